@@ -1,0 +1,9 @@
+//! Canary: health checks that can't go silent.
+//!
+//! The flow, left to right; a module knows those to its left only:
+//! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> status.
+
+pub mod grant;
+pub mod outcome;
+pub mod quota;
+pub mod suite;

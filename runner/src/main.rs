@@ -1,0 +1,2 @@
+//! The `canary` command.
+fn main() {}

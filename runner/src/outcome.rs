@@ -1,0 +1,320 @@
+//! How a run ended, as plain data.
+//!
+//! Three things are never the same variant: what the guest says of the target, that the host ended the run,
+//! and that the guest broke. Everything that leaves Canary is made from a [`Run`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::quota::QuotaKind;
+use crate::suite::Check;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The guest returned; the verdict is about the target.
+    Completed(Verdict),
+    /// The host ended the run; nothing was learned about the target.
+    Stopped(StopCause),
+    /// The guest broke; nothing was learned about the target.
+    Faulted(Fault),
+}
+
+impl Outcome {
+    /// The verdict's status, when there is one.
+    #[must_use]
+    pub fn verdict(&self) -> Option<VerdictStatus> {
+        match self {
+            Self::Completed(verdict) => Some(verdict.status),
+            Self::Stopped(_) | Self::Faulted(_) => None,
+        }
+    }
+
+    /// `completed`, `stopped` or `faulted`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Completed(_) => "completed",
+            Self::Stopped(_) => "stopped",
+            Self::Faulted(_) => "faulted",
+        }
+    }
+
+    /// One word for why the run did not complete; a bounded set, fit for a metric.
+    #[must_use]
+    pub fn cause(&self) -> Option<&'static str> {
+        match self {
+            Self::Completed(_) => None,
+            Self::Stopped(cause) => Some(cause.word()),
+            Self::Faulted(fault) => Some(fault.word()),
+        }
+    }
+
+    /// One line for a person.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Completed(verdict) => verdict.summary.clone(),
+            Self::Stopped(cause) => cause.to_string(),
+            Self::Faulted(fault) => fault.to_string(),
+        }
+    }
+
+    /// Whether the run says that the target is well enough: a verdict of pass or warn.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        matches!(self.verdict(), Some(VerdictStatus::Pass | VerdictStatus::Warn))
+    }
+}
+
+/// What the guest says of the target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The judgement.
+    pub status: VerdictStatus,
+    /// One line for a person.
+    pub summary: String,
+    /// What was expected of the target, one by one.
+    pub assertions: Vec<Assertion>,
+    /// Numbers worth a metric of their own.
+    pub measurements: Vec<Measurement>,
+    /// Facts about the target, for the run's span.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// The guest's judgement of the target, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum VerdictStatus {
+    /// As it should be.
+    Pass,
+    /// Works, but someone should look.
+    Warn,
+    /// Does not do what it should.
+    Fail,
+}
+
+impl VerdictStatus {
+    /// `pass`, `warn` or `fail`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// One thing that was expected of the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assertion {
+    /// Such as `status` or `header content-type`.
+    pub name: String,
+    /// Whether it held.
+    pub status: VerdictStatus,
+    /// What was seen, for a person.
+    pub message: String,
+}
+
+/// A number that a plugin wants as a metric.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    /// Such as `certificate.days_left`.
+    pub name: String,
+    /// In `unit`.
+    pub value: f64,
+    /// UCUM, such as `s`, `By` or `{record}`.
+    pub unit: String,
+    /// Dimensions of the number.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// Why the host ended a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StopCause {
+    /// The check's `timeout` passed.
+    #[error("stopped at its deadline of {}", humantime::format_duration(*.limit))]
+    Deadline {
+        /// The check's `timeout`.
+        limit: Duration,
+    },
+    /// A quota that no guest can answer for ran out: memory or cpu.
+    #[error("stopped: quota `{what}` is used up (limit {})", .what.show(*.limit))]
+    Quota {
+        /// Which one.
+        what: QuotaKind,
+        /// Its limit, in the quota's unit.
+        limit: u64,
+    },
+    /// The runner is going down and the grace period is over.
+    #[error("stopped: the runner shuts down")]
+    Shutdown,
+}
+
+impl StopCause {
+    /// `deadline`, `quota` or `shutdown`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Deadline { .. } => "deadline",
+            Self::Quota { .. } => "quota",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// How a guest, or the host on its behalf, broke.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The guest trapped: a panic, an exhausted stack, a forbidden import.
+    #[error("the plugin trapped: {0}")]
+    Trap(String),
+    /// The guest returned an error in place of a verdict.
+    #[error("the plugin gave up: {0}")]
+    GaveUp(String),
+    /// The guest overran a limit of what it may hold or hand over, such as component handles.
+    #[error("the plugin overran a limit: {0}")]
+    Limit(String),
+    /// No instance could be made of the plugin.
+    #[error("the plugin could not be started: {0}")]
+    Instantiate(String),
+    /// The host itself failed while it served the guest.
+    #[error("the host failed while it ran the plugin: {0}")]
+    Host(String),
+}
+
+impl Fault {
+    /// A bounded set of words, fit for a metric.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Trap(_) => "trap",
+            Self::GaveUp(_) => "gave_up",
+            Self::Limit(_) => "limit",
+            Self::Instantiate(_) => "instantiate",
+            Self::Host(_) => "host",
+        }
+    }
+}
+
+/// What a run used of its quotas. Of several attempts: sums where a quota counts over the run, peaks elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Most sockets open at once.
+    pub sockets_peak: u64,
+    /// Most descriptors of any kind open at once.
+    pub fds_peak: u64,
+    /// Connects.
+    pub connections: u64,
+    /// DNS questions.
+    pub lookups: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Bytes, linear memories and tables together.
+    pub memory_peak: u64,
+    /// Time that the guest itself executed.
+    pub cpu: Duration,
+    /// Log lines kept.
+    pub log_lines: u64,
+    /// Refusals, by quota.
+    pub denials: BTreeMap<QuotaKind, u64>,
+    /// Descriptors that the guest left open and the host closed.
+    pub reclaimed: u64,
+}
+
+impl Usage {
+    /// Adds what a further attempt used.
+    pub fn absorb(&mut self, other: &Self) {
+        self.sockets_peak = self.sockets_peak.max(other.sockets_peak);
+        self.fds_peak = self.fds_peak.max(other.fds_peak);
+        self.connections += other.connections;
+        self.lookups += other.lookups;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.memory_peak = self.memory_peak.max(other.memory_peak);
+        self.cpu += other.cpu;
+        self.log_lines += other.log_lines;
+        for (kind, count) in &other.denials {
+            *self.denials.entry(*kind).or_default() += count;
+        }
+        self.reclaimed += other.reclaimed;
+    }
+}
+
+/// How important a guest finds a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Finest.
+    Trace,
+    /// For a plugin's developer.
+    Debug,
+    /// Worth reading.
+    Info,
+    /// Someone should look.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// A line that a guest logged, bounded by the run's quota.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How important.
+    pub level: LogLevel,
+    /// At most 4 KiB.
+    pub message: String,
+    /// Values beside the message.
+    pub fields: Vec<(String, String)>,
+}
+
+/// W3C trace context of a run, drawn when it starts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceContext {
+    /// Never all zero.
+    pub trace_id: [u8; 16],
+    /// Never all zero.
+    pub span_id: [u8; 8],
+}
+
+impl TraceContext {
+    /// The `traceparent` header, sampled (<https://www.w3.org/TR/trace-context/>).
+    #[must_use]
+    pub fn traceparent(&self) -> String {
+        format!("00-{}-{}-01", hex(&self.trace_id), hex(&self.span_id))
+    }
+}
+
+impl fmt::Debug for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.traceparent())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One scheduled execution of a check: one or more attempts, one outcome.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// What was run.
+    pub check: Arc<Check>,
+    /// When the first attempt started.
+    pub started_at: SystemTime,
+    /// From the first attempt's start to the outcome, waits between attempts included.
+    pub duration: Duration,
+    /// 1 for a run without retries.
+    pub attempts: u32,
+    /// Of the last attempt.
+    pub outcome: Outcome,
+    /// Of all attempts.
+    pub usage: Usage,
+    /// Of the last attempt.
+    pub log: Vec<LogLine>,
+    /// Of the run.
+    pub trace: TraceContext,
+}

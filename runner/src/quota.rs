@@ -1,0 +1,141 @@
+//! What one attempt may use: the keys of `quota:` in a suite.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The name of one quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QuotaKind {
+    /// Sockets open at once.
+    Sockets,
+    /// Descriptors of any kind open at once.
+    Fds,
+    /// Connects over the run.
+    Connections,
+    /// DNS questions over the run.
+    Lookups,
+    /// Bytes received over the run.
+    BytesIn,
+    /// Bytes sent over the run.
+    BytesOut,
+    /// Linear memories and tables, together, in bytes.
+    Memory,
+    /// Guest execution, in milliseconds.
+    Cpu,
+    /// Log lines over the run.
+    LogLines,
+}
+
+impl QuotaKind {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 9] = [
+        Self::Sockets,
+        Self::Fds,
+        Self::Connections,
+        Self::Lookups,
+        Self::BytesIn,
+        Self::BytesOut,
+        Self::Memory,
+        Self::Cpu,
+        Self::LogLines,
+    ];
+
+    /// The key in a suite, in metrics and in JSON.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Sockets => "sockets",
+            Self::Fds => "fds",
+            Self::Connections => "connections",
+            Self::Lookups => "lookups",
+            Self::BytesIn => "bytes_in",
+            Self::BytesOut => "bytes_out",
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+            Self::LogLines => "log_lines",
+        }
+    }
+
+    /// A value of this quota, for a person: `4`, `8 MiB`, `1s`.
+    #[must_use]
+    pub fn show(self, value: u64) -> String {
+        match self {
+            Self::BytesIn | Self::BytesOut | Self::Memory => show_bytes(value),
+            Self::Cpu => humantime::format_duration(Duration::from_millis(value)).to_string(),
+            _ => value.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for QuotaKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+fn show_bytes(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    UNITS
+        .into_iter()
+        .find(|(size, _)| bytes >= *size && bytes.is_multiple_of(*size))
+        .map_or_else(|| format!("{bytes} B"), |(size, unit)| format!("{} {unit}", bytes / size))
+}
+
+/// The limits of one attempt. A limit of 0 allows nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Sockets open at once.
+    pub sockets: u64,
+    /// Descriptors of any kind open at once.
+    pub fds: u64,
+    /// Connects over the run.
+    pub connections: u64,
+    /// DNS questions over the run.
+    pub lookups: u64,
+    /// Bytes received over the run.
+    pub bytes_in: u64,
+    /// Bytes sent over the run.
+    pub bytes_out: u64,
+    /// Bytes of linear memories and tables, together.
+    pub memory: u64,
+    /// Guest execution.
+    pub cpu: Duration,
+    /// Log lines over the run.
+    pub log_lines: u64,
+}
+
+impl Default for Quota {
+    /// The defaults of the suite format: 4 sockets, 8 fds, 16 connections, 16 lookups, 8 MiB in, 1 MiB out,
+    /// 32 MiB memory, 1 s cpu, 64 log lines.
+    fn default() -> Self {
+        Self {
+            sockets: 4,
+            fds: 8,
+            connections: 16,
+            lookups: 16,
+            bytes_in: 8 << 20,
+            bytes_out: 1 << 20,
+            memory: 32 << 20,
+            cpu: Duration::from_secs(1),
+            log_lines: 64,
+        }
+    }
+}
+
+impl Quota {
+    /// The limit of one quota, in its unit (`cpu` in milliseconds).
+    #[must_use]
+    pub fn limit(&self, kind: QuotaKind) -> u64 {
+        match kind {
+            QuotaKind::Sockets => self.sockets,
+            QuotaKind::Fds => self.fds,
+            QuotaKind::Connections => self.connections,
+            QuotaKind::Lookups => self.lookups,
+            QuotaKind::BytesIn => self.bytes_in,
+            QuotaKind::BytesOut => self.bytes_out,
+            QuotaKind::Memory => self.memory,
+            QuotaKind::Cpu => u64::try_from(self.cpu.as_millis()).unwrap_or(u64::MAX),
+            QuotaKind::LogLines => self.log_lines,
+        }
+    }
+}

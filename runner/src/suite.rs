@@ -1,0 +1,122 @@
+//! A suite: what is checked, how often, and within which limits.
+//!
+//! Everything here is right by type: [`read`] and [`Draft::finish`] turn YAML into a [`Suite`], or into every
+//! problem of every file at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::grant::Grants;
+use crate::quota::Quota;
+
+/// Named checks, ready to run.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    /// One for each name and target, in the order of the files.
+    pub checks: Vec<Arc<Check>>,
+}
+
+/// Identity of a check across reloads and restarts: its name, and its target where `targets:` lists several.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckId(Arc<str>);
+
+impl CheckId {
+    /// An id from its text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text: `name` or `name@target`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CheckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One configured thing to run.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Stable identity.
+    pub id: CheckId,
+    /// As the suite names it; shared by all targets of one entry.
+    pub name: String,
+    /// Key of the plugin: a built-in name or one of `plugins:`.
+    pub plugin: String,
+    /// What is examined, in the plugin's own syntax.
+    pub target: String,
+    /// From one due time to the next.
+    pub interval: Duration,
+    /// The one deadline of an attempt; never above `interval`.
+    pub timeout: Duration,
+    /// Attempts after the first.
+    pub retries: u32,
+    /// Consecutive outcomes that turn up into down; at least 1.
+    pub failure_threshold: u32,
+    /// Consecutive outcomes that turn down into up; at least 1.
+    pub success_threshold: u32,
+    /// Limits of one attempt.
+    pub quota: Quota,
+    /// Where the check may go.
+    pub grants: Grants,
+    /// The check's own dimensions on every metric.
+    pub labels: BTreeMap<String, String>,
+    /// What the plugin gets, checked against its schema.
+    pub config: Config,
+}
+
+/// A check's `config:` as JSON, secrets filled in. `Debug` shows only its size.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Config(Arc<str>);
+
+impl Config {
+    /// From JSON text.
+    #[must_use]
+    pub fn new(json: String) -> Self {
+        Self(json.into())
+    }
+
+    /// The JSON text, with every secret in the clear: for the guest only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Config({} bytes, redacted)", self.0.len())
+    }
+}
+
+/// Where the bytes of a plugin come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PluginSource {
+    /// Compiled into the runner.
+    Embedded,
+    /// A file, with the digest that it must have.
+    File {
+        /// Relative paths are relative to the suite file.
+        path: PathBuf,
+        /// Lower-case hexadecimal SHA-256.
+        digest: Option<String>,
+    },
+}
+
+/// What the host knows of a plugin once it has described itself.
+#[derive(Debug, Clone)]
+pub struct PluginFacts {
+    /// JSON Schema (2020-12) of `config:`.
+    pub config_schema: serde_json::Value,
+    /// Such as `URL` or `HOST:PORT`.
+    pub target_syntax: String,
+}
