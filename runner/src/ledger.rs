@@ -1,0 +1,141 @@
+//! Who owns which descriptor.
+//!
+//! Every descriptor that a check uses is a [`Lease`] on its run's [`Page`]: taken before the descriptor exists,
+//! first from the check's quota, then from the host's budget, and given back when the stream that keeps it is
+//! dropped. [`Page::end`] closes whatever is still open at once, whoever still holds the stream, so that a run's
+//! outcome is published only when nothing of the run is left.
+//!
+//! Invariant: `Ledger::leased` is the number of descriptors that exist for checks, at any moment.
+
+pub mod audit;
+mod budget;
+mod lease;
+mod page;
+mod slot;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+pub use budget::{Budget, raise_descriptor_limit};
+pub use lease::{Lease, LeasedStream, LeasedUdp};
+pub use page::{ClosedBy, Connection, EndCause, LiveLease, Page, PageOwner};
+
+use crate::quota::{Quota, QuotaKind};
+
+/// A refusal because a check's own quota is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("quota `{what}` is used up (limit {})", .what.show(*.limit))]
+pub struct Denial {
+    /// Which quota.
+    pub what: QuotaKind,
+    /// Its limit, in the quota's unit.
+    pub limit: u64,
+}
+
+/// Why a descriptor, or its use, was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The check's quota.
+    #[error(transparent)]
+    Quota(#[from] Denial),
+    /// The host itself has none left to lend.
+    #[error("the host has no descriptor left to lend")]
+    HostExhausted,
+    /// The run is over: its descriptors are closed, and it gets no new ones.
+    #[error("the run is over and its connections are closed")]
+    Ended,
+}
+
+impl Refusal {
+    /// Finds a refusal among the causes of an error, however deep a protocol library wrapped it.
+    #[must_use]
+    pub fn find(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(refusal) = error.downcast_ref::<Self>() {
+                return Some(*refusal);
+            }
+            // An `io::Error` shows the source of what it wraps, not what it wraps.
+            let wrapped = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+            next = match wrapped {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            };
+        }
+        None
+    }
+}
+
+/// The account of every descriptor that exists for checks.
+#[derive(Debug)]
+pub struct Ledger {
+    budget: Budget,
+    next_page: AtomicU64,
+    reclaimed: AtomicU64,
+    /// Pages of the runs that go on now, for the live view; a page takes itself out when it is dropped.
+    pages: Mutex<BTreeMap<u64, Weak<Page>>>,
+}
+
+impl Ledger {
+    /// A ledger that lends at most `budget` descriptors at once.
+    #[must_use]
+    pub fn new(budget: Budget) -> Arc<Self> {
+        Arc::new(Self {
+            budget,
+            next_page: AtomicU64::new(1),
+            reclaimed: AtomicU64::new(0),
+            pages: Mutex::new(BTreeMap::new()),
+        })
+    }
+
+    /// Opens the account of one attempt.
+    #[must_use]
+    pub fn open_page(self: &Arc<Self>, owner: PageOwner, quota: Quota) -> Arc<Page> {
+        let id = self.next_page.fetch_add(1, Ordering::Relaxed);
+        let page = Page::new(Arc::clone(self), id, owner, quota);
+        self.pages().insert(id, Arc::downgrade(&page));
+        page
+    }
+
+    /// Descriptors lent now.
+    #[must_use]
+    pub fn leased(&self) -> u64 {
+        self.budget.taken()
+    }
+
+    /// Descriptors that may be lent at once.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.budget.capacity()
+    }
+
+    /// Descriptors that guests left open and the host closed, since the start.
+    #[must_use]
+    pub fn reclaimed(&self) -> u64 {
+        self.reclaimed.load(Ordering::Relaxed)
+    }
+
+    /// Every lease that is open now, oldest page first.
+    #[must_use]
+    pub fn live(&self) -> Vec<LiveLease> {
+        let pages: Vec<_> = self.pages().values().filter_map(Weak::upgrade).collect();
+        pages.iter().flat_map(|page| page.live()).collect()
+    }
+
+    fn pages(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Weak<Page>>> {
+        // A panic while this short lock was held leaves nothing half done.
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close_page(&self, id: u64) {
+        self.pages().remove(&id);
+    }
+
+    fn note_reclaimed(&self, count: u64) {
+        self.reclaimed.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

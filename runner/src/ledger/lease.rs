@@ -1,0 +1,245 @@
+//! Descriptors that are lent: the I/O types of every client that works for a check.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UdpSocket};
+
+use super::page::{Page, Traffic};
+use super::slot::{Revocable, Side, Slot};
+use super::{Denial, Refusal};
+use crate::quota::QuotaKind;
+
+/// The right to open one socket, entered on a page; given back on drop.
+///
+/// Take it first, then create the socket, then [`Lease::stream`] or [`Lease::datagrams`] binds the two.
+#[derive(Debug)]
+#[must_use = "a lease is given back when it is dropped"]
+pub struct Lease {
+    page: Arc<Page>,
+    index: usize,
+    traffic: Arc<Traffic>,
+}
+
+impl Lease {
+    /// Takes a socket of the run's quota, then of the host's budget. Counts as one of `connections`.
+    ///
+    /// # Errors
+    /// A quota is used up, the host has none left, or the run is over.
+    pub fn take(page: &Arc<Page>, peer: SocketAddr) -> Result<Self, Refusal> {
+        let (index, traffic) = page.enter(peer)?;
+        Ok(Self { page: Arc::clone(page), index, traffic })
+    }
+
+    /// Puts a TCP socket, connected or connecting, under this lease.
+    ///
+    /// # Errors
+    /// The run ended since the lease was taken; the socket is closed.
+    pub fn stream(self, socket: TcpStream) -> Result<LeasedStream, Refusal> {
+        let slot = self.bind(socket)?;
+        Ok(LeasedStream { slot, lease: self })
+    }
+
+    /// Puts a UDP socket under this lease.
+    ///
+    /// # Errors
+    /// The run ended since the lease was taken; the socket is closed.
+    pub fn datagrams(self, socket: UdpSocket) -> Result<LeasedUdp, Refusal> {
+        let slot = self.bind(socket)?;
+        Ok(LeasedUdp { slot, _lease: self })
+    }
+
+    fn bind<S: std::os::fd::AsFd + Send + 'static>(&self, socket: S) -> Result<Arc<Slot<S>>, Refusal> {
+        let slot = Arc::new(Slot::new(socket));
+        self.page.attach(self.index, Arc::clone(&slot) as Arc<dyn Revocable>)?;
+        Ok(slot)
+    }
+
+    fn count_in(&self, bytes: usize) {
+        self.page.count_in(bytes);
+        self.traffic.bytes_in.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn count_out(&self, bytes: usize) {
+        self.page.count_out(bytes);
+        self.traffic.bytes_out.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn deny(&self, kind: QuotaKind) -> io::Error {
+        let denial: Denial = self.page.note_denial(kind);
+        io::Error::other(Refusal::Quota(denial))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.page.leave(self.index);
+    }
+}
+
+/// A TCP connection that the host lends to a run. Reads and writes count against the run's byte quotas; every
+/// operation fails with [`Refusal::Ended`] once the run is over.
+#[derive(Debug)]
+pub struct LeasedStream {
+    slot: Arc<Slot<TcpStream>>,
+    lease: Lease,
+}
+
+impl LeasedStream {
+    /// Waits until a connecting socket is connected. Dropping the future is safe; the socket closes with `self`.
+    ///
+    /// # Errors
+    /// The operating system's reason why it did not connect.
+    pub async fn connected(&self) -> io::Result<()> {
+        std::future::poll_fn(|cx| {
+            self.slot.poll(cx, Side::Write, |socket, cx| {
+                ready!(socket.poll_write_ready(cx))?;
+                match socket.take_error()? {
+                    Some(error) => Poll::Ready(Err(error)),
+                    None => Poll::Ready(Ok(())),
+                }
+            })
+        })
+        .await
+    }
+
+    /// Address of the peer.
+    ///
+    /// # Errors
+    /// The socket is not connected, or the run is over.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.slot.with(TcpStream::peer_addr).unwrap_or_else(|| Err(ended()))
+    }
+
+    /// Address on this side.
+    ///
+    /// # Errors
+    /// The run is over.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.slot.with(TcpStream::local_addr).unwrap_or_else(|| Err(ended()))
+    }
+
+    /// Bytes received and sent, as the network saw them.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        let traffic = &self.lease.traffic;
+        (traffic.bytes_in.load(Ordering::Relaxed), traffic.bytes_out.load(Ordering::Relaxed))
+    }
+
+    fn note_peer_closed(&self) {
+        self.lease.traffic.peer_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// At the last byte of the quota, only the end of the stream may still be seen.
+    fn poll_end_of_stream(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut byte = [0];
+        let mut byte = ReadBuf::new(&mut byte);
+        match ready!(self.slot.poll(cx, Side::Read, |socket, cx| socket.poll_peek(cx, &mut byte)))? {
+            0 => Poll::Ready(Ok(())),
+            _ => Poll::Ready(Err(self.lease.deny(QuotaKind::BytesIn))),
+        }
+    }
+}
+
+fn ended() -> io::Error {
+    io::Error::other(Refusal::Ended)
+}
+
+fn clamp(left: u64, wanted: usize) -> usize {
+    usize::try_from(left).map_or(wanted, |left| left.min(wanted))
+}
+
+impl AsyncRead for LeasedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = clamp(self.lease.page.left_in(), buffer.remaining());
+        if room == 0 && buffer.remaining() > 0 {
+            return self.poll_end_of_stream(cx);
+        }
+        // Safe code needs the room initialised: one memset of at most a buffer.
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
+        ready!(self.slot.poll(cx, Side::Read, |socket, cx| Pin::new(socket).poll_read(cx, &mut part)))
+            .inspect_err(|_| self.note_peer_closed())?;
+        let read = part.filled().len();
+        if read == 0 && room > 0 {
+            self.note_peer_closed();
+        }
+        buffer.advance(read);
+        self.lease.count_in(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for LeasedStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let room = clamp(self.lease.page.left_out(), bytes.len());
+        if room == 0 && !bytes.is_empty() {
+            return Poll::Ready(Err(self.lease.deny(QuotaKind::BytesOut)));
+        }
+        let part = bytes.get(..room).unwrap_or(bytes);
+        let written =
+            ready!(self.slot.poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_write(cx, part)))?;
+        self.lease.count_out(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.slot.poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.slot.poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_shutdown(cx))
+    }
+}
+
+impl Drop for LeasedStream {
+    fn drop(&mut self) {
+        // The descriptor is closed before the lease is given back, whoever else may still know the slot.
+        self.slot.revoke(false);
+    }
+}
+
+/// A UDP socket that the host lends to its DNS client.
+#[derive(Debug)]
+pub struct LeasedUdp {
+    slot: Arc<Slot<UdpSocket>>,
+    _lease: Lease,
+}
+
+impl LeasedUdp {
+    /// Sends one datagram to the connected peer.
+    ///
+    /// # Errors
+    /// The operating system refused, or the run is over.
+    pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.slot.poll(cx, Side::Write, |socket, cx| socket.poll_send(cx, datagram)))
+            .await
+    }
+
+    /// Receives one datagram from the connected peer; what does not fit the buffer is cut off.
+    ///
+    /// # Errors
+    /// The peer refused (ICMP), or the run is over.
+    pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(buffer);
+        std::future::poll_fn(|cx| {
+            self.slot.poll(cx, Side::Read, |socket, cx| socket.poll_recv(cx, &mut buffer))
+        })
+        .await?;
+        Ok(buffer.filled().len())
+    }
+}
+
+impl Drop for LeasedUdp {
+    fn drop(&mut self) {
+        self.slot.revoke(false);
+    }
+}

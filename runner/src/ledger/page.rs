@@ -1,0 +1,377 @@
+//! One attempt's own account.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::slot::Revocable;
+use super::{Denial, Ledger, Refusal};
+use crate::outcome::{LogLine, Usage};
+use crate::quota::{Quota, QuotaKind};
+use crate::suite::CheckId;
+
+/// Closed connections that a page remembers; more are counted only.
+const CONNECTIONS_KEPT: usize = 64;
+
+/// Whose page it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageOwner {
+    /// The check, or a service of the host such as `dns`.
+    pub check: CheckId,
+    /// 1 for the first attempt of a run.
+    pub attempt: u32,
+}
+
+/// Why a run's account is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndCause {
+    /// The guest returned; what it left open is a leak.
+    Returned,
+    /// The guest broke.
+    Trapped,
+    /// The deadline passed.
+    Deadline,
+    /// Memory or cpu ran out.
+    Quota,
+    /// The runner goes down, or the run's owner was dropped.
+    Shutdown,
+}
+
+impl EndCause {
+    /// The close reason, a bounded set of words fit for a metric.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Returned => "leak",
+            Self::Trapped => "trap",
+            Self::Deadline => "deadline",
+            Self::Quota => "quota",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// Who closed a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// The guest dropped it, or the exchange that it asked for was over.
+    Guest,
+    /// The peer closed or reset it first.
+    Peer,
+    /// The host took it back.
+    Host(EndCause),
+}
+
+/// What is remembered of a connection that is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Where it went.
+    pub peer: SocketAddr,
+    /// From the socket's creation.
+    pub opened_at: Instant,
+    /// Until the descriptor was closed.
+    pub open_for: Duration,
+    /// Received.
+    pub bytes_in: u64,
+    /// Sent.
+    pub bytes_out: u64,
+    /// Who closed it, and why.
+    pub closed_by: ClosedBy,
+}
+
+/// A descriptor that is open now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveLease {
+    /// Whose it is.
+    pub owner: PageOwner,
+    /// Where it goes.
+    pub peer: SocketAddr,
+    /// Since it was created.
+    pub age: Duration,
+    /// Received so far.
+    pub bytes_in: u64,
+    /// Sent so far.
+    pub bytes_out: u64,
+}
+
+/// Bytes of one descriptor, counted by the stream and read by the page.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) bytes_in: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
+    pub(super) peer_closed: std::sync::atomic::AtomicBool,
+}
+
+pub(super) struct Entry {
+    pub(super) peer: SocketAddr,
+    pub(super) opened_at: Instant,
+    pub(super) traffic: Arc<Traffic>,
+    /// Absent between the lease and the socket's creation.
+    pub(super) descriptor: Option<Arc<dyn Revocable>>,
+}
+
+/// One attempt's own account: what it may use, what it used, what it has open.
+pub struct Page {
+    ledger: Arc<Ledger>,
+    id: u64,
+    owner: PageOwner,
+    quota: Quota,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    /// Shared by the run's task and the live view; held for a few assignments.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    ended: Option<EndCause>,
+    open: u64,
+    entries: Vec<Option<Entry>>,
+    usage: Usage,
+    connections: Vec<Connection>,
+    log: Vec<LogLine>,
+}
+
+impl Page {
+    pub(super) fn new(ledger: Arc<Ledger>, id: u64, owner: PageOwner, quota: Quota) -> Arc<Self> {
+        let (bytes_in, bytes_out) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { ledger, id, owner, quota, bytes_in, bytes_out, state: Mutex::default() })
+    }
+
+    /// The limits of this attempt.
+    #[must_use]
+    pub fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// Ends the run's use of the network: closes every descriptor that is still open before it returns, counts
+    /// them as reclaimed, and refuses any further one. Later calls do nothing.
+    pub fn end(&self, cause: EndCause) {
+        let leftovers = {
+            let mut state = self.state();
+            if state.ended.is_some() {
+                return;
+            }
+            state.ended = Some(cause);
+            let leftovers: Vec<_> = state.entries.iter_mut().filter_map(Option::take).collect();
+            state.open = 0;
+            state.usage.reclaimed += count(leftovers.len());
+            leftovers
+        };
+        let abort = cause != EndCause::Returned;
+        for entry in &leftovers {
+            if let Some(descriptor) = &entry.descriptor {
+                descriptor.revoke(abort);
+            }
+            self.ledger.budget.give_back();
+        }
+        self.ledger.note_reclaimed(count(leftovers.len()));
+        let mut state = self.state();
+        for entry in leftovers {
+            state.remember(entry, ClosedBy::Host(cause));
+        }
+    }
+
+    /// Counts a DNS question against the quota `lookups`.
+    ///
+    /// # Errors
+    /// The quota is used up.
+    pub fn count_lookup(&self) -> Result<(), Denial> {
+        let mut state = self.state();
+        if state.usage.lookups >= self.quota.lookups {
+            return Err(state.deny(QuotaKind::Lookups, &self.quota));
+        }
+        state.usage.lookups += 1;
+        Ok(())
+    }
+
+    /// Keeps a line of the guest's log; beyond the quota `log_lines` it is dropped and counted as denied.
+    pub fn log(&self, line: LogLine) {
+        let mut state = self.state();
+        if state.usage.log_lines >= self.quota.log_lines {
+            state.deny(QuotaKind::LogLines, &self.quota);
+            return;
+        }
+        state.usage.log_lines += 1;
+        state.log.push(line);
+    }
+
+    /// Counts a refusal that another part of the host decided, such as memory.
+    pub fn note_denial(&self, kind: QuotaKind) -> Denial {
+        self.state().deny(kind, &self.quota)
+    }
+
+    /// What was used up to now. The sandbox adds memory and cpu.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let mut usage = self.state().usage.clone();
+        usage.bytes_in = self.bytes_in.load(Ordering::Relaxed);
+        usage.bytes_out = self.bytes_out.load(Ordering::Relaxed);
+        usage
+    }
+
+    /// Takes the log lines kept up to now.
+    #[must_use]
+    pub fn take_log(&self) -> Vec<LogLine> {
+        std::mem::take(&mut self.state().log)
+    }
+
+    /// Connections that are closed, oldest first; the first 64.
+    #[must_use]
+    pub fn connections(&self) -> Vec<Connection> {
+        self.state().connections.clone()
+    }
+
+    /// Descriptors open now.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.state().open
+    }
+
+    pub(super) fn live(&self) -> Vec<LiveLease> {
+        let state = self.state();
+        state.entries.iter().flatten().map(|entry| self.live_lease(entry)).collect()
+    }
+
+    fn live_lease(&self, entry: &Entry) -> LiveLease {
+        LiveLease {
+            owner: self.owner.clone(),
+            peer: entry.peer,
+            age: entry.opened_at.elapsed(),
+            bytes_in: entry.traffic.bytes_in.load(Ordering::Relaxed),
+            bytes_out: entry.traffic.bytes_out.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Takes a socket of the quota, then of the host's budget, and counts a connect.
+    pub(super) fn enter(&self, peer: SocketAddr) -> Result<(usize, Arc<Traffic>), Refusal> {
+        let mut state = self.state();
+        if state.ended.is_some() {
+            return Err(Refusal::Ended);
+        }
+        let used = [
+            (QuotaKind::Connections, state.usage.connections),
+            (QuotaKind::Sockets, state.open),
+            (QuotaKind::Fds, state.open),
+        ];
+        for (kind, used) in used {
+            if used >= self.quota.limit(kind) {
+                return Err(state.deny(kind, &self.quota).into());
+            }
+        }
+        if !self.ledger.budget.try_take() {
+            return Err(Refusal::HostExhausted);
+        }
+        Ok(state.enter(peer))
+    }
+
+    /// Binds a descriptor to its entry; the run may have ended in between.
+    pub(super) fn attach(&self, index: usize, descriptor: Arc<dyn Revocable>) -> Result<(), Refusal> {
+        let mut state = self.state();
+        let entry = state.entries.get_mut(index).and_then(Option::as_mut).ok_or(Refusal::Ended)?;
+        entry.descriptor = Some(descriptor);
+        Ok(())
+    }
+
+    /// Strikes an entry out; nothing to do when the end of the run did so before.
+    pub(super) fn leave(&self, index: usize) {
+        let mut state = self.state();
+        let Some(entry) = state.entries.get_mut(index).and_then(Option::take) else { return };
+        state.open -= 1;
+        self.ledger.budget.give_back();
+        let by = match entry.traffic.peer_closed.load(Ordering::Relaxed) {
+            true => ClosedBy::Peer,
+            false => ClosedBy::Guest,
+        };
+        state.remember(entry, by);
+    }
+
+    /// How many bytes may still be received.
+    pub(super) fn left_in(&self) -> u64 {
+        self.quota.bytes_in.saturating_sub(self.bytes_in.load(Ordering::Relaxed))
+    }
+
+    /// How many bytes may still be sent.
+    pub(super) fn left_out(&self) -> u64 {
+        self.quota.bytes_out.saturating_sub(self.bytes_out.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn count_in(&self, bytes: usize) {
+        self.bytes_in.fetch_add(count(bytes), Ordering::Relaxed);
+    }
+
+    pub(super) fn count_out(&self, bytes: usize) {
+        self.bytes_out.fetch_add(count(bytes), Ordering::Relaxed);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every section under this lock is a few assignments that cannot panic half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn enter(&mut self, peer: SocketAddr) -> (usize, Arc<Traffic>) {
+        let traffic = Arc::new(Traffic::default());
+        let entry = Entry {
+            peer,
+            opened_at: Instant::now(),
+            traffic: Arc::clone(&traffic),
+            descriptor: None,
+        };
+        self.open += 1;
+        self.usage.connections += 1;
+        self.usage.sockets_peak = self.usage.sockets_peak.max(self.open);
+        self.usage.fds_peak = self.usage.fds_peak.max(self.open);
+        let index = match self.entries.iter().position(Option::is_none) {
+            Some(free) => free,
+            None => {
+                self.entries.push(None);
+                self.entries.len() - 1
+            }
+        };
+        if let Some(place) = self.entries.get_mut(index) {
+            *place = Some(entry);
+        }
+        (index, traffic)
+    }
+
+    fn deny(&mut self, what: QuotaKind, quota: &Quota) -> Denial {
+        *self.usage.denials.entry(what).or_default() += 1;
+        Denial { what, limit: quota.limit(what) }
+    }
+
+    fn remember(&mut self, entry: Entry, closed_by: ClosedBy) {
+        if self.connections.len() >= CONNECTIONS_KEPT {
+            return;
+        }
+        self.connections.push(Connection {
+            peer: entry.peer,
+            opened_at: entry.opened_at,
+            open_for: entry.opened_at.elapsed(),
+            bytes_in: entry.traffic.bytes_in.load(Ordering::Relaxed),
+            bytes_out: entry.traffic.bytes_out.load(Ordering::Relaxed),
+            closed_by,
+        });
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.end(EndCause::Shutdown);
+        self.ledger.close_page(self.id);
+    }
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Page").field("owner", &self.owner).field("open", &self.open()).finish_non_exhaustive()
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

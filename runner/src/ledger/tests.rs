@@ -1,0 +1,137 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Budget, ClosedBy, EndCause, Lease, LeasedStream, Ledger, Page, PageOwner, Refusal};
+use crate::quota::{Quota, QuotaKind};
+use crate::suite::CheckId;
+
+fn page(ledger: &Arc<Ledger>, quota: Quota) -> Arc<Page> {
+    ledger.open_page(PageOwner { check: CheckId::new("a check"), attempt: 1 }, quota)
+}
+
+async fn connected(page: &Arc<Page>, listener: &TcpListener) -> (LeasedStream, TcpStream) {
+    let peer = listener.local_addr().unwrap();
+    let lease = Lease::take(page, peer).unwrap();
+    let socket = TcpStream::connect(peer).await.unwrap();
+    let (theirs, _) = listener.accept().await.unwrap();
+    (lease.stream(socket).unwrap(), theirs)
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
+}
+
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+
+#[test]
+fn a_third_socket_of_two_is_denied_and_counted() {
+    let ledger = Ledger::new(Budget::new(100));
+    let page = page(&ledger, Quota { sockets: 2, ..Quota::default() });
+    let _first = Lease::take(&page, NOWHERE).unwrap();
+    let _second = Lease::take(&page, NOWHERE).unwrap();
+    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else { panic!("it was lent") };
+    assert_eq!((denial.what, denial.limit), (QuotaKind::Sockets, 2));
+    assert_eq!(page.usage().denials[&QuotaKind::Sockets], 1);
+}
+
+#[test]
+fn a_lease_given_back_can_be_taken_again_until_the_connects_are_used_up() {
+    let ledger = Ledger::new(Budget::new(100));
+    let page = page(&ledger, Quota { sockets: 1, connections: 3, ..Quota::default() });
+    for _ in 0..3 {
+        drop(Lease::take(&page, NOWHERE).unwrap());
+    }
+    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else { panic!("it was lent") };
+    assert_eq!(denial.what, QuotaKind::Connections);
+    assert_eq!(ledger.leased(), 0);
+}
+
+#[test]
+fn the_host_refuses_when_its_own_budget_is_lent_out() {
+    let ledger = Ledger::new(Budget::new(1));
+    let (one, other) = (page(&ledger, Quota::default()), page(&ledger, Quota::default()));
+    let _lease = Lease::take(&one, NOWHERE).unwrap();
+    assert_eq!(Lease::take(&other, NOWHERE).unwrap_err(), Refusal::HostExhausted);
+}
+
+#[test]
+fn an_ended_page_lends_nothing() {
+    let ledger = Ledger::new(Budget::new(1));
+    let page = page(&ledger, Quota::default());
+    page.end(EndCause::Returned);
+    assert_eq!(Lease::take(&page, NOWHERE).unwrap_err(), Refusal::Ended);
+}
+
+#[tokio::test]
+async fn the_end_of_a_run_closes_what_is_still_held_and_wakes_who_waits() {
+    let ledger = Ledger::new(Budget::new(10));
+    let page = page(&ledger, Quota::default());
+    let listener = listener().await;
+    let (mut ours, mut theirs) = connected(&page, &listener).await;
+    let waits = async {
+        let error = ours.read_u8().await.unwrap_err();
+        assert_eq!(Refusal::find(&error), Some(Refusal::Ended));
+    };
+    let ends = async { page.end(EndCause::Deadline) };
+    futures_util::future::join(waits, ends).await;
+    assert!(theirs.read_u8().await.is_err(), "the peer saw a reset");
+    assert_eq!((ledger.leased(), ledger.reclaimed(), page.usage().reclaimed), (0, 1, 1));
+    assert_eq!(page.connections()[0].closed_by, ClosedBy::Host(EndCause::Deadline));
+    drop(ours);
+    assert_eq!(ledger.leased(), 0, "a lease is not given back twice");
+}
+
+#[tokio::test]
+async fn a_dropped_page_closes_nothing_twice_and_leaves_the_live_view() {
+    let ledger = Ledger::new(Budget::new(10));
+    let page = page(&ledger, Quota::default());
+    let listener = listener().await;
+    let (ours, _theirs) = connected(&page, &listener).await;
+    assert_eq!(ledger.live().len(), 1);
+    drop(ours);
+    drop(page);
+    assert_eq!((ledger.live().len(), ledger.reclaimed()), (0, 0));
+}
+
+#[tokio::test]
+async fn bytes_in_are_counted_and_stop_at_the_quota() {
+    let ledger = Ledger::new(Budget::new(10));
+    let page = page(&ledger, Quota { bytes_in: 5, ..Quota::default() });
+    let listener = listener().await;
+    let (mut ours, mut theirs) = connected(&page, &listener).await;
+    theirs.write_all(b"123456").await.unwrap();
+    let mut five = [0; 5];
+    ours.read_exact(&mut five).await.unwrap();
+    let error = ours.read_u8().await.unwrap_err();
+    assert!(matches!(Refusal::find(&error), Some(Refusal::Quota(denial)) if denial.what == QuotaKind::BytesIn));
+    assert_eq!(page.usage().bytes_in, 5);
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_at_the_last_byte_of_the_quota_is_no_denial() {
+    let ledger = Ledger::new(Budget::new(10));
+    let page = page(&ledger, Quota { bytes_in: 3, ..Quota::default() });
+    let listener = listener().await;
+    let (mut ours, mut theirs) = connected(&page, &listener).await;
+    theirs.write_all(b"123").await.unwrap();
+    drop(theirs);
+    let mut all = Vec::new();
+    ours.read_to_end(&mut all).await.unwrap();
+    assert_eq!(all, b"123");
+    drop(ours);
+    assert_eq!(page.connections()[0].closed_by, ClosedBy::Peer);
+}
+
+#[tokio::test]
+async fn bytes_out_stop_at_the_quota() {
+    let ledger = Ledger::new(Budget::new(10));
+    let page = page(&ledger, Quota { bytes_out: 3, ..Quota::default() });
+    let listener = listener().await;
+    let (mut ours, _theirs) = connected(&page, &listener).await;
+    let error = ours.write_all(b"1234").await.unwrap_err();
+    assert!(matches!(Refusal::find(&error), Some(Refusal::Quota(denial)) if denial.what == QuotaKind::BytesOut));
+    assert_eq!(page.usage().bytes_out, 3);
+}

@@ -1,0 +1,149 @@
+//! The host's own clients: every connection that a check uses is opened, metered, timed and closed here.
+//!
+//! Nothing here knows of wasm, spawns a task or uses the blocking pool: each operation is one future, and dropping
+//! it closes its sockets in line. The sockets are leases of the run's page.
+
+pub mod connect;
+pub mod dns;
+mod error;
+pub mod http;
+pub mod resolve;
+pub mod stream;
+pub mod tls;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+pub use error::{NetError, Phase};
+
+use crate::grant::{Destination, Grants, NameDecision, Networks, Via};
+use crate::ledger::Page;
+use crate::outcome::TraceContext;
+use resolve::{Family, Resolver};
+use tls::TrustStore;
+
+/// What all runs share.
+#[derive(Debug)]
+pub struct Host {
+    /// The DNS service.
+    pub resolver: Resolver,
+    /// Networks that the operator allows no check to reach.
+    pub blocked: Networks,
+    /// Roots that a certificate is judged by when the plugin brings none.
+    pub trust: TrustStore,
+}
+
+/// Time spent in each phase; a phase that did not happen is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Name to addresses.
+    pub resolve: Option<Duration>,
+    /// The TCP connect.
+    pub connect: Option<Duration>,
+    /// The TLS handshake.
+    pub handshake: Option<Duration>,
+    /// Writing the request.
+    pub send: Option<Duration>,
+    /// From the last byte sent to the first received.
+    pub wait: Option<Duration>,
+    /// Reading the answer.
+    pub receive: Option<Duration>,
+}
+
+/// The network as one attempt may use it.
+pub struct Client {
+    host: Arc<Host>,
+    page: Arc<Page>,
+    grants: Grants,
+    deadline: Instant,
+    trace: TraceContext,
+    /// Names resolved in this run: an answer holds for the whole run, so that a name cannot pass the grants with
+    /// one address and connect to another. Bounded by the quota `lookups`.
+    pins: Mutex<HashMap<(String, Family), Vec<IpAddr>>>,
+}
+
+impl Client {
+    /// A client whose every operation ends by `deadline` and whose sockets are leases on `page`.
+    #[must_use]
+    pub fn new(
+        host: Arc<Host>,
+        page: Arc<Page>,
+        grants: Grants,
+        deadline: Instant,
+        trace: TraceContext,
+    ) -> Self {
+        Self { host, page, grants, deadline, trace, pins: Mutex::default() }
+    }
+
+    /// The account that this client's sockets are entered in.
+    #[must_use]
+    pub fn page(&self) -> &Arc<Page> {
+        &self.page
+    }
+
+    /// When an operation with a limit of its own must end.
+    #[must_use]
+    pub fn limit(&self, limit: Option<Duration>) -> Instant {
+        let own = limit.and_then(|limit| Instant::now().checked_add(limit));
+        own.map_or(self.deadline, |own| own.min(self.deadline))
+    }
+
+    /// The addresses of a granted destination, pinned for the run. A name that only its address may grant is
+    /// resolved first and judged then.
+    async fn addresses(
+        &self,
+        destination: &Destination,
+        via: Via,
+        family: Family,
+    ) -> Result<Vec<IpAddr>, NetError> {
+        if self.grants.name(destination, via) == NameDecision::Denied {
+            return Err(NetError::Denied(destination.to_string()));
+        }
+        let found = self.resolve(&destination.host, family).await?;
+        let mut denied = None;
+        let allowed: Vec<IpAddr> = found
+            .into_iter()
+            .filter(|address| {
+                let judged = self.grants.address(destination, via, *address, &self.host.blocked);
+                let allowed = judged.is_ok();
+                denied = judged.err().or(denied.take());
+                allowed
+            })
+            .collect();
+        match denied {
+            Some(denial) if allowed.is_empty() => Err(NetError::Denied(denial.to_string())),
+            _ => Ok(allowed),
+        }
+    }
+
+    async fn resolve(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, NetError> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return match family.admits(address) {
+                true => Ok(vec![address]),
+                false => Err(NetError::Unresolved(format!("`{host}` is not an {family} address"))),
+            };
+        }
+        let key = (host.to_ascii_lowercase(), family);
+        if let Some(pinned) = self.pins.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(pinned.clone());
+        }
+        self.page.count_lookup()?;
+        let found = self.host.resolver.resolve(&key.0, family).await?;
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
+        Ok(found)
+    }
+}
+
+/// Bounds one step by `limit`; when it passes, the error names the step's phase.
+async fn within<T>(
+    limit: Instant,
+    phase: Phase,
+    step: impl Future<Output = Result<T, NetError>>,
+) -> Result<T, NetError> {
+    timeout_at(limit, step).await.unwrap_or(Err(NetError::Timeout(phase)))
+}

@@ -1,0 +1,193 @@
+//! DNS on the wire: one question to one server, over UDP, or over TCP when the answer is too long (RFC 1035, 7766).
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hickory_proto::op::{Edns, Message, Query, ResponseCode};
+use hickory_proto::rr::{Record, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UdpSocket;
+
+use super::{Client, NetError, Phase, connect, within};
+use crate::grant::{Destination, Scheme, Via};
+use crate::ledger::{Lease, Page};
+
+/// What fits a path without fragments (DNS flag day 2020).
+const UDP_PAYLOAD: u16 = 1232;
+/// Datagrams that answer another question, or nobody's, before the server is given up.
+const STRAY_DATAGRAMS: usize = 32;
+
+/// One record of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Owner name.
+    pub name: String,
+    /// Such as `A` or `MX`.
+    pub kind: String,
+    /// Seconds.
+    pub ttl: u32,
+    /// In presentation format.
+    pub data: String,
+}
+
+/// What a server replied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Such as `NOERROR`.
+    pub code: String,
+    /// The server owns the zone.
+    pub authoritative: bool,
+    /// The server says that it verified DNSSEC.
+    pub authenticated: bool,
+    /// The answer section.
+    pub answers: Vec<Answer>,
+    /// The authority section.
+    pub authorities: Vec<Answer>,
+    /// From question to answer.
+    pub duration: Duration,
+}
+
+impl Client {
+    /// Asks one DNS question, of the host's resolver or of a granted `server`.
+    ///
+    /// # Errors
+    /// The quota `lookups`, the grants, the deadline, or that nobody answered.
+    pub async fn query(&self, name: &str, kind: &str, server: Option<&str>) -> Result<Reply, NetError> {
+        let kind: RecordType = kind
+            .to_ascii_uppercase()
+            .parse()
+            .map_err(|_| NetError::Invalid(format!("`{kind}` is not a DNS record type")))?;
+        let server = self.granted_server(server)?;
+        self.page.count_lookup()?;
+        let asked_at = Instant::now();
+        let query = self.host.resolver.query(name, kind, server);
+        let message = within(self.limit(None), Phase::Resolve, query).await?;
+        Ok(Reply {
+            code: code_word(message.metadata.response_code),
+            authoritative: message.metadata.authoritative,
+            authenticated: message.metadata.authentic_data,
+            answers: message.answers.iter().map(Answer::from).collect(),
+            authorities: message.authorities.iter().map(Answer::from).collect(),
+            duration: asked_at.elapsed(),
+        })
+    }
+
+    fn granted_server(&self, server: Option<&str>) -> Result<Option<SocketAddr>, NetError> {
+        let Some(text) = server else { return Ok(None) };
+        let server: SocketAddr =
+            text.parse().map_err(|_| NetError::Invalid(format!("`{text}` is not ADDRESS:PORT")))?;
+        let destination =
+            Destination { scheme: Scheme::Tcp, host: server.ip().to_string(), port: server.port() };
+        self.grants
+            .address(&destination, Via::Direct, server.ip(), &self.host.blocked)
+            .map_err(|denial| NetError::Denied(denial.to_string()))?;
+        Ok(Some(server))
+    }
+}
+
+impl From<&Record> for Answer {
+    fn from(record: &Record) -> Self {
+        Self {
+            name: record.name.to_string(),
+            kind: record.record_type().to_string(),
+            ttl: record.ttl,
+            data: record.data.to_string(),
+        }
+    }
+}
+
+/// The code as the registry of DNS parameters spells it.
+pub(super) fn code_word(code: ResponseCode) -> String {
+    match code {
+        ResponseCode::NoError => "NOERROR".to_owned(),
+        ResponseCode::FormErr => "FORMERR".to_owned(),
+        ResponseCode::ServFail => "SERVFAIL".to_owned(),
+        ResponseCode::NXDomain => "NXDOMAIN".to_owned(),
+        ResponseCode::NotImp => "NOTIMP".to_owned(),
+        ResponseCode::Refused => "REFUSED".to_owned(),
+        other => format!("RCODE{}", u16::from(other)),
+    }
+}
+
+/// One question to one server. Dropping the future closes its socket.
+pub(super) async fn exchange(
+    page: &Arc<Page>,
+    server: SocketAddr,
+    query: &Query,
+) -> Result<Message, NetError> {
+    let question = question(query);
+    let bytes = question.to_vec().map_err(|error| NetError::Invalid(error.to_string()))?;
+    let reply = over_udp(page, server, &question, &bytes).await?;
+    match reply.metadata.truncation {
+        true => over_tcp(page, server, &question, &bytes).await,
+        false => Ok(reply),
+    }
+}
+
+fn question(query: &Query) -> Message {
+    // `query` draws a random id; the source port is the kernel's, random as well.
+    let mut message = Message::query();
+    message.metadata.recursion_desired = true;
+    message.add_query(query.clone());
+    let mut edns = Edns::new();
+    edns.set_max_payload(UDP_PAYLOAD);
+    message.set_edns(edns);
+    message
+}
+
+async fn over_udp(
+    page: &Arc<Page>,
+    server: SocketAddr,
+    question: &Message,
+    bytes: &[u8],
+) -> Result<Message, NetError> {
+    let lease = Lease::take(page, server)?;
+    // Connected: the kernel drops what comes from anybody else.
+    let socket = std::net::UdpSocket::bind(any_address(server))?;
+    socket.set_nonblocking(true)?;
+    socket.connect(server)?;
+    let socket = lease.datagrams(UdpSocket::from_std(socket)?)?;
+    socket.send(bytes).await?;
+    let mut buffer = [0; 4096];
+    for _ in 0..STRAY_DATAGRAMS {
+        let length = socket.receive(&mut buffer).await?;
+        let datagram = buffer.get(..length).unwrap_or_default();
+        if let Ok(reply) = Message::from_vec(datagram)
+            && answers(&reply, question)
+        {
+            return Ok(reply);
+        }
+    }
+    Err(NetError::Protocol("too many datagrams that answer no question of ours".to_owned()))
+}
+
+async fn over_tcp(
+    page: &Arc<Page>,
+    server: SocketAddr,
+    question: &Message,
+    bytes: &[u8],
+) -> Result<Message, NetError> {
+    let mut stream = connect::open(page, server, None).await?;
+    let length = u16::try_from(bytes.len()).map_err(|error| NetError::Invalid(error.to_string()))?;
+    stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await?;
+    let length = stream.read_u16().await?;
+    let mut reply = vec![0; usize::from(length)];
+    stream.read_exact(&mut reply).await?;
+    let reply = Message::from_vec(&reply).map_err(|error| NetError::Protocol(error.to_string()))?;
+    match answers(&reply, question) {
+        true => Ok(reply),
+        false => Err(NetError::Protocol("the answer is to another question".to_owned())),
+    }
+}
+
+fn answers(reply: &Message, question: &Message) -> bool {
+    reply.metadata.id == question.metadata.id && reply.queries == question.queries
+}
+
+fn any_address(server: SocketAddr) -> SocketAddr {
+    match server {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}

@@ -1,0 +1,140 @@
+//! Why the host could not do what a plugin asked.
+
+use std::error::Error as StdError;
+use std::io;
+
+use crate::ledger::{Denial, Refusal};
+
+/// The step of an exchange in which something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Name to addresses.
+    Resolve,
+    /// The TCP connect.
+    Connect,
+    /// The TLS handshake.
+    Handshake,
+    /// Writing a request.
+    Send,
+    /// From the last byte sent to the first received.
+    Wait,
+    /// Reading an answer.
+    Receive,
+}
+
+impl Phase {
+    /// The word in metrics, spans and messages.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Handshake => "handshake",
+            Self::Send => "send",
+            Self::Wait => "wait",
+            Self::Receive => "receive",
+        }
+    }
+}
+
+/// A refusal or failure, as the plugin sees it: always a value, never a trap.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// The suite grants this check no such destination.
+    #[error("`{0}` is not granted to this check")]
+    Denied(String),
+    /// The check's own quota is used up.
+    #[error(transparent)]
+    Quota(#[from] Denial),
+    /// The host itself has no descriptor left to lend.
+    #[error("the host has no descriptor left to lend")]
+    HostExhausted,
+    /// The run's deadline, or a shorter limit that the plugin set, passed.
+    #[error("timed out in phase {}", .0.word())]
+    Timeout(Phase),
+    /// The name does not resolve.
+    #[error("name does not resolve: {0}")]
+    Unresolved(String),
+    /// The peer refused the connection.
+    #[error("connection refused")]
+    Refused,
+    /// No route to the peer.
+    #[error("unreachable")]
+    Unreachable,
+    /// The peer reset the connection.
+    #[error("connection reset")]
+    Reset,
+    /// The peer closed before the exchange was complete.
+    #[error("closed by the peer")]
+    Closed,
+    /// The TLS handshake failed.
+    #[error("tls: {0}")]
+    Tls(String),
+    /// The peer broke its protocol.
+    #[error("protocol: {0}")]
+    Protocol(String),
+    /// The plugin asked for something that makes no sense.
+    #[error("invalid request: {0}")]
+    Invalid(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<Refusal> for NetError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Quota(denial) => Self::Quota(denial),
+            Refusal::HostExhausted => Self::HostExhausted,
+            Refusal::Ended => Self::Other(refusal.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for NetError {
+    fn from(error: io::Error) -> Self {
+        if let Some(refusal) = Refusal::find(&error) {
+            return refusal.into();
+        }
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            return Self::Tls(tls.to_string());
+        }
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown => Self::Unreachable,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => Self::Reset,
+            io::ErrorKind::UnexpectedEof => Self::Closed,
+            // The kernel's own give-up on a connect: nobody answered.
+            io::ErrorKind::TimedOut => Self::Timeout(Phase::Connect),
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl NetError {
+    /// What a protocol library says, with the cause that it wrapped when that was a refusal or an I/O error.
+    pub(super) fn from_protocol(error: &(dyn StdError + 'static)) -> Self {
+        if let Some(refusal) = Refusal::find(error) {
+            return refusal.into();
+        }
+        let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+        let mut text = String::new();
+        while let Some(error) = next {
+            if let Some(io) = error.downcast_ref::<io::Error>()
+                && io.get_ref().is_none()
+            {
+                return io::Error::from(io.kind()).into();
+            }
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&error.to_string());
+            next = error.source();
+        }
+        Self::Protocol(text)
+    }
+}

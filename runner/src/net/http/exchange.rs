@@ -1,0 +1,225 @@
+//! One request and its answer on a connection that is there already.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use http::header::HOST;
+use http::{HeaderValue, Uri, Version};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::{http1, http2};
+use hyper::rt::Executor;
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout_at;
+
+use super::proxy::Proxy;
+use super::{HttpVersion, Prepared};
+use crate::ledger::Refusal;
+use crate::net::stream::{Moments, Timed, Transport, read};
+use crate::net::{NetError, Phase};
+
+pub(super) struct Asked<'a> {
+    pub(super) request: &'a Prepared,
+    pub(super) version: HttpVersion,
+    /// Set when the request goes to a proxy that forwards it.
+    pub(super) via_proxy: Option<&'a Proxy>,
+    pub(super) max_body: u32,
+}
+
+pub(super) struct Answer {
+    pub(super) head: http::response::Parts,
+    pub(super) body: Vec<u8>,
+    pub(super) truncated: bool,
+    pub(super) body_length: u64,
+    pub(super) send: Option<Duration>,
+    pub(super) wait: Option<Duration>,
+    pub(super) receive: Option<Duration>,
+}
+
+/// Sends the request and reads the answer by `limit`; a time-out names the phase that it passed in.
+pub(super) async fn run(
+    transport: Transport,
+    asked: Asked<'_>,
+    limit: tokio::time::Instant,
+) -> Result<Answer, NetError> {
+    let moments = Arc::new(Mutex::new(Moments::default()));
+    let stream = TokioIo::new(Timed::new(transport, Arc::clone(&moments)));
+    let started_at = Instant::now();
+    let request = wire_request(&asked)?;
+    let outcome = match asked.version {
+        HttpVersion::Http2 => timeout_at(limit, over_http2(stream, request, asked.max_body)).await,
+        _ => timeout_at(limit, over_http1(stream, request, asked.max_body)).await,
+    };
+    let moments = read(&moments);
+    let (head, body) = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(moments))))?;
+    let now = Instant::now();
+    Ok(Answer {
+        head,
+        body: body.kept,
+        truncated: body.truncated,
+        body_length: body.length,
+        send: moments.last_write.map(|at| at - started_at),
+        wait: moments.last_write.zip(moments.first_read).map(|(sent, read)| read - sent),
+        receive: moments.first_read.map(|at| now - at),
+    })
+}
+
+fn phase(moments: Moments) -> Phase {
+    match (moments.last_write, moments.first_read) {
+        (None, _) => Phase::Send,
+        (Some(_), None) => Phase::Wait,
+        (Some(_), Some(_)) => Phase::Receive,
+    }
+}
+
+type Wire = http::Request<Full<Bytes>>;
+
+fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
+    let Prepared { method, url, headers, body } = asked.request;
+    let mut url = url.clone();
+    url.set_fragment(None);
+    // Credentials in a URL are for an Authorization header, never for the wire.
+    let _no_host = (url.set_username(""), url.set_password(None));
+    let is_h2 = asked.version == HttpVersion::Http2;
+    let target = match is_h2 || asked.via_proxy.is_some() {
+        true => url.as_str(),
+        false => url.get(url::Position::BeforePath..).unwrap_or("/"),
+    };
+    let uri: Uri = target.parse().map_err(|error| NetError::Invalid(format!("url `{url}`: {error}")))?;
+    let mut request = Wire::new(Full::new(Bytes::from(body.clone())));
+    *request.method_mut() = method.clone();
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers.clone();
+    if asked.version == HttpVersion::Http10 {
+        *request.version_mut() = Version::HTTP_10;
+    }
+    if !is_h2 && !headers.contains_key(HOST) {
+        let authority = url.get(url::Position::BeforeHost..url::Position::AfterPort).unwrap_or_default();
+        let host = HeaderValue::from_str(authority).map_err(|error| NetError::Invalid(error.to_string()))?;
+        request.headers_mut().insert(HOST, host);
+    }
+    if let Some(authorization) = asked.via_proxy.and_then(|proxy| proxy.authorization.clone()) {
+        request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, authorization);
+    }
+    Ok(request)
+}
+
+async fn over_http1(
+    stream: TokioIo<Timed>,
+    request: Wire,
+    max_body: u32,
+) -> Result<(http::response::Parts, Body), NetError> {
+    let (mut sender, connection) = http1::handshake(stream).await.map_err(from_hyper)?;
+    let exchange = async {
+        let answer = sender.send_request(request).await.map_err(from_hyper)?;
+        receive(answer, max_body).await
+    };
+    drive(exchange, connection).await
+}
+
+async fn over_http2(
+    stream: TokioIo<Timed>,
+    request: Wire,
+    max_body: u32,
+) -> Result<(http::response::Parts, Body), NetError> {
+    let inline = Inline::default();
+    let (mut sender, connection) =
+        http2::Builder::new(inline.clone()).handshake(stream).await.map_err(from_hyper)?;
+    let exchange = async {
+        let answer = sender.send_request(request).await.map_err(from_hyper)?;
+        receive(answer, max_body).await
+    };
+    drive(exchange, futures_util::future::join(connection, inline.run())).await
+}
+
+/// Polls the connection beside the exchange, in this task: dropping the pair closes the socket.
+async fn drive<T>(exchange: impl Future<Output = T>, connection: impl Future) -> T {
+    let mut exchange = std::pin::pin!(exchange);
+    let connection = std::pin::pin!(connection);
+    tokio::select! {
+        biased;
+        ended = &mut exchange => return ended,
+        // A connection that is over has said so to the exchange, or left its answer there.
+        _ = connection => {}
+    }
+    exchange.await
+}
+
+/// Runs what HTTP/2 would spawn inside the exchange that needs it.
+#[derive(Clone, Default)]
+struct Inline {
+    started: Arc<Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>>,
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Inline {
+    fn execute(&self, task: F) {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(task));
+    }
+}
+
+impl Inline {
+    /// Never ends by itself: the exchange ends it.
+    async fn run(self) -> Infallible {
+        let mut tasks = FuturesUnordered::new();
+        std::future::poll_fn(|cx| {
+            loop {
+                tasks.extend(self.started.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
+                match tasks.poll_next_unpin(cx) {
+                    std::task::Poll::Ready(Some(())) => {}
+                    _ => return std::task::Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+}
+
+struct Body {
+    kept: Vec<u8>,
+    truncated: bool,
+    length: u64,
+}
+
+/// Keeps `max_body` bytes; throws away the rest, up to the quota; with 0 reads none at all.
+async fn receive(
+    answer: http::Response<Incoming>,
+    max_body: u32,
+) -> Result<(http::response::Parts, Body), NetError> {
+    use hyper::body::Body as _;
+    let (head, mut incoming) = answer.into_parts();
+    let mut body = Body { kept: Vec::new(), truncated: false, length: 0 };
+    if max_body == 0 {
+        body.truncated = !incoming.is_end_stream();
+        return Ok((head, body));
+    }
+    let most = usize::try_from(max_body).unwrap_or(usize::MAX);
+    while let Some(frame) = incoming.frame().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            // The quota ended the throwing away, which is what it is for.
+            Err(error) if body.truncated && is_quota(&error) => break,
+            Err(error) => return Err(from_hyper(error)),
+        };
+        let Some(data) = frame.data_ref() else { continue };
+        let room = most - body.kept.len();
+        body.kept.extend(data.iter().take(room));
+        body.truncated |= data.len() > room;
+        body.length += u64::try_from(data.len()).unwrap_or(u64::MAX);
+    }
+    Ok((head, body))
+}
+
+fn is_quota(error: &hyper::Error) -> bool {
+    matches!(Refusal::find(error), Some(Refusal::Quota(_)))
+}
+
+fn from_hyper(error: hyper::Error) -> NetError {
+    match error.is_incomplete_message() || error.is_closed() {
+        true => NetError::Closed,
+        false => NetError::from_protocol(&error),
+    }
+}

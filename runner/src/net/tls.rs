@@ -1,0 +1,200 @@
+//! TLS on a leased stream. Fetching a certificate and judging it are apart: what a peer shows is reported in full,
+//! with the reasons why it is not trusted.
+
+mod certificate;
+mod verify;
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, SupportedProtocolVersion};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub use certificate::Certificate;
+
+use super::NetError;
+use verify::Recorder;
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// What a plugin asks of a handshake.
+#[derive(Debug, Clone, Default)]
+pub struct TlsOptions {
+    /// Sent as SNI and matched against the certificate; absent: the endpoint's host.
+    pub server_name: Option<String>,
+    /// In order of preference.
+    pub alpn: Vec<String>,
+    /// Absent: TLS 1.2.
+    pub min_version: Option<TlsVersion>,
+    /// Absent: TLS 1.3.
+    pub max_version: Option<TlsVersion>,
+    /// PEM; absent: the host's trust store.
+    pub ca_certificates: Option<String>,
+    /// PEM certificate chain and key, for mutual TLS.
+    pub client_identity: Option<(String, String)>,
+    /// Whether a chain that does not verify fails the handshake.
+    pub require_valid: bool,
+}
+
+/// What a handshake showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSession {
+    /// As negotiated.
+    pub version: TlsVersion,
+    /// Such as `TLS13_AES_256_GCM_SHA384`.
+    pub cipher_suite: String,
+    /// As negotiated.
+    pub alpn: Option<String>,
+    /// As the peer sent it, leaf first.
+    pub chain: Vec<Certificate>,
+    /// The path that verified, leaf first, root last.
+    pub verified_chain: Option<Vec<Certificate>>,
+    /// Why the chain is not trusted.
+    pub verified: Result<(), String>,
+    /// DER.
+    pub ocsp_staple: Option<Vec<u8>>,
+}
+
+/// Certificates that a chain may end in.
+#[derive(Debug, Default)]
+pub(crate) struct Roots {
+    anchors: Vec<TrustAnchor<'static>>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Roots {
+    fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
+        let anchors = certificates
+            .iter()
+            .filter_map(|der| webpki::anchor_from_trusted_cert(der).ok().map(|anchor| anchor.to_owned()))
+            .collect();
+        Self { anchors, certificates }
+    }
+}
+
+/// The host's roots, read from the operating system at the first handshake; Mozilla's where it has none.
+#[derive(Debug, Default)]
+pub struct TrustStore(OnceLock<Arc<Roots>>);
+
+impl TrustStore {
+    fn roots(&self) -> Arc<Roots> {
+        Arc::clone(self.0.get_or_init(|| {
+            let native = Roots::new(rustls_native_certs::load_native_certs().certs);
+            Arc::new(match native.anchors.is_empty() {
+                true => Roots { anchors: webpki_roots::TLS_SERVER_ROOTS.to_vec(), certificates: Vec::new() },
+                false => native,
+            })
+        }))
+    }
+}
+
+/// The one cryptographic provider: two in a dependency graph make rustls's default panic.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())))
+}
+
+/// Turns a stream into a TLS session with `host`.
+///
+/// Cancellation: dropping the future drops the stream.
+///
+/// # Errors
+/// The options make no sense, the handshake failed, or the chain does not verify and must.
+pub async fn handshake<S>(
+    trust: &TrustStore,
+    stream: S,
+    host: &str,
+    options: &TlsOptions,
+) -> Result<(TlsStream<S>, TlsSession), NetError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let roots = match &options.ca_certificates {
+        Some(pem) => Arc::new(Roots::new(parse_certificates(pem, "ca certificates")?)),
+        None => trust.roots(),
+    };
+    let recorder = Arc::new(Recorder::new(roots, options.require_valid));
+    let config = client_config(options, Arc::clone(&recorder))?;
+    let name = options.server_name.as_deref().unwrap_or(host);
+    let name = ServerName::try_from(name.to_owned())
+        .map_err(|_| NetError::Invalid(format!("`{name}` is not a server name")))?;
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    let session = session(stream.get_ref().1, &recorder)?;
+    Ok((stream, session))
+}
+
+fn client_config(options: &TlsOptions, recorder: Arc<Recorder>) -> Result<ClientConfig, NetError> {
+    let invalid = |error: rustls::Error| NetError::Invalid(format!("tls options: {error}"));
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions(options)?)
+        .map_err(invalid)?
+        .dangerous()
+        .with_custom_certificate_verifier(recorder);
+    let mut config = match &options.client_identity {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            let chain = parse_certificates(chain, "client certificate")?;
+            let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+                .map_err(|_| NetError::Invalid("client key: no private key in PEM".to_owned()))?;
+            builder.with_client_auth_cert(chain, key).map_err(invalid)?
+        }
+    };
+    config.alpn_protocols = options.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+    // A check wants the whole handshake each time, and no cache that outlives the run.
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+fn versions(options: &TlsOptions) -> Result<&'static [&'static SupportedProtocolVersion], NetError> {
+    use rustls::version::{TLS12, TLS13};
+    let min = options.min_version.unwrap_or(TlsVersion::Tls12);
+    let max = options.max_version.unwrap_or(TlsVersion::Tls13);
+    match (min, max) {
+        (TlsVersion::Tls12, TlsVersion::Tls12) => Ok(&[&TLS12]),
+        (TlsVersion::Tls12, TlsVersion::Tls13) => Ok(&[&TLS13, &TLS12]),
+        (TlsVersion::Tls13, TlsVersion::Tls13) => Ok(&[&TLS13]),
+        (TlsVersion::Tls13, TlsVersion::Tls12) => {
+            Err(NetError::Invalid("the minimum TLS version is above the maximum".to_owned()))
+        }
+    }
+}
+
+fn parse_certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, NetError> {
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match parsed {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) => Err(NetError::Invalid(format!("{what}: no certificate in PEM"))),
+        Err(error) => Err(NetError::Invalid(format!("{what}: {error}"))),
+    }
+}
+
+fn session(connection: &rustls::ClientConnection, recorder: &Recorder) -> Result<TlsSession, NetError> {
+    let incomplete = || NetError::Tls("the handshake ended without its parameters".to_owned());
+    let version = match connection.protocol_version().ok_or_else(incomplete)? {
+        rustls::ProtocolVersion::TLSv1_2 => TlsVersion::Tls12,
+        _ => TlsVersion::Tls13,
+    };
+    let suite = connection.negotiated_cipher_suite().ok_or_else(incomplete)?;
+    let seen = recorder.take().ok_or_else(incomplete)?;
+    Ok(TlsSession {
+        version,
+        cipher_suite: format!("{:?}", suite.suite()),
+        alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
+        chain: certificate::parse_chain(&seen.chain),
+        verified_chain: seen.verified_chain.as_deref().map(certificate::parse_chain),
+        verified: seen.verified,
+        ocsp_staple: seen.ocsp_staple,
+    })
+}
