@@ -1,0 +1,136 @@
+//! A place on the network, in the one form that is judged and connected to.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::GrantError;
+
+/// Longest host taken, in bytes: what DNS can hold.
+const MAX_HOST_BYTES: usize = 253;
+
+/// What a check wants to speak with a destination. Grants do not look at it: whoever reaches a place with a
+/// raw stream can speak anything there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// A byte stream, TLS or not.
+    Tcp,
+    /// HTTP without TLS.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// A DNS name or an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// Lower case, ASCII (IDNA), without a trailing dot.
+    Name(String),
+    /// An IPv4-mapped IPv6 address is the IPv4 address.
+    Address(IpAddr),
+}
+
+impl Host {
+    /// A host as URLs have it (<https://url.spec.whatwg.org/#host-parsing>), so that decimal and octal forms
+    /// of an IPv4 address are that address. IPv6 with or without brackets.
+    ///
+    /// # Errors
+    /// When it is neither a name nor an address.
+    pub fn parse(text: &str) -> Result<Self, GrantError> {
+        if text.len() > MAX_HOST_BYTES {
+            return Err(GrantError::HostTooLong {
+                limit: MAX_HOST_BYTES,
+            });
+        }
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self::Address(address.to_canonical()));
+        }
+        match url::Host::parse(text) {
+            Ok(url::Host::Ipv4(address)) => Ok(Self::Address(address.into())),
+            Ok(url::Host::Ipv6(address)) => Ok(Self::Address(IpAddr::from(address).to_canonical())),
+            Ok(url::Host::Domain(name)) => Self::of_domain(text, &name),
+            Err(source) => Err(GrantError::Host {
+                host: text.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    fn of_domain(text: &str, name: &str) -> Result<Self, GrantError> {
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if name.contains('*') || name.split('.').any(str::is_empty) {
+            return Err(GrantError::Name {
+                host: text.to_owned(),
+            });
+        }
+        Ok(Self::Name(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Address(IpAddr::V4(address)) => write!(f, "{address}"),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+/// Where a check wants to go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Destination {
+    scheme: Scheme,
+    host: Host,
+    port: u16,
+}
+
+impl Destination {
+    /// A destination from what a guest or a redirect says.
+    ///
+    /// # Errors
+    /// When `host` is neither a name nor an address, or `port` is 0.
+    pub fn new(scheme: Scheme, host: &str, port: u16) -> Result<Self, GrantError> {
+        if port == 0 {
+            return Err(GrantError::Port { port: "0".to_owned() });
+        }
+        Ok(Self {
+            scheme,
+            host: Host::parse(host)?,
+            port,
+        })
+    }
+
+    /// What is spoken there.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The host to resolve and connect to.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The port to connect to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme.word(), self.host, self.port)
+    }
+}

@@ -1,0 +1,176 @@
+//! Networks with a meaning, and those that an operator blocks.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::GrantError;
+
+/// RFC 1918, carrier-grade NAT, unique local addresses.
+const PRIVATE: [IpNet; 5] = [
+    v4([10, 0, 0, 0], 8),
+    v4([172, 16, 0, 0], 12),
+    v4([192, 168, 0, 0], 16),
+    v4([100, 64, 0, 0], 10),
+    v6(0xfc00, 7),
+];
+
+const LINK_LOCAL: [IpNet; 2] = [v4([169, 254, 0, 0], 16), v6(0xfe80, 10)];
+
+/// The unspecified address reaches loopback on Linux.
+const LOOPBACK: [IpNet; 4] = [
+    v4([127, 0, 0, 0], 8),
+    v4([0, 0, 0, 0], 8),
+    v6_host([0, 0, 0, 0, 0, 0, 0, 0]),
+    v6_host([0, 0, 0, 0, 0, 0, 0, 1]),
+];
+
+/// Where clouds answer whoever asks with credentials: AWS, Google Cloud and most others; AWS containers;
+/// Alibaba; Azure; Oracle.
+const METADATA: [IpNet; 9] = [
+    v4([169, 254, 169, 254], 32),
+    v4([169, 254, 170, 2], 32),
+    v4([169, 254, 170, 23], 32),
+    v4([100, 100, 100, 200], 32),
+    v4([168, 63, 129, 16], 32),
+    v4([192, 0, 0, 192], 32),
+    v6_host([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254]),
+    v6_host([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x23]),
+    v6_host([0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254]),
+];
+
+/// Protocol assignments, documentation, the old 6to4 relay, benchmarks, multicast, reserved
+/// (<https://www.iana.org/assignments/iana-ipv4-special-registry>).
+const SPECIAL_V4: [IpNet; 8] = [
+    v4([192, 0, 0, 0], 24),
+    v4([192, 0, 2, 0], 24),
+    v4([192, 88, 99, 0], 24),
+    v4([198, 18, 0, 0], 15),
+    v4([198, 51, 100, 0], 24),
+    v4([203, 0, 113, 0], 24),
+    v4([224, 0, 0, 0], 4),
+    v4([240, 0, 0, 0], 4),
+];
+
+const GLOBAL_UNICAST_V6: IpNet = v6(0x2000, 3);
+
+/// Within global unicast: protocol assignments with Teredo, documentation twice.
+const SPECIAL_V6: [IpNet; 3] = [v6(0x2001, 23), v6_pair(0x2001, 0x0db8, 32), v6(0x3fff, 20)];
+
+const SIX_TO_FOUR: IpNet = v6(0x2002, 16);
+const NAT64: IpNet = v6_pair(0x0064, 0xff9b, 96);
+
+const fn v4(octets: [u8; 4], prefix: u8) -> IpNet {
+    let [a, b, c, d] = octets;
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix))
+}
+
+const fn v6(first: u16, prefix: u8) -> IpNet {
+    v6_pair(first, 0, prefix)
+}
+
+const fn v6_pair(first: u16, second: u16, prefix: u8) -> IpNet {
+    IpNet::V6(Ipv6Net::new_assert(
+        Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0),
+        prefix,
+    ))
+}
+
+const fn v6_host(segments: [u16; 8]) -> IpNet {
+    let [a, b, c, d, e, f, g, h] = segments;
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), 128))
+}
+
+/// The operator's `block_networks`: no check reaches them, whatever its suite grants. The default is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks(Vec<IpNet>);
+
+impl Networks {
+    /// Each of `private`, `link-local`, `metadata`, `loopback`, or a CIDR.
+    ///
+    /// # Errors
+    /// On the first that is none of them.
+    pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, GrantError> {
+        let mut networks = Vec::new();
+        for name in names {
+            match name {
+                "private" => networks.extend(PRIVATE),
+                "link-local" => networks.extend(LINK_LOCAL),
+                "metadata" => networks.extend(METADATA),
+                "loopback" => networks.extend(LOOPBACK),
+                cidr if cidr.contains('/') => networks.push(parse_cidr(cidr)?),
+                _ => {
+                    return Err(GrantError::Network {
+                        text: name.to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(Self(networks))
+    }
+
+    /// The network that holds an address, or the IPv4 address embedded in it.
+    #[must_use]
+    pub fn holding(&self, address: IpAddr) -> Option<IpNet> {
+        let address = address.to_canonical();
+        let embedded = embedded_v4(address);
+        self.0
+            .iter()
+            .find(|network| network.contains(&address) || embedded.is_some_and(|v4| network.contains(&v4)))
+            .copied()
+    }
+}
+
+/// Whether an address is one of the public internet: not private, loopback, link-local, a cloud's metadata
+/// service, carrier-grade NAT, documentation, multicast or reserved. IPv4 within IPv6 (mapped, 6to4, NAT64) is
+/// judged by the IPv4 address.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    let address = embedded_v4(address).unwrap_or(address);
+    let is_unicast = address.is_ipv4() || GLOBAL_UNICAST_V6.contains(&address);
+    let special = [
+        &PRIVATE[..],
+        &LINK_LOCAL,
+        &LOOPBACK,
+        &METADATA,
+        &SPECIAL_V4,
+        &SPECIAL_V6,
+    ];
+    is_unicast
+        && !special
+            .into_iter()
+            .flatten()
+            .any(|network| network.contains(&address))
+}
+
+/// A network in CIDR form, IPv6 in brackets or not.
+pub(super) fn parse_cidr(text: &str) -> Result<IpNet, GrantError> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    let network: IpNet = bare.parse().map_err(|source| GrantError::Cidr {
+        text: text.to_owned(),
+        source,
+    })?;
+    if network != network.trunc() {
+        return Err(GrantError::HostBits {
+            text: text.to_owned(),
+            network: network.trunc(),
+        });
+    }
+    Ok(network)
+}
+
+fn embedded_v4(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(v6) = address else { return None };
+    let [_, _, a, b, c, d, .., e, f, g, h] = v6.octets();
+    if SIX_TO_FOUR.contains(&address) {
+        return Some(Ipv4Addr::new(a, b, c, d).into());
+    }
+    NAT64.contains(&address).then(|| Ipv4Addr::new(e, f, g, h).into())
+}
+
+#[cfg(test)]
+mod tests;

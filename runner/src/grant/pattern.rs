@@ -1,0 +1,181 @@
+//! One entry of `allow:`.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+use super::network::parse_cidr;
+use super::{GrantError, Host};
+
+/// A place that a check may reach: `tcp://*.example.com:5432`, `https://10.0.0.0/8:443`,
+/// `tls://[fd00::/8]:*`, `http://intranet`.
+///
+/// The scheme gives the default port (80, 443; `tcp` and `tls` have none) and nothing else: a grant is for a
+/// host and a port, whatever is spoken there. `*` is any host, `*.example.com` every name below `example.com`
+/// at any depth but not `example.com` itself, `:*` any port. A network covers addresses, and names that
+/// resolve into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    hosts: Hosts,
+    /// Nothing is any port.
+    port: Option<u16>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Hosts {
+    Any,
+    /// Every name that ends in this: a dot and a name.
+    Below(String),
+    Name(String),
+    Network(IpNet),
+}
+
+impl Grant {
+    /// One host and one port.
+    pub(super) fn of_place(host: Host, port: u16) -> Self {
+        Self {
+            hosts: Hosts::of_host(host),
+            port: Some(port),
+        }
+    }
+
+    /// `HOST:PORT`, no wildcards.
+    pub(super) fn of_host_and_port(text: &str, default_port: Option<u16>) -> Result<Self, GrantError> {
+        let (host, port) = split_port(text)?;
+        let port = match port {
+            Some(port) => parse_port(port)?,
+            None => default_port.ok_or_else(|| GrantError::NoPort {
+                text: text.to_owned(),
+            })?,
+        };
+        Ok(Self::of_place(Host::parse(host)?, port))
+    }
+
+    /// Whether this covers a host and port without knowing what the host resolves to.
+    pub(super) fn covers(&self, host: &Host, port: u16) -> bool {
+        self.has_port(port)
+            && match (&self.hosts, host) {
+                (Hosts::Any, _) => true,
+                (Hosts::Below(suffix), Host::Name(name)) => name.ends_with(suffix.as_str()),
+                (Hosts::Name(granted), Host::Name(name)) => granted == name,
+                (Hosts::Network(network), Host::Address(address)) => {
+                    network.contains(&address.to_canonical())
+                }
+                (Hosts::Below(_) | Hosts::Name(_), Host::Address(_)) | (Hosts::Network(_), Host::Name(_)) => {
+                    false
+                }
+            }
+    }
+
+    /// Whether this covers an address, whatever name led to it.
+    pub(super) fn covers_address(&self, address: IpAddr, port: u16) -> bool {
+        self.covers(&Host::Address(address), port)
+    }
+
+    /// Whether this is for addresses, and for this port.
+    pub(super) fn is_network_at(&self, port: u16) -> bool {
+        self.has_port(port) && matches!(self.hosts, Hosts::Network(_))
+    }
+
+    fn has_port(&self, port: u16) -> bool {
+        self.port.is_none_or(|granted| granted == port)
+    }
+}
+
+impl FromStr for Grant {
+    type Err = GrantError;
+
+    fn from_str(text: &str) -> Result<Self, GrantError> {
+        let (scheme, place) = text.split_once("://").ok_or_else(|| GrantError::NoScheme {
+            text: text.to_owned(),
+        })?;
+        let default_port = match scheme.to_ascii_lowercase().as_str() {
+            "tcp" | "tls" => None,
+            "http" => Some(80),
+            "https" => Some(443),
+            _ => {
+                return Err(GrantError::Scheme {
+                    scheme: scheme.to_owned(),
+                    text: text.to_owned(),
+                });
+            }
+        };
+        let (hosts, port) = split_port(place.strip_suffix('/').unwrap_or(place))?;
+        let port = match port {
+            Some("*") => None,
+            Some(port) => Some(parse_port(port)?),
+            None if default_port.is_none() => {
+                return Err(GrantError::NoPort {
+                    text: text.to_owned(),
+                });
+            }
+            None => default_port,
+        };
+        Ok(Self {
+            hosts: Hosts::parse(hosts, text)?,
+            port,
+        })
+    }
+}
+
+impl Hosts {
+    fn parse(hosts: &str, grant: &str) -> Result<Self, GrantError> {
+        if hosts == "*" {
+            return Ok(Self::Any);
+        }
+        if let Some((address, _)) = hosts.split_once('/') {
+            let is_address = address.starts_with('[') || matches!(Host::parse(address), Ok(Host::Address(_)));
+            if !is_address {
+                return Err(GrantError::Path {
+                    text: grant.to_owned(),
+                });
+            }
+            return parse_cidr(hosts).map(Self::Network);
+        }
+        let Some(parent) = hosts.strip_prefix("*.") else {
+            return Host::parse(hosts).map(Self::of_host);
+        };
+        match Host::parse(parent)? {
+            Host::Name(name) => Ok(Self::Below(format!(".{name}"))),
+            Host::Address(_) => Err(GrantError::Name {
+                host: hosts.to_owned(),
+            }),
+        }
+    }
+
+    fn of_host(host: Host) -> Self {
+        match host {
+            Host::Name(name) => Self::Name(name),
+            Host::Address(address) => Self::Network(address.into()),
+        }
+    }
+}
+
+/// The colons within brackets belong to an IPv6 address; without brackets nobody can tell.
+fn split_port(place: &str) -> Result<(&str, Option<&str>), GrantError> {
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (place, None),
+    };
+    if host.contains(':') && !host.starts_with('[') {
+        return Err(GrantError::NoBrackets {
+            place: place.to_owned(),
+        });
+    }
+    Ok((host, port))
+}
+
+fn parse_port(text: &str) -> Result<u16, GrantError> {
+    // `parse` alone would take `+80`.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(port) if is_number && port != 0 => Ok(port),
+        _ => Err(GrantError::Port {
+            port: text.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+use std::error::Error;
+use std::net::IpAddr;
+
+use super::*;
+
+fn grants(allow: &[&str]) -> Grants {
+    let allow = allow.iter().map(|text| text.parse().unwrap()).collect();
+    Grants {
+        grants: allow,
+        follow_public_redirects: false,
+    }
+}
+
+fn own(target: &str, syntax: &str) -> Grants {
+    Grants::for_check(target, syntax, Vec::new(), false).unwrap()
+}
+
+fn public_redirects(target: &str) -> Grants {
+    Grants::for_check(target, "URL", Vec::new(), true).unwrap()
+}
+
+fn to(host: &str, port: u16) -> Destination {
+    Destination::new(Scheme::Tcp, host, port).unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn granted(grants: &Grants, host: &str, port: u16) -> bool {
+    grants.name(&to(host, port), Via::Direct) == NameDecision::Granted
+}
+
+fn reaches(grants: &Grants, host: &str, address: &str, via: Via) -> bool {
+    grants
+        .address(&to(host, 443), ip(address), via, &Networks::default())
+        .is_ok()
+}
+
+fn blocked(networks: &[&str]) -> Networks {
+    Networks::parse(networks.iter().copied()).unwrap()
+}
+
+#[test]
+fn no_grants_allow_nothing() {
+    let none = Grants::default();
+    assert!(!granted(&none, "example.com", 443));
+    assert!(!reaches(&none, "93.184.215.14", "93.184.215.14", Via::Direct));
+}
+
+#[test]
+fn a_name_is_granted_at_its_port_only() {
+    let grants = grants(&["tcp://db.internal:5432"]);
+    assert!(granted(&grants, "db.internal", 5432));
+    assert!(!granted(&grants, "db.internal", 5433));
+    assert!(!granted(&grants, "db2.internal", 5432));
+    assert!(!granted(&grants, "a.db.internal", 5432));
+}
+
+#[test]
+fn a_name_may_resolve_into_a_granted_network() {
+    let grants = grants(&["https://10.0.0.0/8"]);
+    assert_eq!(
+        grants.name(&to("web.internal", 443), Via::Direct),
+        NameDecision::ByAddress
+    );
+    assert!(reaches(&grants, "web.internal", "10.1.2.3", Via::Direct));
+    assert!(reaches(&grants, "web.internal", "::ffff:10.1.2.3", Via::Direct));
+    assert!(!reaches(&grants, "web.internal", "192.168.0.1", Via::Direct));
+    assert!(matches!(
+        grants.name(&to("web.internal", 80), Via::Direct),
+        NameDecision::Denied(_)
+    ));
+}
+
+#[test]
+fn a_granted_name_may_resolve_to_anything() {
+    let grants = grants(&["https://web.internal"]);
+    assert!(reaches(&grants, "web.internal", "10.1.2.3", Via::Direct));
+    assert!(reaches(&grants, "web.internal", "::1", Via::Direct));
+}
+
+#[test]
+fn a_blocked_network_beats_a_granted_name() {
+    let grants = grants(&["https://web.internal", "https://127.0.0.0/8", "https://*"]);
+    let blocked = blocked(&["private", "loopback"]);
+    for (host, address) in [
+        ("web.internal", "10.1.2.3"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("x", "64:ff9b::a00:1"),
+    ] {
+        let denial = grants
+            .address(&to(host, 443), ip(address), Via::Direct, &blocked)
+            .unwrap_err();
+        assert!(matches!(denial, Denial::Blocked { .. }), "{host}");
+    }
+    assert_eq!(
+        grants.address(&to("web.internal", 443), ip("1.1.1.1"), Via::Direct, &blocked),
+        Ok(())
+    );
+}
+
+#[test]
+fn a_redirect_may_lead_to_a_public_address() {
+    let grants = public_redirects("http://example.com/");
+    let elsewhere = to("www.example.org", 443);
+    assert_eq!(grants.name(&elsewhere, Via::Redirect), NameDecision::ByAddress);
+    assert!(reaches(
+        &grants,
+        "www.example.org",
+        "93.184.215.14",
+        Via::Redirect
+    ));
+    assert!(reaches(&grants, "93.184.215.14", "93.184.215.14", Via::Redirect));
+    assert!(!reaches(&grants, "www.example.org", "10.0.0.1", Via::Redirect));
+    assert!(matches!(
+        grants.name(&to("169.254.169.254", 80), Via::Redirect),
+        NameDecision::Denied(_)
+    ));
+}
+
+#[test]
+fn only_a_redirect_may_lead_to_a_public_address() {
+    let grants = public_redirects("http://example.com/");
+    assert!(matches!(
+        grants.name(&to("www.example.org", 443), Via::Direct),
+        NameDecision::Denied(_)
+    ));
+    assert!(!reaches(&grants, "www.example.org", "93.184.215.14", Via::Direct));
+}
+
+#[test]
+fn without_public_redirects_a_redirect_needs_a_grant() {
+    let grants = own("http://example.com/", "URL");
+    assert!(matches!(
+        grants.name(&to("www.example.org", 443), Via::Redirect),
+        NameDecision::Denied(_)
+    ));
+    assert!(!reaches(
+        &grants,
+        "www.example.org",
+        "93.184.215.14",
+        Via::Redirect
+    ));
+    assert_eq!(
+        grants.name(&to("example.com", 80), Via::Redirect),
+        NameDecision::Granted
+    );
+}
+
+#[test]
+fn a_target_is_a_grant_of_its_own() {
+    let cases = [
+        ("https://example.com/a?b", "URL", "example.com", 443),
+        ("http://user:pass@Example.COM:8080/", "URL", "example.com", 8080),
+        ("http://[::1]/", "URL", "::1", 80),
+        ("http://0x7f000001/", "URL", "127.0.0.1", 80),
+        ("db.internal:5432", "HOST:PORT", "db.internal", 5432),
+        ("[::1]:5432", "HOST:PORT", "::1", 5432),
+        ("example.com", "HOST[:PORT]", "example.com", 443),
+        ("[2001:db8::1]", "HOST[:PORT]", "2001:db8::1", 443),
+        ("mail.example.com:25", "HOST[:PORT]", "mail.example.com", 25),
+        ("https://example.com/", "anything", "example.com", 443),
+        ("redis://cache:6379/0", "anything", "cache", 6379),
+        ("cache:6379", "anything", "cache", 6379),
+    ];
+    for (target, syntax, host, port) in cases {
+        let grants = own(target, syntax);
+        assert!(granted(&grants, host, port), "{target}");
+        assert!(!granted(&grants, host, port + 1), "{target}");
+        assert!(!granted(&grants, "other.example", port), "{target}");
+    }
+}
+
+#[test]
+fn a_target_of_unknown_syntax_may_be_no_place() {
+    for target in [
+        "example.com",
+        "unix:/run/x.sock",
+        "",
+        "redis://cache/0",
+        "the blue one",
+        "a:b:c",
+    ] {
+        assert_eq!(own(target, "NAME"), Grants::default(), "{target}");
+    }
+}
+
+#[test]
+fn a_target_that_does_not_fit_its_syntax_is_refused_without_being_shown() {
+    let cases = [
+        ("example.com", "URL", "not a URL"),
+        (
+            "redis://cache/0",
+            "URL",
+            "`redis://cache` needs a port, such as `redis://cache:5432`",
+        ),
+        (
+            "example.com",
+            "HOST:PORT",
+            "`example.com` needs a port, such as `example.com:5432`",
+        ),
+        (
+            "example.com:http",
+            "HOST:PORT",
+            "`http` is no port; allowed: 1 to 65535, or `*` in a grant",
+        ),
+        (
+            "exa mple.com",
+            "HOST[:PORT]",
+            "`exa mple.com` is no host name or address",
+        ),
+        (
+            "*.example.com:1",
+            "HOST:PORT",
+            "`*.example.com` is no host name; a `*` stands alone, or for the first labels as in `*.example.com`",
+        ),
+    ];
+    for (target, syntax, reason) in cases {
+        let error = Grants::for_check(target, syntax, Vec::new(), false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the target does not fit the plugin's syntax `{syntax}`")
+        );
+        assert_eq!(error.source().unwrap().to_string(), reason, "{target}");
+    }
+}
+
+#[test]
+fn allow_adds_to_the_target() {
+    let allow = vec!["tcp://db.internal:5432".parse().unwrap()];
+    let grants = Grants::for_check("https://example.com/", "URL", allow, false).unwrap();
+    assert!(granted(&grants, "example.com", 443));
+    assert!(granted(&grants, "db.internal", 5432));
+}
+
+#[test]
+fn a_denial_names_the_destination() {
+    let grants = grants(&["tcp://[fd00::/8]:443"]);
+    let here = Destination::new(Scheme::Https, "Evil.example", 443).unwrap();
+    let denial = |address, networks: &[&str]| {
+        grants
+            .address(&here, ip(address), Via::Direct, &blocked(networks))
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        denial("10.0.0.1", &[]),
+        "`https://evil.example:443` is at 10.0.0.1, which is not granted to this check"
+    );
+    assert_eq!(
+        denial("fd00::1", &["private"]),
+        "`https://evil.example:443` is at fd00::1, in the blocked network fc00::/7"
+    );
+    let NameDecision::Denied(denial) = grants.name(&to("::1", 80), Via::Direct) else {
+        panic!("nothing grants loopback");
+    };
+    assert_eq!(
+        denial.to_string(),
+        "`tcp://[::1]:80` is not granted to this check"
+    );
+}
+
+#[test]
+fn a_destination_needs_a_host_and_a_port() {
+    assert!(Destination::new(Scheme::Tcp, "host", 0).is_err());
+    for host in [
+        "",
+        ".",
+        "a..b",
+        "*.example.com",
+        "*",
+        "a/b",
+        "a:80",
+        "user@host",
+        "a\0b",
+        "fe80::1%eth0",
+    ] {
+        assert!(Destination::new(Scheme::Tcp, host, 80).is_err(), "{host:?}");
+    }
+}
