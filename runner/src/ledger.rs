@@ -57,7 +57,9 @@ impl Refusal {
                 return Some(*refusal);
             }
             // An `io::Error` shows the source of what it wraps, not what it wraps.
-            let wrapped = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+            let wrapped = error
+                .downcast_ref::<std::io::Error>()
+                .and_then(|error| error.get_ref());
             next = match wrapped {
                 Some(inner) => Some(inner),
                 None => error.source(),

@@ -4,6 +4,8 @@
 //! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> status.
 
 pub mod grant;
+pub mod ledger;
+pub mod net;
 pub mod outcome;
 pub mod quota;
 pub mod suite;

@@ -9,6 +9,7 @@ mod error;
 pub mod http;
 pub mod resolve;
 pub mod stream;
+pub mod tcp;
 pub mod tls;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use error::{NetError, Phase};
 
-use crate::grant::{Destination, Grants, NameDecision, Networks, Via};
+use crate::grant::{Destination, Grants, Host, NameDecision, Networks, Via};
 use crate::ledger::Page;
 use crate::outcome::TraceContext;
 use resolve::{Family, Resolver};
@@ -29,7 +30,7 @@ use tls::TrustStore;
 
 /// What all runs share.
 #[derive(Debug)]
-pub struct Host {
+pub struct Shared {
     /// The DNS service.
     pub resolver: Resolver,
     /// Networks that the operator allows no check to reach.
@@ -57,7 +58,7 @@ pub struct Timings {
 
 /// The network as one attempt may use it.
 pub struct Client {
-    host: Arc<Host>,
+    shared: Arc<Shared>,
     page: Arc<Page>,
     grants: Grants,
     deadline: Instant,
@@ -71,13 +72,20 @@ impl Client {
     /// A client whose every operation ends by `deadline` and whose sockets are leases on `page`.
     #[must_use]
     pub fn new(
-        host: Arc<Host>,
+        shared: Arc<Shared>,
         page: Arc<Page>,
         grants: Grants,
         deadline: Instant,
         trace: TraceContext,
     ) -> Self {
-        Self { host, page, grants, deadline, trace, pins: Mutex::default() }
+        Self {
+            shared,
+            page,
+            grants,
+            deadline,
+            trace,
+            pins: Mutex::default(),
+        }
     }
 
     /// The account that this client's sockets are entered in.
@@ -101,15 +109,17 @@ impl Client {
         via: Via,
         family: Family,
     ) -> Result<Vec<IpAddr>, NetError> {
-        if self.grants.name(destination, via) == NameDecision::Denied {
-            return Err(NetError::Denied(destination.to_string()));
+        if let NameDecision::Denied(denial) = self.grants.name(destination, via) {
+            return Err(NetError::Denied(denial.to_string()));
         }
-        let found = self.resolve(&destination.host, family).await?;
+        let found = self.resolve(destination.host(), family).await?;
         let mut denied = None;
         let allowed: Vec<IpAddr> = found
             .into_iter()
             .filter(|address| {
-                let judged = self.grants.address(destination, via, *address, &self.host.blocked);
+                let judged = self
+                    .grants
+                    .address(destination, *address, via, &self.shared.blocked);
                 let allowed = judged.is_ok();
                 denied = judged.err().or(denied.take());
                 allowed
@@ -121,20 +131,26 @@ impl Client {
         }
     }
 
-    async fn resolve(&self, host: &str, family: Family) -> Result<Vec<IpAddr>, NetError> {
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return match family.admits(address) {
-                true => Ok(vec![address]),
-                false => Err(NetError::Unresolved(format!("`{host}` is not an {family} address"))),
-            };
-        }
-        let key = (host.to_ascii_lowercase(), family);
+    async fn resolve(&self, host: &Host, family: Family) -> Result<Vec<IpAddr>, NetError> {
+        let name = match host {
+            Host::Name(name) => name,
+            Host::Address(address) if family.admits(*address) => return Ok(vec![*address]),
+            Host::Address(address) => {
+                return Err(NetError::Unresolved(format!(
+                    "`{address}` is not an {family} address"
+                )));
+            }
+        };
+        let key = (name.clone(), family);
         if let Some(pinned) = self.pins.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(pinned.clone());
         }
         self.page.count_lookup()?;
-        let found = self.host.resolver.resolve(&key.0, family).await?;
-        self.pins.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
+        let found = self.shared.resolver.resolve(&key.0, family).await?;
+        self.pins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, found.clone());
         Ok(found)
     }
 }
@@ -145,5 +161,7 @@ async fn within<T>(
     phase: Phase,
     step: impl Future<Output = Result<T, NetError>>,
 ) -> Result<T, NetError> {
-    timeout_at(limit, step).await.unwrap_or(Err(NetError::Timeout(phase)))
+    timeout_at(limit, step)
+        .await
+        .unwrap_or(Err(NetError::Timeout(phase)))
 }

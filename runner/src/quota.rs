@@ -78,7 +78,10 @@ fn show_bytes(bytes: u64) -> String {
     UNITS
         .into_iter()
         .find(|(size, _)| bytes >= *size && bytes.is_multiple_of(*size))
-        .map_or_else(|| format!("{bytes} B"), |(size, unit)| format!("{} {unit}", bytes / size))
+        .map_or_else(
+            || format!("{bytes} B"),
+            |(size, unit)| format!("{} {unit}", bytes / size),
+        )
 }
 
 /// The limits of one attempt. A limit of 0 allows nothing.

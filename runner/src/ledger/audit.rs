@@ -20,7 +20,9 @@ impl Audit {
     /// `/proc/self/fd` cannot be read.
     pub fn baseline(ledger: &Ledger) -> io::Result<Self> {
         let leased = ledger.leased();
-        Ok(Self { baseline: open_descriptors()?.saturating_sub(leased) })
+        Ok(Self {
+            baseline: open_descriptors()?.saturating_sub(leased),
+        })
     }
 
     /// Descriptors that are neither the host's own nor lent.

@@ -19,7 +19,10 @@ impl Budget {
     /// A budget of `capacity` descriptors.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
-        Self { capacity, taken: AtomicU64::new(0) }
+        Self {
+            capacity,
+            taken: AtomicU64::new(0),
+        }
     }
 
     /// What the process may open, less `baseline` (open now, for the host itself), less the reserve.
@@ -60,7 +63,13 @@ impl Budget {
 pub fn raise_descriptor_limit() -> io::Result<u64> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: limit.maximum,
+                maximum: limit.maximum,
+            },
+        )?;
     }
     Ok(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }

@@ -33,7 +33,11 @@ impl Lease {
     /// A quota is used up, the host has none left, or the run is over.
     pub fn take(page: &Arc<Page>, peer: SocketAddr) -> Result<Self, Refusal> {
         let (index, traffic) = page.enter(peer)?;
-        Ok(Self { page: Arc::clone(page), index, traffic })
+        Ok(Self {
+            page: Arc::clone(page),
+            index,
+            traffic,
+        })
     }
 
     /// Puts a TCP socket, connected or connecting, under this lease.
@@ -56,18 +60,23 @@ impl Lease {
 
     fn bind<S: std::os::fd::AsFd + Send + 'static>(&self, socket: S) -> Result<Arc<Slot<S>>, Refusal> {
         let slot = Arc::new(Slot::new(socket));
-        self.page.attach(self.index, Arc::clone(&slot) as Arc<dyn Revocable>)?;
+        self.page
+            .attach(self.index, Arc::clone(&slot) as Arc<dyn Revocable>)?;
         Ok(slot)
     }
 
     fn count_in(&self, bytes: usize) {
         self.page.count_in(bytes);
-        self.traffic.bytes_in.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.traffic
+            .bytes_in
+            .fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn count_out(&self, bytes: usize) {
         self.page.count_out(bytes);
-        self.traffic.bytes_out.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.traffic
+            .bytes_out
+            .fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn deny(&self, kind: QuotaKind) -> io::Error {
@@ -113,7 +122,9 @@ impl LeasedStream {
     /// # Errors
     /// The socket is not connected, or the run is over.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.slot.with(TcpStream::peer_addr).unwrap_or_else(|| Err(ended()))
+        self.slot
+            .with(TcpStream::peer_addr)
+            .unwrap_or_else(|| Err(ended()))
     }
 
     /// Address on this side.
@@ -121,14 +132,19 @@ impl LeasedStream {
     /// # Errors
     /// The run is over.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.slot.with(TcpStream::local_addr).unwrap_or_else(|| Err(ended()))
+        self.slot
+            .with(TcpStream::local_addr)
+            .unwrap_or_else(|| Err(ended()))
     }
 
     /// Bytes received and sent, as the network saw them.
     #[must_use]
     pub fn traffic(&self) -> (u64, u64) {
         let traffic = &self.lease.traffic;
-        (traffic.bytes_in.load(Ordering::Relaxed), traffic.bytes_out.load(Ordering::Relaxed))
+        (
+            traffic.bytes_in.load(Ordering::Relaxed),
+            traffic.bytes_out.load(Ordering::Relaxed),
+        )
     }
 
     fn note_peer_closed(&self) {
@@ -139,7 +155,10 @@ impl LeasedStream {
     fn poll_end_of_stream(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut byte = [0];
         let mut byte = ReadBuf::new(&mut byte);
-        match ready!(self.slot.poll(cx, Side::Read, |socket, cx| socket.poll_peek(cx, &mut byte)))? {
+        match ready!(
+            self.slot
+                .poll(cx, Side::Read, |socket, cx| socket.poll_peek(cx, &mut byte))
+        )? {
             0 => Poll::Ready(Ok(())),
             _ => Poll::Ready(Err(self.lease.deny(QuotaKind::BytesIn))),
         }
@@ -166,8 +185,10 @@ impl AsyncRead for LeasedStream {
         }
         // Safe code needs the room initialised: one memset of at most a buffer.
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
-        ready!(self.slot.poll(cx, Side::Read, |socket, cx| Pin::new(socket).poll_read(cx, &mut part)))
-            .inspect_err(|_| self.note_peer_closed())?;
+        ready!(self.slot.poll(cx, Side::Read, |socket, cx| {
+            Pin::new(socket).poll_read(cx, &mut part)
+        }))
+        .inspect_err(|_| self.note_peer_closed())?;
         let read = part.filled().len();
         if read == 0 && room > 0 {
             self.note_peer_closed();
@@ -185,18 +206,21 @@ impl AsyncWrite for LeasedStream {
             return Poll::Ready(Err(self.lease.deny(QuotaKind::BytesOut)));
         }
         let part = bytes.get(..room).unwrap_or(bytes);
-        let written =
-            ready!(self.slot.poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_write(cx, part)))?;
+        let written = ready!(self.slot.poll(cx, Side::Write, |socket, cx| {
+            Pin::new(socket).poll_write(cx, part)
+        }))?;
         self.lease.count_out(written);
         Poll::Ready(Ok(written))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.slot.poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_flush(cx))
+        self.slot
+            .poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.slot.poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_shutdown(cx))
+        self.slot
+            .poll(cx, Side::Write, |socket, cx| Pin::new(socket).poll_shutdown(cx))
     }
 }
 
@@ -220,8 +244,11 @@ impl LeasedUdp {
     /// # Errors
     /// The operating system refused, or the run is over.
     pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
-        std::future::poll_fn(|cx| self.slot.poll(cx, Side::Write, |socket, cx| socket.poll_send(cx, datagram)))
-            .await
+        std::future::poll_fn(|cx| {
+            self.slot
+                .poll(cx, Side::Write, |socket, cx| socket.poll_send(cx, datagram))
+        })
+        .await
     }
 
     /// Receives one datagram from the connected peer; what does not fit the buffer is cut off.
@@ -231,7 +258,8 @@ impl LeasedUdp {
     pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(buffer);
         std::future::poll_fn(|cx| {
-            self.slot.poll(cx, Side::Read, |socket, cx| socket.poll_recv(cx, &mut buffer))
+            self.slot
+                .poll(cx, Side::Read, |socket, cx| socket.poll_recv(cx, &mut buffer))
         })
         .await?;
         Ok(buffer.filled().len())

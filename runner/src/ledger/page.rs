@@ -138,7 +138,15 @@ struct State {
 impl Page {
     pub(super) fn new(ledger: Arc<Ledger>, id: u64, owner: PageOwner, quota: Quota) -> Arc<Self> {
         let (bytes_in, bytes_out) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { ledger, id, owner, quota, bytes_in, bytes_out, state: Mutex::default() })
+        Arc::new(Self {
+            ledger,
+            id,
+            owner,
+            quota,
+            bytes_in,
+            bytes_out,
+            state: Mutex::default(),
+        })
     }
 
     /// The limits of this attempt.
@@ -233,7 +241,12 @@ impl Page {
 
     pub(super) fn live(&self) -> Vec<LiveLease> {
         let state = self.state();
-        state.entries.iter().flatten().map(|entry| self.live_lease(entry)).collect()
+        state
+            .entries
+            .iter()
+            .flatten()
+            .map(|entry| self.live_lease(entry))
+            .collect()
     }
 
     fn live_lease(&self, entry: &Entry) -> LiveLease {
@@ -271,7 +284,11 @@ impl Page {
     /// Binds a descriptor to its entry; the run may have ended in between.
     pub(super) fn attach(&self, index: usize, descriptor: Arc<dyn Revocable>) -> Result<(), Refusal> {
         let mut state = self.state();
-        let entry = state.entries.get_mut(index).and_then(Option::as_mut).ok_or(Refusal::Ended)?;
+        let entry = state
+            .entries
+            .get_mut(index)
+            .and_then(Option::as_mut)
+            .ok_or(Refusal::Ended)?;
         entry.descriptor = Some(descriptor);
         Ok(())
     }
@@ -279,7 +296,9 @@ impl Page {
     /// Strikes an entry out; nothing to do when the end of the run did so before.
     pub(super) fn leave(&self, index: usize) {
         let mut state = self.state();
-        let Some(entry) = state.entries.get_mut(index).and_then(Option::take) else { return };
+        let Some(entry) = state.entries.get_mut(index).and_then(Option::take) else {
+            return;
+        };
         state.open -= 1;
         self.ledger.budget.give_back();
         let by = match entry.traffic.peer_closed.load(Ordering::Relaxed) {
@@ -291,12 +310,16 @@ impl Page {
 
     /// How many bytes may still be received.
     pub(super) fn left_in(&self) -> u64 {
-        self.quota.bytes_in.saturating_sub(self.bytes_in.load(Ordering::Relaxed))
+        self.quota
+            .bytes_in
+            .saturating_sub(self.bytes_in.load(Ordering::Relaxed))
     }
 
     /// How many bytes may still be sent.
     pub(super) fn left_out(&self) -> u64 {
-        self.quota.bytes_out.saturating_sub(self.bytes_out.load(Ordering::Relaxed))
+        self.quota
+            .bytes_out
+            .saturating_sub(self.bytes_out.load(Ordering::Relaxed))
     }
 
     pub(super) fn count_in(&self, bytes: usize) {
@@ -341,7 +364,10 @@ impl State {
 
     fn deny(&mut self, what: QuotaKind, quota: &Quota) -> Denial {
         *self.usage.denials.entry(what).or_default() += 1;
-        Denial { what, limit: quota.limit(what) }
+        Denial {
+            what,
+            limit: quota.limit(what),
+        }
     }
 
     fn remember(&mut self, entry: Entry, closed_by: ClosedBy) {
@@ -368,7 +394,10 @@ impl Drop for Page {
 
 impl std::fmt::Debug for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Page").field("owner", &self.owner).field("open", &self.open()).finish_non_exhaustive()
+        f.debug_struct("Page")
+            .field("owner", &self.owner)
+            .field("open", &self.open())
+            .finish_non_exhaustive()
     }
 }
 

@@ -33,7 +33,13 @@ pub(super) enum Side {
 
 impl<S> Slot<S> {
     pub(super) fn new(socket: S) -> Self {
-        Self { state: Mutex::new(State { socket: Some(socket), reader: None, writer: None }) }
+        Self {
+            state: Mutex::new(State {
+                socket: Some(socket),
+                reader: None,
+                writer: None,
+            }),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State<S>> {

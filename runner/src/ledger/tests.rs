@@ -9,7 +9,13 @@ use crate::quota::{Quota, QuotaKind};
 use crate::suite::CheckId;
 
 fn page(ledger: &Arc<Ledger>, quota: Quota) -> Arc<Page> {
-    ledger.open_page(PageOwner { check: CheckId::new("a check"), attempt: 1 }, quota)
+    ledger.open_page(
+        PageOwner {
+            check: CheckId::new("a check"),
+            attempt: 1,
+        },
+        quota,
+    )
 }
 
 async fn connected(page: &Arc<Page>, listener: &TcpListener) -> (LeasedStream, TcpStream) {
@@ -29,10 +35,18 @@ const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCAL
 #[test]
 fn a_third_socket_of_two_is_denied_and_counted() {
     let ledger = Ledger::new(Budget::new(100));
-    let page = page(&ledger, Quota { sockets: 2, ..Quota::default() });
+    let page = page(
+        &ledger,
+        Quota {
+            sockets: 2,
+            ..Quota::default()
+        },
+    );
     let _first = Lease::take(&page, NOWHERE).unwrap();
     let _second = Lease::take(&page, NOWHERE).unwrap();
-    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else { panic!("it was lent") };
+    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else {
+        panic!("it was lent")
+    };
     assert_eq!((denial.what, denial.limit), (QuotaKind::Sockets, 2));
     assert_eq!(page.usage().denials[&QuotaKind::Sockets], 1);
 }
@@ -40,11 +54,20 @@ fn a_third_socket_of_two_is_denied_and_counted() {
 #[test]
 fn a_lease_given_back_can_be_taken_again_until_the_connects_are_used_up() {
     let ledger = Ledger::new(Budget::new(100));
-    let page = page(&ledger, Quota { sockets: 1, connections: 3, ..Quota::default() });
+    let page = page(
+        &ledger,
+        Quota {
+            sockets: 1,
+            connections: 3,
+            ..Quota::default()
+        },
+    );
     for _ in 0..3 {
         drop(Lease::take(&page, NOWHERE).unwrap());
     }
-    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else { panic!("it was lent") };
+    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else {
+        panic!("it was lent")
+    };
     assert_eq!(denial.what, QuotaKind::Connections);
     assert_eq!(ledger.leased(), 0);
 }
@@ -78,8 +101,14 @@ async fn the_end_of_a_run_closes_what_is_still_held_and_wakes_who_waits() {
     let ends = async { page.end(EndCause::Deadline) };
     futures_util::future::join(waits, ends).await;
     assert!(theirs.read_u8().await.is_err(), "the peer saw a reset");
-    assert_eq!((ledger.leased(), ledger.reclaimed(), page.usage().reclaimed), (0, 1, 1));
-    assert_eq!(page.connections()[0].closed_by, ClosedBy::Host(EndCause::Deadline));
+    assert_eq!(
+        (ledger.leased(), ledger.reclaimed(), page.usage().reclaimed),
+        (0, 1, 1)
+    );
+    assert_eq!(
+        page.connections()[0].closed_by,
+        ClosedBy::Host(EndCause::Deadline)
+    );
     drop(ours);
     assert_eq!(ledger.leased(), 0, "a lease is not given back twice");
 }
@@ -99,21 +128,35 @@ async fn a_dropped_page_closes_nothing_twice_and_leaves_the_live_view() {
 #[tokio::test]
 async fn bytes_in_are_counted_and_stop_at_the_quota() {
     let ledger = Ledger::new(Budget::new(10));
-    let page = page(&ledger, Quota { bytes_in: 5, ..Quota::default() });
+    let page = page(
+        &ledger,
+        Quota {
+            bytes_in: 5,
+            ..Quota::default()
+        },
+    );
     let listener = listener().await;
     let (mut ours, mut theirs) = connected(&page, &listener).await;
     theirs.write_all(b"123456").await.unwrap();
     let mut five = [0; 5];
     ours.read_exact(&mut five).await.unwrap();
     let error = ours.read_u8().await.unwrap_err();
-    assert!(matches!(Refusal::find(&error), Some(Refusal::Quota(denial)) if denial.what == QuotaKind::BytesIn));
+    assert!(
+        matches!(Refusal::find(&error), Some(Refusal::Quota(denial)) if denial.what == QuotaKind::BytesIn)
+    );
     assert_eq!(page.usage().bytes_in, 5);
 }
 
 #[tokio::test]
 async fn a_stream_that_ends_at_the_last_byte_of_the_quota_is_no_denial() {
     let ledger = Ledger::new(Budget::new(10));
-    let page = page(&ledger, Quota { bytes_in: 3, ..Quota::default() });
+    let page = page(
+        &ledger,
+        Quota {
+            bytes_in: 3,
+            ..Quota::default()
+        },
+    );
     let listener = listener().await;
     let (mut ours, mut theirs) = connected(&page, &listener).await;
     theirs.write_all(b"123").await.unwrap();
@@ -128,10 +171,18 @@ async fn a_stream_that_ends_at_the_last_byte_of_the_quota_is_no_denial() {
 #[tokio::test]
 async fn bytes_out_stop_at_the_quota() {
     let ledger = Ledger::new(Budget::new(10));
-    let page = page(&ledger, Quota { bytes_out: 3, ..Quota::default() });
+    let page = page(
+        &ledger,
+        Quota {
+            bytes_out: 3,
+            ..Quota::default()
+        },
+    );
     let listener = listener().await;
     let (mut ours, _theirs) = connected(&page, &listener).await;
     let error = ours.write_all(b"1234").await.unwrap_err();
-    assert!(matches!(Refusal::find(&error), Some(Refusal::Quota(denial)) if denial.what == QuotaKind::BytesOut));
+    assert!(
+        matches!(Refusal::find(&error), Some(Refusal::Quota(denial)) if denial.what == QuotaKind::BytesOut)
+    );
     assert_eq!(page.usage().bytes_out, 3);
 }

@@ -49,7 +49,7 @@ impl Client {
         let resolving = self.addresses(to, via, options.family);
         let addresses = within(limit, Phase::Resolve, resolving).await?;
         let resolved_at = Instant::now();
-        let peers = peers(addresses, to.port, options.source);
+        let peers = peers(addresses, to.port(), options.source);
         let stream = within(limit, Phase::Connect, race(&self.page, peers, options.source)).await?;
         let timings = Timings {
             resolve: Some(resolved_at - started_at),
@@ -62,11 +62,17 @@ impl Client {
 
 /// Families take turns, in the order in which they came, so that a dead one costs one delay only.
 fn peers(addresses: Vec<IpAddr>, port: u16, source: Option<IpAddr>) -> Vec<SocketAddr> {
-    let usable = addresses.into_iter().filter(|to| source.is_none_or(|from| from.is_ipv4() == to.is_ipv4()));
+    let usable = addresses
+        .into_iter()
+        .filter(|to| source.is_none_or(|from| from.is_ipv4() == to.is_ipv4()));
     let (v6, v4): (Vec<_>, Vec<_>) = usable.partition(IpAddr::is_ipv6);
     let longest = v6.len().max(v4.len());
     let turns = (0..longest).flat_map(|turn| [v6.get(turn), v4.get(turn)]);
-    turns.flatten().take(ADDRESSES_TRIED).map(|address| SocketAddr::new(*address, port)).collect()
+    turns
+        .flatten()
+        .take(ADDRESSES_TRIED)
+        .map(|address| SocketAddr::new(*address, port))
+        .collect()
 }
 
 /// The first of `peers` to connect; the sockets of the others are closed before it returns.
@@ -85,7 +91,11 @@ async fn race(
             attempts.push(open(page, peer, source));
         }
         let head_start = async {
-            if is_last { std::future::pending().await } else { sleep(ATTEMPT_DELAY).await }
+            if is_last {
+                std::future::pending().await
+            } else {
+                sleep(ATTEMPT_DELAY).await
+            }
         };
         let ended = tokio::select! {
             biased;
@@ -108,11 +118,15 @@ pub(super) async fn open(
     source: Option<IpAddr>,
 ) -> Result<LeasedStream, NetError> {
     let lease = Lease::take(page, peer)?;
-    let socket = Socket::new(Domain::for_address(peer), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(peer),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )?;
     if let Some(source) = source {
-        socket.bind(&SocketAddr::new(source, 0).into()).map_err(|error| {
-            NetError::Invalid(format!("cannot connect from `{source}`: {error}"))
-        })?;
+        socket
+            .bind(&SocketAddr::new(source, 0).into())
+            .map_err(|error| NetError::Invalid(format!("cannot connect from `{source}`: {error}")))?;
     }
     socket.set_tcp_nodelay(true)?;
     match socket.connect(&peer.into()) {

@@ -61,7 +61,7 @@ impl Client {
         let server = self.granted_server(server)?;
         self.page.count_lookup()?;
         let asked_at = Instant::now();
-        let query = self.host.resolver.query(name, kind, server);
+        let query = self.shared.resolver.query(name, kind, server);
         let message = within(self.limit(None), Phase::Resolve, query).await?;
         Ok(Reply {
             code: code_word(message.metadata.response_code),
@@ -75,12 +75,13 @@ impl Client {
 
     fn granted_server(&self, server: Option<&str>) -> Result<Option<SocketAddr>, NetError> {
         let Some(text) = server else { return Ok(None) };
-        let server: SocketAddr =
-            text.parse().map_err(|_| NetError::Invalid(format!("`{text}` is not ADDRESS:PORT")))?;
-        let destination =
-            Destination { scheme: Scheme::Tcp, host: server.ip().to_string(), port: server.port() };
+        let server: SocketAddr = text
+            .parse()
+            .map_err(|_| NetError::Invalid(format!("`{text}` is not ADDRESS:PORT")))?;
+        let destination = Destination::new(Scheme::Tcp, &server.ip().to_string(), server.port())
+            .map_err(|error| NetError::Invalid(error.to_string()))?;
         self.grants
-            .address(&destination, Via::Direct, server.ip(), &self.host.blocked)
+            .address(&destination, server.ip(), Via::Direct, &self.shared.blocked)
             .map_err(|denial| NetError::Denied(denial.to_string()))?;
         Ok(Some(server))
     }
@@ -117,7 +118,9 @@ pub(super) async fn exchange(
     query: &Query,
 ) -> Result<Message, NetError> {
     let question = question(query);
-    let bytes = question.to_vec().map_err(|error| NetError::Invalid(error.to_string()))?;
+    let bytes = question
+        .to_vec()
+        .map_err(|error| NetError::Invalid(error.to_string()))?;
     let reply = over_udp(page, server, &question, &bytes).await?;
     match reply.metadata.truncation {
         true => over_tcp(page, server, &question, &bytes).await,
@@ -159,7 +162,9 @@ async fn over_udp(
             return Ok(reply);
         }
     }
-    Err(NetError::Protocol("too many datagrams that answer no question of ours".to_owned()))
+    Err(NetError::Protocol(
+        "too many datagrams that answer no question of ours".to_owned(),
+    ))
 }
 
 async fn over_tcp(

@@ -40,8 +40,8 @@ impl Phase {
 /// A refusal or failure, as the plugin sees it: always a value, never a trap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
-    /// The suite grants this check no such destination.
-    #[error("`{0}` is not granted to this check")]
+    /// The suite grants this check no such destination; the text names it.
+    #[error("{0}")]
     Denied(String),
     /// The check's own quota is used up.
     #[error(transparent)]
@@ -96,7 +96,10 @@ impl From<io::Error> for NetError {
         if let Some(refusal) = Refusal::find(&error) {
             return refusal.into();
         }
-        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        if let Some(tls) = error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
             return Self::Tls(tls.to_string());
         }
         match error.kind() {
@@ -104,9 +107,9 @@ impl From<io::Error> for NetError {
             io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::NetworkDown => Self::Unreachable,
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => Self::Reset,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+                Self::Reset
+            }
             io::ErrorKind::UnexpectedEof => Self::Closed,
             // The kernel's own give-up on a connect: nobody answered.
             io::ErrorKind::TimedOut => Self::Timeout(Phase::Connect),

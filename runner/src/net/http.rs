@@ -15,7 +15,7 @@ use super::resolve::Family;
 use super::stream::Transport;
 use super::tls::{TlsOptions, TlsSession, handshake};
 use super::{Client, NetError, Phase, Timings, within};
-use crate::grant::{Destination, Scheme, Via};
+use crate::grant::{Destination, NameDecision, Scheme, Via};
 use proxy::Proxy;
 
 /// Sent when the plugin names no user agent.
@@ -132,7 +132,11 @@ impl Client {
         let origin = next.url.clone();
         let mut hops = Vec::new();
         loop {
-            let via = if hops.is_empty() { Via::Direct } else { Via::Redirect };
+            let via = if hops.is_empty() {
+                Via::Direct
+            } else {
+                Via::Redirect
+            };
             let mut response = self.exchange(&next, &options, &origin, via).await?;
             let redirect = redirect::next(&next, &response)?.filter(|_| options.max_redirects > 0);
             let Some(redirected) = redirect else {
@@ -155,10 +159,17 @@ impl Client {
     /// Sends all at once, within the socket quota; one result a request, in the same order.
     pub async fn send_all(&self, requests: Vec<Request>) -> Vec<Result<Response, NetError>> {
         let refused = requests.len().saturating_sub(MOST_AT_ONCE);
-        let sent: FuturesOrdered<_> =
-            requests.into_iter().take(MOST_AT_ONCE).map(|request| self.send(request)).collect();
+        let sent: FuturesOrdered<_> = requests
+            .into_iter()
+            .take(MOST_AT_ONCE)
+            .map(|request| self.send(request))
+            .collect();
         let mut results: Vec<_> = sent.collect().await;
-        let refusal = || Err(NetError::Invalid(format!("more than {MOST_AT_ONCE} requests at once")));
+        let refusal = || {
+            Err(NetError::Invalid(format!(
+                "more than {MOST_AT_ONCE} requests at once"
+            )))
+        };
         results.extend(std::iter::repeat_with(refusal).take(refused));
         results
     }
@@ -172,14 +183,23 @@ impl Client {
         via: Via,
     ) -> Result<Response, NetError> {
         let proxy = options.proxy.as_deref().map(Proxy::parse).transpose()?;
-        let (stream, mut timings) = self.reach(&request.url, options, proxy.as_ref(), origin, via).await?;
+        let (stream, mut timings) = self
+            .reach(&request.url, options, proxy.as_ref(), origin, via)
+            .await?;
         let peer = stream.peer_addr()?.to_string();
         let is_tls = request.url.scheme() == "https";
         let (transport, tls) = match is_tls {
             false => (Transport::Plain(stream), None),
             true => {
                 let stream = match &proxy {
-                    Some(proxy) => within(self.limit(None), Phase::Connect, proxy.tunnel(stream, &request.url)).await?,
+                    Some(proxy) => {
+                        within(
+                            self.limit(None),
+                            Phase::Connect,
+                            proxy.tunnel(stream, &request.url),
+                        )
+                        .await?
+                    }
                     None => stream,
                 };
                 let (transport, session, took) = self.secure(stream, &request.url, options).await?;
@@ -189,7 +209,12 @@ impl Client {
         };
         let version = spoken(options.version, tls.as_ref());
         let via_proxy = proxy.as_ref().filter(|_| !is_tls);
-        let asked = exchange::Asked { request, version, via_proxy, max_body: options.max_body };
+        let asked = exchange::Asked {
+            request,
+            version,
+            via_proxy,
+            max_body: options.max_body,
+        };
         let answer = exchange::run(transport, asked, self.limit(None)).await?;
         timings.send = answer.send;
         timings.wait = answer.wait;
@@ -218,17 +243,29 @@ impl Client {
         via: Via,
     ) -> Result<(crate::ledger::LeasedStream, Timings), NetError> {
         let target = destination(url)?;
-        let connect = ConnectOptions { family: options.family, ..ConnectOptions::default() };
+        let connect = ConnectOptions {
+            family: options.family,
+            ..ConnectOptions::default()
+        };
         if let Some(proxy) = proxy {
             // The proxy resolves the target: its name is all that can be judged here.
-            if self.grants.name(&target, via) != crate::grant::NameDecision::Granted {
-                return Err(NetError::Denied(target.to_string()));
+            if self.grants.name(&target, via) != NameDecision::Granted {
+                return Err(NetError::Denied(format!(
+                    "`{target}` is not granted to this check by name"
+                )));
             }
             return self.connect(&proxy.destination, Via::Direct, connect).await;
         }
-        match options.connect_to.as_deref().filter(|_| url.origin() == origin.origin()) {
+        match options
+            .connect_to
+            .as_deref()
+            .filter(|_| url.origin() == origin.origin())
+        {
             None => self.connect(&target, via, connect).await,
-            Some(place) => self.connect(&stand_in(place, target.scheme)?, Via::Direct, connect).await,
+            Some(place) => {
+                self.connect(&stand_in(place, target.scheme())?, Via::Direct, connect)
+                    .await
+            }
         }
     }
 
@@ -239,7 +276,10 @@ impl Client {
         options: &RequestOptions,
     ) -> Result<(Transport, TlsSession, Duration), NetError> {
         let started_at = Instant::now();
-        let mut tls = options.tls.clone().unwrap_or(TlsOptions { require_valid: true, ..TlsOptions::default() });
+        let mut tls = options.tls.clone().unwrap_or(TlsOptions {
+            require_valid: true,
+            ..TlsOptions::default()
+        });
         if tls.alpn.is_empty() {
             tls.alpn = match options.version {
                 None => vec!["h2".to_owned(), "http/1.1".to_owned()],
@@ -248,7 +288,7 @@ impl Client {
             };
         }
         let host = bare_host(url)?;
-        let shaken = handshake(&self.host.trust, stream, &host, &tls);
+        let shaken = handshake(&self.shared.trust, stream, &host, &tls);
         let (stream, session) = within(self.limit(None), Phase::Handshake, shaken).await?;
         Ok((Transport::Tls(Box::new(stream)), session, started_at.elapsed()))
     }
@@ -269,39 +309,59 @@ fn prepare(request: Request, options: &RequestOptions, client: &Client) -> Resul
         .map_err(|error| invalid(&format!("method `{}`", request.method), &error))?;
     let mut headers = HeaderMap::with_capacity(request.headers.len() + 3);
     for (name, value) in request.headers {
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|error| invalid(&format!("header `{name}`"), &error))?;
-        let value = HeaderValue::from_bytes(&value).map_err(|error| invalid(&format!("header `{name}`"), &error))?;
+        let header = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|error| invalid(&format!("header `{name}`"), &error))?;
+        let value =
+            HeaderValue::from_bytes(&value).map_err(|error| invalid(&format!("header `{name}`"), &error))?;
         headers.append(header, value);
     }
-    headers.entry(http::header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+    headers
+        .entry(http::header::USER_AGENT)
+        .or_insert(HeaderValue::from_static(USER_AGENT));
     if options.propagate_trace
         && let Ok(parent) = HeaderValue::from_str(&client.trace.traceparent())
     {
         headers.insert("traceparent", parent);
     }
-    Ok(Prepared { method, url, headers, body: request.body })
+    Ok(Prepared {
+        method,
+        url,
+        headers,
+        body: request.body,
+    })
 }
 
 fn destination(url: &Url) -> Result<Destination, NetError> {
     let scheme = match url.scheme() {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
-        other => return Err(NetError::Invalid(format!("url scheme `{other}`: only http and https"))),
+        other => {
+            return Err(NetError::Invalid(format!(
+                "url scheme `{other}`: only http and https"
+            )));
+        }
     };
-    let port = url.port_or_known_default().ok_or_else(|| NetError::Invalid(format!("url `{url}` has no port")))?;
-    Ok(Destination { scheme, host: bare_host(url)?, port })
+    let port = url
+        .port_or_known_default()
+        .ok_or_else(|| NetError::Invalid(format!("url `{url}` has no port")))?;
+    place(scheme, &bare_host(url)?, port)
 }
 
 /// The host without the brackets of an IPv6 address.
 fn bare_host(url: &Url) -> Result<String, NetError> {
-    let host = url.host_str().ok_or_else(|| NetError::Invalid(format!("url `{url}` has no host")))?;
+    let host = url
+        .host_str()
+        .ok_or_else(|| NetError::Invalid(format!("url `{url}` has no host")))?;
     Ok(host.trim_start_matches('[').trim_end_matches(']').to_owned())
 }
 
-fn stand_in(place: &str, scheme: Scheme) -> Result<Destination, NetError> {
-    let invalid = || NetError::Invalid(format!("connect-to `{place}` is not HOST:PORT"));
-    let (host, port) = place.rsplit_once(':').ok_or_else(invalid)?;
+fn stand_in(text: &str, scheme: Scheme) -> Result<Destination, NetError> {
+    let invalid = || NetError::Invalid(format!("connect-to `{text}` is not HOST:PORT"));
+    let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
     let port = port.parse().map_err(|_| invalid())?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok(Destination { scheme, host, port })
+    place(scheme, host, port)
+}
+
+fn place(scheme: Scheme, host: &str, port: u16) -> Result<Destination, NetError> {
+    Destination::new(scheme, host, port).map_err(|error| NetError::Invalid(error.to_string()))
 }

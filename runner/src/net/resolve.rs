@@ -83,7 +83,12 @@ impl ResolverSettings {
         let mut servers: Vec<_> = config
             .name_servers
             .iter()
-            .map(|server| SocketAddr::new(server.ip, server.connections.first().map_or(53, |first| first.port)))
+            .map(|server| {
+                SocketAddr::new(
+                    server.ip,
+                    server.connections.first().map_or(53, |first| first.port),
+                )
+            })
             .collect();
         servers.dedup();
         Self {
@@ -98,7 +103,13 @@ impl ResolverSettings {
     /// These servers, no search list, two rounds of 2 s.
     #[must_use]
     pub fn servers(servers: Vec<SocketAddr>) -> Self {
-        Self { servers, search: Vec::new(), ndots: 1, timeout: Duration::from_secs(2), attempts: 2 }
+        Self {
+            servers,
+            search: Vec::new(),
+            ndots: 1,
+            timeout: Duration::from_secs(2),
+            attempts: 2,
+        }
     }
 }
 
@@ -124,7 +135,10 @@ impl Resolver {
             bytes_out: u64::MAX,
             ..Quota::default()
         };
-        let owner = PageOwner { check: CheckId::new("dns"), attempt: 1 };
+        let owner = PageOwner {
+            check: CheckId::new("dns"),
+            attempt: 1,
+        };
         Self {
             settings,
             // No hosts file is the same as an empty one.
@@ -174,8 +188,11 @@ impl Resolver {
         let dots = name.bytes().filter(|byte| *byte == b'.').count();
         let mut absolute = parsed.clone();
         absolute.set_fqdn(true);
-        let searched =
-            self.settings.search.iter().filter_map(|domain| parsed.clone().append_domain(domain).ok());
+        let searched = self
+            .settings
+            .search
+            .iter()
+            .filter_map(|domain| parsed.clone().append_domain(domain).ok());
         Ok(match dots >= self.settings.ndots {
             true => std::iter::once(absolute).chain(searched).collect(),
             false => searched.chain(std::iter::once(absolute.clone())).collect(),
@@ -202,7 +219,11 @@ impl Resolver {
 
     async fn addresses_of(&self, query: Query) -> Result<Vec<IpAddr>, NetError> {
         if let Some(known) = self.hosts.lookup_static_host(&query) {
-            return Ok(known.answers().iter().filter_map(|record| record.data.ip_addr()).collect());
+            return Ok(known
+                .answers()
+                .iter()
+                .filter_map(|record| record.data.ip_addr())
+                .collect());
         }
         if is_localhost(query.name()) {
             return Ok(loopback(query.query_type()));
@@ -211,10 +232,16 @@ impl Resolver {
         let reply = self.ask(&query, None).await?;
         match reply.metadata.response_code {
             // A stub resolver's server follows aliases itself: the addresses at the end are all in the answer.
-            ResponseCode::NoError => {
-                Ok(reply.answers.iter().filter_map(|record| record.data.ip_addr()).collect())
-            }
-            code => Err(NetError::Unresolved(format!("`{}`: {}", query.name(), dns::code_word(code)))),
+            ResponseCode::NoError => Ok(reply
+                .answers
+                .iter()
+                .filter_map(|record| record.data.ip_addr())
+                .collect()),
+            code => Err(NetError::Unresolved(format!(
+                "`{}`: {}",
+                query.name(),
+                dns::code_word(code)
+            ))),
         }
     }
 
@@ -245,7 +272,10 @@ impl Resolver {
     }
 
     async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, NetError> {
-        self.permits.acquire().await.map_err(|closed| NetError::Other(closed.to_string()))
+        self.permits
+            .acquire()
+            .await
+            .map_err(|closed| NetError::Other(closed.to_string()))
     }
 }
 
@@ -260,7 +290,9 @@ fn is_final(code: ResponseCode) -> bool {
 
 /// RFC 6761: these names never leave the host.
 fn is_localhost(name: &Name) -> bool {
-    name.iter().next_back().is_some_and(|label| label.eq_ignore_ascii_case(b"localhost"))
+    name.iter()
+        .next_back()
+        .is_some_and(|label| label.eq_ignore_ascii_case(b"localhost"))
 }
 
 fn loopback(kind: RecordType) -> Vec<IpAddr> {

@@ -78,9 +78,16 @@ impl Roots {
     fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
         let anchors = certificates
             .iter()
-            .filter_map(|der| webpki::anchor_from_trusted_cert(der).ok().map(|anchor| anchor.to_owned()))
+            .filter_map(|der| {
+                webpki::anchor_from_trusted_cert(der)
+                    .ok()
+                    .map(|anchor| anchor.to_owned())
+            })
             .collect();
-        Self { anchors, certificates }
+        Self {
+            anchors,
+            certificates,
+        }
     }
 }
 
@@ -93,7 +100,10 @@ impl TrustStore {
         Arc::clone(self.0.get_or_init(|| {
             let native = Roots::new(rustls_native_certs::load_native_certs().certs);
             Arc::new(match native.anchors.is_empty() {
-                true => Roots { anchors: webpki_roots::TLS_SERVER_ROOTS.to_vec(), certificates: Vec::new() },
+                true => Roots {
+                    anchors: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+                    certificates: Vec::new(),
+                },
                 false => native,
             })
         }))
@@ -151,7 +161,11 @@ fn client_config(options: &TlsOptions, recorder: Arc<Recorder>) -> Result<Client
             builder.with_client_auth_cert(chain, key).map_err(invalid)?
         }
     };
-    config.alpn_protocols = options.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+    config.alpn_protocols = options
+        .alpn
+        .iter()
+        .map(|name| name.clone().into_bytes())
+        .collect();
     // A check wants the whole handshake each time, and no cache that outlives the run.
     config.resumption = Resumption::disabled();
     Ok(config)
@@ -161,13 +175,16 @@ fn versions(options: &TlsOptions) -> Result<&'static [&'static SupportedProtocol
     use rustls::version::{TLS12, TLS13};
     let min = options.min_version.unwrap_or(TlsVersion::Tls12);
     let max = options.max_version.unwrap_or(TlsVersion::Tls13);
+    static ONLY_12: [&SupportedProtocolVersion; 1] = [&TLS12];
+    static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+    static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
     match (min, max) {
-        (TlsVersion::Tls12, TlsVersion::Tls12) => Ok(&[&TLS12]),
-        (TlsVersion::Tls12, TlsVersion::Tls13) => Ok(&[&TLS13, &TLS12]),
-        (TlsVersion::Tls13, TlsVersion::Tls13) => Ok(&[&TLS13]),
-        (TlsVersion::Tls13, TlsVersion::Tls12) => {
-            Err(NetError::Invalid("the minimum TLS version is above the maximum".to_owned()))
-        }
+        (TlsVersion::Tls12, TlsVersion::Tls12) => Ok(&ONLY_12),
+        (TlsVersion::Tls12, TlsVersion::Tls13) => Ok(&BOTH),
+        (TlsVersion::Tls13, TlsVersion::Tls13) => Ok(&ONLY_13),
+        (TlsVersion::Tls13, TlsVersion::Tls12) => Err(NetError::Invalid(
+            "the minimum TLS version is above the maximum".to_owned(),
+        )),
     }
 }
 
@@ -191,7 +208,9 @@ fn session(connection: &rustls::ClientConnection, recorder: &Recorder) -> Result
     Ok(TlsSession {
         version,
         cipher_suite: format!("{:?}", suite.suite()),
-        alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
+        alpn: connection
+            .alpn_protocol()
+            .map(|name| String::from_utf8_lossy(name).into_owned()),
         chain: certificate::parse_chain(&seen.chain),
         verified_chain: seen.verified_chain.as_deref().map(certificate::parse_chain),
         verified: seen.verified,

@@ -63,7 +63,10 @@ pub(super) async fn run(
         truncated: body.truncated,
         body_length: body.length,
         send: moments.last_write.map(|at| at - started_at),
-        wait: moments.last_write.zip(moments.first_read).map(|(sent, read)| read - sent),
+        wait: moments
+            .last_write
+            .zip(moments.first_read)
+            .map(|(sent, read)| read - sent),
         receive: moments.first_read.map(|at| now - at),
     })
 }
@@ -79,7 +82,12 @@ fn phase(moments: Moments) -> Phase {
 type Wire = http::Request<Full<Bytes>>;
 
 fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
-    let Prepared { method, url, headers, body } = asked.request;
+    let Prepared {
+        method,
+        url,
+        headers,
+        body,
+    } = asked.request;
     let mut url = url.clone();
     url.set_fragment(None);
     // Credentials in a URL are for an Authorization header, never for the wire.
@@ -87,9 +95,11 @@ fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
     let is_h2 = asked.version == HttpVersion::Http2;
     let target = match is_h2 || asked.via_proxy.is_some() {
         true => url.as_str(),
-        false => url.get(url::Position::BeforePath..).unwrap_or("/"),
+        false => &url[url::Position::BeforePath..],
     };
-    let uri: Uri = target.parse().map_err(|error| NetError::Invalid(format!("url `{url}`: {error}")))?;
+    let uri: Uri = target
+        .parse()
+        .map_err(|error| NetError::Invalid(format!("url `{url}`: {error}")))?;
     let mut request = Wire::new(Full::new(Bytes::from(body.clone())));
     *request.method_mut() = method.clone();
     *request.uri_mut() = uri;
@@ -98,12 +108,14 @@ fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
         *request.version_mut() = Version::HTTP_10;
     }
     if !is_h2 && !headers.contains_key(HOST) {
-        let authority = url.get(url::Position::BeforeHost..url::Position::AfterPort).unwrap_or_default();
+        let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let host = HeaderValue::from_str(authority).map_err(|error| NetError::Invalid(error.to_string()))?;
         request.headers_mut().insert(HOST, host);
     }
     if let Some(authorization) = asked.via_proxy.and_then(|proxy| proxy.authorization.clone()) {
-        request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, authorization);
+        request
+            .headers_mut()
+            .insert(http::header::PROXY_AUTHORIZATION, authorization);
     }
     Ok(request)
 }
@@ -127,8 +139,10 @@ async fn over_http2(
     max_body: u32,
 ) -> Result<(http::response::Parts, Body), NetError> {
     let inline = Inline::default();
-    let (mut sender, connection) =
-        http2::Builder::new(inline.clone()).handshake(stream).await.map_err(from_hyper)?;
+    let (mut sender, connection) = http2::Builder::new(inline.clone())
+        .handshake(stream)
+        .await
+        .map_err(from_hyper)?;
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(from_hyper)?;
         receive(answer, max_body).await
@@ -157,7 +171,10 @@ struct Inline {
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Inline {
     fn execute(&self, task: F) {
-        self.started.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(task));
+        self.started
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Box::pin(task));
     }
 }
 
@@ -167,7 +184,12 @@ impl Inline {
         let mut tasks = FuturesUnordered::new();
         std::future::poll_fn(|cx| {
             loop {
-                tasks.extend(self.started.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
+                tasks.extend(
+                    self.started
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .drain(..),
+                );
                 match tasks.poll_next_unpin(cx) {
                     std::task::Poll::Ready(Some(())) => {}
                     _ => return std::task::Poll::Pending,
@@ -191,7 +213,11 @@ async fn receive(
 ) -> Result<(http::response::Parts, Body), NetError> {
     use hyper::body::Body as _;
     let (head, mut incoming) = answer.into_parts();
-    let mut body = Body { kept: Vec::new(), truncated: false, length: 0 };
+    let mut body = Body {
+        kept: Vec::new(),
+        truncated: false,
+        length: 0,
+    };
     if max_body == 0 {
         body.truncated = !incoming.is_end_stream();
         return Ok((head, body));

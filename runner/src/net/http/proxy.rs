@@ -30,7 +30,10 @@ impl Proxy {
             format!("Basic {}", STANDARD.encode(user))
         });
         let authorization = authorization.and_then(|value| HeaderValue::from_str(&value).ok());
-        Ok(Self { destination: destination(&url)?, authorization })
+        Ok(Self {
+            destination: destination(&url)?,
+            authorization,
+        })
     }
 
     /// Asks the proxy for a connection to the URL's host. Reads byte by byte up to the empty line, so that no
@@ -53,7 +56,11 @@ impl Proxy {
             }
             head.push(stream.read_u8().await?);
         }
-        let status = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
+        let status = String::from_utf8_lossy(&head)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         match status.split(' ').nth(1) {
             Some("200") => Ok(stream),
             _ => Err(NetError::Protocol(format!("the proxy refused: `{status}`"))),

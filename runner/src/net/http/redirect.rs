@@ -12,7 +12,9 @@ pub(super) fn next(request: &Prepared, response: &Response) -> Result<Option<Pre
     if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let Some(location) = response.headers.get(LOCATION) else { return Ok(None) };
+    let Some(location) = response.headers.get(LOCATION) else {
+        return Ok(None);
+    };
     let location = String::from_utf8_lossy(location.as_bytes());
     let mut url = request
         .url
@@ -21,7 +23,10 @@ pub(super) fn next(request: &Prepared, response: &Response) -> Result<Option<Pre
     if url.fragment().is_none() {
         url.set_fragment(request.url.fragment());
     }
-    let mut next = Prepared { url, ..request.clone() };
+    let mut next = Prepared {
+        url,
+        ..request.clone()
+    };
     if becomes_get(&request.method, response.status) {
         next.method = Method::GET;
         next.body.clear();
@@ -45,8 +50,11 @@ fn becomes_get(method: &Method, status: u16) -> bool {
 }
 
 fn drop_content_headers(headers: &mut HeaderMap) {
-    let names: Vec<_> =
-        headers.keys().filter(|name| name.as_str().starts_with("content-")).cloned().collect();
+    let names: Vec<_> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("content-"))
+        .cloned()
+        .collect();
     for name in names {
         headers.remove(name);
     }

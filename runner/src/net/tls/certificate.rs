@@ -45,10 +45,17 @@ pub(super) fn parse_chain(chain: &[CertificateDer<'_>]) -> Vec<Certificate> {
 
 impl Certificate {
     fn parse(der: &[u8]) -> Self {
-        let raw = Self { der: der.to_vec(), fingerprint: hex(&Sha256::digest(der)), ..Self::default() };
+        let raw = Self {
+            der: der.to_vec(),
+            fingerprint: hex(&Sha256::digest(der)),
+            ..Self::default()
+        };
         match X509Certificate::from_der(der) {
             Ok((_, parsed)) => raw.with(&parsed),
-            Err(_) => Self { subject: "unreadable certificate".to_owned(), ..raw },
+            Err(_) => Self {
+                subject: "unreadable certificate".to_owned(),
+                ..raw
+            },
         }
     }
 
@@ -73,7 +80,9 @@ impl Certificate {
 fn names(parsed: &X509Certificate<'_>) -> (Vec<String>, Vec<String>) {
     let mut dns_names = Vec::new();
     let mut ip_addresses = Vec::new();
-    let Ok(Some(extension)) = parsed.subject_alternative_name() else { return (dns_names, ip_addresses) };
+    let Ok(Some(extension)) = parsed.subject_alternative_name() else {
+        return (dns_names, ip_addresses);
+    };
     for name in &extension.value.general_names {
         match name {
             GeneralName::DNSName(name) => dns_names.push((*name).to_owned()),

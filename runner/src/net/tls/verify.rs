@@ -32,7 +32,12 @@ pub(super) struct Recorder {
 impl Recorder {
     pub(super) fn new(roots: Arc<Roots>, require_valid: bool) -> Self {
         let algorithms = provider().signature_verification_algorithms;
-        Self { roots, algorithms, require_valid, seen: Mutex::new(None) }
+        Self {
+            roots,
+            algorithms,
+            require_valid,
+            seen: Mutex::new(None),
+        }
     }
 
     pub(super) fn take(&self) -> Option<Seen> {
@@ -50,7 +55,12 @@ impl Recorder {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<Vec<CertificateDer<'static>>, webpki::Error> {
-        if self.roots.certificates.iter().any(|root| root.as_ref() == leaf.as_ref()) {
+        if self
+            .roots
+            .certificates
+            .iter()
+            .any(|root| root.as_ref() == leaf.as_ref())
+        {
             // Trusted by name: a self-signed certificate that the suite itself gives as its root.
             return Ok(vec![leaf.clone().into_owned()]);
         }
@@ -68,13 +78,18 @@ impl Recorder {
         let root = self.roots.certificates.iter().find(|root| {
             webpki::anchor_from_trusted_cert(root).is_ok_and(|root| root.subject.as_ref() == anchor)
         });
-        let between = path.intermediate_certificates().map(|certificate| certificate.der().into_owned());
+        let between = path
+            .intermediate_certificates()
+            .map(|certificate| certificate.der().into_owned());
         let leaf = std::iter::once(leaf.clone().into_owned());
         Ok(leaf.chain(between).chain(root.cloned()).collect())
     }
 
     /// A signature that does not verify says that the peer lacks the key: a reason like any other.
-    fn signature(&self, verified: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
+    fn signature(
+        &self,
+        verified: Result<HandshakeSignatureValid, Error>,
+    ) -> Result<HandshakeSignatureValid, Error> {
         match verified {
             Err(error) if !self.require_valid => {
                 if let Some(seen) = self.seen().as_mut() {
@@ -105,17 +120,25 @@ impl ServerCertVerifier for Recorder {
             reasons.push(describe_name(&error, server_name));
         }
         reasons.dedup();
-        let verified = if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) };
+        let verified = if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(reasons.join("; "))
+        };
         let refused = verified.clone().err().filter(|_| self.require_valid);
         let chain = std::iter::once(end_entity).chain(intermediates);
         *self.seen() = Some(Seen {
-            chain: chain.map(|certificate| certificate.clone().into_owned()).collect(),
+            chain: chain
+                .map(|certificate| certificate.clone().into_owned())
+                .collect(),
             verified_chain: path.ok(),
             verified,
             ocsp_staple: (!ocsp_response.is_empty()).then(|| ocsp_response.to_vec()),
         });
         match refused {
-            Some(reasons) => Err(CertificateError::Other(rustls::OtherError(Arc::new(Untrusted(reasons)))).into()),
+            Some(reasons) => {
+                Err(CertificateError::Other(rustls::OtherError(Arc::new(Untrusted(reasons)))).into())
+            }
             None => Ok(ServerCertVerified::assertion()),
         }
     }
@@ -126,7 +149,12 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.signature(verify_tls12_signature(message, certificate, signature, &self.algorithms))
+        self.signature(verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.algorithms,
+        ))
     }
 
     fn verify_tls13_signature(
@@ -135,7 +163,12 @@ impl ServerCertVerifier for Recorder {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.signature(verify_tls13_signature(message, certificate, signature, &self.algorithms))
+        self.signature(verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.algorithms,
+        ))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

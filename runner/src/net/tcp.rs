@@ -1,0 +1,162 @@
+//! A byte stream as a plugin uses it: reads, writes, and TLS from the middle, each by the run's deadline.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::stream::Transport;
+use super::tls::{TlsOptions, TlsSession, handshake};
+use super::{Client, NetError, Phase, within};
+use crate::ledger::LeasedStream;
+
+/// The most that one read hands out, in bytes, whatever the plugin asks for.
+const LONGEST_READ: usize = 1 << 20;
+const CHUNK: usize = 16 << 10;
+
+/// One connection, plain until TLS is started on it. It closes when it is dropped.
+#[derive(Debug)]
+pub struct Stream {
+    /// Absent after a failed handshake: the bytes on the wire have lost their meaning.
+    transport: Option<Transport>,
+    host: String,
+    /// Received behind a delimiter that a read stopped at.
+    behind: Vec<u8>,
+    last: Info,
+}
+
+/// Where a connection goes and what went over it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Info {
+    /// `address:port`.
+    pub peer: String,
+    /// `address:port`.
+    pub local: String,
+    /// As the network saw them.
+    pub bytes_in: u64,
+    /// As the network saw them.
+    pub bytes_out: u64,
+}
+
+impl Stream {
+    /// A plain stream to `host`, which TLS will ask for by that name.
+    #[must_use]
+    pub fn new(stream: LeasedStream, host: String) -> Self {
+        let address = |found: std::io::Result<std::net::SocketAddr>| {
+            found.map(|address| address.to_string()).unwrap_or_default()
+        };
+        let last = Info { peer: address(stream.peer_addr()), local: address(stream.local_addr()), ..Info::default() };
+        Self { transport: Some(Transport::Plain(stream)), host, behind: Vec::new(), last }
+    }
+
+    /// Where it goes, and the bytes so far.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        let (bytes_in, bytes_out) = match &self.transport {
+            Some(transport) => transport.tcp().traffic(),
+            None => (self.last.bytes_in, self.last.bytes_out),
+        };
+        Info { bytes_in, bytes_out, ..self.last.clone() }
+    }
+
+    /// Turns the connection into a TLS session. When that fails, the connection is closed.
+    ///
+    /// # Errors
+    /// The handshake, the time, or a connection that is TLS already or has unread plain bytes: whoever sent them
+    /// before the handshake was not under its protection.
+    pub async fn start_tls(
+        &mut self,
+        client: &Client,
+        options: &TlsOptions,
+    ) -> Result<(TlsSession, Duration), NetError> {
+        if !self.behind.is_empty() {
+            return Err(NetError::Protocol("the peer sent more in plain text before TLS".to_owned()));
+        }
+        let stream = match self.transport.take() {
+            Some(Transport::Plain(stream)) => stream,
+            Some(tls) => {
+                self.transport = Some(tls);
+                return Err(NetError::Invalid("the connection is TLS already".to_owned()));
+            }
+            None => return Err(NetError::Closed),
+        };
+        let started_at = Instant::now();
+        let shaken = handshake(&client.shared.trust, stream, &self.host, options);
+        let (stream, session) = within(client.limit(None), Phase::Handshake, shaken).await?;
+        self.transport = Some(Transport::Tls(Box::new(stream)));
+        Ok((session, started_at.elapsed()))
+    }
+
+    /// Up to `max` bytes as soon as there are any; empty at the end of the stream.
+    ///
+    /// # Errors
+    /// The network, a quota, or the time.
+    pub async fn read(&mut self, client: &Client, max: usize) -> Result<Vec<u8>, NetError> {
+        let max = max.min(LONGEST_READ);
+        if !self.behind.is_empty() {
+            let rest = self.behind.split_off(max.min(self.behind.len()));
+            return Ok(std::mem::replace(&mut self.behind, rest));
+        }
+        self.receive(client, max).await
+    }
+
+    /// Reads up to and with `delimiter`.
+    ///
+    /// # Errors
+    /// `Protocol` when `max` bytes held none, `Closed` when the stream ended before; and as [`Stream::read`].
+    pub async fn read_until(
+        &mut self,
+        client: &Client,
+        delimiter: &[u8],
+        max: usize,
+    ) -> Result<Vec<u8>, NetError> {
+        if delimiter.is_empty() {
+            return Err(NetError::Invalid("the delimiter is empty".to_owned()));
+        }
+        let max = max.min(LONGEST_READ);
+        let mut searched = 0;
+        loop {
+            if let Some(end) = find(&self.behind, delimiter, searched).filter(|end| *end <= max) {
+                let rest = self.behind.split_off(end);
+                return Ok(std::mem::replace(&mut self.behind, rest));
+            }
+            if self.behind.len() >= max {
+                return Err(NetError::Protocol(format!("no delimiter within {max} bytes")));
+            }
+            searched = self.behind.len();
+            let more = self.receive(client, CHUNK).await?;
+            if more.is_empty() {
+                return Err(NetError::Closed);
+            }
+            self.behind.extend(more);
+        }
+    }
+
+    /// Returns once the operating system has taken every byte.
+    ///
+    /// # Errors
+    /// The network, a quota, or the time.
+    pub async fn write(&mut self, client: &Client, bytes: &[u8]) -> Result<(), NetError> {
+        let transport = self.transport.as_mut().ok_or(NetError::Closed)?;
+        let writing = async {
+            transport.write_all(bytes).await?;
+            Ok(transport.flush().await?)
+        };
+        within(client.limit(None), Phase::Send, writing).await
+    }
+
+    async fn receive(&mut self, client: &Client, max: usize) -> Result<Vec<u8>, NetError> {
+        let transport = self.transport.as_mut().ok_or(NetError::Closed)?;
+        let mut buffer = vec![0; max.min(CHUNK)];
+        let reading = async { Ok(transport.read(&mut buffer).await?) };
+        let read = within(client.limit(None), Phase::Receive, reading).await?;
+        buffer.truncate(read);
+        Ok(buffer)
+    }
+}
+
+/// The end of the first `delimiter`; bytes before `searched` are known not to hold its end.
+fn find(bytes: &[u8], delimiter: &[u8], searched: usize) -> Option<usize> {
+    let from = searched.saturating_sub(delimiter.len() - 1);
+    let place = bytes.get(from..)?.windows(delimiter.len()).position(|window| window == delimiter)?;
+    Some(from + place + delimiter.len())
+}

@@ -1,0 +1,231 @@
+//! The sandbox: one attempt of a check, from a fresh store to an outcome with nothing left behind.
+//!
+//! Only this module and `plugin` know wasmtime. Whatever happens to a guest, a panic in a host function included,
+//! is an [`Outcome`]; and before it is returned, the attempt's page is closed and every descriptor with it.
+
+mod bindings;
+mod cpu;
+mod engine;
+mod fault;
+mod host;
+mod limiter;
+mod state;
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
+
+pub use bindings::Description;
+pub(crate) use bindings::{CheckIndices, CheckPre};
+pub use engine::{Engine, EngineError, EngineSettings};
+pub(crate) use state::{State, linker};
+
+use crate::grant::Grants;
+use crate::ledger::{EndCause, Ledger, Page, PageOwner};
+use crate::net::{Client, Shared};
+use crate::outcome::{Fault, LogLine, Outcome, StopCause, TraceContext, Usage};
+use crate::plugin::Plugin;
+use crate::quota::Quota;
+use crate::suite::Check;
+use bindings::probe;
+use cpu::CpuMeter;
+
+/// How much earlier than the run's deadline a host function gives up, so that the guest can still answer:
+/// a twentieth of the time, within these bounds.
+const ANSWER_TIME: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
+
+/// One attempt to run.
+pub struct Attempt<'a> {
+    /// What is run.
+    pub check: &'a Arc<Check>,
+    /// Its plugin.
+    pub plugin: &'a Plugin,
+    /// 1 for the first of a run.
+    pub number: u32,
+    /// Of the run.
+    pub trace: TraceContext,
+    /// Cancelled when the grace period of a shutdown is over.
+    pub shutdown: &'a CancellationToken,
+}
+
+/// What came of an attempt. Every descriptor that it used is closed.
+#[derive(Debug)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it used.
+    pub usage: Usage,
+    /// What the guest logged.
+    pub log: Vec<LogLine>,
+}
+
+/// Runs attempts.
+#[derive(Clone)]
+pub struct Sandbox {
+    engine: Engine,
+    ledger: Arc<Ledger>,
+    shared: Arc<Shared>,
+}
+
+/// What bounds one call of a guest.
+struct Bounds {
+    quota: Quota,
+    timeout: Duration,
+    grants: Grants,
+    trace: TraceContext,
+    owner: PageOwner,
+}
+
+impl Sandbox {
+    /// A sandbox on an engine, lending from a ledger.
+    #[must_use]
+    pub fn new(engine: Engine, ledger: Arc<Ledger>, shared: Arc<Shared>) -> Self {
+        Self { engine, ledger, shared }
+    }
+
+    /// The engine that plugins are compiled for.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The account of all descriptors.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// Runs one attempt to its end.
+    ///
+    /// Cancellation: dropping the future closes every descriptor of the attempt, and nothing is recorded.
+    pub async fn run(&self, attempt: Attempt<'_>) -> Report {
+        let check = attempt.check;
+        let bounds = Bounds {
+            quota: check.quota,
+            timeout: check.timeout,
+            grants: check.grants.clone(),
+            trace: attempt.trace,
+            owner: PageOwner { check: check.id.clone(), attempt: attempt.number },
+        };
+        let request = request(&attempt);
+        let (called, usage, log) = self
+            .call(&attempt.plugin.pre, bounds, attempt.shutdown, async |guest, store| {
+                guest.canary_check_probe().call_run(store, &request).await
+            })
+            .await;
+        let outcome = match called {
+            Ok(Ok(verdict)) => Outcome::Completed(verdict.into()),
+            Ok(Err(reason)) => Outcome::Faulted(Fault::GaveUp(host::bounded(reason))),
+            Err(outcome) => outcome,
+        };
+        Report { outcome, usage, log }
+    }
+
+    /// Asks a plugin what it is, without a network.
+    ///
+    /// # Errors
+    /// How the call ended when it did not return.
+    pub async fn describe(&self, pre: &CheckPre<State>) -> Result<Description, Outcome> {
+        let bounds = Bounds {
+            quota: Quota { cpu: Duration::from_secs(5), memory: 64 << 20, ..Quota::default() },
+            timeout: Duration::from_secs(10),
+            grants: Grants::default(),
+            trace: TraceContext { trace_id: [0; 16], span_id: [0; 8] },
+            owner: PageOwner { check: crate::suite::CheckId::new("describe"), attempt: 1 },
+        };
+        let (described, ..) = self
+            .call(pre, bounds, &CancellationToken::new(), async |guest, store| {
+                guest.canary_check_probe().call_describe(store).await
+            })
+            .await;
+        described
+    }
+
+    /// One call of a fresh instance, bounded in every way.
+    async fn call<T>(
+        &self,
+        pre: &CheckPre<State>,
+        bounds: Bounds,
+        shutdown: &CancellationToken,
+        call: impl AsyncFnOnce(&bindings::Check, &mut Store<State>) -> wasmtime::Result<T>,
+    ) -> (Result<T, Outcome>, Usage, Vec<LogLine>) {
+        let deadline = Instant::now() + bounds.timeout;
+        let page = self.ledger.open_page(bounds.owner, bounds.quota);
+        let meter = Arc::new(CpuMeter::new(bounds.quota.cpu));
+        let answer_time = (bounds.timeout / 20).clamp(ANSWER_TIME.0, ANSWER_TIME.1);
+        let client = Client::new(
+            Arc::clone(&self.shared),
+            Arc::clone(&page),
+            bounds.grants,
+            deadline - answer_time.min(bounds.timeout),
+            bounds.trace,
+        );
+        let mut store = self.engine.store(State::new(client, Arc::clone(&meter), &bounds.quota));
+        let ended = {
+            let guest = async {
+                let instance = pre.instantiate_async(&mut store).await.map_err(fault::instantiate)?;
+                call(&instance, &mut store).await.map_err(fault::trap)
+            };
+            let mut guest = pin!(meter.measure(AssertUnwindSafe(guest).catch_unwind()));
+            let ended = tokio::select! {
+                biased;
+                ended = timeout_at(deadline, &mut guest) => ended,
+                () = shutdown.cancelled() => Ok(Ok(Err(StopCause::Shutdown.into()))),
+            };
+            let ended = match ended {
+                Ok(Ok(ended)) => ended,
+                Ok(Err(panic)) => Err(Outcome::Faulted(Fault::Host(fault::panic_text(panic.as_ref())))),
+                Err(_) => Err(StopCause::Deadline { limit: bounds.timeout }.into()),
+            };
+            // Before the call and its store go: whatever is open now was left open.
+            page.end(end_cause(&ended));
+            ended
+        };
+        let ended = ended.map_err(|outcome| fault::explain(outcome, store.data()));
+        let usage = usage(&page, &meter, store.data());
+        drop(store);
+        (ended, usage, page.take_log())
+    }
+}
+
+fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
+    match ended {
+        Ok(_) => EndCause::Returned,
+        Err(Outcome::Stopped(StopCause::Deadline { .. })) => EndCause::Deadline,
+        Err(Outcome::Stopped(StopCause::Quota { .. })) => EndCause::Quota,
+        Err(Outcome::Stopped(StopCause::Shutdown)) => EndCause::Shutdown,
+        Err(Outcome::Faulted(_) | Outcome::Completed(_)) => EndCause::Trapped,
+    }
+}
+
+fn usage(page: &Page, meter: &CpuMeter, state: &State) -> Usage {
+    let mut usage = page.usage();
+    usage.cpu = meter.used();
+    usage.memory_peak = state.limiter.peak();
+    usage
+}
+
+fn request(attempt: &Attempt<'_>) -> probe::Request {
+    let check = attempt.check;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    probe::Request {
+        check: check.name.clone(),
+        target: check.target.clone(),
+        config: check.config.expose().to_owned(),
+        attempt: attempt.number,
+        now: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+        time_left: u32::try_from(check.timeout.as_millis()).unwrap_or(u32::MAX),
+    }
+}
+
+impl From<StopCause> for Outcome {
+    fn from(cause: StopCause) -> Self {
+        Self::Stopped(cause)
+    }
+}

@@ -1,0 +1,164 @@
+//! wasmtime, set up for many short runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use wasmtime::component::Component;
+use wasmtime::{
+    Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
+};
+
+use super::state::State;
+use crate::ledger::Denial;
+use crate::quota::QuotaKind;
+
+/// How often a guest that computes gives its worker thread back, and its cpu quota is looked at.
+const TICK: Duration = Duration::from_millis(10);
+/// Bytes that a guest may hand over in one host call.
+const HOSTCALL_BYTES: usize = 16 << 20;
+/// Handles of any kind that a guest may hold at once.
+const COMPONENT_HANDLES: usize = 1_024;
+/// Memory of an instance that is kept for the next one: what a small guest touches, its stack included.
+const KEPT_MEMORY: usize = 256 << 10;
+
+/// What the engine is made for.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineSettings {
+    /// Runs at once; each has a place in the pool.
+    pub concurrency: u32,
+    /// The most that a suite may set as `memory`, in bytes.
+    pub memory_ceiling: u64,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { concurrency: 1_000, memory_ceiling: 1 << 30 }
+    }
+}
+
+/// The engine could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// wasmtime refused these settings.
+    #[error("cannot start the wasm engine")]
+    Start(#[source] wasmtime::Error),
+    /// The thread that bounds guests' cpu could not be started.
+    #[error("cannot start the ticker thread")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// A wasmtime engine with its ticker. Clones share both; the ticker ends with the last one.
+#[derive(Clone)]
+pub struct Engine {
+    engine: wasmtime::Engine,
+    is_pooling: bool,
+    _ticker: Arc<Ticker>,
+}
+
+impl Engine {
+    /// An engine with a pool of instances; without one where the address space is too small for it.
+    ///
+    /// # Errors
+    /// No engine could be made either way.
+    pub fn new(settings: EngineSettings) -> Result<Self, EngineError> {
+        let pooling = wasmtime::Engine::new(config().allocation_strategy(pool(settings)));
+        let (engine, is_pooling) = match pooling {
+            Ok(engine) => (engine, true),
+            Err(_) => (wasmtime::Engine::new(&config()).map_err(EngineError::Start)?, false),
+        };
+        let ticker = Arc::new(Ticker::start(engine.weak()).map_err(EngineError::Ticker)?);
+        Ok(Self { engine, is_pooling, _ticker: ticker })
+    }
+
+    /// Whether instances come from a pool, which is several times faster.
+    #[must_use]
+    pub fn is_pooling(&self) -> bool {
+        self.is_pooling
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.engine
+    }
+
+    /// Compiles a component. Takes seconds for a large one: keep it off the runtime's workers.
+    pub(crate) fn compile(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
+        Component::new(&self.engine, wasm)
+    }
+
+    /// A fresh store with every limit set.
+    pub(super) fn store(&self, state: State) -> Store<State> {
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(HOSTCALL_BYTES);
+        store.set_max_component_handles(COMPONENT_HANDLES);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            let meter = &context.data().meter;
+            if meter.is_over() {
+                let limit = context.data().cpu_limit_ms;
+                return Err(wasmtime::Error::new(Denial { what: QuotaKind::Cpu, limit }));
+            }
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.wasm_component_model(true);
+    // No guest of this contract uses them, and each costs at every instantiation.
+    config.concurrency_support(false);
+    config.gc_support(false);
+    config
+}
+
+fn pool(settings: EngineSettings) -> InstanceAllocationStrategy {
+    let runs = settings.concurrency;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(runs);
+    pool.total_stacks(runs);
+    // A Rust guest is four core modules with one memory and two tables; language runtimes are some twenty.
+    pool.total_core_instances(runs.saturating_mul(5).max(200));
+    pool.total_memories(runs.max(20));
+    pool.total_tables(runs.saturating_mul(3).max(60));
+    pool.max_memory_size(usize::try_from(settings.memory_ceiling).unwrap_or(usize::MAX));
+    pool.linear_memory_keep_resident(KEPT_MEMORY);
+    pool.table_keep_resident(16 << 10);
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+/// Advances the engine's epoch; holds the engine weakly and is joined when the last [`Engine`] goes.
+struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: EngineWeak) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("canary-ticker".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Acquire) {
+                std::thread::park_timeout(TICK);
+                let Some(engine) = engine.upgrade() else { return };
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A ticker that panicked has nothing left to release.
+            let _ended = thread.join();
+        }
+    }
+}

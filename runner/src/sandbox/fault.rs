@@ -1,0 +1,79 @@
+//! What wasmtime says of a guest that did not return, as an outcome.
+
+use std::any::Any;
+
+use wasmtime::Trap;
+use wasmtime::component::ResourceTableError;
+use wasmtime_wasi::I32Exit;
+
+use super::host::bounded;
+use super::state::State;
+use crate::ledger::Denial;
+use crate::outcome::{Fault, Outcome, StopCause};
+
+/// An instance could not be made.
+pub(super) fn instantiate(error: wasmtime::Error) -> Outcome {
+    match stop(&error) {
+        Some(stop) => stop,
+        None => Outcome::Faulted(Fault::Instantiate(reason(&error))),
+    }
+}
+
+/// A call did not return.
+pub(super) fn trap(error: wasmtime::Error) -> Outcome {
+    if let Some(stop) = stop(&error) {
+        return stop;
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+        return Outcome::Faulted(Fault::Trap(format!("it called exit({code})")));
+    }
+    if error.downcast_ref::<ResourceTableError>().is_some() {
+        return Outcome::Faulted(Fault::Limit(format!("resources: {}", reason(&error))));
+    }
+    let reason = reason(&error);
+    match reason.contains("handle") && reason.contains("limit") || reason.contains("fuel") {
+        true => Outcome::Faulted(Fault::Limit(reason)),
+        false => Outcome::Faulted(Fault::Trap(reason)),
+    }
+}
+
+fn stop(error: &wasmtime::Error) -> Option<Outcome> {
+    let Denial { what, limit } = *error.downcast_ref::<Denial>()?;
+    Some(Outcome::Stopped(StopCause::Quota { what, limit }))
+}
+
+/// Adds to a trap what the guest wrote to its standard error, where a language leaves its panic message; notes a
+/// quota that ended the run among the denials.
+pub(super) fn explain(outcome: Outcome, state: &State) -> Outcome {
+    match outcome {
+        Outcome::Faulted(Fault::Trap(reason)) => {
+            let written = state.stderr.contents();
+            let text = String::from_utf8_lossy(&written);
+            let text = text.trim();
+            Outcome::Faulted(Fault::Trap(match text.is_empty() {
+                true => reason,
+                false => bounded(format!("{reason}: {}", text.lines().collect::<Vec<_>>().join(" "))),
+            }))
+        }
+        Outcome::Stopped(StopCause::Quota { what, limit }) => {
+            state.client.page().note_denial(what);
+            Outcome::Stopped(StopCause::Quota { what, limit })
+        }
+        other => other,
+    }
+}
+
+/// The trap or the deepest cause, without the backtrace.
+fn reason(error: &wasmtime::Error) -> String {
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        let text = trap.to_string();
+        return text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned();
+    }
+    bounded(error.root_cause().to_string())
+}
+
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("a host function panicked: {}", text.unwrap_or("no message"))
+}

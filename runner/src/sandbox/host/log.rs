@@ -1,0 +1,26 @@
+//! `canary:check/log`.
+
+use super::bounded;
+use super::convert::attributes;
+use crate::outcome::{LogLevel, LogLine};
+use crate::sandbox::bindings::log;
+use crate::sandbox::state::State;
+
+impl log::Host for State {
+    async fn log(
+        &mut self,
+        level: log::Level,
+        message: String,
+        fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
+        let level = match level {
+            log::Level::Trace => LogLevel::Trace,
+            log::Level::Debug => LogLevel::Debug,
+            log::Level::Info => LogLevel::Info,
+            log::Level::Warn => LogLevel::Warn,
+            log::Level::Error => LogLevel::Error,
+        };
+        self.client.page().log(LogLine { level, message: bounded(message), fields: attributes(fields) });
+        Ok(())
+    }
+}

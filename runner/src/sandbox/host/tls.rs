@@ -1,0 +1,68 @@
+//! `canary:check/tls`: records only, used by `tcp` and `http`.
+
+use crate::net::tls::{Certificate, TlsOptions, TlsSession, TlsVersion};
+use crate::sandbox::bindings::{tls, types};
+use crate::sandbox::state::State;
+
+impl types::Host for State {}
+impl tls::Host for State {}
+
+impl From<tls::Version> for TlsVersion {
+    fn from(version: tls::Version) -> Self {
+        match version {
+            tls::Version::Tls12 => Self::Tls12,
+            tls::Version::Tls13 => Self::Tls13,
+        }
+    }
+}
+
+impl From<tls::Options> for TlsOptions {
+    fn from(options: tls::Options) -> Self {
+        Self {
+            server_name: options.server_name,
+            alpn: options.alpn,
+            min_version: options.min_version.map(TlsVersion::from),
+            max_version: options.max_version.map(TlsVersion::from),
+            ca_certificates: options.ca_certificates,
+            client_identity: options.client_identity,
+            require_valid: options.require_valid,
+        }
+    }
+}
+
+impl From<TlsSession> for tls::Session {
+    fn from(session: TlsSession) -> Self {
+        let certificates = |chain: Vec<Certificate>| chain.into_iter().map(tls::Certificate::from).collect();
+        Self {
+            version: match session.version {
+                TlsVersion::Tls12 => tls::Version::Tls12,
+                TlsVersion::Tls13 => tls::Version::Tls13,
+            },
+            cipher_suite: session.cipher_suite,
+            alpn: session.alpn,
+            chain: certificates(session.chain),
+            verified_chain: session.verified_chain.map(certificates),
+            verified: session.verified,
+            ocsp_staple: session.ocsp_staple,
+        }
+    }
+}
+
+impl From<Certificate> for tls::Certificate {
+    fn from(certificate: Certificate) -> Self {
+        Self {
+            der: certificate.der,
+            subject: certificate.subject,
+            issuer: certificate.issuer,
+            serial: certificate.serial,
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+            dns_names: certificate.dns_names,
+            ip_addresses: certificate.ip_addresses,
+            is_ca: certificate.is_ca,
+            public_key: certificate.public_key,
+            signature_algorithm: certificate.signature_algorithm,
+            fingerprint: certificate.fingerprint,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! One bound on all that a guest has allocated.
+
+use wasmtime::ResourceLimiter;
+
+use crate::ledger::Denial;
+use crate::quota::QuotaKind;
+
+/// What an element of a table costs the host, in bytes.
+const TABLE_ELEMENT: usize = 16;
+
+/// Bounds the sum of a guest's linear memories and tables, in bytes. wasmtime's own limit is per memory.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    limit: usize,
+    used: usize,
+    peak: usize,
+}
+
+impl Limiter {
+    pub(super) fn new(limit_bytes: u64) -> Self {
+        Self { limit: usize::try_from(limit_bytes).unwrap_or(usize::MAX), used: 0, peak: 0 }
+    }
+
+    pub(super) fn peak(&self) -> u64 {
+        u64::try_from(self.peak).unwrap_or(u64::MAX)
+    }
+
+    /// Ends the run rather than handing the guest a failed allocation: it could not say so anyway.
+    fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
+        let wanted = self.used.saturating_add(by);
+        if wanted > self.limit {
+            let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
+            return Err(wasmtime::Error::new(Denial { what: QuotaKind::Memory, limit }));
+        }
+        self.used = wanted;
+        self.peak = self.peak.max(wanted);
+        Ok(true)
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.grow(desired.saturating_sub(current))
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT))
+    }
+}

@@ -1,0 +1,72 @@
+//! What a store holds: one guest's view of the host.
+
+use std::sync::Arc;
+
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime_wasi::cli::WasiCli;
+use wasmtime_wasi::filesystem::WasiFilesystem;
+use wasmtime_wasi::p2::bindings as wasi;
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::bindings::Check;
+use super::cpu::CpuMeter;
+use super::limiter::Limiter;
+use crate::net::Client;
+use crate::quota::{Quota, QuotaKind};
+
+/// Resources that a guest may hold at once, sockets not counted by their own quota.
+const TABLE_CAPACITY: usize = 1_024;
+/// What is kept of a guest's standard output and error, each.
+const OUTPUT_BYTES: usize = 4 << 10;
+
+/// One guest's view of the host.
+pub(crate) struct State {
+    pub(super) client: Client,
+    pub(super) table: ResourceTable,
+    pub(super) limiter: Limiter,
+    pub(super) meter: Arc<CpuMeter>,
+    pub(super) cpu_limit_ms: u64,
+    pub(super) stderr: MemoryOutputPipe,
+    wasi: WasiCtx,
+}
+
+impl State {
+    pub(super) fn new(client: Client, meter: Arc<CpuMeter>, quota: &Quota) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(TABLE_CAPACITY);
+        let stderr = MemoryOutputPipe::new(OUTPUT_BYTES);
+        let wasi = WasiCtx::builder().stderr(stderr.clone()).build();
+        let limiter = Limiter::new(quota.memory);
+        let cpu_limit_ms = quota.limit(QuotaKind::Cpu);
+        Self { client, table, limiter, meter, cpu_limit_ms, stderr, wasi }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Everything that a guest may import: the contract, and of WASI what a Rust guest pulls in by itself. There are
+/// no preopened folders, variables, arguments or sockets behind it.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    Check::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
+    let l = &mut linker;
+    wasi::cli::environment::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
+    wasi::cli::exit::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
+    wasi::cli::terminal_input::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
+    wasi::cli::terminal_output::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
+    wasi::cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
+    wasi::cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
+    wasi::cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
+    wasi::filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, WasiView::filesystem)?;
+    wasi::filesystem::types::add_to_linker::<State, WasiFilesystem>(l, WasiView::filesystem)?;
+    wasi::random::insecure::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
+    wasi::random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
+    Ok(linker)
+}
