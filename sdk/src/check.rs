@@ -1,0 +1,35 @@
+//! What a probe is asked to do.
+
+use std::time::Duration;
+
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::timestamp::Timestamp;
+
+/// One attempt of one check: what to look at, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check<C> {
+    /// The check's name in the suite.
+    pub name: String,
+    /// What is examined, as the suite writes it.
+    pub target: String,
+    /// The configuration, defaults and secrets filled in.
+    pub config: C,
+    /// 1 for the first attempt of a run.
+    pub attempt: u32,
+    /// When this attempt began.
+    pub now: Timestamp,
+    /// From `now` until the host ends the run.
+    pub time_left: Duration,
+}
+
+impl<C> Check<C> {
+    /// The target as `HOST:PORT`.
+    pub fn endpoint(&self) -> Result<Endpoint, EndpointError> {
+        self.target.parse()
+    }
+
+    /// The target as `HOST:PORT`, or as `HOST` with a port that goes without saying.
+    pub fn endpoint_or(&self, default_port: u16) -> Result<Endpoint, EndpointError> {
+        Endpoint::parse_or(&self.target, default_port)
+    }
+}

@@ -1,0 +1,16 @@
+//! The bindings of `wit/check.wit`, as generated. Probes use the modules of this crate instead; this one is
+//! public for guests that must say exactly what goes over the boundary.
+#![allow(
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    clippy::all,
+    reason = "generated"
+)]
+
+wit_bindgen::generate!({
+    path: "wit",
+    world: "check",
+    pub_export_macro: true,
+    default_bindings_module: "canary_sdk::contract",
+});

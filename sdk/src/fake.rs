@@ -1,0 +1,228 @@
+//! A host for unit tests: a probe runs natively, and its clients talk to what the test has scripted.
+//!
+//! Nothing here opens a socket or waits. What was not scripted behaves like an empty network: connections are
+//! refused and names do not exist. Plugins do not carry this module: WebAssembly builds leave it out.
+//!
+//! ```
+//! use canary_sdk::fake::{FakeHost, Script};
+//! use canary_sdk::tcp;
+//!
+//! let host = FakeHost::new().tcp("mail:25", Script::new().send("220 ready\r\n").expect("QUIT\r\n").close());
+//! host.enter(|| {
+//!     let connection = tcp::connect(&"mail:25".parse().unwrap()).unwrap();
+//!     assert_eq!(connection.read_line(512).unwrap(), "220 ready");
+//!     connection.write(b"QUIT\r\n").unwrap();
+//! });
+//! assert_eq!(host.open_connections(), 0);
+//! ```
+
+pub(crate) mod backend;
+mod connection;
+mod samples;
+mod script;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::rc::Rc;
+
+use crate::error::{NetError, ResourceKind};
+use crate::log::Level;
+use crate::tcp::ConnectOptions;
+use crate::timestamp::Timestamp;
+use crate::{Probe, Request, Verdict, dns, http, tls};
+
+pub use samples::{certificate, reply, response, session};
+pub use script::Script;
+
+/// When a fake run begins unless a test says otherwise: 2026-01-01T00:00:00Z.
+pub const NOW: Timestamp = Timestamp::from_unix(1_767_225_600);
+
+/// A host that a test scripts. Building it is a chain; afterwards it tells what the probe did.
+#[derive(Clone, Default)]
+pub struct FakeHost(Rc<RefCell<State>>);
+
+type Responder = Rc<dyn Fn(&http::Request) -> Result<http::Response, NetError>>;
+
+#[derive(Default)]
+struct State {
+    peers: HashMap<String, VecDeque<Script>>,
+    responder: Option<Responder>,
+    replies: HashMap<(String, String), Result<dns::Reply, NetError>>,
+    max_sockets: Option<u64>,
+    now: Option<Timestamp>,
+    open: u64,
+    connects: Vec<(String, ConnectOptions)>,
+    handshakes: Vec<tls::Options>,
+    written: HashMap<String, Vec<u8>>,
+    requests: Vec<http::Request>,
+    lines: Vec<Line>,
+}
+
+/// A line that the probe logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// How important.
+    pub level: Level,
+    /// The text.
+    pub message: String,
+    /// The fields.
+    pub fields: Vec<(String, String)>,
+}
+
+impl FakeHost {
+    /// A host in front of an empty network.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a peer at `endpoint` (`HOST:PORT`). A second script for the same endpoint is for the second
+    /// connection, and so on; the last one serves all that follow.
+    pub fn tcp(self, endpoint: &str, script: Script) -> Self {
+        self.0
+            .borrow_mut()
+            .peers
+            .entry(endpoint.into())
+            .or_default()
+            .push_back(script);
+        self
+    }
+
+    /// Lets a closure answer every HTTP request.
+    pub fn http(
+        self,
+        responder: impl Fn(&http::Request) -> Result<http::Response, NetError> + 'static,
+    ) -> Self {
+        self.0.borrow_mut().responder = Some(Rc::new(responder));
+        self
+    }
+
+    /// Answers a DNS question.
+    pub fn dns(self, name: &str, kind: &str, reply: Result<dns::Reply, NetError>) -> Self {
+        self.0
+            .borrow_mut()
+            .replies
+            .insert((name.into(), kind.into()), reply);
+        self
+    }
+
+    /// Lends so many sockets at once; one more is [`NetError::Quota`].
+    pub fn max_sockets(self, limit: u64) -> Self {
+        self.0.borrow_mut().max_sockets = Some(limit);
+        self
+    }
+
+    /// Lets a run begin at this moment in place of [`NOW`].
+    pub fn now(self, now: Timestamp) -> Self {
+        self.0.borrow_mut().now = Some(now);
+        self
+    }
+
+    /// Runs a probe as the real host does, its configuration passing through JSON.
+    ///
+    /// # Errors
+    /// As [`run`](crate::run).
+    pub fn run<P: Probe>(&self, target: &str, config: serde_json::Value) -> Result<Verdict, String> {
+        let now = self.0.borrow().now.unwrap_or(NOW);
+        let request = Request {
+            check: "test".into(),
+            target: target.into(),
+            config: config.to_string(),
+            attempt: 1,
+            now: u64::try_from(now.unix())
+                .unwrap_or(0)
+                .saturating_mul(1_000_000_000),
+            time_left: 5000,
+        };
+        self.enter(|| crate::run::<P>(request))
+    }
+
+    /// Makes this the host of the current thread while `body` runs.
+    pub fn enter<T>(&self, body: impl FnOnce() -> T) -> T {
+        let _entered = Entered(CURRENT.replace(Some(self.clone())));
+        body()
+    }
+
+    /// How many connections the probe holds open. Not 0 after a run: it leaked.
+    pub fn open_connections(&self) -> u64 {
+        self.0.borrow().open
+    }
+
+    /// Every connect, refused ones included: to where and how.
+    pub fn connects(&self) -> Vec<(String, ConnectOptions)> {
+        self.0.borrow().connects.clone()
+    }
+
+    /// The options of every TLS handshake that the probe started on a connection.
+    pub fn handshakes(&self) -> Vec<tls::Options> {
+        self.0.borrow().handshakes.clone()
+    }
+
+    /// All bytes that the probe wrote to `endpoint`, over all connections.
+    pub fn written(&self, endpoint: &str) -> Vec<u8> {
+        self.0.borrow().written.get(endpoint).cloned().unwrap_or_default()
+    }
+
+    /// Every HTTP request.
+    pub fn requests(&self) -> Vec<http::Request> {
+        self.0.borrow().requests.clone()
+    }
+
+    /// Every line that was logged.
+    pub fn lines(&self) -> Vec<Line> {
+        self.0.borrow().lines.clone()
+    }
+
+    fn lend_socket(&self) -> Result<(), NetError> {
+        let mut state = self.0.borrow_mut();
+        match state.max_sockets {
+            Some(limit) if state.open >= limit => Err(NetError::Quota {
+                what: ResourceKind::Sockets,
+                limit,
+            }),
+            _ => {
+                state.open += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn next_script(&self, endpoint: &str) -> Option<Script> {
+        let mut state = self.0.borrow_mut();
+        let scripts = state.peers.get_mut(endpoint)?;
+        if scripts.len() > 1 {
+            scripts.pop_front()
+        } else {
+            scripts.front().cloned()
+        }
+    }
+}
+
+impl fmt::Debug for FakeHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeHost")
+            .field("open_connections", &self.open_connections())
+            .finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<FakeHost>> = const { RefCell::new(None) };
+}
+
+/// Puts the host back that was there before.
+struct Entered(Option<FakeHost>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.replace(self.0.take());
+    }
+}
+
+/// The host of this thread; an empty network outside of [`FakeHost::enter`].
+fn current() -> FakeHost {
+    CURRENT.with_borrow(|host| host.clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Values to start from: a test changes the fields it is about and keeps the rest (`..fake::response(200)`).
+
+use std::time::Duration;
+
+use super::NOW;
+use crate::tcp::Timings;
+use crate::timestamp::Timestamp;
+use crate::{dns, http, tls};
+
+const DAY: i64 = 86_400;
+
+/// An EC certificate for one name, valid from 30 days before [`NOW`](super::NOW) to 60 days after.
+pub fn certificate(name: &str) -> tls::Certificate {
+    tls::Certificate {
+        der: vec![0x30],
+        subject: format!("CN={name}"),
+        issuer: "CN=Test CA,O=Test".into(),
+        serial: "0a".into(),
+        not_before: Timestamp::from_unix(NOW.unix() - 30 * DAY),
+        not_after: Timestamp::from_unix(NOW.unix() + 60 * DAY),
+        dns_names: vec![name.into()],
+        ip_addresses: Vec::new(),
+        is_ca: false,
+        public_key: "EC P-256".into(),
+        signature_algorithm: "ecdsa-with-SHA256".into(),
+        fingerprint: "ab".repeat(32),
+    }
+}
+
+/// A trusted TLS 1.3 session that showed this chain.
+pub fn session(chain: impl IntoIterator<Item = tls::Certificate>) -> tls::Session {
+    let chain: Vec<_> = chain.into_iter().collect();
+    tls::Session {
+        version: tls::Version::Tls13,
+        cipher_suite: "TLS13_AES_256_GCM_SHA384".into(),
+        alpn: None,
+        verified_chain: Some(chain.clone()),
+        chain,
+        verified: Ok(()),
+        ocsp_staple: None,
+    }
+}
+
+/// An empty HTTP/1.1 response that took 10 ms.
+pub fn response(status: u16) -> http::Response {
+    let timings = Timings {
+        connect: Some(Duration::from_millis(1)),
+        wait: Some(Duration::from_millis(9)),
+        ..Timings::default()
+    };
+    http::Response {
+        status,
+        version: http::Version::Http11,
+        headers: Vec::new(),
+        body: Vec::new(),
+        truncated: false,
+        body_length: 0,
+        peer: "192.0.2.1:80".into(),
+        timings,
+        tls: None,
+        hops: Vec::new(),
+    }
+}
+
+/// A reply of one record for each text of `data`.
+pub fn reply<'d>(name: &str, kind: &str, data: impl IntoIterator<Item = &'d str>) -> dns::Reply {
+    let answer = |data: &str| dns::Answer {
+        name: name.into(),
+        kind: kind.into(),
+        ttl: 300,
+        data: data.into(),
+    };
+    dns::Reply {
+        code: "NOERROR".into(),
+        authoritative: false,
+        authenticated: false,
+        answers: data.into_iter().map(answer).collect(),
+        authorities: Vec::new(),
+        duration: Duration::from_millis(1),
+    }
+}

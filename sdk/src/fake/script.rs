@@ -1,0 +1,87 @@
+//! What a fake peer does, step by step.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::error::NetError;
+use crate::tls;
+
+/// What a fake peer does on one connection, step by step. After the last step it closes.
+///
+/// The peer sends as soon as the probe reads and waits for what it expects. A probe that reads while the peer
+/// waits gets a time-out, as it would in life; one that writes something else fails the test.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    pub(super) connect: Option<NetError>,
+    pub(super) steps: VecDeque<Step>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    Send(Vec<u8>),
+    Expect(Vec<u8>),
+    Wait(Duration),
+    Tls(Box<Result<tls::Session, NetError>>),
+    Fail(NetError),
+    Silence,
+}
+
+impl Script {
+    /// A peer that accepts and closes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No peer at all: the connect fails.
+    pub fn refuse(error: NetError) -> Self {
+        Self {
+            connect: Some(error),
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// Sends bytes.
+    pub fn send(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.step(Step::Send(bytes.as_ref().into()))
+    }
+
+    /// Waits for exactly these bytes.
+    pub fn expect(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.step(Step::Expect(bytes.as_ref().into()))
+    }
+
+    /// Lets time pass before the next bytes. No test sleeps: only the timings tell.
+    pub fn wait(self, time: Duration) -> Self {
+        self.step(Step::Wait(time))
+    }
+
+    /// Shakes hands and shows this session.
+    pub fn tls(self, session: tls::Session) -> Self {
+        self.step(Step::Tls(Box::new(Ok(session))))
+    }
+
+    /// Refuses to shake hands.
+    pub fn refuse_tls(self, reason: &str) -> Self {
+        self.step(Step::Tls(Box::new(Err(NetError::Tls(reason.into())))))
+    }
+
+    /// Ends the conversation with an error, such as [`NetError::Reset`].
+    pub fn fail(self, error: NetError) -> Self {
+        self.step(Step::Fail(error))
+    }
+
+    /// Says nothing more and does not close: every later read times out.
+    pub fn silence(self) -> Self {
+        self.step(Step::Silence)
+    }
+
+    /// Closes. It goes without saying at the end; it makes a test easier to read.
+    pub fn close(self) -> Self {
+        self
+    }
+
+    fn step(mut self, step: Step) -> Self {
+        self.steps.push_back(step);
+        self
+    }
+}

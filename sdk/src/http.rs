@@ -1,0 +1,265 @@
+//! One HTTP exchange at a time, over a connection of its own: nothing is pooled.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), canary_sdk::Error> {
+//! use canary_sdk::http::Request;
+//!
+//! let response = Request::get("https://example.com/").header("accept", "text/html").max_redirects(3).send()?;
+//! assert_eq!(response.status, 200);
+//! # Ok(()) }
+//! ```
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::backend;
+use crate::error::NetError;
+use crate::tcp::{IpFamily, Timings};
+use crate::tls;
+
+/// Body bytes that a request keeps unless it says otherwise: 1 MiB.
+pub const DEFAULT_MAX_BODY: u32 = 1 << 20;
+
+/// A version of HTTP. Orders from old to new; `1.0`, `1.1` and `2` in a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Version {
+    /// HTTP/1.0.
+    #[serde(rename = "1.0")]
+    Http10,
+    /// HTTP/1.1.
+    #[serde(rename = "1.1")]
+    Http11,
+    /// HTTP/2.
+    #[serde(rename = "2")]
+    Http2,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        })
+    }
+}
+
+/// A request, built step by step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Such as `GET`.
+    pub method: String,
+    /// `http` or `https`, absolute.
+    pub url: String,
+    /// In the order in which they are sent.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// What is sent after the headers.
+    pub body: Vec<u8>,
+    /// How it is sent.
+    pub options: RequestOptions,
+}
+
+/// How a request is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestOptions {
+    /// `None` is whatever ALPN agrees on, or HTTP/1.1 on plain TCP.
+    pub version: Option<Version>,
+    /// Which addresses to try.
+    pub ip_family: IpFamily,
+    /// How many redirects to follow; each hop is checked against the grants again. None by default.
+    pub max_redirects: u32,
+    /// Body bytes to keep; the rest is read up to the quota and thrown away. 0 reads no body at all.
+    pub max_body: u32,
+    /// Connect here in place of the URL's host; the URL still names the Host header and SNI.
+    pub connect_to: Option<String>,
+    /// Absolute URL of an HTTP proxy.
+    pub proxy: Option<String>,
+    /// `None` is [`tls::Options::default`].
+    pub tls: Option<tls::Options>,
+    /// Adds `traceparent`, so that the service's own trace joins the run's.
+    pub propagate_trace: bool,
+}
+
+impl Default for RequestOptions {
+    fn default() -> Self {
+        Self {
+            version: None,
+            ip_family: IpFamily::Any,
+            max_redirects: 0,
+            max_body: DEFAULT_MAX_BODY,
+            connect_to: None,
+            proxy: None,
+            tls: None,
+            propagate_trace: false,
+        }
+    }
+}
+
+impl Request {
+    /// A request without headers and body.
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+        let (method, url) = (method.into(), url.into());
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+            options: RequestOptions::default(),
+        }
+    }
+
+    /// A `GET` request.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new("GET", url)
+    }
+
+    /// A `HEAD` request.
+    pub fn head(url: impl Into<String>) -> Self {
+        Self::new("HEAD", url)
+    }
+
+    /// A `POST` request.
+    pub fn post(url: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        Self::new("POST", url).body(body)
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Asks for this version and no other.
+    pub fn version(mut self, version: Version) -> Self {
+        self.options.version = Some(version);
+        self
+    }
+
+    /// Tries these addresses only.
+    pub fn ip_family(mut self, family: IpFamily) -> Self {
+        self.options.ip_family = family;
+        self
+    }
+
+    /// Follows at most so many redirects.
+    pub fn max_redirects(mut self, redirects: u32) -> Self {
+        self.options.max_redirects = redirects;
+        self
+    }
+
+    /// Keeps at most so many bytes of the body; 0 reads no body at all.
+    pub fn max_body(mut self, bytes: u32) -> Self {
+        self.options.max_body = bytes;
+        self
+    }
+
+    /// Connects to this `host:port` in place of the URL's.
+    pub fn connect_to(mut self, endpoint: impl Into<String>) -> Self {
+        self.options.connect_to = Some(endpoint.into());
+        self
+    }
+
+    /// Goes through this HTTP proxy.
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.options.proxy = Some(url.into());
+        self
+    }
+
+    /// Shakes hands with these options.
+    pub fn tls(mut self, options: tls::Options) -> Self {
+        self.options.tls = Some(options);
+        self
+    }
+
+    /// Whether to add `traceparent`.
+    pub fn propagate_trace(mut self, propagate: bool) -> Self {
+        self.options.propagate_trace = propagate;
+        self
+    }
+
+    /// Sends it and waits for the response.
+    pub fn send(self) -> Result<Response, NetError> {
+        send(self)
+    }
+}
+
+/// A redirect that was followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// What was asked for.
+    pub url: String,
+    /// Such as 301.
+    pub status: u16,
+    /// `address:port` of who answered.
+    pub peer: String,
+    /// How long each phase took.
+    pub timings: Timings,
+}
+
+/// A response, with what is known about how it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Such as 200.
+    pub status: u16,
+    /// The version that was spoken.
+    pub version: Version,
+    /// In the order in which they came.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// As much as `max_body` keeps.
+    pub body: Vec<u8>,
+    /// True when the peer sent more than `max_body`.
+    pub truncated: bool,
+    /// Bytes of body on the wire, as far as it was read.
+    pub body_length: u64,
+    /// `address:port` of the last hop.
+    pub peer: String,
+    /// Of the last hop.
+    pub timings: Timings,
+    /// Of the last hop, when it spoke TLS.
+    pub tls: Option<tls::Session>,
+    /// The redirects that came before, in order.
+    pub hops: Vec<Hop>,
+}
+
+impl Response {
+    /// The first header of that name, whatever its case. What is not UTF-8 is replaced.
+    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.header_values(name).next()
+    }
+
+    /// All headers of that name, whatever its case.
+    pub fn header_values<'r, 'n>(
+        &'r self,
+        name: &'n str,
+    ) -> impl Iterator<Item = Cow<'r, str>> + use<'r, 'n> {
+        let named = self
+            .headers
+            .iter()
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| String::from_utf8_lossy(value))
+    }
+
+    /// The body as text. What is not UTF-8 is replaced.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+}
+
+/// Sends a request and waits for the response.
+pub fn send(request: Request) -> Result<Response, NetError> {
+    backend::send(request)
+}
+
+/// Sends all at once, within the check's socket quota; one result a request, in the same order.
+pub fn send_all(requests: Vec<Request>) -> Vec<Result<Response, NetError>> {
+    backend::send_all(requests)
+}

@@ -1,0 +1,51 @@
+//! Lines that end up on the run's trace and in the host's log, under the check's name.
+//!
+//! A run may write as many lines as its `log_lines` quota says, of 4 KiB each; the host drops and counts the rest.
+
+use crate::backend;
+
+/// How important a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Every step.
+    Trace,
+    /// What helps to find a mistake.
+    Debug,
+    /// What happened.
+    Info,
+    /// What somebody should look at.
+    Warn,
+    /// What went wrong.
+    Error,
+}
+
+/// Writes one line with fields.
+///
+/// ```
+/// use canary_sdk::log::{self, Level};
+///
+/// log::log(Level::Info, "greeting received", &[("bytes", "42")]);
+/// ```
+pub fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
+    backend::log(level, message, fields);
+}
+
+/// Writes one line at `debug`.
+pub fn debug(message: &str) {
+    log(Level::Debug, message, &[]);
+}
+
+/// Writes one line at `info`.
+pub fn info(message: &str) {
+    log(Level::Info, message, &[]);
+}
+
+/// Writes one line at `warn`.
+pub fn warn(message: &str) {
+    log(Level::Warn, message, &[]);
+}
+
+/// Writes one line at `error`.
+pub fn error(message: &str) {
+    log(Level::Error, message, &[]);
+}

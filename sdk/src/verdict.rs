@@ -1,0 +1,313 @@
+//! What a probe found out about its target.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::NetError;
+
+/// How well one expectation, or the whole target, was met. Orders from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// As expected.
+    Pass,
+    /// Still works, but somebody should look at it.
+    Warn,
+    /// Not as expected.
+    Fail,
+}
+
+impl Status {
+    /// The word of the contract: `pass`, `warn` or `fail`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `true` passes and `false` fails, so that a comparison can be asserted as it stands.
+impl From<bool> for Status {
+    fn from(holds: bool) -> Self {
+        if holds { Self::Pass } else { Self::Fail }
+    }
+}
+
+/// One thing that was expected of the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assertion {
+    /// What was expected, stable from run to run, such as `status` or `header content-type`.
+    pub name: String,
+    /// Whether it was so.
+    pub status: Status,
+    /// What was found, for a person.
+    pub message: String,
+}
+
+impl Assertion {
+    /// An assertion; `status` may be a `bool`.
+    pub fn new(name: impl Into<String>, status: impl Into<Status>, message: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            status: status.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// A number worth a metric of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    /// Dotted and stable, such as `certificate.days_left`.
+    pub name: String,
+    /// The number, in `unit`.
+    pub value: f64,
+    /// UCUM, such as `s`, `By` or `{record}`.
+    pub unit: String,
+    /// What tells it from others of the same name. Keep the values few.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What a probe found out: a summary, assertions, measurements and attributes.
+///
+/// The status is the worst of its assertions. The summary given at the start is for the case that all is well;
+/// an assertion that is worse takes its place.
+///
+/// ```
+/// use canary_sdk::{Status, Verdict};
+///
+/// let mut verdict = Verdict::pass("3 replicas, none behind");
+/// verdict.assert("replicas", 3 >= 2, "3 of at least 2");
+/// verdict.assert("lag", Status::Warn, "replica `b` is 4 s behind");
+/// verdict.measure("replication.lag", 4.0, "s");
+///
+/// assert_eq!(verdict.status(), Status::Warn);
+/// assert_eq!(verdict.summary(), "lag: replica `b` is 4 s behind");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    base: Status,
+    summary: String,
+    assertions: Vec<Assertion>,
+    measurements: Vec<Measurement>,
+    attributes: Vec<(String, String)>,
+}
+
+impl Verdict {
+    /// A verdict that passes as long as no assertion says otherwise.
+    pub fn pass(summary: impl Into<String>) -> Self {
+        Self::new(Status::Pass, summary)
+    }
+
+    /// A verdict that warns, or fails when an assertion does.
+    pub fn warn(summary: impl Into<String>) -> Self {
+        Self::new(Status::Warn, summary)
+    }
+
+    /// A verdict that fails whatever its assertions say.
+    pub fn fail(summary: impl Into<String>) -> Self {
+        Self::new(Status::Fail, summary)
+    }
+
+    fn new(base: Status, summary: impl Into<String>) -> Self {
+        let (assertions, measurements, attributes) = Default::default();
+        Self {
+            base,
+            summary: summary.into(),
+            assertions,
+            measurements,
+            attributes,
+        }
+    }
+
+    /// Notes one thing that was expected; `status` may be a `bool`.
+    pub fn assert(
+        &mut self,
+        name: impl Into<String>,
+        status: impl Into<Status>,
+        message: impl Into<String>,
+    ) -> &mut Self {
+        self.assertions.push(Assertion::new(name, status, message));
+        self
+    }
+
+    /// Notes a network error as an assertion that fails.
+    pub fn assert_net(&mut self, name: impl Into<String>, error: &NetError) -> &mut Self {
+        self.assert(name, Status::Fail, error.explain())
+    }
+
+    /// Notes a number; `unit` is UCUM, such as `s`, `By` or `{record}`.
+    pub fn measure(&mut self, name: impl Into<String>, value: f64, unit: impl Into<String>) -> &mut Self {
+        let (name, unit) = (name.into(), unit.into());
+        self.measurements.push(Measurement {
+            name,
+            value,
+            unit,
+            attributes: Vec::new(),
+        });
+        self
+    }
+
+    /// Notes a length of time in seconds, if there is one.
+    pub fn measure_time(&mut self, name: impl Into<String>, time: impl Into<Option<Duration>>) -> &mut Self {
+        match time.into() {
+            Some(time) => self.measure(name, time.as_secs_f64(), "s"),
+            None => self,
+        }
+    }
+
+    /// Notes a number that has attributes of its own.
+    pub fn push_measurement(&mut self, measurement: Measurement) -> &mut Self {
+        self.measurements.push(measurement);
+        self
+    }
+
+    /// Sets a word about the target, such as `tls.version`; a second value under the same key takes its place.
+    pub fn set_attribute(&mut self, key: impl Into<String>, value: impl Into<String>) -> &mut Self {
+        let (key, value) = (key.into(), value.into());
+        match self.attributes.iter_mut().find(|(known, _)| *known == key) {
+            Some(attribute) => attribute.1 = value,
+            None => self.attributes.push((key, value)),
+        }
+        self
+    }
+
+    /// The worst of what was noted.
+    pub fn status(&self) -> Status {
+        self.assertions
+            .iter()
+            .map(|a| a.status)
+            .fold(self.base, Status::max)
+    }
+
+    /// One line: what was given at the start, unless an assertion is worse. Then it is the first of the worst.
+    pub fn summary(&self) -> String {
+        let status = self.status();
+        if status == self.base {
+            return self.summary.clone();
+        }
+        let mut worst = self.assertions.iter().filter(|a| a.status == status);
+        let Some(first) = worst.next() else {
+            return self.summary.clone();
+        };
+        match worst.count() {
+            0 => format!("{}: {}", first.name, first.message),
+            more => format!("{}: {} (and {more} more)", first.name, first.message),
+        }
+    }
+
+    /// All assertions, in the order in which they were noted.
+    pub fn assertions(&self) -> &[Assertion] {
+        &self.assertions
+    }
+
+    /// All measurements, in the order in which they were noted.
+    pub fn measurements(&self) -> &[Measurement] {
+        &self.measurements
+    }
+
+    /// All attributes, in the order in which they were first set.
+    pub fn attributes(&self) -> &[(String, String)] {
+        &self.attributes
+    }
+
+    /// The first assertion of that name.
+    pub fn assertion(&self, name: &str) -> Option<&Assertion> {
+        self.assertions.iter().find(|a| a.name == name)
+    }
+
+    /// The value of the first measurement of that name.
+    pub fn measurement(&self, name: &str) -> Option<f64> {
+        self.measurements.iter().find(|m| m.name == name).map(|m| m.value)
+    }
+
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn into_parts(self) -> (Vec<Assertion>, Vec<Measurement>, Vec<(String, String)>) {
+        (self.assertions, self.measurements, self.attributes)
+    }
+
+    /// The attribute under that key.
+    pub fn attribute(&self, key: &str) -> Option<&str> {
+        self.attributes
+            .iter()
+            .find(|(known, _)| known == key)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+impl Extend<Assertion> for Verdict {
+    fn extend<I: IntoIterator<Item = Assertion>>(&mut self, assertions: I) {
+        self.assertions.extend(assertions);
+    }
+}
+
+/// A fail that names phase and reason, in the summary and in an assertion called `network`.
+impl From<&NetError> for Verdict {
+    fn from(error: &NetError) -> Self {
+        let mut verdict = Self::fail(error.explain());
+        verdict
+            .assert_net("network", error)
+            .set_attribute("error.reason", error.reason());
+        if let Some(phase) = error.phase() {
+            verdict.set_attribute("error.phase", phase.as_str());
+        }
+        verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_assertion_decides() {
+        let mut verdict = Verdict::pass("fine");
+        assert_eq!(
+            (verdict.status(), verdict.summary()),
+            (Status::Pass, "fine".into())
+        );
+        verdict.assert("a", true, "ok").assert("b", Status::Warn, "slow");
+        assert_eq!(
+            (verdict.status(), verdict.summary()),
+            (Status::Warn, "b: slow".into())
+        );
+        verdict
+            .assert("c", false, "wrong")
+            .assert("d", false, "wrong too");
+        assert_eq!(
+            (verdict.status(), verdict.summary()),
+            (Status::Fail, "c: wrong (and 1 more)".into())
+        );
+    }
+
+    #[test]
+    fn an_explicit_fail_keeps_its_summary() {
+        let mut verdict = Verdict::fail("no answer");
+        verdict.assert("a", false, "wrong");
+        assert_eq!(verdict.summary(), "no answer");
+    }
+
+    #[test]
+    fn an_attribute_has_one_value() {
+        let mut verdict = Verdict::pass("");
+        verdict.set_attribute("k", "1").set_attribute("k", "2");
+        assert_eq!(verdict.attributes(), [("k".to_string(), "2".to_string())]);
+    }
+
+    #[test]
+    fn a_network_error_fails_with_its_phase_and_reason() {
+        let verdict = Verdict::from(&NetError::Refused);
+        assert_eq!(verdict.status(), Status::Fail);
+        assert_eq!(verdict.summary(), "connect: connection refused");
+        assert_eq!(verdict.attribute("error.phase"), Some("connect"));
+        assert_eq!(verdict.attribute("error.reason"), Some("refused"));
+        assert_eq!(verdict.assertion("network").unwrap().status, Status::Fail);
+    }
+}
