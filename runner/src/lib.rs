@@ -7,5 +7,7 @@ pub mod grant;
 pub mod ledger;
 pub mod net;
 pub mod outcome;
+pub mod plugin;
 pub mod quota;
+pub mod sandbox;
 pub mod suite;

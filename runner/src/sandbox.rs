@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
 pub use bindings::Description;
-pub(crate) use bindings::{CheckIndices, CheckPre};
+pub(crate) use bindings::CheckPre;
 pub use engine::{Engine, EngineError, EngineSettings};
 pub(crate) use state::{State, linker};
 
@@ -86,7 +86,11 @@ impl Sandbox {
     /// A sandbox on an engine, lending from a ledger.
     #[must_use]
     pub fn new(engine: Engine, ledger: Arc<Ledger>, shared: Arc<Shared>) -> Self {
-        Self { engine, ledger, shared }
+        Self {
+            engine,
+            ledger,
+            shared,
+        }
     }
 
     /// The engine that plugins are compiled for.
@@ -111,13 +115,19 @@ impl Sandbox {
             timeout: check.timeout,
             grants: check.grants.clone(),
             trace: attempt.trace,
-            owner: PageOwner { check: check.id.clone(), attempt: attempt.number },
+            owner: PageOwner {
+                check: check.id.clone(),
+                attempt: attempt.number,
+            },
         };
         let request = request(&attempt);
         let (called, usage, log) = self
-            .call(&attempt.plugin.pre, bounds, attempt.shutdown, async |guest, store| {
-                guest.canary_check_probe().call_run(store, &request).await
-            })
+            .call(
+                &attempt.plugin.pre,
+                bounds,
+                attempt.shutdown,
+                async |guest, store| guest.canary_check_probe().call_run(store, &request).await,
+            )
             .await;
         let outcome = match called {
             Ok(Ok(verdict)) => Outcome::Completed(verdict.into()),
@@ -133,11 +143,21 @@ impl Sandbox {
     /// How the call ended when it did not return.
     pub async fn describe(&self, pre: &CheckPre<State>) -> Result<Description, Outcome> {
         let bounds = Bounds {
-            quota: Quota { cpu: Duration::from_secs(5), memory: 64 << 20, ..Quota::default() },
+            quota: Quota {
+                cpu: Duration::from_secs(5),
+                memory: 64 << 20,
+                ..Quota::default()
+            },
             timeout: Duration::from_secs(10),
             grants: Grants::default(),
-            trace: TraceContext { trace_id: [0; 16], span_id: [0; 8] },
-            owner: PageOwner { check: crate::suite::CheckId::new("describe"), attempt: 1 },
+            trace: TraceContext {
+                trace_id: [0; 16],
+                span_id: [0; 8],
+            },
+            owner: PageOwner {
+                check: crate::suite::CheckId::new("describe"),
+                attempt: 1,
+            },
         };
         let (described, ..) = self
             .call(pre, bounds, &CancellationToken::new(), async |guest, store| {
@@ -166,10 +186,15 @@ impl Sandbox {
             deadline - answer_time.min(bounds.timeout),
             bounds.trace,
         );
-        let mut store = self.engine.store(State::new(client, Arc::clone(&meter), &bounds.quota));
+        let mut store = self
+            .engine
+            .store(State::new(client, Arc::clone(&meter), &bounds.quota));
         let ended = {
             let guest = async {
-                let instance = pre.instantiate_async(&mut store).await.map_err(fault::instantiate)?;
+                let instance = pre
+                    .instantiate_async(&mut store)
+                    .await
+                    .map_err(fault::instantiate)?;
                 call(&instance, &mut store).await.map_err(fault::trap)
             };
             let mut guest = pin!(meter.measure(AssertUnwindSafe(guest).catch_unwind()));
@@ -181,7 +206,10 @@ impl Sandbox {
             let ended = match ended {
                 Ok(Ok(ended)) => ended,
                 Ok(Err(panic)) => Err(Outcome::Faulted(Fault::Host(fault::panic_text(panic.as_ref())))),
-                Err(_) => Err(StopCause::Deadline { limit: bounds.timeout }.into()),
+                Err(_) => Err(StopCause::Deadline {
+                    limit: bounds.timeout,
+                }
+                .into()),
             };
             // Before the call and its store go: whatever is open now was left open.
             page.end(end_cause(&ended));
@@ -213,7 +241,9 @@ fn usage(page: &Page, meter: &CpuMeter, state: &State) -> Usage {
 
 fn request(attempt: &Attempt<'_>) -> probe::Request {
     let check = attempt.check;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     probe::Request {
         check: check.name.clone(),
         target: check.target.clone(),

@@ -44,8 +44,17 @@ impl Stream {
         let address = |found: std::io::Result<std::net::SocketAddr>| {
             found.map(|address| address.to_string()).unwrap_or_default()
         };
-        let last = Info { peer: address(stream.peer_addr()), local: address(stream.local_addr()), ..Info::default() };
-        Self { transport: Some(Transport::Plain(stream)), host, behind: Vec::new(), last }
+        let last = Info {
+            peer: address(stream.peer_addr()),
+            local: address(stream.local_addr()),
+            ..Info::default()
+        };
+        Self {
+            transport: Some(Transport::Plain(stream)),
+            host,
+            behind: Vec::new(),
+            last,
+        }
     }
 
     /// Where it goes, and the bytes so far.
@@ -55,7 +64,11 @@ impl Stream {
             Some(transport) => transport.tcp().traffic(),
             None => (self.last.bytes_in, self.last.bytes_out),
         };
-        Info { bytes_in, bytes_out, ..self.last.clone() }
+        Info {
+            bytes_in,
+            bytes_out,
+            ..self.last.clone()
+        }
     }
 
     /// Turns the connection into a TLS session. When that fails, the connection is closed.
@@ -69,7 +82,9 @@ impl Stream {
         options: &TlsOptions,
     ) -> Result<(TlsSession, Duration), NetError> {
         if !self.behind.is_empty() {
-            return Err(NetError::Protocol("the peer sent more in plain text before TLS".to_owned()));
+            return Err(NetError::Protocol(
+                "the peer sent more in plain text before TLS".to_owned(),
+            ));
         }
         let stream = match self.transport.take() {
             Some(Transport::Plain(stream)) => stream,
@@ -157,6 +172,9 @@ impl Stream {
 /// The end of the first `delimiter`; bytes before `searched` are known not to hold its end.
 fn find(bytes: &[u8], delimiter: &[u8], searched: usize) -> Option<usize> {
     let from = searched.saturating_sub(delimiter.len() - 1);
-    let place = bytes.get(from..)?.windows(delimiter.len()).position(|window| window == delimiter)?;
+    let place = bytes
+        .get(from..)?
+        .windows(delimiter.len())
+        .position(|window| window == delimiter)?;
     Some(from + place + delimiter.len())
 }

@@ -1,5 +1,8 @@
 //! The contract, generated. Nothing else lives here.
-#![allow(missing_docs, reason = "generated from `sdk/wit/check.wit`, which has the documentation")]
+#![allow(
+    missing_docs,
+    reason = "generated from `sdk/wit/check.wit`, which has the documentation"
+)]
 
 wasmtime::component::bindgen!({
     path: "../sdk/wit",

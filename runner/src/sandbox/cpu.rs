@@ -4,7 +4,10 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
-#[expect(clippy::disallowed_types, reason = "execution time is the machine's, also where a test pauses the clock")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "execution time is the machine's, also where a test pauses the clock"
+)]
 use std::time::Instant;
 
 /// Counts the time in which the guest holds a worker thread: not while it waits, not while the host works for it.
@@ -77,7 +80,8 @@ impl CpuMeter {
         let since = self.since.swap(0, Ordering::Relaxed);
         if since > 0 {
             let now = u64::try_from(self.created_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.used_nanos.fetch_add(now.saturating_add(1).saturating_sub(since), Ordering::Relaxed);
+            self.used_nanos
+                .fetch_add(now.saturating_add(1).saturating_sub(since), Ordering::Relaxed);
         }
     }
 }

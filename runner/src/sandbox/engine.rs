@@ -34,7 +34,10 @@ pub struct EngineSettings {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { concurrency: 1_000, memory_ceiling: 1 << 30 }
+        Self {
+            concurrency: 1_000,
+            memory_ceiling: 1 << 30,
+        }
     }
 }
 
@@ -66,10 +69,17 @@ impl Engine {
         let pooling = wasmtime::Engine::new(config().allocation_strategy(pool(settings)));
         let (engine, is_pooling) = match pooling {
             Ok(engine) => (engine, true),
-            Err(_) => (wasmtime::Engine::new(&config()).map_err(EngineError::Start)?, false),
+            Err(_) => (
+                wasmtime::Engine::new(&config()).map_err(EngineError::Start)?,
+                false,
+            ),
         };
         let ticker = Arc::new(Ticker::start(engine.weak()).map_err(EngineError::Ticker)?);
-        Ok(Self { engine, is_pooling, _ticker: ticker })
+        Ok(Self {
+            engine,
+            is_pooling,
+            _ticker: ticker,
+        })
     }
 
     /// Whether instances come from a pool, which is several times faster.
@@ -98,7 +108,10 @@ impl Engine {
             let meter = &context.data().meter;
             if meter.is_over() {
                 let limit = context.data().cpu_limit_ms;
-                return Err(wasmtime::Error::new(Denial { what: QuotaKind::Cpu, limit }));
+                return Err(wasmtime::Error::new(Denial {
+                    what: QuotaKind::Cpu,
+                    limit,
+                }));
             }
             Ok(UpdateDeadline::Yield(1))
         });
@@ -141,14 +154,19 @@ impl Ticker {
     fn start(engine: EngineWeak) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name("canary-ticker".to_owned()).spawn(move || {
-            while !stopped.load(Ordering::Acquire) {
-                std::thread::park_timeout(TICK);
-                let Some(engine) = engine.upgrade() else { return };
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(Self { stop, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("canary-ticker".to_owned())
+            .spawn(move || {
+                while !stopped.load(Ordering::Acquire) {
+                    std::thread::park_timeout(TICK);
+                    let Some(engine) = engine.upgrade() else { return };
+                    engine.increment_epoch();
+                }
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

@@ -52,7 +52,10 @@ pub(super) fn explain(outcome: Outcome, state: &State) -> Outcome {
             let text = text.trim();
             Outcome::Faulted(Fault::Trap(match text.is_empty() {
                 true => reason,
-                false => bounded(format!("{reason}: {}", text.lines().collect::<Vec<_>>().join(" "))),
+                false => bounded(format!(
+                    "{reason}: {}",
+                    text.lines().collect::<Vec<_>>().join(" ")
+                )),
             }))
         }
         Outcome::Stopped(StopCause::Quota { what, limit }) => {

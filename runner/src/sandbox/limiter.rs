@@ -18,7 +18,11 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(super) fn new(limit_bytes: u64) -> Self {
-        Self { limit: usize::try_from(limit_bytes).unwrap_or(usize::MAX), used: 0, peak: 0 }
+        Self {
+            limit: usize::try_from(limit_bytes).unwrap_or(usize::MAX),
+            used: 0,
+            peak: 0,
+        }
     }
 
     pub(super) fn peak(&self) -> u64 {
@@ -30,7 +34,10 @@ impl Limiter {
         let wanted = self.used.saturating_add(by);
         if wanted > self.limit {
             let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
-            return Err(wasmtime::Error::new(Denial { what: QuotaKind::Memory, limit }));
+            return Err(wasmtime::Error::new(Denial {
+                what: QuotaKind::Memory,
+                limit,
+            }));
         }
         self.used = wanted;
         self.peak = self.peak.max(wanted);

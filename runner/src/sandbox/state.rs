@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
-use wasmtime_wasi::cli::WasiCli;
-use wasmtime_wasi::filesystem::WasiFilesystem;
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings as wasi;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::random::WasiRandom;
@@ -40,13 +40,24 @@ impl State {
         let wasi = WasiCtx::builder().stderr(stderr.clone()).build();
         let limiter = Limiter::new(quota.memory);
         let cpu_limit_ms = quota.limit(QuotaKind::Cpu);
-        Self { client, table, limiter, meter, cpu_limit_ms, stderr, wasi }
+        Self {
+            client,
+            table,
+            limiter,
+            meter,
+            cpu_limit_ms,
+            stderr,
+            wasi,
+        }
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -57,15 +68,15 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     Check::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
     let l = &mut linker;
-    wasi::cli::environment::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
-    wasi::cli::exit::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
-    wasi::cli::terminal_input::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
-    wasi::cli::terminal_output::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
-    wasi::cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
-    wasi::cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
-    wasi::cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, WasiView::cli)?;
-    wasi::filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, WasiView::filesystem)?;
-    wasi::filesystem::types::add_to_linker::<State, WasiFilesystem>(l, WasiView::filesystem)?;
+    wasi::cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::exit::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_input::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_output::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    wasi::filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
     wasi::random::insecure::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
     wasi::random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
     Ok(linker)

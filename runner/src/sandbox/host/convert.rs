@@ -46,7 +46,10 @@ fn quota(denial: Denial) -> types::NetError {
             return types::NetError::Other(denial.to_string());
         }
     };
-    types::NetError::Quota(types::QuotaDenial { what, limit: denial.limit })
+    types::NetError::Quota(types::QuotaDenial {
+        what,
+        limit: denial.limit,
+    })
 }
 
 impl From<Phase> for types::Phase {
@@ -95,8 +98,18 @@ impl From<probe::Verdict> for Verdict {
         Self {
             status: verdict.status.into(),
             summary: bounded(verdict.summary),
-            assertions: verdict.assertions.into_iter().take(KEPT).map(Assertion::from).collect(),
-            measurements: verdict.measurements.into_iter().take(KEPT).map(Measurement::from).collect(),
+            assertions: verdict
+                .assertions
+                .into_iter()
+                .take(KEPT)
+                .map(Assertion::from)
+                .collect(),
+            measurements: verdict
+                .measurements
+                .into_iter()
+                .take(KEPT)
+                .map(Measurement::from)
+                .collect(),
             attributes: attributes(verdict.attributes),
         }
     }
@@ -134,5 +147,9 @@ impl From<probe::Measurement> for Measurement {
 }
 
 pub(super) fn attributes(attributes: Vec<(String, String)>) -> Vec<(String, String)> {
-    attributes.into_iter().take(KEPT).map(|(key, value)| (bounded(key), bounded(value))).collect()
+    attributes
+        .into_iter()
+        .take(KEPT)
+        .map(|(key, value)| (bounded(key), bounded(value)))
+        .collect()
 }

@@ -33,6 +33,11 @@ impl From<Reply> for dns::Reply {
 
 impl From<Answer> for dns::Answer {
     fn from(answer: Answer) -> Self {
-        Self { name: answer.name, kind: answer.kind, ttl: answer.ttl, data: answer.data }
+        Self {
+            name: answer.name,
+            kind: answer.kind,
+            ttl: answer.ttl,
+            data: answer.data,
+        }
     }
 }

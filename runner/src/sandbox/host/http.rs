@@ -16,8 +16,13 @@ impl http::Host for State {
 
     async fn send_all(&mut self, requests: Vec<http::Request>) -> wasmtime::Result<Vec<Sent>> {
         let _host = self.meter.host_call();
-        let sent = self.client.send_all(requests.into_iter().map(Request::from).collect()).await;
-        let results = sent.into_iter().map(|sent| sent.map(http::Response::from).map_err(types::NetError::from));
+        let sent = self
+            .client
+            .send_all(requests.into_iter().map(Request::from).collect())
+            .await;
+        let results = sent
+            .into_iter()
+            .map(|sent| sent.map(http::Response::from).map_err(types::NetError::from));
         Ok(results.collect())
     }
 }
@@ -69,7 +74,9 @@ impl From<Response> for http::Response {
                 HttpVersion::Http11 => http::Version::Http11,
                 HttpVersion::Http2 => http::Version::Http2,
             },
-            headers: headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect(),
+            headers: headers
+                .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+                .collect(),
             body: response.body,
             truncated: response.truncated,
             body_length: response.body_length,
@@ -83,6 +90,11 @@ impl From<Response> for http::Response {
 
 impl From<Hop> for http::Hop {
     fn from(hop: Hop) -> Self {
-        Self { url: hop.url, status: hop.status, peer: hop.peer, timings: hop.timings.into() }
+        Self {
+            url: hop.url,
+            status: hop.status,
+            peer: hop.peer,
+            timings: hop.timings.into(),
+        }
     }
 }

@@ -20,7 +20,11 @@ impl log::Host for State {
             log::Level::Warn => LogLevel::Warn,
             log::Level::Error => LogLevel::Error,
         };
-        self.client.page().log(LogLine { level, message: bounded(message), fields: attributes(fields) });
+        self.client.page().log(LogLine {
+            level,
+            message: bounded(message),
+            fields: attributes(fields),
+        });
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::sandbox::bindings::{tls, types};
 use crate::sandbox::state::State;
 
 /// A guest's handle on one socket. Dropping it closes the socket.
-pub(crate) struct Connection {
+pub struct Connection {
     stream: Stream,
     timings: Timings,
 }
@@ -35,7 +35,10 @@ impl wit::HostConnection for State {
         };
         Ok(match connected {
             Ok((stream, timings)) => {
-                let connection = Connection { stream: Stream::new(stream, to.host), timings };
+                let connection = Connection {
+                    stream: Stream::new(stream, to.host),
+                    timings,
+                };
                 Ok(self.table.push(connection)?)
             }
             Err(error) => Err(error.into()),
@@ -62,7 +65,11 @@ impl wit::HostConnection for State {
     async fn read(&mut self, connection: Resource<Connection>, max: u32) -> Answer<Vec<u8>> {
         let _host = self.meter.host_call();
         let connection = self.table.get_mut(&connection)?;
-        Ok(connection.stream.read(&self.client, size(max)).await.map_err(types::NetError::from))
+        Ok(connection
+            .stream
+            .read(&self.client, size(max))
+            .await
+            .map_err(types::NetError::from))
     }
 
     async fn read_until(
@@ -73,20 +80,38 @@ impl wit::HostConnection for State {
     ) -> Answer<Vec<u8>> {
         let _host = self.meter.host_call();
         let connection = self.table.get_mut(&connection)?;
-        let read = connection.stream.read_until(&self.client, &delimiter, size(max)).await;
+        let read = connection
+            .stream
+            .read_until(&self.client, &delimiter, size(max))
+            .await;
         Ok(read.map_err(types::NetError::from))
     }
 
     async fn write(&mut self, connection: Resource<Connection>, bytes: Vec<u8>) -> Answer<()> {
         let _host = self.meter.host_call();
         let connection = self.table.get_mut(&connection)?;
-        Ok(connection.stream.write(&self.client, &bytes).await.map_err(types::NetError::from))
+        Ok(connection
+            .stream
+            .write(&self.client, &bytes)
+            .await
+            .map_err(types::NetError::from))
     }
 
     async fn info(&mut self, connection: Resource<Connection>) -> wasmtime::Result<wit::ConnectionInfo> {
         let connection = self.table.get(&connection)?;
-        let tcp::Info { peer, local, bytes_in, bytes_out } = connection.stream.info();
-        Ok(wit::ConnectionInfo { peer, local, timings: connection.timings.into(), bytes_in, bytes_out })
+        let tcp::Info {
+            peer,
+            local,
+            bytes_in,
+            bytes_out,
+        } = connection.stream.info();
+        Ok(wit::ConnectionInfo {
+            peer,
+            local,
+            timings: connection.timings.into(),
+            bytes_in,
+            bytes_out,
+        })
     }
 
     async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
@@ -101,12 +126,15 @@ fn destination(to: &types::Endpoint) -> Result<Destination, NetError> {
 
 fn connect_options(options: wit::ConnectOptions) -> Result<ConnectOptions, NetError> {
     let source = options.source_address.map(|text| {
-        text.parse().map_err(|_| NetError::Invalid(format!("source address `{text}` is not an IP address")))
+        text.parse()
+            .map_err(|_| NetError::Invalid(format!("source address `{text}` is not an IP address")))
     });
     Ok(ConnectOptions {
         family: options.ip_family.into(),
         source: source.transpose()?,
-        timeout: options.timeout.map(|millis| Duration::from_millis(u64::from(millis))),
+        timeout: options
+            .timeout
+            .map(|millis| Duration::from_millis(u64::from(millis))),
     })
 }
 

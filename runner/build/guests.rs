@@ -1,0 +1,94 @@
+//! Runs cargo for guests, inside a build script. Also used by the tests' build script.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TARGET: &str = "wasm32-wasip2";
+
+/// Builds the packages `<prefix>-<name>` and sets `<variable>_<NAME>` to the path of each component.
+///
+/// The guests have a target folder of their own, since the outer cargo holds the lock of its own one, and an
+/// environment without the outer cargo's settings, which are for the host.
+pub(super) fn build(variable: &str, guests: &[(&str, &str)], prefix: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target_dir = PathBuf::from(variable_of_cargo("OUT_DIR")).join("guests");
+    let mut cargo = Command::new(variable_of_cargo("CARGO"));
+    cargo
+        .current_dir(&root)
+        .args(["build", "--locked", "--profile", "guest", "--target", TARGET]);
+    cargo.arg("--target-dir").arg(&target_dir);
+    for (name, _) in guests {
+        cargo.args(["--package", &format!("{prefix}-{name}")]);
+    }
+    clear_environment(&mut cargo);
+    // A Rust guest's stack stands at the start of its memory, 1 MiB by default: small instances start faster.
+    cargo.env("RUSTFLAGS", "-C link-arg=-zstack-size=131072");
+    let status = cargo
+        .status()
+        .unwrap_or_else(|error| fail(&format!("cannot run cargo for the plugins: {error}")));
+    if !status.success() {
+        fail(&format!(
+            "the plugins do not build for {TARGET}; if the target is missing, `rustup toolchain install` in this \
+             folder adds it"
+        ));
+    }
+    for (name, _) in guests {
+        let file = format!("{prefix}-{name}.wasm").replace('-', "_");
+        let path = target_dir.join(TARGET).join("guest").join(file);
+        println!(
+            "cargo::rustc-env={variable}_{}={}",
+            name.to_uppercase(),
+            path.display()
+        );
+    }
+    let shared = [
+        "sdk",
+        "Cargo.toml",
+        "Cargo.lock",
+        "runner/build",
+        "runner/build.rs",
+    ];
+    for path in shared
+        .iter()
+        .copied()
+        .chain(guests.iter().map(|(_, folder)| *folder))
+    {
+        println!("cargo::rerun-if-changed={}", root.join(path).display());
+    }
+}
+
+fn clear_environment(cargo: &mut Command) {
+    for (key, _) in std::env::vars_os() {
+        let Some(name) = key.to_str() else { continue };
+        let is_outer = name.starts_with("CARGO_")
+            && ![
+                "CARGO_HOME",
+                "CARGO_NET_",
+                "CARGO_HTTP_",
+                "CARGO_REGISTR",
+                "CARGO_SOURCE_",
+            ]
+            .iter()
+            .any(|kept| name.starts_with(kept));
+        let is_compiler = [
+            "RUSTFLAGS",
+            "RUSTDOCFLAGS",
+            "RUSTC",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+        ]
+        .contains(&name);
+        if is_outer || is_compiler || name.starts_with("CLIPPY_") {
+            cargo.env_remove(&key);
+        }
+    }
+}
+
+fn variable_of_cargo(name: &str) -> std::ffi::OsString {
+    std::env::var_os(name).unwrap_or_else(|| fail(&format!("cargo does not set `{name}`")))
+}
+
+fn fail(message: &str) -> ! {
+    println!("cargo::error={message}");
+    std::process::exit(1)
+}

@@ -1,0 +1,185 @@
+//! Plugins: from bytes to something that can be run.
+//!
+//! Bytes become a digest, the digest a compiled component (from the cache on disk when this host made it before),
+//! the component a description of itself.
+
+mod compile;
+mod source;
+
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+pub use compile::Cache;
+pub use source::{EMBEDDED, embedded};
+
+use crate::sandbox::{CheckPre, Description, Sandbox, State, linker};
+use crate::suite::{PluginFacts, PluginSource};
+
+/// A component that is ready to run.
+pub struct Plugin {
+    /// As suites name it.
+    pub name: String,
+    /// Lower-case hexadecimal SHA-256 of the wasm.
+    pub digest: String,
+    /// What it says of itself.
+    pub description: Description,
+    /// Its `config-schema`, parsed.
+    pub config_schema: serde_json::Value,
+    pub(crate) pre: CheckPre<State>,
+}
+
+/// Why a plugin cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// The file cannot be read.
+    #[error("cannot read plugin `{}`", .path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is larger than any plugin should be.
+    #[error("plugin `{}` is larger than {} MiB", .path.display(), source::LARGEST >> 20)]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The bytes are not those that the suite names.
+    #[error("plugin `{name}` has digest sha256:{found}, the suite says sha256:{wanted}")]
+    Digest {
+        /// As the suite names it.
+        name: String,
+        /// Of the file.
+        found: String,
+        /// Of the suite.
+        wanted: String,
+    },
+    /// Core wasm, or no wasm at all.
+    #[error("plugin `{name}` is not a wasm component: {reason}")]
+    NotAComponent {
+        /// As the suite names it.
+        name: String,
+        /// What the compiler said.
+        reason: String,
+    },
+    /// A component of another world.
+    #[error("plugin `{name}` does not export `canary:check/probe@0.1.0`: {reason}")]
+    NoProbe {
+        /// As the suite names it.
+        name: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// It cannot say what it is.
+    #[error("plugin `{name}` does not describe itself: {reason}")]
+    Describe {
+        /// As the suite names it.
+        name: String,
+        /// How the call ended.
+        reason: String,
+    },
+    /// No plugin of this name is compiled in.
+    #[error("there is no embedded plugin `{name}`; there are {}", EMBEDDED.map(|(name, _)| name).join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+}
+
+impl Plugin {
+    /// Reads, compiles and asks a plugin what it is.
+    ///
+    /// Compiling is done off the runtime's workers and can take seconds for a large component.
+    ///
+    /// # Errors
+    /// Everything that can be wrong with a file that claims to be a plugin.
+    pub async fn load(
+        name: &str,
+        source: &PluginSource,
+        cache: &Cache,
+        sandbox: &Sandbox,
+    ) -> Result<Self, PluginError> {
+        let (wasm, wanted) = match source {
+            PluginSource::Embedded => {
+                let wasm = embedded(name).ok_or_else(|| PluginError::Unknown {
+                    name: name.to_owned(),
+                })?;
+                (std::borrow::Cow::Borrowed(wasm), None)
+            }
+            PluginSource::File { path, digest } => (source::read(path)?.into(), digest.as_deref()),
+        };
+        let digest = hex(&Sha256::digest(&wasm));
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
+            return Err(PluginError::Digest {
+                name: name.to_owned(),
+                found: digest,
+                wanted: wanted.to_owned(),
+            });
+        }
+        let component = cache.component(name, &digest, wasm, sandbox.engine()).await?;
+        Self::of_component(name, digest, &component, sandbox).await
+    }
+
+    async fn of_component(
+        name: &str,
+        digest: String,
+        component: &wasmtime::component::Component,
+        sandbox: &Sandbox,
+    ) -> Result<Self, PluginError> {
+        let no_probe = |error: wasmtime::Error| PluginError::NoProbe {
+            name: name.to_owned(),
+            reason: error.root_cause().to_string(),
+        };
+        let mut linker = linker(sandbox.engine().wasmtime()).map_err(no_probe)?;
+        // An import that the host does not serve fails when it is called, with its name.
+        linker
+            .define_unknown_imports_as_traps(component)
+            .map_err(no_probe)?;
+        let pre = linker
+            .instantiate_pre(component)
+            .and_then(CheckPre::new)
+            .map_err(no_probe)?;
+        let undescribed = |reason: String| PluginError::Describe {
+            name: name.to_owned(),
+            reason,
+        };
+        let description = sandbox
+            .describe(&pre)
+            .await
+            .map_err(|outcome| undescribed(outcome.summary()))?;
+        let config_schema = serde_json::from_str(&description.config_schema)
+            .map_err(|error| undescribed(format!("its config schema is not JSON: {error}")))?;
+        Ok(Self {
+            name: name.to_owned(),
+            digest,
+            description,
+            config_schema,
+            pre,
+        })
+    }
+
+    /// What a suite is judged by.
+    #[must_use]
+    pub fn facts(&self) -> PluginFacts {
+        PluginFacts {
+            config_schema: self.config_schema.clone(),
+            target_syntax: self.description.target_syntax.clone(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
