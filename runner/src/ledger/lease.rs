@@ -159,7 +159,10 @@ impl LeasedStream {
             self.slot
                 .poll(cx, Side::Read, |socket, cx| socket.poll_peek(cx, &mut byte))
         )? {
-            0 => Poll::Ready(Ok(())),
+            0 => {
+                self.note_peer_closed();
+                Poll::Ready(Ok(()))
+            }
             _ => Poll::Ready(Err(self.lease.deny(QuotaKind::BytesIn))),
         }
     }
