@@ -3,6 +3,7 @@
 //! The flow, left to right; a module knows those to its left only:
 //! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> status.
 
+pub mod account;
 pub mod grant;
 pub mod ledger;
 pub mod net;
@@ -10,4 +11,6 @@ pub mod outcome;
 pub mod plugin;
 pub mod quota;
 pub mod sandbox;
+pub mod schedule;
+pub mod status;
 pub mod suite;
