@@ -10,6 +10,7 @@ pub mod net;
 pub mod outcome;
 pub mod plugin;
 pub mod quota;
+pub mod report;
 pub mod sandbox;
 pub mod schedule;
 pub mod status;

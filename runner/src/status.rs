@@ -175,9 +175,8 @@ impl Streaks {
             _ => Status::Down,
         };
         match now {
-            // Never panics: a verdict that lengthens a bad row ends every better one.
             Status::Up | Status::Degraded | Status::Down => {
-                now.clamp(at_least_as_bad_as, at_least_as_good_as)
+                now.max(at_least_as_bad_as).min(at_least_as_good_as)
             }
             Status::Unknown if at_least_as_good_as < Status::Down => at_least_as_good_as,
             Status::Unknown if at_least_as_bad_as > Status::Up => at_least_as_bad_as,
