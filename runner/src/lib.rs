@@ -3,11 +3,15 @@
 //! The flow, left to right; a module knows those to its left only:
 //! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> status.
 
+pub mod account;
 pub mod grant;
 pub mod ledger;
 pub mod net;
 pub mod outcome;
 pub mod plugin;
 pub mod quota;
+pub mod report;
 pub mod sandbox;
+pub mod schedule;
+pub mod status;
 pub mod suite;

@@ -42,6 +42,12 @@ impl Outcome {
         }
     }
 
+    /// The verdict's word, or else the kind: `pass`, `warn`, `fail`, `stopped` or `faulted`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        self.verdict().map_or_else(|| self.kind(), VerdictStatus::word)
+    }
+
     /// One word for why the run did not complete; a bounded set, fit for a metric.
     #[must_use]
     pub fn cause(&self) -> Option<&'static str> {

@@ -1,5 +1,8 @@
 //! Networks with a meaning, and those that an operator blocks.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -171,6 +174,3 @@ fn embedded_v4(address: IpAddr) -> Option<IpAddr> {
     }
     NAT64.contains(&address).then(|| Ipv4Addr::new(e, f, g, h).into())
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,8 @@
 //! One entry of `allow:`.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -176,6 +179,3 @@ fn parse_port(text: &str) -> Result<u16, GrantError> {
         }),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,65 @@
+use super::*;
+use crate::outcome::StopCause;
+
+const ENDED: Outcome = Outcome::Stopped(StopCause::Shutdown);
+
+#[test]
+fn an_empty_account_holds() {
+    assert!(Account::default().holds(0, 0));
+}
+
+#[test]
+fn an_account_holds_at_every_step_of_a_run() {
+    let mut account = Account::default();
+    account.schedule(1);
+    assert!(account.holds(1, 0));
+    account.start();
+    assert!(account.holds(0, 1));
+    account.finish(&ENDED);
+    assert!(account.holds(0, 0));
+    assert_eq!(account.finished().get("stopped"), Some(&1));
+}
+
+#[test]
+fn a_missed_due_time_is_accounted_for() {
+    let mut account = Account::default();
+    for (reason, count) in [
+        (MissReason::Overlap, 1),
+        (MissReason::ClockJump, 3),
+        (MissReason::Overlap, 1),
+        (MissReason::Shutdown, 0),
+    ] {
+        account.schedule(count);
+        account.miss(reason, count);
+        assert!(account.holds(0, 0));
+    }
+    assert_eq!(account.scheduled(), 5);
+    assert_eq!(account.missed().get(&MissReason::Overlap), Some(&2));
+}
+
+#[test]
+fn a_run_that_vanished_shows() {
+    let mut account = Account::default();
+    account.schedule(2);
+    account.start();
+    account.start();
+    account.finish(&ENDED);
+    assert!(!account.holds(0, 0));
+}
+
+#[test]
+fn a_run_that_ended_twice_shows() {
+    let mut account = Account::default();
+    account.schedule(1);
+    account.start();
+    account.finish(&ENDED);
+    account.finish(&ENDED);
+    assert!(!account.holds(0, 0));
+}
+
+#[test]
+fn a_run_that_nobody_scheduled_shows() {
+    let mut account = Account::default();
+    account.start();
+    assert!(!account.holds(0, 1));
+}

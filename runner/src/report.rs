@@ -1,0 +1,100 @@
+//! What `canary check`, `canary run` and `canary demo` print. Pure: runs in, text out.
+
+mod human;
+mod json;
+mod junit;
+mod live;
+mod plain;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::outcome::{Outcome, Run, VerdictStatus};
+
+pub use self::human::{human, transition};
+pub use self::json::json;
+pub use self::junit::junit;
+pub use self::live::{LiveRow, live};
+pub use self::plain::{MAX_TEXT_CHARS, plain};
+
+/// What a text is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// In columns; [`usize::MAX`] cuts nothing.
+    pub width: usize,
+    /// Whether to colour. The caller knows of terminals and of `NO_COLOR`.
+    pub colour: bool,
+}
+
+/// The exit code of `canary check`: 0 when every verdict is pass or warn, 1 when one is fail, 2 when a run was
+/// stopped or faulted. 2 goes before 1, because then the monitor itself is in doubt.
+#[must_use]
+pub fn exit_code(runs: &[Run]) -> u8 {
+    let code = |run: &Run| match &run.outcome {
+        Outcome::Completed(verdict) if verdict.status == VerdictStatus::Fail => 1,
+        Outcome::Completed(_) => 0,
+        Outcome::Stopped(_) | Outcome::Faulted(_) => 2,
+    };
+    runs.iter().map(code).max().unwrap_or(0)
+}
+
+/// How many runs ended in which way.
+#[derive(Debug, Default, Serialize)]
+struct Totals {
+    runs: usize,
+    pass: usize,
+    warn: usize,
+    fail: usize,
+    stopped: usize,
+    faulted: usize,
+}
+
+impl Totals {
+    fn of(runs: &[Run]) -> Self {
+        let mut totals = Self {
+            runs: runs.len(),
+            ..Self::default()
+        };
+        for run in runs {
+            let count = match &run.outcome {
+                Outcome::Completed(verdict) => match verdict.status {
+                    VerdictStatus::Pass => &mut totals.pass,
+                    VerdictStatus::Warn => &mut totals.warn,
+                    VerdictStatus::Fail => &mut totals.fail,
+                },
+                Outcome::Stopped(_) => &mut totals.stopped,
+                Outcome::Faulted(_) => &mut totals.faulted,
+            };
+            *count += 1;
+        }
+        totals
+    }
+}
+
+/// The colour of an outcome's or a status's word.
+fn style_of(word: &str) -> Style {
+    let colour = match word {
+        "pass" | "up" => AnsiColor::Green,
+        "warn" | "degraded" => AnsiColor::Yellow,
+        "fail" | "down" => AnsiColor::Red,
+        "stopped" | "faulted" => AnsiColor::Magenta,
+        _ => return Style::new().dimmed(),
+    };
+    colour.on_default()
+}
+
+/// Two or three digits that matter: `0.4ms`, `37ms`, `1.2s`, `2m 5s`.
+fn show_duration(duration: Duration) -> String {
+    let millis = duration.as_secs_f64() * 1e3;
+    match duration.as_secs() {
+        _ if millis < 9.95 => format!("{millis:.1}ms"),
+        _ if millis < 999.5 => format!("{millis:.0}ms"),
+        0..60 => format!("{:.1}s", duration.as_secs_f64()),
+        whole => humantime::format_duration(Duration::from_secs(whole)).to_string(),
+    }
+}

@@ -1,0 +1,130 @@
+//! For a person who reads a terminal.
+
+use anstyle::Style;
+
+use super::plain::plain;
+use super::table::{Align, Cell, Column, Note, Row, render};
+use super::{Screen, Totals, show_duration, style_of};
+use crate::outcome::{Assertion, Outcome, Run, VerdictStatus};
+use crate::quota::QuotaKind;
+use crate::status::Transition;
+use crate::suite::Check;
+
+const COLUMNS: [Column; 5] = [
+    Column::new("CHECK", Align::Left, 8, 0),
+    Column::new("TARGET", Align::Left, 12, 0),
+    Column::new("OUTCOME", Align::Left, 7, 0),
+    Column::new("TIME", Align::Right, 6, 0),
+    Column::new("SUMMARY", Align::Wrapped, 20, 0),
+];
+
+/// One line a run, its failing assertions below it, and the totals.
+#[must_use]
+pub fn human(runs: &[Run], screen: Screen) -> String {
+    let rows: Vec<Row> = runs.iter().map(row).collect();
+    format!(
+        "{}\n{}\n",
+        render(&COLUMNS, &rows, screen),
+        totals(&Totals::of(runs), screen.colour)
+    )
+}
+
+/// One line for a change of status: when, which check, from what to what, and why.
+#[must_use]
+pub fn transition(check: &Check, transition: &Transition, colour: bool) -> String {
+    let paint = |word: &'static str| paint(word, style_of(word), colour);
+    format!(
+        "{}  {}  {} -> {}  {} ({} in a row)\n",
+        humantime::format_rfc3339_seconds(transition.at),
+        plain(check.id.as_str()),
+        paint(transition.from.word()),
+        paint(transition.to.word()),
+        plain(&transition.summary),
+        transition.consecutive,
+    )
+}
+
+fn row(run: &Run) -> Row {
+    let word = run.outcome.word();
+    Row {
+        cells: vec![
+            Cell::new(plain(&run.check.name)),
+            Cell::new(plain(&run.check.target.to_string())),
+            Cell::styled(word, style_of(word)),
+            Cell::new(show_duration(run.duration)),
+            Cell::new(plain(&run.outcome.summary())),
+        ],
+        notes: notes(run),
+    }
+}
+
+fn notes(run: &Run) -> Vec<Note> {
+    let assertions = match &run.outcome {
+        Outcome::Completed(verdict) => verdict.assertions.as_slice(),
+        Outcome::Stopped(_) | Outcome::Faulted(_) => &[],
+    };
+    let failing = assertions
+        .iter()
+        .filter(|assertion| assertion.status != VerdictStatus::Pass);
+    failing
+        .map(assertion)
+        .chain(refused(run))
+        .chain(reclaimed(run))
+        .collect()
+}
+
+fn assertion(assertion: &Assertion) -> Note {
+    let word = assertion.status.word();
+    let text = format!("{}: {}", plain(&assertion.name), plain(&assertion.message));
+    Note {
+        word: Cell::styled(word, style_of(word)),
+        text,
+    }
+}
+
+fn refused(run: &Run) -> Option<Note> {
+    let quota = &run.check.quota;
+    let refusal = |(kind, count): (&QuotaKind, &u64)| {
+        format!("{count}x {kind} (limit {})", kind.show(quota.limit(*kind)))
+    };
+    let refusals: Vec<String> = run.usage.denials.iter().map(refusal).collect();
+    (!refusals.is_empty()).then(|| host_note(format!("refused {}", refusals.join(", "))))
+}
+
+fn reclaimed(run: &Run) -> Option<Note> {
+    let count = run.usage.reclaimed;
+    (count > 0).then(|| host_note(format!("closed what the plugin left open: {count}")))
+}
+
+fn host_note(text: String) -> Note {
+    Note {
+        word: Cell::styled("host", Style::new().dimmed()),
+        text,
+    }
+}
+
+fn totals(totals: &Totals, colour: bool) -> String {
+    let counts = [
+        ("pass", totals.pass),
+        ("warn", totals.warn),
+        ("fail", totals.fail),
+        ("stopped", totals.stopped),
+        ("faulted", totals.faulted),
+    ];
+    let shown: Vec<String> = counts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| paint(&format!("{count} {word}"), style_of(word), colour))
+        .collect();
+    let runs = if totals.runs == 1 { "run" } else { "runs" };
+    let colon = if shown.is_empty() { "" } else { ": " };
+    format!("{} {runs}{colon}{}", totals.runs, shown.join(", "))
+}
+
+fn paint(text: &str, style: Style, colour: bool) -> String {
+    if colour {
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
+}

@@ -1,0 +1,165 @@
+//! For a program: the JSON of `canary check`. Its keys are a contract with users.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Totals;
+use super::plain::is_unsafe;
+use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, VerdictStatus};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    runs: Vec<RunObject<'a>>,
+    totals: Totals,
+}
+
+#[derive(Serialize)]
+struct RunObject<'a> {
+    check: &'a str,
+    target: String,
+    plugin: &'a str,
+    /// RFC 3339.
+    started_at: String,
+    outcome: &'static str,
+    verdict: Option<&'static str>,
+    cause: Option<&'static str>,
+    summary: String,
+    duration_ms: f64,
+    attempts: u32,
+    assertions: Vec<AssertionObject<'a>>,
+    measurements: Vec<MeasurementObject<'a>>,
+    usage: UsageObject,
+}
+
+#[derive(Serialize)]
+struct AssertionObject<'a> {
+    name: &'a str,
+    status: &'static str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct MeasurementObject<'a> {
+    name: &'a str,
+    /// `null` when it is no number.
+    value: f64,
+    unit: &'a str,
+    attributes: BTreeMap<&'a str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct UsageObject {
+    sockets_peak: u64,
+    connections: u64,
+    lookups: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    memory_peak: u64,
+    cpu_ms: f64,
+    denials: BTreeMap<&'static str, u64>,
+    reclaimed: u64,
+}
+
+/// One object with every run and the totals. Texts are whole, and safe to print: what a terminal would obey is
+/// escaped as JSON can.
+///
+/// # Errors
+/// Never for runs as they are today; the serialiser may.
+pub fn json(runs: &[Run]) -> serde_json::Result<String> {
+    let document = Document {
+        runs: runs.iter().map(RunObject::of).collect(),
+        totals: Totals::of(runs),
+    };
+    serde_json::to_string_pretty(&document).map(|text| escape(&text) + "\n")
+}
+
+impl<'a> RunObject<'a> {
+    fn of(run: &'a Run) -> Self {
+        let (assertions, measurements) = match &run.outcome {
+            Outcome::Completed(verdict) => (verdict.assertions.as_slice(), verdict.measurements.as_slice()),
+            Outcome::Stopped(_) | Outcome::Faulted(_) => Default::default(),
+        };
+        Self {
+            check: &run.check.name,
+            target: run.check.target.to_string(),
+            plugin: &run.check.plugin,
+            started_at: humantime::format_rfc3339_millis(run.started_at).to_string(),
+            outcome: run.outcome.kind(),
+            verdict: run.outcome.verdict().map(VerdictStatus::word),
+            cause: run.outcome.cause(),
+            summary: run.outcome.summary(),
+            duration_ms: millis(run.duration),
+            attempts: run.attempts,
+            assertions: assertions.iter().map(AssertionObject::of).collect(),
+            measurements: measurements.iter().map(MeasurementObject::of).collect(),
+            usage: UsageObject::of(&run.usage),
+        }
+    }
+}
+
+impl<'a> AssertionObject<'a> {
+    fn of(assertion: &'a Assertion) -> Self {
+        Self {
+            name: &assertion.name,
+            status: assertion.status.word(),
+            message: &assertion.message,
+        }
+    }
+}
+
+impl<'a> MeasurementObject<'a> {
+    fn of(measurement: &'a Measurement) -> Self {
+        let attributes = measurement
+            .attributes
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        Self {
+            name: &measurement.name,
+            value: measurement.value,
+            unit: &measurement.unit,
+            attributes: attributes.collect(),
+        }
+    }
+}
+
+impl UsageObject {
+    fn of(usage: &Usage) -> Self {
+        Self {
+            sockets_peak: usage.sockets_peak,
+            connections: usage.connections,
+            lookups: usage.lookups,
+            bytes_in: usage.bytes_in,
+            bytes_out: usage.bytes_out,
+            memory_peak: usage.memory_peak,
+            cpu_ms: millis(usage.cpu),
+            denials: usage
+                .denials
+                .iter()
+                .map(|(kind, count)| (kind.key(), *count))
+                .collect(),
+            reclaimed: usage.reclaimed,
+        }
+    }
+}
+
+/// To the microsecond.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// Outside of strings JSON holds no such character but the line end, which is ours.
+fn escape(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for char in json.chars() {
+        if char == '\n' || !is_unsafe(char) {
+            escaped.push(char);
+            continue;
+        }
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            escaped.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    escaped
+}

@@ -1,0 +1,89 @@
+//! The table of `canary demo` and `canary run`, drawn again and again.
+
+use anstyle::{AnsiColor, Style};
+
+use super::plain::plain;
+use super::table::{Align, Cell, Column, Row, render};
+use super::{Screen, show_duration, style_of};
+use crate::outcome::Run;
+use crate::status::Status;
+use crate::suite::Check;
+
+const COLUMNS: [Column; 9] = [
+    Column::new("CHECK", Align::Left, 8, 0),
+    Column::new("TARGET", Align::Left, 12, 110),
+    Column::new("STATUS", Align::Left, 8, 0),
+    Column::new("LAST", Align::Left, 7, 0),
+    Column::new("TIME", Align::Right, 6, 0),
+    Column::new("SOCKETS", Align::Right, 7, 0),
+    Column::new("DENIED", Align::Right, 6, 0),
+    Column::new("RECLAIMED", Align::Right, 9, 0),
+    Column::new("SUMMARY", Align::Left, 16, 0),
+];
+
+/// What is known of one check.
+#[derive(Debug, Clone, Copy)]
+pub struct LiveRow<'a> {
+    /// Which one.
+    pub check: &'a Check,
+    /// Its debounced state.
+    pub status: Status,
+    /// Whether a run is under way.
+    pub is_running: bool,
+    /// The latest run that ended.
+    pub last: Option<&'a Run>,
+}
+
+/// One line a check. `*` marks a run under way; `SOCKETS` is the peak of the last run and the quota.
+#[must_use]
+pub fn live(rows: &[LiveRow<'_>], screen: Screen) -> String {
+    let rows: Vec<Row> = rows.iter().map(row).collect();
+    render(&COLUMNS, &rows, screen)
+}
+
+fn row(live: &LiveRow<'_>) -> Row {
+    let status = live.status.word();
+    let mut cells = vec![
+        Cell::new(plain(&live.check.name)),
+        Cell::new(plain(&live.check.target.to_string())),
+        Cell::styled(status, style_of(status)),
+    ];
+    match live.last {
+        Some(run) => cells.extend(ended(run, live.is_running)),
+        None => cells.push(under_way(live.is_running)),
+    }
+    Row {
+        cells,
+        notes: Vec::new(),
+    }
+}
+
+fn ended(run: &Run, is_running: bool) -> [Cell; 6] {
+    let word = run.outcome.word();
+    let usage = &run.usage;
+    let running = if is_running { " *" } else { "" };
+    [
+        Cell::styled(format!("{word}{running}"), style_of(word)),
+        Cell::new(show_duration(run.duration)),
+        Cell::new(format!("{}/{}", usage.sockets_peak, run.check.quota.sockets)),
+        count(usage.denials.values().sum(), AnsiColor::Yellow),
+        count(usage.reclaimed, AnsiColor::Cyan),
+        Cell::new(plain(&run.outcome.summary())),
+    ]
+}
+
+fn under_way(is_running: bool) -> Cell {
+    Cell::styled(
+        if is_running { "running" } else { "waiting" },
+        Style::new().dimmed(),
+    )
+}
+
+fn count(count: u64, colour: AnsiColor) -> Cell {
+    let style = if count > 0 {
+        colour.on_default()
+    } else {
+        Style::new().dimmed()
+    };
+    Cell::styled(count.to_string(), style)
+}
