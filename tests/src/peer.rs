@@ -5,8 +5,12 @@
 //! test that pauses it decides how fast a slow peer is.
 #![expect(clippy::expect_used, reason = "a peer that cannot start must fail its test")]
 
+pub mod dns;
 pub mod hostile;
 pub mod http;
+mod log;
+pub mod plain;
+pub mod starttls;
 pub mod tls;
 mod wire;
 
@@ -21,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 pub use hostile::Hostile;
+pub use log::ENTRIES_KEPT;
 pub use wire::Wire;
 
 use wire::{Slot, Switchboard};

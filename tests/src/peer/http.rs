@@ -1,6 +1,5 @@
 //! A well-behaved HTTP server: routes are a function, requests are remembered.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::ops::Deref;
@@ -18,10 +17,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time;
 
+use super::log::Log;
 use super::{Peer, tls};
-
-/// How many requests are remembered; older ones are forgotten.
-pub const REQUESTS_KEPT: usize = 1024;
 
 /// The largest request body that is taken, in bytes.
 pub const REQUEST_BODY_LIMIT_BYTES: usize = 16 * 1024 * 1024;
@@ -127,7 +124,7 @@ type Route = dyn Fn(&Request) -> Reply + Send + Sync;
 /// What the connections of a site share.
 struct Shared {
     route: Box<Route>,
-    requests: Mutex<VecDeque<Request>>,
+    requests: Log<Request>,
 }
 
 /// An HTTP server on loopback. HTTP/1.1 in plain text; by ALPN HTTP/2 or HTTP/1.1 over TLS.
@@ -169,15 +166,10 @@ impl Site {
         Self { peer, shared }
     }
 
-    /// The latest requests, oldest first, at most [`REQUESTS_KEPT`].
+    /// The latest requests, oldest first, at most [`super::ENTRIES_KEPT`].
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        let requests = self
-            .shared
-            .requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        requests.iter().cloned().collect()
+        self.shared.requests.entries()
     }
 }
 
@@ -193,7 +185,7 @@ impl Shared {
     fn new(route: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             route: Box::new(route),
-            requests: Mutex::default(),
+            requests: Log::default(),
         })
     }
 
@@ -210,19 +202,11 @@ impl Shared {
             body: body.to_bytes(),
         };
         let reply = (self.route)(&request);
-        self.remember(request);
+        self.requests.push(request);
         if !reply.delay.is_zero() {
             time::sleep(reply.delay).await;
         }
         Ok(respond(reply))
-    }
-
-    fn remember(&self, request: Request) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if requests.len() == REQUESTS_KEPT {
-            requests.pop_front();
-        }
-        requests.push_back(request);
     }
 }
 
