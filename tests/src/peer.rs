@@ -1,10 +1,14 @@
 //! Servers on loopback for tests to talk to: good ones, broken ones and hostile ones.
 //!
 //! Each peer binds port 0 and lives as long as its [`Peer`] value. Dropping the value closes its listener and
-//! every socket it holds before `drop` returns, whatever its tasks are doing. Peers use tokio's clock, so a
-//! test that pauses it decides how fast a slow peer is.
+//! every socket it holds before `drop` returns, whatever its tasks are doing.
+//!
+//! Peers run on the runtime of the test that starts them and use its clock: a test that pauses the clock decides
+//! how fast a slow peer is, and a test that blocks its thread, as to wait for a child process, needs a
+//! multi-threaded runtime.
 #![expect(clippy::expect_used, reason = "a peer that cannot start must fail its test")]
 
+mod descriptors;
 pub mod dns;
 pub mod hostile;
 pub mod http;
@@ -14,9 +18,9 @@ pub mod starttls;
 pub mod tls;
 mod wire;
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time;
 
+pub use descriptors::descriptors_outside_peers;
 pub use hostile::Hostile;
 pub use log::ENTRIES_KEPT;
 pub use wire::Wire;
@@ -93,10 +98,10 @@ impl Peer {
     }
 
     /// Keeps `socket` open until the peer is dropped.
-    fn keep<T: Send + 'static>(&mut self, socket: T) -> Slot<T> {
+    fn keep<T: AsRawFd + Send + 'static>(&mut self, socket: T) -> Slot<T> {
         let slot = Slot::new(socket);
         let closer = slot.clone();
-        self.closers.push(Box::new(move || drop(closer.take())));
+        self.closers.push(Box::new(move || closer.close()));
         slot
     }
 
@@ -175,13 +180,10 @@ where
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = poll_fn(|cx| listener.poll(|listener| listener.poll_accept(cx))) => match accepted {
+            accepted = switchboard.accept(&listener) => match accepted {
                 None => return,
                 Some(Err(_)) => time::sleep(ACCEPT_AGAIN).await,
-                Some(Ok((stream, _))) => {
-                    let Some(wire) = switchboard.accept(stream) else { return };
-                    sessions.spawn(session(wire));
-                }
+                Some(Ok(wire)) => drop(sessions.spawn(session(wire))),
             },
             // What a hostile client does to its own connection is no concern of the others.
             Some(_ended) = sessions.join_next() => {}

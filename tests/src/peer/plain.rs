@@ -113,6 +113,9 @@ impl Dialogue {
 }
 
 /// An HTTP forward proxy on loopback: `CONNECT`, and requests with an absolute URI.
+///
+/// [`Peer::open`] counts both its sides. A connection that it is still opening when it is dropped ends with its
+/// task, a moment later than the others.
 pub struct Proxy {
     peer: Peer,
     heads: Log<String>,

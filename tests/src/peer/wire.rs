@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::Counts;
+use super::descriptors::held;
 
 /// A socket shared between the task that uses it and the peer that may close it at any moment.
 pub(super) struct Slot<T>(Arc<Mutex<Option<T>>>);
@@ -22,14 +24,20 @@ impl<T> Clone for Slot<T> {
     }
 }
 
-impl<T> Slot<T> {
+impl<T: AsRawFd> Slot<T> {
     pub(super) fn new(socket: T) -> Self {
+        held().insert(socket.as_raw_fd());
         Self(Arc::new(Mutex::new(Some(socket))))
     }
 
-    /// Empties the slot; what is polled later fails.
-    pub(super) fn take(&self) -> Option<T> {
-        lock(&self.0).take()
+    /// Closes the socket; what is polled later finds the slot empty.
+    pub(super) fn close(&self) {
+        let mut slot = lock(&self.0);
+        let mut held = held();
+        if let Some(socket) = slot.take() {
+            held.remove(&socket.as_raw_fd());
+            drop(socket);
+        }
     }
 
     /// Lets `operation` poll the socket; `None` when it has been taken away.
@@ -67,17 +75,31 @@ impl Default for Switchboard {
 }
 
 impl Switchboard {
-    /// Enters a connection that a client opened; `None` when the peer is closed.
-    pub(super) fn accept(self: &Arc<Self>, stream: TcpStream) -> Option<Wire> {
-        let wire = self.enter(stream)?;
-        self.counts.send_modify(|counts| counts.accepted += 1);
-        Some(wire)
+    /// Accepts the next connection; `None` when the peer is closed.
+    pub(super) async fn accept(self: &Arc<Self>, listener: &Slot<TcpListener>) -> Option<io::Result<Wire>> {
+        // The connection is entered while the listener is locked, so that no close can slip in between.
+        let accept = |cx: &mut Context<'_>| {
+            listener.poll(|listener| {
+                let accepted = ready!(poll_accept(listener, cx));
+                Poll::Ready(accepted.map(|stream| self.enter(stream)))
+            })
+        };
+        let entered = poll_fn(accept).await?;
+        self.counts
+            .send_modify(|counts| counts.accepted += usize::from(entered.is_ok()));
+        entered.transpose()
     }
 
     /// Enters any connection, so that it is closed with the peer.
     fn enter(self: &Arc<Self>, stream: TcpStream) -> Option<Wire> {
         let slot = Slot::new(stream);
-        lock(&self.slots).as_mut()?.insert(slot.key(), slot.clone());
+        match lock(&self.slots).as_mut() {
+            Some(slots) => slots.insert(slot.key(), slot.clone()),
+            None => {
+                slot.close();
+                return None;
+            }
+        };
         self.counts.send_modify(|counts| counts.open += 1);
         Some(Wire {
             slot,
@@ -88,8 +110,15 @@ impl Switchboard {
     /// Closes every connection, for good.
     pub(super) fn close(&self) {
         let slots = lock(&self.slots).take().unwrap_or_default();
-        slots.values().for_each(|slot| drop(slot.take()));
+        slots.values().for_each(Slot::close);
     }
+}
+
+fn poll_accept(listener: &TcpListener, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+    let mut held = held();
+    let (stream, _) = ready!(listener.poll_accept(cx))?;
+    held.insert(stream.as_raw_fd());
+    Poll::Ready(Ok(stream))
 }
 
 /// One connection of a peer. It ends when it is dropped, and at once when its peer is.
@@ -104,9 +133,9 @@ impl Wire {
     /// # Errors
     /// When the socket is closed already.
     pub fn reset(self) -> io::Result<()> {
-        match self.slot.take() {
-            Some(stream) => stream.set_zero_linger(),
-            None => Err(gone()),
+        match self.slot.poll(|stream| Poll::Ready(stream.set_zero_linger())) {
+            Poll::Ready(Some(result)) => result,
+            _ => Err(gone()),
         }
     }
 
@@ -161,7 +190,7 @@ fn gone() -> io::Error {
 impl Drop for Wire {
     fn drop(&mut self) {
         // Close before counting: who sees the count may rely on it.
-        drop(self.slot.take());
+        self.slot.close();
         if let Some(slots) = lock(&self.switchboard.slots).as_mut() {
             slots.remove(&self.slot.key());
         }
