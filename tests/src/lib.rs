@@ -1,1 +1,4 @@
-//! x
+//! The harness: certificates and peers for the tests of Canary.
+
+pub mod certificate;
+pub mod peer;

@@ -1,0 +1,347 @@
+//! A name server on loopback, over UDP and TCP on one port, that can lie and fall silent.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hickory_proto::op::{Message, Metadata, Query, ResponseCode};
+use hickory_proto::rr::rdata::{CNAME, MX, TXT};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::net::UdpSocket;
+
+use super::log::Log;
+use super::wire::Slot;
+use super::{Peer, Wire};
+
+/// The address in forged answers; it belongs to nobody.
+pub const FORGED: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
+
+/// Time to live of every record, in seconds.
+const TTL_SECONDS: u32 = 60;
+
+/// The longest chain of aliases that is followed.
+const ALIASES_LIMIT: usize = 8;
+
+/// The largest question that is read, in bytes.
+const QUESTION_LIMIT_BYTES: usize = 4096;
+
+/// How often a port is tried that must be free for both UDP and TCP.
+const BIND_ATTEMPTS: usize = 16;
+
+/// How the server treats questions for a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Manner {
+    /// Answers from its records; a name without any does not exist.
+    #[default]
+    Answers,
+    /// Says that the name does not exist.
+    NoSuchName,
+    /// Says that it failed.
+    Fails,
+    /// Never answers.
+    Silent,
+    /// Sets the truncated bit over UDP and answers over TCP.
+    Truncates,
+    /// Answers with another id, and the address [`FORGED`].
+    WrongId,
+    /// Answers a question that nobody asked, with the address [`FORGED`].
+    WrongQuestion,
+    /// Answers bytes that are no DNS.
+    Garbage,
+    /// Answers with the first address, then the second, then the first again.
+    Flips(IpAddr, IpAddr),
+}
+
+/// A question that the server received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The name, in lower case and without the last dot.
+    pub name: String,
+    /// The type of record.
+    pub kind: RecordType,
+    /// Whether it came over TCP.
+    pub over_tcp: bool,
+}
+
+/// What a name server knows, and how it behaves.
+#[derive(Clone, Debug, Default)]
+pub struct Zone {
+    records: BTreeMap<String, Vec<RData>>,
+    manners: BTreeMap<String, Manner>,
+    otherwise: Manner,
+}
+
+impl Zone {
+    /// A zone without names.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an address, IPv4 or IPv6.
+    #[must_use]
+    pub fn address(self, name: &str, address: impl Into<IpAddr>) -> Self {
+        self.record(name, address_data(address.into()))
+    }
+
+    /// Makes `name` an alias of `target`.
+    #[must_use]
+    pub fn cname(self, name: &str, target: &str) -> Self {
+        self.record(name, RData::CNAME(CNAME(parse(target))))
+    }
+
+    /// Adds a mail exchanger.
+    #[must_use]
+    pub fn mx(self, name: &str, preference: u16, exchange: &str) -> Self {
+        self.record(name, RData::MX(MX::new(preference, parse(exchange))))
+    }
+
+    /// Adds a text of at most 255 bytes.
+    #[must_use]
+    pub fn txt(self, name: &str, text: &str) -> Self {
+        self.record(name, RData::TXT(TXT::new(vec![text.into()])))
+    }
+
+    /// Adds any record.
+    #[must_use]
+    pub fn record(mut self, name: &str, data: RData) -> Self {
+        self.records.entry(key(&parse(name))).or_default().push(data);
+        self
+    }
+
+    /// Treats questions for `name` in this manner.
+    #[must_use]
+    pub fn manner(mut self, name: &str, manner: Manner) -> Self {
+        self.manners.insert(key(&parse(name)), manner);
+        self
+    }
+
+    /// Treats questions for all names that have no manner of their own in this one.
+    #[must_use]
+    pub const fn otherwise(mut self, manner: Manner) -> Self {
+        self.otherwise = manner;
+        self
+    }
+
+    /// Starts a server for this zone on loopback.
+    #[must_use]
+    pub fn start(self) -> NameServer {
+        let server = Arc::new(Server {
+            zone: self,
+            flips: AtomicUsize::new(0),
+            questions: Log::default(),
+        });
+        let (mut peer, socket) = bind(&server);
+        let socket = peer.keep(socket);
+        peer.tasks.spawn(serve_udp(socket, server.clone()));
+        NameServer { peer, server }
+    }
+
+    /// The records that answer `query`, aliases followed; `None` when the name does not exist.
+    fn answers(&self, query: &Query) -> Option<Vec<Record>> {
+        let mut name = query.name().clone();
+        let mut answers = Vec::new();
+        for _ in 0..ALIASES_LIMIT {
+            let Some(records) = self.records.get(&key(&name)) else {
+                break;
+            };
+            let fitting = records
+                .iter()
+                .filter(|data| data.record_type() == query.query_type());
+            let alias = records.iter().find_map(|data| match data {
+                RData::CNAME(alias) if query.query_type() != RecordType::CNAME => Some(alias),
+                _ => None,
+            });
+            answers.extend(fitting.map(|data| Record::from_rdata(name.clone(), TTL_SECONDS, data.clone())));
+            let Some(alias) = alias else { return Some(answers) };
+            answers.push(Record::from_rdata(name, TTL_SECONDS, RData::CNAME(alias.clone())));
+            name = alias.0.clone();
+        }
+        (!answers.is_empty()).then_some(answers)
+    }
+}
+
+/// A running name server.
+pub struct NameServer {
+    peer: Peer,
+    server: Arc<Server>,
+}
+
+impl NameServer {
+    /// The latest questions, oldest first, at most [`super::ENTRIES_KEPT`].
+    #[must_use]
+    pub fn questions(&self) -> Vec<Question> {
+        self.server.questions.entries()
+    }
+
+    /// How many of them were for `name`.
+    #[must_use]
+    pub fn asked(&self, name: &str) -> usize {
+        let name = key(&parse(name));
+        self.questions()
+            .iter()
+            .filter(|question| question.name == name)
+            .count()
+    }
+}
+
+impl Deref for NameServer {
+    type Target = Peer;
+
+    fn deref(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+fn parse(name: &str) -> Name {
+    let mut name = Name::from_ascii(name).expect("a domain name");
+    name.set_fqdn(true);
+    name
+}
+
+fn key(name: &Name) -> String {
+    name.to_lowercase().to_ascii().trim_end_matches('.').to_owned()
+}
+
+fn address_data(address: IpAddr) -> RData {
+    match address {
+        IpAddr::V4(address) => RData::A(address.into()),
+        IpAddr::V6(address) => RData::AAAA(address.into()),
+    }
+}
+
+/// A server for TCP, and a socket for UDP on the same port.
+fn bind(server: &Arc<Server>) -> (Peer, UdpSocket) {
+    let attempt = || {
+        let server = server.clone();
+        let peer = Peer::tcp(move |wire| serve_tcp(wire, server.clone()));
+        let socket = StdUdpSocket::bind(peer.address()).ok()?;
+        socket.set_nonblocking(true).ok()?;
+        Some((peer, UdpSocket::from_std(socket).ok()?))
+    };
+    let mut attempts = (0..BIND_ATTEMPTS).filter_map(|_| attempt());
+    attempts
+        .next()
+        .expect("a port on loopback that is free for UDP and TCP")
+}
+
+/// What both transports share.
+struct Server {
+    zone: Zone,
+    flips: AtomicUsize,
+    questions: Log<Question>,
+}
+
+impl Server {
+    /// The bytes to answer with, if any.
+    fn reply(&self, question: &[u8], over_tcp: bool) -> Option<Vec<u8>> {
+        let question = Message::from_vec(question).ok()?;
+        let query = question.queries.first()?;
+        let name = key(query.name());
+        let manner = self
+            .zone
+            .manners
+            .get(&name)
+            .copied()
+            .unwrap_or(self.zone.otherwise);
+        self.questions.push(Question {
+            name,
+            kind: query.query_type(),
+            over_tcp,
+        });
+        if manner == Manner::Garbage {
+            return Some(b"this is no dns".into());
+        }
+        self.answer(manner, &question, query, over_tcp)?.to_vec().ok()
+    }
+
+    fn answer(&self, manner: Manner, question: &Message, query: &Query, over_tcp: bool) -> Option<Message> {
+        let mut reply = Message::query();
+        reply.metadata = Metadata::response_from_request(&question.metadata);
+        reply.metadata.recursion_available = true;
+        reply.add_query(query.clone());
+        match manner {
+            Manner::Silent | Manner::Garbage => return None,
+            Manner::NoSuchName => reply.metadata.response_code = ResponseCode::NXDomain,
+            Manner::Fails => reply.metadata.response_code = ResponseCode::ServFail,
+            Manner::Truncates if !over_tcp => reply.metadata.truncation = true,
+            Manner::Answers | Manner::Truncates => match self.zone.answers(query) {
+                Some(answers) => reply.insert_answers(answers),
+                None => reply.metadata.response_code = ResponseCode::NXDomain,
+            },
+            Manner::WrongId => {
+                reply.metadata.id = reply.metadata.id.wrapping_add(1);
+                add_address(&mut reply, query, FORGED.into());
+            }
+            Manner::WrongQuestion => {
+                let other = Query::query(parse("nobody-asked.test"), query.query_type());
+                reply.queries = vec![other.clone()];
+                add_address(&mut reply, &other, FORGED.into());
+            }
+            Manner::Flips(first, second) => {
+                let fitting =
+                    [first, second].map(|address| address_data(address).record_type() == query.query_type());
+                // Only questions that get an address count, so that asking for both families changes nothing.
+                let turn = if fitting.contains(&true) {
+                    self.flips.fetch_add(1, Ordering::Relaxed)
+                } else {
+                    0
+                };
+                add_address(&mut reply, query, if turn % 2 == 0 { first } else { second });
+            }
+        }
+        Some(reply)
+    }
+}
+
+/// Adds an address to the reply if it is of the kind that was asked for.
+fn add_address(reply: &mut Message, query: &Query, address: IpAddr) {
+    let data = address_data(address);
+    if data.record_type() == query.query_type() {
+        reply.add_answer(Record::from_rdata(query.name().clone(), TTL_SECONDS, data));
+    }
+}
+
+async fn serve_udp(socket: Slot<UdpSocket>, server: Arc<Server>) {
+    while let Some(received) = receive(&socket).await {
+        // An error tells of a client that is gone already.
+        let Ok((question, client)) = received else {
+            continue;
+        };
+        let Some(reply) = server.reply(&question, false) else {
+            continue;
+        };
+        let sent = poll_fn(|cx| socket.poll(|socket| socket.poll_send_to(cx, &reply, client))).await;
+        if sent.is_none() {
+            return;
+        }
+    }
+}
+
+/// The next datagram; `None` when the socket has been taken away.
+async fn receive(socket: &Slot<UdpSocket>) -> Option<io::Result<(Vec<u8>, SocketAddr)>> {
+    let mut bytes = [0; QUESTION_LIMIT_BYTES];
+    let mut buffer = ReadBuf::new(&mut bytes);
+    let received = poll_fn(|cx| socket.poll(|socket| socket.poll_recv_from(cx, &mut buffer))).await?;
+    Some(received.map(|client| (buffer.filled().to_vec(), client)))
+}
+
+async fn serve_tcp(mut wire: Wire, server: Arc<Server>) -> io::Result<()> {
+    loop {
+        let mut question = vec![0; wire.read_u16().await?.into()];
+        wire.read_exact(&mut question).await?;
+        if let Some(reply) = server.reply(&question, true) {
+            let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
+            wire.write_all(&[&length.to_be_bytes(), reply.as_slice()].concat())
+                .await?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! TCP and HTTP peers that do what no client should have to bear.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time;
+
+use super::{Peer, Wire};
+
+/// How long the slow peer waits between two bytes, unless told otherwise.
+pub const DRIP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Size of the page of the story, in bytes: large enough never to fit into socket buffers.
+pub const LARGE_BODY_BYTES: usize = 5_000_000;
+
+/// The most of a request that is looked at, in bytes.
+const REQUEST_LIMIT_BYTES: usize = 64 * 1024;
+
+/// How a hostile TCP or HTTP peer misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hostile {
+    /// Accepts and never says a word; reads what it is sent.
+    Silent,
+    /// Accepts and closes at once.
+    ClosesAtOnce,
+    /// Accepts and resets the connection.
+    Resets,
+    /// Sends half a response, then shuts down its sending side and keeps the socket.
+    HalfOpen,
+    /// Never reads and never answers. A client whose buffers it filled must reset to be let go.
+    NeverReads,
+    /// Sends a fine response at one byte an interval.
+    Drips(Duration),
+    /// A chunked body without an end.
+    EndlessBody,
+    /// Headers without an end.
+    EndlessHeaders,
+    /// A stream of bytes without an end or a newline, sent unasked.
+    EndlessLine,
+    /// A complete page of [`LARGE_BODY_BYTES`] on a connection that stays open.
+    LargeBody,
+    /// Redirects every path to another path of its own.
+    RedirectLoop,
+    /// Redirects to `http://10.0.0.1/`.
+    RedirectToPrivate,
+    /// Redirects to the metadata address of cloud providers.
+    RedirectToMetadata,
+    /// Redirects to another port on loopback, where [`Peer::beside`] counts who comes.
+    RedirectToLoopback,
+    /// Bytes that are no HTTP.
+    Garbage,
+    /// Closes before its `content-length` is reached.
+    ShortBody,
+}
+
+impl Hostile {
+    /// Every kind, for tests that face them all.
+    pub const ALL: [Self; 16] = [
+        Self::Silent,
+        Self::ClosesAtOnce,
+        Self::Resets,
+        Self::HalfOpen,
+        Self::NeverReads,
+        Self::Drips(DRIP_INTERVAL),
+        Self::EndlessBody,
+        Self::EndlessHeaders,
+        Self::EndlessLine,
+        Self::LargeBody,
+        Self::RedirectLoop,
+        Self::RedirectToPrivate,
+        Self::RedirectToMetadata,
+        Self::RedirectToLoopback,
+        Self::Garbage,
+        Self::ShortBody,
+    ];
+
+    /// Its name in the messages of tests that loop over all.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::ClosesAtOnce => "closes at once",
+            Self::Resets => "resets",
+            Self::HalfOpen => "half open",
+            Self::NeverReads => "never reads",
+            Self::Drips(_) => "drips",
+            Self::EndlessBody => "endless body",
+            Self::EndlessHeaders => "endless headers",
+            Self::EndlessLine => "endless line",
+            Self::LargeBody => "large body",
+            Self::RedirectLoop => "redirect loop",
+            Self::RedirectToPrivate => "redirect to a private network",
+            Self::RedirectToMetadata => "redirect to the metadata address",
+            Self::RedirectToLoopback => "redirect to loopback",
+            Self::Garbage => "garbage",
+            Self::ShortBody => "short body",
+        }
+    }
+
+    /// Starts a peer of this kind on loopback.
+    pub fn start(self) -> Peer {
+        let lure = (self == Self::RedirectToLoopback).then(|| Peer::tcp(drain));
+        let location: Arc<str> = match &lure {
+            Some(lure) => lure.url("http", "/").into(),
+            None => self.location().into(),
+        };
+        let peer = Peer::tcp(move |wire| self.serve(wire, location.clone()));
+        match lure {
+            Some(lure) => peer.with_beside(lure),
+            None => peer,
+        }
+    }
+
+    const fn location(self) -> &'static str {
+        match self {
+            Self::RedirectToPrivate => "http://10.0.0.1/",
+            Self::RedirectToMetadata => "http://169.254.169.254/latest/meta-data/",
+            _ => "/again",
+        }
+    }
+
+    async fn serve(self, wire: Wire, location: Arc<str>) -> io::Result<()> {
+        match self {
+            Self::Silent => drain(wire).await,
+            Self::ClosesAtOnce => Ok(()),
+            Self::Resets => wire.reset(),
+            Self::NeverReads => {
+                wire.closed().await;
+                Ok(())
+            }
+            Self::EndlessLine => endless(wire, b"", &[b'x'; 4096]).await,
+            _ => self.answer(wire, &location).await,
+        }
+    }
+
+    /// Answers requests, the first one at least.
+    async fn answer(self, mut stream: impl AsyncRead + AsyncWrite + Unpin, location: &str) -> io::Result<()> {
+        while read_head(&mut stream).await?.is_some() {
+            match self {
+                Self::HalfOpen => {
+                    stream
+                        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf a resp")
+                        .await?;
+                    stream.shutdown().await?;
+                    return drain(stream).await;
+                }
+                Self::Drips(interval) => drip(&mut stream, interval).await?,
+                Self::EndlessBody => return endless(stream, CHUNKED_HEAD, CHUNK).await,
+                Self::EndlessHeaders => {
+                    return endless(stream, b"HTTP/1.1 200 OK\r\n", b"x-more: and more\r\n").await;
+                }
+                Self::Garbage => return stream.write_all(b"\x00\xff\x13garbage\r\n\r\n\x7f\x00").await,
+                Self::ShortBody => return stream.write_all(SHORT_BODY).await,
+                Self::LargeBody => large_page(&mut stream).await?,
+                _ => redirect(&mut stream, location).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+const CHUNKED_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+const CHUNK: &[u8] = b"10\r\n0123456789abcdef\r\n";
+const SHORT_BODY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this";
+
+/// Reads and forgets until the client has closed.
+///
+/// # Errors
+/// When the connection breaks.
+pub async fn drain(mut stream: impl AsyncRead + Unpin) -> io::Result<()> {
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(())
+}
+
+/// Sends the page of the story: [`LARGE_BODY_BYTES`], complete, the connection kept open.
+///
+/// # Errors
+/// When the connection breaks.
+pub async fn large_page(stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    let head =
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE_BODY_BYTES}\r\nconnection: keep-alive\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let piece = [b'x'; 50_000];
+    for _ in 0..LARGE_BODY_BYTES / piece.len() {
+        stream.write_all(&piece).await?;
+    }
+    stream.flush().await
+}
+
+/// Reads a request head up to its empty line, byte by byte so as to take nothing else; `None` at the end of the stream.
+pub(super) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<String>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        if head.len() == REQUEST_LIMIT_BYTES || stream.read(&mut byte).await? == 0 {
+            return Ok(None);
+        }
+        head.extend(byte);
+    }
+    Ok(Some(String::from_utf8_lossy(&head).into_owned()))
+}
+
+async fn endless(mut stream: impl AsyncWrite + Unpin, head: &[u8], piece: &[u8]) -> io::Result<()> {
+    stream.write_all(head).await?;
+    let pieces = piece.repeat(4096 / piece.len());
+    loop {
+        stream.write_all(&pieces).await?;
+    }
+}
+
+async fn drip(stream: &mut (impl AsyncWrite + Unpin), interval: Duration) -> io::Result<()> {
+    for byte in b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nslow" {
+        time::sleep(interval).await;
+        stream.write_all(&[*byte]).await?;
+    }
+    Ok(())
+}
+
+async fn redirect(stream: &mut (impl AsyncWrite + Unpin), location: &str) -> io::Result<()> {
+    let head = format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes()).await
+}
+
+#[cfg(test)]
+mod tests;

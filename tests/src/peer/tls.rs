@@ -1,0 +1,204 @@
+//! TLS servers: good ones around any session, and hostile ones.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::version::TLS12;
+use rustls::{ServerConfig, ServerConnection};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::hostile::{drain, large_page, read_head};
+use super::{Peer, Wire};
+use crate::certificate::{Authority, Leaf};
+
+/// Size of the huge chain, in bytes.
+pub const HUGE_CHAIN_BYTES: usize = 300_000;
+
+/// The names that the certificates of hostile peers are for.
+pub const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
+
+/// A fatal `handshake_failure`.
+const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 40];
+
+/// Starts a TLS server that gives each connection, once its handshake is done, to `session`.
+pub fn server<S, F>(config: ServerConfig, session: S) -> Peer
+where
+    S: Fn(TlsStream<Wire>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    Peer::tcp(move |wire| {
+        let (acceptor, session) = (acceptor.clone(), session.clone());
+        async move { session(acceptor.accept(wire).await?).await }
+    })
+}
+
+/// How a TLS peer misbehaves, or what is odd about it.
+///
+/// Where the handshake can succeed, the peer is a small HTTP server unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostileTls {
+    /// A certificate that ended yesterday.
+    Expired,
+    /// A certificate that begins tomorrow.
+    NotYetValid,
+    /// A certificate that signs itself.
+    SelfSigned,
+    /// A certificate for another name.
+    WrongName,
+    /// A certificate of an authority that nobody knows.
+    Untrusted,
+    /// A good certificate in a chain of [`HUGE_CHAIN_BYTES`].
+    HugeChain,
+    /// Reads the client's hello and never answers.
+    SilentAfterHello,
+    /// Sends its own hello and the first half of the rest, then nothing.
+    StopsMidway,
+    /// Closes when it has read the client's hello.
+    ClosesAfterHello,
+    /// Answers the client's hello with a fatal alert.
+    Alert,
+    /// Answers the client's hello with bytes that are no TLS.
+    Garbage,
+    /// Good, but speaks nothing newer than TLS 1.2.
+    OnlyTls12,
+    /// Good, then never says a word.
+    SilentAfterHandshake,
+    /// Good, then sends the page of the story over a connection that stays open.
+    LargeBody,
+}
+
+impl HostileTls {
+    /// Every kind, for tests that face them all.
+    pub const ALL: [Self; 14] = [
+        Self::Expired,
+        Self::NotYetValid,
+        Self::SelfSigned,
+        Self::WrongName,
+        Self::Untrusted,
+        Self::HugeChain,
+        Self::SilentAfterHello,
+        Self::StopsMidway,
+        Self::ClosesAfterHello,
+        Self::Alert,
+        Self::Garbage,
+        Self::OnlyTls12,
+        Self::SilentAfterHandshake,
+        Self::LargeBody,
+    ];
+
+    /// Its name in the messages of tests that loop over all.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired certificate",
+            Self::NotYetValid => "certificate not yet valid",
+            Self::SelfSigned => "self-signed certificate",
+            Self::WrongName => "certificate for another name",
+            Self::Untrusted => "untrusted certificate",
+            Self::HugeChain => "huge chain",
+            Self::SilentAfterHello => "silent after the hello",
+            Self::StopsMidway => "stops in the handshake",
+            Self::ClosesAfterHello => "closes after the hello",
+            Self::Alert => "alert",
+            Self::Garbage => "garbage",
+            Self::OnlyTls12 => "only tls 1.2",
+            Self::SilentAfterHandshake => "silent after the handshake",
+            Self::LargeBody => "large body",
+        }
+    }
+
+    /// Starts a peer of this kind on loopback. Where the kind says nothing else, `authority` issues the
+    /// certificate, for [`NAMES`].
+    pub fn start(self, authority: &Authority) -> Peer {
+        let config = self.config(authority);
+        match self {
+            Self::SilentAfterHello
+            | Self::StopsMidway
+            | Self::ClosesAfterHello
+            | Self::Alert
+            | Self::Garbage => {
+                let config = Arc::new(config);
+                Peer::tcp(move |wire| self.interrupt(wire, config.clone()))
+            }
+            Self::SilentAfterHandshake => server(config, drain),
+            Self::LargeBody => server(config, |stream| serve_page(stream, true)),
+            _ => server(config, |stream| serve_page(stream, false)),
+        }
+    }
+
+    fn config(self, authority: &Authority) -> ServerConfig {
+        let leaf = match self {
+            Self::Expired => authority.leaf(&NAMES).valid_until_days(-1),
+            Self::NotYetValid => authority.leaf(&NAMES).valid_from_days(1),
+            Self::SelfSigned => Leaf::self_signed(&NAMES),
+            Self::WrongName => authority.leaf(&["wrong.example.com"]),
+            Self::Untrusted => return Authority::new("Unknown").leaf(&NAMES).issue().server_config(),
+            _ => authority.leaf(&NAMES),
+        };
+        match self {
+            Self::HugeChain => leaf.issue().padded_to(HUGE_CHAIN_BYTES).server_config(),
+            Self::OnlyTls12 => leaf.issue().server_config_with(&[&TLS12], None),
+            _ => leaf.issue().server_config(),
+        }
+    }
+
+    /// Takes the client's hello and breaks off.
+    async fn interrupt(self, mut wire: Wire, config: Arc<ServerConfig>) -> io::Result<()> {
+        let mut hello = ServerConnection::new(config).map_err(io::Error::other)?;
+        read_hello(&mut wire, &mut hello).await?;
+        match self {
+            Self::ClosesAfterHello => return Ok(()),
+            Self::Alert => wire.write_all(ALERT).await?,
+            Self::Garbage => wire.write_all(b"\x00\xffthis is no tls\r\n").await?,
+            Self::StopsMidway => wire.write_all(first_half(&mut hello)?.as_slice()).await?,
+            _ => {}
+        }
+        drain(wire).await
+    }
+}
+
+/// Feeds what the client sends to `server` until its hello is complete.
+async fn read_hello(wire: &mut Wire, server: &mut ServerConnection) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    while !server.wants_write() {
+        let read = wire.read(&mut buffer).await?;
+        let mut unread = buffer.get(..read).unwrap_or_default();
+        if unread.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        server.read_tls(&mut unread)?;
+        server.process_new_packets().map_err(io::Error::other)?;
+    }
+    Ok(())
+}
+
+/// The first half of what `server` wants to say.
+fn first_half(server: &mut ServerConnection) -> io::Result<Vec<u8>> {
+    let mut flight = Vec::new();
+    while server.wants_write() {
+        server.write_tls(&mut flight)?;
+    }
+    flight.truncate(flight.len() / 2);
+    Ok(flight)
+}
+
+/// Answers every request with a page: the one of the story, or a small one.
+async fn serve_page(mut stream: impl AsyncRead + AsyncWrite + Unpin, large: bool) -> io::Result<()> {
+    while read_head(&mut stream).await?.is_some() {
+        if large {
+            large_page(&mut stream).await?;
+        } else {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                .await?;
+            stream.flush().await?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests;
