@@ -4,14 +4,21 @@
 //! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> status.
 
 pub mod account;
+pub mod app;
+pub mod cli;
+pub mod console;
+pub mod demo;
+pub mod dispatch;
 pub mod grant;
 pub mod ledger;
 pub mod net;
 pub mod outcome;
 pub mod plugin;
+pub mod publish;
 pub mod quota;
 pub mod report;
 pub mod sandbox;
 pub mod schedule;
+pub mod signal;
 pub mod status;
 pub mod suite;

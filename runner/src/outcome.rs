@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::quota::QuotaKind;
-use crate::suite::Check;
+use crate::suite::{Check, Secrets};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +68,19 @@ impl Outcome {
         }
     }
 
+    /// The same with every secret replaced: texts of a guest may quote its configuration.
+    #[must_use]
+    pub fn redacted(self, secrets: &Secrets) -> Self {
+        if secrets.is_empty() {
+            return self;
+        }
+        match self {
+            Self::Completed(verdict) => Self::Completed(verdict.redacted(secrets)),
+            Self::Faulted(fault) => Self::Faulted(fault.redacted(secrets)),
+            stopped @ Self::Stopped(_) => stopped,
+        }
+    }
+
     /// Whether the run says that the target is well enough: a verdict of pass or warn.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -88,6 +101,29 @@ pub struct Verdict {
     pub measurements: Vec<Measurement>,
     /// Facts about the target, for the run's span.
     pub attributes: Vec<(String, String)>,
+}
+
+impl Verdict {
+    fn redacted(mut self, secrets: &Secrets) -> Self {
+        self.summary = secrets.redact(&self.summary);
+        for assertion in &mut self.assertions {
+            assertion.name = secrets.redact(&assertion.name);
+            assertion.message = secrets.redact(&assertion.message);
+        }
+        for measurement in &mut self.measurements {
+            measurement.name = secrets.redact(&measurement.name);
+            redact_pairs(&mut measurement.attributes, secrets);
+        }
+        redact_pairs(&mut self.attributes, secrets);
+        self
+    }
+}
+
+fn redact_pairs(pairs: &mut [(String, String)], secrets: &Secrets) {
+    for (key, value) in pairs {
+        *key = secrets.redact(key);
+        *value = secrets.redact(value);
+    }
 }
 
 /// The guest's judgement of the target, best first.
@@ -192,6 +228,16 @@ pub enum Fault {
 }
 
 impl Fault {
+    fn redacted(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Trap(text) => Self::Trap(secrets.redact(&text)),
+            Self::GaveUp(text) => Self::GaveUp(secrets.redact(&text)),
+            Self::Limit(text) => Self::Limit(secrets.redact(&text)),
+            Self::Instantiate(text) => Self::Instantiate(secrets.redact(&text)),
+            Self::Host(text) => Self::Host(secrets.redact(&text)),
+        }
+    }
+
     /// A bounded set of words, fit for a metric.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -275,6 +321,18 @@ pub struct LogLine {
     pub message: String,
     /// Values beside the message.
     pub fields: Vec<(String, String)>,
+}
+
+impl LogLine {
+    /// The same with every secret replaced.
+    #[must_use]
+    pub fn redacted(mut self, secrets: &Secrets) -> Self {
+        if !secrets.is_empty() {
+            self.message = secrets.redact(&self.message);
+            redact_pairs(&mut self.fields, secrets);
+        }
+        self
+    }
 }
 
 /// W3C trace context of a run, drawn when it starts.

@@ -4,6 +4,8 @@
 //! splay spreads the checks over their interval and depends on the check's id alone, so that a restart or
 //! another runner gives the same one.
 
+pub mod ticker;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,8 @@
+//! The host put together, and a suite made ready to run on it.
+
+pub mod check;
+mod host;
+pub mod load;
+pub mod serve;
+
+pub use host::{Host, HostError, Settings};

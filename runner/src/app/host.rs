@@ -1,0 +1,125 @@
+//! Everything that checks need and suites do not decide.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::dispatch::{Dispatcher, Plugins};
+use crate::grant::Networks;
+use crate::ledger::audit::{Audit, open_descriptors};
+use crate::ledger::{Budget, Ledger, raise_descriptor_limit};
+use crate::net::Shared;
+use crate::net::resolve::{Resolver, ResolverSettings};
+use crate::net::tls::TrustStore;
+use crate::plugin::Cache;
+use crate::quota::Quota;
+use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
+use crate::suite::Suite;
+
+/// What an operator sets.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Runs at once.
+    pub concurrency: u32,
+    /// Where compiled plugins are kept; absent: nowhere.
+    pub cache: Option<PathBuf>,
+    /// Networks that no check may reach.
+    pub blocked: Networks,
+    /// The most that a suite may set.
+    pub ceiling: Quota,
+    /// DNS servers; absent: the operating system's.
+    pub resolver: Option<ResolverSettings>,
+}
+
+/// The host cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The limit on descriptors cannot be read or raised, or `/proc/self/fd` cannot be read.
+    #[error("cannot tell how many descriptors this process may open")]
+    Descriptors(#[source] io::Error),
+    /// The cache folder cannot be used.
+    #[error("cannot keep compiled plugins in `{}`", .folder.display())]
+    Cache {
+        /// Which folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The wasm engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// The engine, the ledger, the DNS service and the plugin cache.
+pub struct Host {
+    /// Where attempts run.
+    pub sandbox: Sandbox,
+    /// Where compiled plugins are kept.
+    pub cache: Cache,
+    settings: Settings,
+}
+
+impl Host {
+    /// Raises the limit on descriptors, takes stock of what is open, and starts the engine.
+    ///
+    /// # Errors
+    /// What the host cannot do without.
+    pub fn start(settings: Settings) -> Result<Self, HostError> {
+        let limit = raise_descriptor_limit().map_err(HostError::Descriptors)?;
+        let open = open_descriptors().map_err(HostError::Descriptors)?;
+        let cache = match &settings.cache {
+            None => Cache::none(),
+            Some(folder) => Cache::at(folder)
+                .map_err(|source| HostError::Cache { folder: folder.clone(), source })?,
+        };
+        let memory_ceiling = settings.ceiling.memory;
+        let engine = Engine::new(EngineSettings { concurrency: settings.concurrency, memory_ceiling })?;
+        let ledger = Ledger::new(Budget::within(limit, open));
+        let resolver = settings.resolver.clone().unwrap_or_else(ResolverSettings::system);
+        let shared = Shared {
+            resolver: Resolver::new(resolver, &ledger),
+            blocked: settings.blocked.clone(),
+            trust: TrustStore::default(),
+        };
+        Ok(Self { sandbox: Sandbox::new(engine, ledger, Arc::new(shared)), cache, settings })
+    }
+
+    /// What the operator set.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A dispatcher for a suite's plugins.
+    #[must_use]
+    pub fn dispatcher(&self, plugins: Plugins) -> Dispatcher {
+        let concurrency = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);
+        Dispatcher::new(self.sandbox.clone(), plugins, concurrency)
+    }
+
+    /// Takes what is open now as the host's own.
+    ///
+    /// # Errors
+    /// `/proc/self/fd` cannot be read.
+    pub fn audit(&self) -> io::Result<Audit> {
+        Audit::baseline(self.sandbox.ledger())
+    }
+
+    /// Says when as many runs at once as allowed could want more sockets than the host has to lend.
+    #[must_use]
+    pub fn shortage(&self, suite: &Suite) -> Option<String> {
+        let mut wants: Vec<u64> = suite.checks.iter().map(|check| check.quota.sockets).collect();
+        wants.sort_unstable_by(|a, b| b.cmp(a));
+        let at_once = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);
+        let wanted: u64 = wants.iter().take(at_once).fold(0, |sum, sockets| sum.saturating_add(*sockets));
+        let capacity = self.sandbox.ledger().capacity();
+        (wanted > capacity).then(|| {
+            format!(
+                "{} runs at once may want {wanted} sockets, and this host can lend {capacity}: raise the limit on \
+                 open files (ulimit -n), or lower `--concurrency` or the checks' `sockets`",
+                at_once.min(wants.len())
+            )
+        })
+    }
+}
