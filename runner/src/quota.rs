@@ -73,7 +73,8 @@ impl fmt::Display for QuotaKind {
     }
 }
 
-fn show_bytes(bytes: u64) -> String {
+/// Bytes for a person: `8 MiB`, `1000 B`.
+pub(crate) fn show_bytes(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     UNITS
         .into_iter()
@@ -139,6 +140,38 @@ impl Quota {
             QuotaKind::Memory => self.memory,
             QuotaKind::Cpu => u64::try_from(self.cpu.as_millis()).unwrap_or(u64::MAX),
             QuotaKind::LogLines => self.log_lines,
+        }
+    }
+
+    /// Sets the limit of one quota, in its unit (`cpu` in milliseconds).
+    pub fn set_limit(&mut self, kind: QuotaKind, limit: u64) {
+        match kind {
+            QuotaKind::Sockets => self.sockets = limit,
+            QuotaKind::Fds => self.fds = limit,
+            QuotaKind::Connections => self.connections = limit,
+            QuotaKind::Lookups => self.lookups = limit,
+            QuotaKind::BytesIn => self.bytes_in = limit,
+            QuotaKind::BytesOut => self.bytes_out = limit,
+            QuotaKind::Memory => self.memory = limit,
+            QuotaKind::Cpu => self.cpu = Duration::from_millis(limit),
+            QuotaKind::LogLines => self.log_lines = limit,
+        }
+    }
+
+    /// What a suite may ask for at most, unless the operator says otherwise: 64 sockets, 128 fds,
+    /// 1,024 connections, 1,024 lookups, 1 GiB in, 256 MiB out, 512 MiB memory, 30 s cpu, 4,096 log lines.
+    #[must_use]
+    pub fn ceiling() -> Self {
+        Self {
+            sockets: 64,
+            fds: 128,
+            connections: 1_024,
+            lookups: 1_024,
+            bytes_in: 1 << 30,
+            bytes_out: 256 << 20,
+            memory: 512 << 20,
+            cpu: Duration::from_secs(30),
+            log_lines: 4_096,
         }
     }
 }

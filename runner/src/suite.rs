@@ -3,12 +3,40 @@
 //! Everything here is right by type: [`read`] and [`Draft::finish`] turn YAML into a [`Suite`], or into every
 //! problem of every file at once.
 
-use std::collections::BTreeMap;
+mod check;
+mod config;
+mod contract;
+mod draft;
+mod error;
+mod fields;
+mod interpolate;
+mod merge;
+mod parse;
+mod raw;
+mod scalar;
+mod schema;
+mod secrets;
+mod settings;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod units;
+mod validate;
+
+use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::draft::{Draft, read};
+pub use self::error::{Location, Position, Problem, Problems, SourceLine};
+pub use self::interpolate::{Environment, ProcessEnvironment};
+pub use self::schema::schema;
+pub use self::secrets::Secrets;
 use crate::grant::Grants;
 use crate::quota::Quota;
 
@@ -53,7 +81,9 @@ pub struct Check {
     /// Key of the plugin: a built-in name or one of `plugins:`.
     pub plugin: String,
     /// What is examined, in the plugin's own syntax.
-    pub target: String,
+    pub target: Target,
+    /// Checks of one group share a permit pool.
+    pub group: Option<String>,
     /// From one due time to the next.
     pub interval: Duration,
     /// The one deadline of an attempt; never above `interval`.
@@ -72,6 +102,52 @@ pub struct Check {
     pub labels: BTreeMap<String, String>,
     /// What the plugin gets, checked against its schema.
     pub config: Config,
+    /// What must be cut out of all that the guest says before it leaves.
+    pub secrets: Secrets,
+}
+
+/// What is examined. `Display` and `Debug` show `***` in place of interpolated values.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    exposed: Arc<str>,
+    shown: Arc<str>,
+}
+
+impl Target {
+    /// A target without secrets.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let exposed: Arc<str> = text.into();
+        Self {
+            shown: Arc::clone(&exposed),
+            exposed,
+        }
+    }
+
+    fn redacted(exposed: &str, shown: &str) -> Self {
+        Self {
+            exposed: exposed.into(),
+            shown: shown.into(),
+        }
+    }
+
+    /// The text with every secret in the clear: for the guest only.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.exposed
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.shown, f)
+    }
 }
 
 /// A check's `config:` as JSON, secrets filled in. `Debug` shows only its size.
@@ -119,4 +195,41 @@ pub struct PluginFacts {
     pub config_schema: serde_json::Value,
     /// Such as `URL` or `HOST:PORT`.
     pub target_syntax: String,
+}
+
+/// A plugin that a suite needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginDeclaration {
+    /// The key under `plugins:`, or the name of an embedded plugin.
+    pub name: String,
+    /// Where its bytes are.
+    pub source: PluginSource,
+    /// The declaration; of an embedded plugin, its first use.
+    pub location: Location,
+}
+
+/// What is known of each plugin: what it says of itself, or why it cannot be used.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog(HashMap<String, Result<PluginFacts, String>>);
+
+impl Catalog {
+    /// Enters a plugin. The text of an error is part of a problem, after the plugin's name.
+    pub fn insert(&mut self, name: impl Into<String>, facts: Result<PluginFacts, String>) {
+        self.0.insert(name.into(), facts);
+    }
+
+    fn get(&self, name: &str) -> Option<&Result<PluginFacts, String>> {
+        self.0.get(name)
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }

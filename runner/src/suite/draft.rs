@@ -1,0 +1,209 @@
+//! Reading a suite: the files, then what they say of each other.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::contract::Contract;
+use super::error::{Location, Problem, Problems, Report};
+use super::interpolate::{Environment, Interpolator};
+use super::raw::{self, RawFile};
+use super::settings::Settings;
+use super::source;
+use super::suggest;
+use super::tree::quoted;
+use super::validate::{Judge, Usable};
+use super::{Catalog, PluginDeclaration, PluginSource, Suite, parse};
+use crate::quota::Quota;
+
+/// A suite as it is written. Which plugins it needs is known; whether they agree with it is not.
+pub struct Draft {
+    report: Report,
+    files: Vec<RawFile>,
+    plugins: Vec<PluginDeclaration>,
+    shared: Settings,
+    /// What to blame when there is no file to blame.
+    origin: PathBuf,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("files", &self.files.len())
+            .field("plugins", &self.plugins)
+            .field("problems", &self.report.count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads files as one suite; a directory stands for its `*.yaml` and `*.yml` files. `embedded` are the names of
+/// the plugins that need no declaration. Never fails: problems are kept for [`Draft::finish`].
+pub fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment) -> Draft {
+    let mut report = Report::default();
+    let mut interpolator = Interpolator::new(environment);
+    let mut files = Vec::new();
+    for source in source::load(paths, &mut report) {
+        let before = report.count();
+        match parse::parse(&source, &mut report) {
+            Some(root) => files.push(raw::file(&source, &root, &mut interpolator, &mut report)),
+            None if report.count() == before => report.add(source.file_problem("the file is empty")),
+            None => {}
+        }
+    }
+    let mut draft = Draft {
+        report,
+        files,
+        plugins: Vec::new(),
+        shared: Settings::default(),
+        origin: paths.first().cloned().unwrap_or_default(),
+    };
+    draft.plugins = draft.declared(embedded);
+    draft.use_plugins(embedded);
+    draft.unique_names();
+    draft.shared = draft.shared_defaults();
+    draft
+}
+
+impl Draft {
+    /// The plugins that are declared, and the embedded ones that are used.
+    #[must_use]
+    pub fn plugins(&self) -> &[PluginDeclaration] {
+        &self.plugins
+    }
+
+    /// The suite, when nothing at all is wrong with it.
+    ///
+    /// # Errors
+    /// With every problem of every file.
+    pub fn finish(mut self, catalog: &Catalog, ceiling: &Quota) -> Result<Suite, Problems> {
+        let mut report = std::mem::take(&mut self.report);
+        let judge = Judge {
+            plugins: self.usable(catalog, &mut report),
+            ceiling,
+            shared: &self.shared,
+        };
+        let suite = judge.suite(&self.files, &mut report);
+        if report.count() > 0 {
+            return Err(report.into_problems());
+        }
+        if suite.checks.is_empty() {
+            report.add(Problem::of_file(&self.origin, "the suite has no checks"));
+            return Err(report.into_problems());
+        }
+        Ok(suite)
+    }
+
+    /// Each plugin that a file declares, once.
+    fn declared(&mut self, embedded: &[&str]) -> Vec<PluginDeclaration> {
+        let mut plugins: Vec<PluginDeclaration> = Vec::new();
+        for file in &mut self.files {
+            for plugin in std::mem::take(&mut file.plugins) {
+                let subject = format!("plugin {}: ", quoted(&plugin.name));
+                let message = match plugins.iter().find(|known| known.name == plugin.name) {
+                    _ if embedded.contains(&plugin.name.as_str()) => "the name is that of a built-in plugin".to_owned(),
+                    Some(known) if known.source == plugin.source => continue,
+                    Some(known) => format!("declared in another way at {}", known.location),
+                    None => {
+                        plugins.push(plugin);
+                        continue;
+                    }
+                };
+                let at = plugin.location.at.unwrap_or(super::Position { line: 1, column: 1 });
+                self.report.add(file.source.problem(at, subject + &message));
+            }
+        }
+        plugins
+    }
+
+    /// Adds the embedded plugins that checks use; a name that nothing stands for is a problem.
+    fn use_plugins(&mut self, embedded: &[&str]) {
+        let mut known: HashSet<String> = self.plugins.iter().map(|plugin| plugin.name.clone()).collect();
+        for check in self.files.iter().flat_map(|file| &file.checks) {
+            let Some(plugin) = check.plugin.as_ref().filter(|plugin| !known.contains(&*plugin.value)) else {
+                continue;
+            };
+            if embedded.contains(&&*plugin.value) {
+                known.insert(plugin.value.to_string());
+                self.plugins.push(PluginDeclaration {
+                    name: plugin.value.to_string(),
+                    source: PluginSource::Embedded,
+                    location: check.source.location(plugin.at),
+                });
+                continue;
+            }
+            let declared = self.plugins.iter().map(|plugin| plugin.name.as_str());
+            let meant = suggest::closest(&plugin.value, embedded.iter().copied().chain(declared));
+            let hint = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("declare it: `plugins: {{ {}: {{ path: FILE.wasm }} }}`", plugin.value),
+            };
+            let message = format!("{}there is no plugin {}", check.subject(), quoted(&plugin.value));
+            self.report.add(check.source.problem(plugin.at, message).hint(hint));
+        }
+    }
+
+    fn unique_names(&mut self) {
+        let mut seen: HashMap<&str, Location> = HashMap::new();
+        for check in self.files.iter().flat_map(|file| &file.checks) {
+            let Some(name) = &check.name else { continue };
+            if let Some(first) = seen.get(&*name.value) {
+                let message = format!("{}the name is taken by the check at {first}", check.subject());
+                self.report.add(check.source.problem(name.at, message));
+            } else {
+                seen.insert(&name.value, check.source.location(name.at));
+            }
+        }
+    }
+
+    /// The defaults of files without checks: they hold for the whole suite.
+    fn shared_defaults(&mut self) -> Settings {
+        let mut shared = Settings::default();
+        let mut first: Option<Arc<Path>> = None;
+        for file in self.files.iter().filter(|file| !file.has_checks && file.defaults_at.is_some()) {
+            match (&first, file.defaults_at) {
+                (Some(first), Some(at)) => {
+                    let message = format!("`defaults` of the whole suite are given twice, first in {}", first.display());
+                    let hint = "`defaults` in a file without checks hold for every file".to_owned();
+                    self.report.add(file.source.problem(at, message).hint(hint));
+                }
+                _ => {
+                    shared = file.defaults.clone();
+                    first = Some(Arc::clone(&file.source.path));
+                }
+            }
+        }
+        shared
+    }
+
+    /// The plugins that could be loaded and whose schema makes sense; the others are problems.
+    fn usable<'a>(&'a self, catalog: &'a Catalog, report: &mut Report) -> HashMap<&'a str, Usable<'a>> {
+        let mut usable = HashMap::with_capacity(self.plugins.len());
+        for plugin in &self.plugins {
+            let contract = match catalog.get(&plugin.name) {
+                Some(Ok(facts)) => Contract::new(&facts.config_schema)
+                    .map(|contract| (facts, contract))
+                    .map_err(|error| format!("the schema of its configuration is wrong: {error}")),
+                Some(Err(error)) => Err(error.clone()),
+                None => Err("was not loaded".to_owned()),
+            };
+            match contract {
+                Ok((facts, contract)) => {
+                    let embedded = plugin.source == PluginSource::Embedded;
+                    usable.insert(&*plugin.name, Usable { facts, contract, embedded });
+                }
+                Err(reason) => report.add(self.plugin_problem(plugin, &reason)),
+            }
+        }
+        usable
+    }
+
+    fn plugin_problem(&self, plugin: &PluginDeclaration, reason: &str) -> Problem {
+        let message = format!("plugin {}: {reason}", quoted(&plugin.name));
+        let file = self.files.iter().find(|file| file.source.path == plugin.location.file);
+        match file.zip(plugin.location.at) {
+            Some((file, at)) => file.source.problem(at, message),
+            None => Problem::of_file(&plugin.location.file, message),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Problems: what is wrong with a suite, where, and what to do about it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Problems that are kept; the rest is counted.
+const MAX_PROBLEMS: usize = 1_000;
+
+/// A place in a file, counted from 1, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// From 1.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+}
+
+impl Position {
+    pub(super) fn new(line: usize, column: usize) -> Self {
+        let narrow = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            line: narrow(line),
+            column: narrow(column),
+        }
+    }
+}
+
+/// A file, and a place in it where there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// As the user named it.
+    pub file: Arc<Path>,
+    /// Absent when the file as a whole is meant.
+    pub at: Option<Position>,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        match self.at {
+            Some(Position { line, column }) => write!(f, ":{line}:{column}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A line of a suite, with what to underline in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceLine {
+    /// Without control characters, shortened when long.
+    pub text: String,
+    /// Characters before the underlined part.
+    pub indent: usize,
+    /// Characters to underline; at least 1.
+    pub width: usize,
+}
+
+/// One thing that is wrong with a suite. Never shows an interpolated value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub location: Location,
+    /// What, in one line.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The line that `location` points at.
+    pub source_line: Option<SourceLine>,
+    /// Place of the file among all files of the suite.
+    pub(super) file_order: usize,
+}
+
+impl Problem {
+    /// A problem of a file as a whole.
+    pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
+        Self {
+            location: Location { file: file.into(), at: None },
+            message: message.into(),
+            hint: None,
+            source_line: None,
+            file_order: 0,
+        }
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.location, self.message)?;
+        if let (Some(at), Some(line)) = (self.location.at, &self.source_line) {
+            let SourceLine { text, indent, width } = line;
+            write!(f, "\n{:>5} | {text}", at.line)?;
+            write!(f, "\n      | {:indent$}{:^<width$}", "", "")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Every problem of every file, by file and place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    listed: Vec<Problem>,
+    omitted: usize,
+}
+
+impl Problems {
+    /// In the order of the files, then of the lines.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.listed.iter()
+    }
+
+    /// How many there are, those that are not listed included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.listed.len() + self.omitted
+    }
+}
+
+impl std::error::Error for Problems {}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in &self.listed {
+            write!(f, "{problem}\n\n")?;
+        }
+        if self.omitted > 0 {
+            write!(f, "... and {} more\n\n", self.omitted)?;
+        }
+        match self.count() {
+            1 => f.write_str("1 problem"),
+            count => write!(f, "{count} problems"),
+        }
+    }
+}
+
+/// Problems while they are being collected.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    problems: Vec<Problem>,
+    omitted: usize,
+}
+
+impl Report {
+    pub(super) fn add(&mut self, problem: Problem) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        } else {
+            self.omitted += 1;
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.problems.len() + self.omitted
+    }
+
+    pub(super) fn into_problems(mut self) -> Problems {
+        self.problems.sort_by_key(|problem| (problem.file_order, problem.location.at));
+        Problems {
+            listed: self.problems,
+            omitted: self.omitted,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Reads the fields of a mapping one by one, and reports each that is wrong.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{Position, Report};
+use super::interpolate::has_reference;
+use super::source::Source;
+use super::suggest;
+use super::tree::{Entry, Kind, Node, quoted};
+use super::units::{self, UnitError};
+
+/// Keys that a suite may hold for its own use, such as a place for anchors.
+const EXTENSION: &str = "x-";
+
+/// A value, and where it was written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    /// Of the key.
+    pub(super) key: Position,
+    /// Of the value.
+    pub(super) at: Position,
+}
+
+impl<T> Located<T> {
+    pub(super) fn of(entry: &Entry, value: T) -> Self {
+        Self {
+            value,
+            key: entry.at,
+            at: entry.value.at,
+        }
+    }
+}
+
+/// Reads fields and names their owner in every problem.
+pub(super) struct Reader<'a> {
+    pub(super) source: &'a Source,
+    pub(super) report: &'a mut Report,
+    /// Such as ``check `home`: ``; in front of each message.
+    pub(super) subject: String,
+}
+
+impl Reader<'_> {
+    pub(super) fn problem(&mut self, at: Position, message: impl AsRef<str>) {
+        self.problem_with(at, message, None);
+    }
+
+    pub(super) fn problem_with(&mut self, at: Position, message: impl AsRef<str>, hint: Option<String>) {
+        let message = format!("{}{}", self.subject, message.as_ref());
+        self.report.add(self.source.problem(at, message).maybe_hint(hint));
+    }
+
+    fn unexpected(&mut self, entry: &Entry, expected: &str, hint: Option<String>) {
+        let message = format!("`{}`: expected {expected}, found {}", entry.key, entry.value.found());
+        self.problem_with(entry.value.at, message, hint);
+    }
+
+    /// The entries of a mapping; keys that are not in `known` are problems.
+    pub(super) fn mapping<'n>(&mut self, what: &str, node: &'n Node, known: &[&str]) -> Option<&'n [Entry]> {
+        let Kind::Map(entries) = &node.kind else {
+            self.problem(node.at, format!("{what}: expected a mapping, found {}", node.found()));
+            return None;
+        };
+        let is_known = |key: &str| known.contains(&key) || key.starts_with(EXTENSION);
+        for entry in entries.iter().filter(|entry| !is_known(&entry.key)) {
+            let hint = suggest::hint(&entry.key, known.iter().copied());
+            self.problem_with(entry.at, format!("unknown key {}", quoted(&entry.key)), hint);
+        }
+        Some(entries)
+    }
+
+    /// The elements of a list.
+    pub(super) fn list<'n>(&mut self, entry: &'n Entry, what: &str) -> Option<&'n [Node]> {
+        if let Kind::List(nodes) = &entry.value.kind {
+            return Some(nodes);
+        }
+        self.unexpected(entry, &format!("a list of {what}"), None);
+        None
+    }
+
+    /// A text of 1 to `limit` characters, without control characters or references.
+    pub(super) fn text<'n>(&mut self, entry: &'n Entry, limit: usize) -> Option<&'n Arc<str>> {
+        let text = self.raw_text(entry)?;
+        let name = &entry.key;
+        if text.trim().is_empty() {
+            self.problem(entry.value.at, format!("`{name}` is empty"));
+        } else if text.chars().nth(limit).is_some() {
+            self.problem(entry.value.at, format!("`{name}` is longer than {limit} characters"));
+        } else if text.chars().any(char::is_control) {
+            self.problem(entry.value.at, format!("`{name}` holds a control character"));
+        } else if has_reference(text) {
+            let message = format!("`{name}`: references are replaced in `target`, `targets` and `config` only");
+            self.problem(entry.value.at, message);
+        } else {
+            return Some(text);
+        }
+        None
+    }
+
+    /// Any text.
+    pub(super) fn raw_text<'n>(&mut self, entry: &'n Entry) -> Option<&'n Arc<str>> {
+        if let Kind::Text(text) = &entry.value.kind {
+            return Some(text);
+        }
+        let scalar = matches!(entry.value.kind, Kind::Bool(_) | Kind::Number(_));
+        self.unexpected(entry, "a text", scalar.then(|| "put it in quotes".to_owned()));
+        None
+    }
+
+    pub(super) fn duration(
+        &mut self,
+        entry: &Entry,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Located<Duration>> {
+        let Kind::Text(text) = &entry.value.kind else {
+            let hint = UnitError::Duration.hint().to_owned();
+            self.unexpected(entry, "a duration", Some(hint));
+            return None;
+        };
+        let value = self.parsed(entry, text, units::duration(text))?;
+        let show = |limit: &Duration| humantime::format_duration(*limit).to_string();
+        self.within(entry, value, range, show)
+    }
+
+    pub(super) fn size(&mut self, entry: &Entry, range: RangeInclusive<u64>) -> Option<Located<u64>> {
+        let value = match &entry.value.kind {
+            Kind::Number(number) if number.is_u64() => number.as_u64()?,
+            Kind::Text(text) => self.parsed(entry, text, units::size(text))?,
+            _ => {
+                self.unexpected(entry, "a size", Some(UnitError::Size.hint().to_owned()));
+                return None;
+            }
+        };
+        self.within(entry, value, range, |limit| crate::quota::show_bytes(*limit))
+    }
+
+    pub(super) fn count(&mut self, entry: &Entry, range: RangeInclusive<u64>) -> Option<Located<u64>> {
+        match &entry.value.kind {
+            Kind::Number(number) if number.is_u64() => {
+                self.within(entry, number.as_u64()?, range, u64::to_string)
+            }
+            _ => {
+                let expected = format!("a whole number from {} to {}", range.start(), range.end());
+                self.unexpected(entry, &expected, None);
+                None
+            }
+        }
+    }
+
+    fn parsed<T>(&mut self, entry: &Entry, text: &str, result: Result<T, UnitError>) -> Option<T> {
+        result
+            .map_err(|error| {
+                let message = format!("`{}`: {} {error}", entry.key, quoted(text));
+                self.problem_with(entry.value.at, message, Some(error.hint().to_owned()));
+            })
+            .ok()
+    }
+
+    fn within<T: PartialOrd>(
+        &mut self,
+        entry: &Entry,
+        value: T,
+        range: RangeInclusive<T>,
+        show: impl Fn(&T) -> String,
+    ) -> Option<Located<T>> {
+        if range.contains(&value) {
+            return Some(Located::of(entry, value));
+        }
+        let (low, high) = (show(range.start()), show(range.end()));
+        let message = format!("`{}` is {}; allowed: {low} to {high}", entry.key, show(&value));
+        self.problem(entry.value.at, message);
+        None
+    }
+}

@@ -1,0 +1,267 @@
+//! `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in the strings of `target` and `config`.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::secrets::{REDACTED, Secret};
+use super::source::read_bounded;
+use super::suggest::closest;
+use super::tree::quoted;
+
+/// Bytes of a file that a suite refers to.
+const MAX_SECRET_BYTES: u64 = 1 << 20;
+/// Bytes that all references of a suite may bring in.
+const MAX_TOTAL_BYTES: usize = 256 << 20;
+/// What a reference may start with.
+const KINDS: [&str; 2] = ["env", "file"];
+
+/// Where references get their values.
+pub trait Environment {
+    /// The value of an environment variable, when it is set and is UTF-8.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// The bytes of a file, at most 1 MiB.
+    ///
+    /// # Errors
+    /// When it cannot be read; `FileTooLarge` beyond the limit.
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>>;
+}
+
+/// The environment and the files of this process.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    #[expect(clippy::disallowed_methods, reason = "the one place where references reach the environment")]
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read_bounded(path, MAX_SECRET_BYTES)
+    }
+}
+
+/// A string with its references replaced.
+pub(super) struct Expanded {
+    /// For the guest only.
+    pub(super) text: String,
+    /// The same, with `***` for each value.
+    pub(super) shown: String,
+    /// The values.
+    pub(super) secrets: Vec<Arc<Secret>>,
+}
+
+/// A reference that cannot be replaced.
+pub(super) struct Unresolved {
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+/// Where a string stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// What `${file:..}` is relative to.
+    pub(super) directory: &'a Path,
+    /// Whether `${name}` is the plugin's business.
+    pub(super) captures: bool,
+}
+
+/// Replaces references; asks for each variable and file once.
+pub(super) struct Interpolator<'e> {
+    environment: &'e dyn Environment,
+    variables: HashMap<String, Option<Arc<Secret>>>,
+    files: HashMap<PathBuf, Result<Arc<Secret>, String>>,
+    total_bytes: usize,
+}
+
+/// Whether a string holds a value that must not be shown.
+pub(super) fn has_reference(text: &str) -> bool {
+    text.contains("${env:") || text.contains("${file:")
+}
+
+impl<'e> Interpolator<'e> {
+    pub(super) fn new(environment: &'e dyn Environment) -> Self {
+        Self {
+            environment,
+            variables: HashMap::new(),
+            files: HashMap::new(),
+            total_bytes: 0,
+        }
+    }
+
+    pub(super) fn expand(&mut self, text: &str, place: Place<'_>) -> Result<Expanded, Vec<Unresolved>> {
+        let mut expanded = Expanded {
+            text: String::with_capacity(text.len()),
+            shown: String::new(),
+            secrets: Vec::new(),
+        };
+        let mut unresolved = Vec::new();
+        let mut rest = text;
+        while let Some((before, piece, after)) = next_piece(rest) {
+            expanded.literal(before);
+            match piece {
+                Piece::Literal(text) => expanded.literal(text),
+                Piece::Reference(inner) => match self.value(inner, place) {
+                    Ok(Value::Literal(text)) => expanded.literal(&text),
+                    Ok(Value::Secret(secret)) => expanded.secret(secret),
+                    Err(error) => unresolved.push(error),
+                },
+                Piece::Unclosed(text) => unresolved.push(Unresolved {
+                    message: format!("{} has no closing `}}`", quoted(text)),
+                    hint: Some("write `$${` for a plain `${`".to_owned()),
+                }),
+            }
+            rest = after;
+        }
+        expanded.literal(rest);
+        if unresolved.is_empty() { Ok(expanded) } else { Err(unresolved) }
+    }
+
+    /// What `${inner}` stands for.
+    fn value(&mut self, inner: &str, place: Place<'_>) -> Result<Value, Unresolved> {
+        match inner.split_once(':') {
+            Some(("env", variable)) => self.variable(variable),
+            Some(("file", path)) => self.file(&place.directory.join(path)).map(Value::Secret),
+            Some((kind, body)) if is_name(kind) => Err(unknown(kind, body)),
+            None if !place.captures && is_name(inner) => Err(Unresolved {
+                message: format!("`${{{inner}}}` does not say where its value is"),
+                hint: Some(format!("write `${{env:{inner}}}`, or `$${{` for a plain `${{`")),
+            }),
+            _ => Ok(Value::Literal(format!("${{{inner}}}"))),
+        }
+    }
+
+    fn variable(&mut self, text: &str) -> Result<Value, Unresolved> {
+        let (name, default) = match text.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (text, None),
+        };
+        if !is_name(name) || name.contains('-') {
+            return Err(Unresolved {
+                message: format!("{} is no name of an environment variable", quoted(name)),
+                hint: Some("write `${env:NAME}` or `${env:NAME:-default}`".to_owned()),
+            });
+        }
+        let secret = match self.variables.get(name) {
+            Some(known) => known.clone(),
+            None => {
+                let value = self.environment.variable(name).map(|value| Arc::new(Secret::new(&value)));
+                self.variables.insert(name.to_owned(), value.clone());
+                value
+            }
+        };
+        match (secret, default) {
+            (Some(secret), None) => self.charge(secret).map(Value::Secret),
+            (Some(secret), Some(_)) if !secret.expose().is_empty() => self.charge(secret).map(Value::Secret),
+            // A default is written in the suite for all to read.
+            (_, Some(default)) => Ok(Value::Literal(default.to_owned())),
+            (None, None) => Err(Unresolved {
+                message: format!("the environment variable `{name}` is not set"),
+                hint: Some(format!("set it, or give a default: `${{env:{name}:-default}}`")),
+            }),
+        }
+    }
+
+    fn file(&mut self, path: &Path) -> Result<Arc<Secret>, Unresolved> {
+        let read = match self.files.get(path) {
+            Some(known) => known.clone(),
+            None => {
+                let read = read_secret(self.environment, path);
+                self.files.insert(path.to_owned(), read.clone());
+                read
+            }
+        };
+        match read {
+            Ok(secret) => self.charge(secret),
+            Err(reason) => Err(Unresolved {
+                message: format!("the file {} {reason}", quoted(&path.to_string_lossy())),
+                hint: path.is_relative().then(|| "relative paths are relative to the suite file".to_owned()),
+            }),
+        }
+    }
+
+    fn charge(&mut self, secret: Arc<Secret>) -> Result<Arc<Secret>, Unresolved> {
+        self.total_bytes = self.total_bytes.saturating_add(secret.expose().len());
+        if self.total_bytes > MAX_TOTAL_BYTES {
+            let limit = MAX_TOTAL_BYTES >> 20;
+            return Err(Unresolved {
+                message: format!("the references of the suite bring in more than {limit} MiB"),
+                hint: None,
+            });
+        }
+        Ok(secret)
+    }
+}
+
+impl Expanded {
+    fn literal(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.shown.push_str(text);
+    }
+
+    fn secret(&mut self, secret: Arc<Secret>) {
+        self.text.push_str(secret.expose());
+        self.shown.push_str(REDACTED);
+        self.secrets.push(secret);
+    }
+}
+
+enum Value {
+    Literal(String),
+    Secret(Arc<Secret>),
+}
+
+enum Piece<'t> {
+    Literal(&'t str),
+    /// What stands between `${` and `}`.
+    Reference(&'t str),
+    Unclosed(&'t str),
+}
+
+/// What comes before the next `${`, what it is, and what follows.
+fn next_piece(text: &str) -> Option<(&str, Piece<'_>, &str)> {
+    let (before, after) = text.split_once("${")?;
+    if let Some(before) = before.strip_suffix('$') {
+        return Some((before, Piece::Literal("${"), after));
+    }
+    if let Some((inner, after)) = after.split_once('}') {
+        return Some((before, Piece::Reference(inner), after));
+    }
+    let unclosed = text.get(before.len()..).unwrap_or_default();
+    let piece = if has_reference(unclosed) { Piece::Unclosed(unclosed) } else { Piece::Literal(unclosed) };
+    Some((before, piece, ""))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|first: char| first.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+fn unknown(kind: &str, body: &str) -> Unresolved {
+    let hint = if body.starts_with('-') {
+        format!("did you mean `${{env:{kind}:{body}}}`?")
+    } else if let Some(known) = closest(kind, KINDS) {
+        format!("did you mean `${{{known}:{body}}}`?")
+    } else {
+        "write `${env:NAME}` or `${file:PATH}`, or `$${` for a plain `${`".to_owned()
+    };
+    Unresolved {
+        message: format!("`${{{kind}:` is no kind of reference"),
+        hint: Some(hint),
+    }
+}
+
+fn read_secret(environment: &dyn Environment, path: &Path) -> Result<Arc<Secret>, String> {
+    let bytes = environment.file(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        io::ErrorKind::FileTooLarge => format!("is larger than {} MiB", MAX_SECRET_BYTES >> 20),
+        _ => format!("cannot be read: {error}"),
+    })?;
+    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(Arc::new(Secret::new(text)))
+}

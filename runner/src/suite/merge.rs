@@ -1,0 +1,55 @@
+//! The entries of a mapping once it is complete: each key once, `<<` merged in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::error::Report;
+use super::source::Source;
+use super::tree::{Entry, Kind, Node, quoted};
+
+/// Brings in the entries of another mapping, as YAML 1.1 has it.
+const MERGE: &str = "<<";
+
+pub(super) fn settle(entries: Vec<Entry>, source: &Source, report: &mut Report) -> Vec<Entry> {
+    let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
+    let mut places = HashMap::new();
+    let mut merged = Vec::new();
+    for entry in entries {
+        if &*entry.key == MERGE {
+            merged.push(entry);
+            continue;
+        }
+        if let Some(first) = places.insert(Arc::clone(&entry.key), entry.at) {
+            let message = format!("the key {} is set twice, first in line {}", quoted(&entry.key), first.line);
+            report.add(source.problem(entry.at, message));
+        } else {
+            kept.push(entry);
+        }
+    }
+    for entry in merged {
+        for inherited in bases(&entry.value, source, report) {
+            if places.insert(Arc::clone(&inherited.key), inherited.at).is_none() {
+                kept.push(inherited.clone());
+            }
+        }
+    }
+    kept
+}
+
+/// The entries of the mapping, or of each mapping of the list, that a `<<` stands for.
+fn bases<'n>(value: &'n Node, source: &Source, report: &mut Report) -> Vec<&'n Entry> {
+    let mappings = match &value.kind {
+        Kind::List(nodes) => nodes.iter().collect(),
+        _ => vec![value],
+    };
+    let mut entries = Vec::new();
+    for node in mappings {
+        if let Kind::Map(inherited) = &node.kind {
+            entries.extend(inherited.iter());
+        } else {
+            let message = format!("`<<` merges mappings, found {}", node.found());
+            report.add(source.problem(node.at, message));
+        }
+    }
+    entries
+}

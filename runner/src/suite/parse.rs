@@ -1,0 +1,248 @@
+//! YAML text to a tree, within budgets: no file can make this slow, deep or large.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
+
+use super::error::{Position, Problem, Report};
+use super::merge;
+use super::scalar::{self, Meaning};
+use super::source::Source;
+use super::tree::{Entry, Kind, Node, quoted};
+
+/// Lists and mappings in each other.
+const MAX_DEPTH: usize = 64;
+/// Values that all aliases of a file stand for.
+const MAX_ALIASED: u64 = 1_000_000;
+/// Bytes of text that count as one value.
+const BYTES_PER_VALUE: usize = 64;
+
+/// The only document of a file, or nothing when it is empty or broken.
+pub(super) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
+    let limits = options! {
+        emit_comments: false,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+    };
+    let mut builder = Builder::new(source, report);
+    for event in Parser::new_from_str_with_options(&source.text, limits) {
+        let result = match event {
+            Ok((event, span)) => builder.take(event, span),
+            Err(error) => Err(syntax(source, &error)),
+        };
+        if let Err(problem) = result {
+            builder.report.add(problem);
+            return None;
+        }
+    }
+    builder.root.map(|built| built.node)
+}
+
+/// A node, and how many values it stands for with its aliases written out.
+#[derive(Clone)]
+struct Built {
+    node: Node,
+    weight: u64,
+}
+
+struct Builder<'a> {
+    source: &'a Source,
+    report: &'a mut Report,
+    open: Vec<Collection>,
+    anchors: HashMap<usize, Built>,
+    aliased: u64,
+    documents: usize,
+    root: Option<Built>,
+}
+
+/// A list or mapping whose end was not seen yet.
+struct Collection {
+    at: Position,
+    anchor: usize,
+    weight: u64,
+    items: Items,
+}
+
+enum Items {
+    List(Vec<Node>),
+    Map {
+        entries: Vec<Entry>,
+        /// A key that waits for its value; without a text when it cannot be one.
+        key: Option<(Option<Arc<str>>, Position)>,
+    },
+}
+
+impl<'a> Builder<'a> {
+    fn new(source: &'a Source, report: &'a mut Report) -> Self {
+        Self {
+            source,
+            report,
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            aliased: 0,
+            documents: 0,
+            root: None,
+        }
+    }
+
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
+        let at = Position::new(span.start.line(), span.start.col() + 1);
+        match event {
+            Event::DocumentStart(..) => self.document(at),
+            Event::Scalar(text, style, anchor, tag) => {
+                self.scalar(&text, style, tag.as_ref(), anchor, at);
+                Ok(())
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.begin(Items::List(Vec::new()), anchor, tag.as_ref(), at)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                let items = Items::Map { entries: Vec::new(), key: None };
+                self.begin(items, anchor, tag.as_ref(), at)
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.end();
+                Ok(())
+            }
+            Event::Alias(anchor) => self.alias(anchor, at),
+            _ => Ok(()),
+        }
+    }
+
+    fn document(&mut self, at: Position) -> Result<(), Problem> {
+        self.documents += 1;
+        if self.documents == 1 {
+            return Ok(());
+        }
+        let problem = self.source.problem(at, "a second YAML document starts here; a file holds one");
+        Err(problem.hint("put it into a file of its own: a suite may have many"))
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Cow<'_, Tag>>,
+        anchor: usize,
+        at: Position,
+    ) {
+        let meaning = self.meaning(tag, at);
+        let kind = scalar::resolve(text, style, &meaning);
+        if self.expects_key() && !matches!(kind, Kind::Null | Kind::Text(_)) {
+            // `200: ok` has the key `200` as it is written.
+            let key = Kind::Text(Arc::from(text));
+            return self.add(Built { node: Node { at, kind: key }, weight: 1 }, anchor);
+        }
+        let size = text.len().div_ceil(BYTES_PER_VALUE).max(1);
+        let weight = u64::try_from(size).unwrap_or(u64::MAX);
+        self.add(Built { node: Node { at, kind }, weight }, anchor);
+    }
+
+    fn meaning(&mut self, tag: Option<&Cow<'_, Tag>>, at: Position) -> Meaning {
+        let meaning = scalar::meaning(tag);
+        if let (Meaning::Unsupported, Some(tag)) = (&meaning, tag) {
+            let name = quoted(&format!("{}{}", tag.original_handle(), tag.suffix()));
+            self.report.add(self.source.problem(at, format!("the YAML tag {name} means nothing in a suite")));
+        }
+        meaning
+    }
+
+    fn begin(
+        &mut self,
+        items: Items,
+        anchor: usize,
+        tag: Option<&Cow<'_, Tag>>,
+        at: Position,
+    ) -> Result<(), Problem> {
+        self.meaning(tag, at);
+        if self.open.len() >= MAX_DEPTH {
+            return Err(too_deep(self.source, at));
+        }
+        self.open.push(Collection { at, anchor, weight: 1, items });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let Some(Collection { at, anchor, weight, items }) = self.open.pop() else { return };
+        let kind = match items {
+            Items::List(items) => Kind::List(items.into()),
+            Items::Map { entries, .. } => Kind::Map(merge::settle(entries, self.source, self.report).into()),
+        };
+        self.add(Built { node: Node { at, kind }, weight }, anchor);
+    }
+
+    /// Stands for the anchored value, and is charged for all of it.
+    fn alias(&mut self, anchor: usize, at: Position) -> Result<(), Problem> {
+        let Some(built) = self.anchors.get(&anchor).cloned() else {
+            return Err(self.source.problem(at, "the alias is part of what it stands for"));
+        };
+        self.aliased = self.aliased.saturating_add(built.weight);
+        if self.aliased > MAX_ALIASED {
+            let message = format!("the aliases of the file stand for more than {MAX_ALIASED} values");
+            return Err(self.source.problem(at, message).hint("write less with aliases, or split the file"));
+        }
+        self.add(built, 0);
+        Ok(())
+    }
+
+    fn expects_key(&self) -> bool {
+        matches!(
+            self.open.last(),
+            Some(Collection { items: Items::Map { key: None, .. }, .. })
+        )
+    }
+
+    /// Puts a complete node where the innermost open collection wants it.
+    fn add(&mut self, built: Built, anchor: usize) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, built.clone());
+        }
+        let Some(parent) = self.open.last_mut() else {
+            self.root = Some(built);
+            return;
+        };
+        let Built { node, weight } = built;
+        parent.weight = parent.weight.saturating_add(weight);
+        match &mut parent.items {
+            Items::List(items) => items.push(node),
+            Items::Map { entries, key } => match key.take() {
+                Some((Some(key), at)) => entries.push(Entry { key, at, value: node }),
+                Some((None, _)) => {}
+                None => *key = Some(key_of(&node, self.source, self.report)),
+            },
+        }
+    }
+}
+
+fn key_of(node: &Node, source: &Source, report: &mut Report) -> (Option<Arc<str>>, Position) {
+    if let Kind::Text(text) = &node.kind {
+        return (Some(Arc::clone(text)), node.at);
+    }
+    report.add(source.problem(node.at, format!("expected a key, found {}", node.found())));
+    (None, node.at)
+}
+
+fn too_deep(source: &Source, at: Position) -> Problem {
+    source.problem(at, format!("lists and mappings are nested more than {MAX_DEPTH} deep"))
+}
+
+fn syntax(source: &Source, error: &ScanError) -> Problem {
+    let at = Position::new(error.marker().line(), error.marker().col() + 1);
+    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+        return too_deep(source, at);
+    }
+    let indent = source.line(at.line).unwrap_or_default();
+    let tab = indent.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
+    let hint = match error.kind() {
+        _ if tab => Some("indent with spaces: YAML allows no tab"),
+        ErrorKind::MappingValueNotAllowed => Some("put a text with `: ` in it in quotes"),
+        ErrorKind::UnexpectedCharacter { .. } => Some("put a text that starts with this character in quotes"),
+        ErrorKind::UnknownQuotedScalarEscape => Some("in single quotes a backslash is only a backslash"),
+        ErrorKind::UnknownAnchor => Some("an alias `*name` needs an anchor `&name` above it"),
+        _ => None,
+    };
+    let problem = source.problem(at, format!("not YAML: {}", error.info()));
+    problem.maybe_hint(hint.map(str::to_owned))
+}

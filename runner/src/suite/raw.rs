@@ -1,0 +1,177 @@
+//! The YAML shapes of a suite. Every field is right by itself; what fields mean to each other comes later.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::check;
+use super::error::{Position, Report};
+use super::fields::Reader;
+use super::interpolate::Interpolator;
+use super::settings::{self, Settings};
+use super::source::Source;
+use super::tree::{Entry, Kind, Node, quoted};
+use super::{PluginDeclaration, PluginSource};
+
+pub(super) const FILE_KEYS: [&str; 3] = ["defaults", "plugins", "checks"];
+pub(super) const PLUGIN_KEYS: [&str; 2] = ["path", "digest"];
+
+/// Characters of the name of a plugin.
+const MAX_PLUGIN_NAME: usize = 64;
+/// Labels of a check.
+pub(super) const MAX_LABELS: usize = 16;
+/// Characters of the value of a label.
+pub(super) const MAX_LABEL_VALUE: usize = 256;
+/// Characters of a path.
+const MAX_PATH: usize = 4_096;
+const DIGEST_PREFIX: &str = "sha256:";
+const DIGEST_DIGITS: usize = 64;
+
+/// One file of the suite.
+pub(super) struct RawFile {
+    pub(super) source: Arc<Source>,
+    pub(super) defaults: Settings,
+    pub(super) defaults_at: Option<Position>,
+    pub(super) plugins: Vec<PluginDeclaration>,
+    pub(super) checks: Vec<check::RawCheck>,
+    /// Whether the file has checks of its own, even if each is broken.
+    pub(super) has_checks: bool,
+}
+
+/// Reads what a file holds.
+pub(super) fn file(
+    source: &Arc<Source>,
+    root: &Node,
+    interpolator: &mut Interpolator<'_>,
+    report: &mut Report,
+) -> RawFile {
+    let mut file = RawFile {
+        source: Arc::clone(source),
+        defaults: Settings::default(),
+        defaults_at: None,
+        plugins: Vec::new(),
+        checks: Vec::new(),
+        has_checks: false,
+    };
+    let mut reader = Reader { source, report, subject: String::new() };
+    for entry in reader.mapping("a suite", root, &FILE_KEYS).unwrap_or_default() {
+        match &*entry.key {
+            "defaults" => {
+                file.defaults_at = Some(entry.at);
+                file.defaults = defaults(&mut reader, entry);
+            }
+            "plugins" => file.plugins = plugins(&mut reader, entry),
+            "checks" => {
+                file.has_checks = true;
+                file.checks = check::checks(&mut reader, source, entry, interpolator);
+            }
+            _ => {}
+        }
+    }
+    file
+}
+
+fn defaults(reader: &mut Reader<'_>, entry: &Entry) -> Settings {
+    let mut settings = Settings::default();
+    reader.subject = "`defaults`: ".to_owned();
+    for entry in reader.mapping("settings", &entry.value, &settings::KEYS).unwrap_or_default() {
+        settings.read(reader, entry);
+    }
+    reader.subject.clear();
+    settings
+}
+
+fn plugins(reader: &mut Reader<'_>, entry: &Entry) -> Vec<PluginDeclaration> {
+    let Kind::Map(entries) = &entry.value.kind else {
+        let message = format!("`plugins`: expected a mapping, found {}", entry.value.found());
+        let hint = "write `NAME: { path: FILE.wasm }` for each plugin".to_owned();
+        reader.problem_with(entry.value.at, message, Some(hint));
+        return Vec::new();
+    };
+    let declared = entries.iter().filter_map(|entry| {
+        reader.subject = format!("plugin {}: ", quoted(&entry.key));
+        plugin(reader, entry)
+    });
+    let declared = declared.collect();
+    reader.subject.clear();
+    declared
+}
+
+fn plugin(reader: &mut Reader<'_>, entry: &Entry) -> Option<PluginDeclaration> {
+    if !is_plugin_name(&entry.key) {
+        let hint = format!("use up to {MAX_PLUGIN_NAME} letters, digits, `-`, `_` and `.`");
+        reader.problem_with(entry.at, "this is no name for a plugin", Some(hint));
+    }
+    let (mut path, mut digest) = (None, None);
+    for field in reader.mapping("a plugin", &entry.value, &PLUGIN_KEYS)? {
+        match &*field.key {
+            "path" => path = Some(reader.text(field, MAX_PATH)?),
+            "digest" => digest = Some(read_digest(reader, field)?),
+            _ => {}
+        }
+    }
+    let Some(path) = path else {
+        reader.problem(entry.at, "`path` is missing");
+        return None;
+    };
+    Some(PluginDeclaration {
+        name: entry.key.to_string(),
+        source: PluginSource::File {
+            path: reader.source.directory().join(PathBuf::from(&**path)),
+            digest,
+        },
+        location: reader.source.location(entry.at),
+    })
+}
+
+fn read_digest(reader: &mut Reader<'_>, entry: &Entry) -> Option<String> {
+    let text = reader.raw_text(entry)?;
+    let digits = text.strip_prefix(DIGEST_PREFIX).map(str::to_ascii_lowercase);
+    let is_digest = |digits: &String| {
+        digits.len() == DIGEST_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let digest = digits.filter(is_digest);
+    if digest.is_none() {
+        let message = format!("`digest`: expected `{DIGEST_PREFIX}` and {DIGEST_DIGITS} hexadecimal digits");
+        let hint = "print it with `sha256sum FILE.wasm`".to_owned();
+        reader.problem_with(entry.value.at, message, Some(hint));
+    }
+    digest
+}
+
+fn is_plugin_name(name: &str) -> bool {
+    name.len() <= MAX_PLUGIN_NAME
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// Labels, and their rules.
+pub(super) fn labels(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<String, String> {
+    const MAX_NAME: usize = 64;
+    let Kind::Map(entries) = &entry.value.kind else {
+        reader.problem(
+            entry.value.at,
+            format!("`labels`: expected a mapping, found {}", entry.value.found()),
+        );
+        return BTreeMap::new();
+    };
+    if entries.len() > MAX_LABELS {
+        reader.problem(entry.at, format!("`labels`: {} labels; allowed: up to {MAX_LABELS}", entries.len()));
+    }
+    let is_name = |name: &str| {
+        name.len() <= MAX_NAME
+            && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    };
+    let mut labels = BTreeMap::new();
+    for label in entries.iter().take(MAX_LABELS) {
+        if !is_name(&label.key) {
+            let hint = format!("use up to {MAX_NAME} letters, digits, `_`, `.` and `-`, a letter first");
+            reader.problem_with(label.at, format!("{} is no name for a label", quoted(&label.key)), Some(hint));
+        }
+        if let Some(value) = reader.text(label, MAX_LABEL_VALUE) {
+            labels.insert(label.key.to_string(), value.to_string());
+        }
+    }
+    labels
+}

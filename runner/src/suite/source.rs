@@ -1,0 +1,241 @@
+//! The files of a suite: found, read within bounds, and quoted in problems.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::error::{Location, Position, Problem, Report, SourceLine};
+
+/// Bytes of one file.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+/// Bytes of all files of a suite.
+const MAX_SUITE_BYTES: u64 = 256 << 20;
+/// Files of a suite.
+const MAX_FILES: usize = 10_000;
+/// Characters of a source line in a problem.
+const MAX_LINE_CHARS: usize = 120;
+/// Characters that stay in front of the underlined part of a long line.
+const LEAD_CHARS: usize = 40;
+
+/// A file of the suite, as text.
+pub(super) struct Source {
+    pub(super) path: Arc<Path>,
+    pub(super) text: String,
+    order: usize,
+    line_starts: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    pub(super) fn new(path: &Path, text: String, order: usize) -> Self {
+        Self {
+            path: path.into(),
+            text,
+            order,
+            line_starts: OnceLock::new(),
+        }
+    }
+
+    /// What relative paths in the file are relative to.
+    pub(super) fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    pub(super) fn location(&self, at: Position) -> Location {
+        Location {
+            file: Arc::clone(&self.path),
+            at: Some(at),
+        }
+    }
+
+    pub(super) fn problem(&self, at: Position, message: impl Into<String>) -> Problem {
+        Problem {
+            location: self.location(at),
+            message: message.into(),
+            hint: None,
+            source_line: self.line(at.line).map(|line| excerpt(line, at.column)),
+            file_order: self.order,
+        }
+    }
+
+    pub(super) fn file_problem(&self, message: impl Into<String>) -> Problem {
+        Problem {
+            file_order: self.order,
+            ..Problem::of_file(&self.path, message)
+        }
+    }
+
+    /// The text of a line, counted from 1.
+    pub(super) fn line(&self, number: u32) -> Option<&str> {
+        let starts = self.line_starts.get_or_init(|| {
+            let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect()
+        });
+        let start = *starts.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+        self.text.get(start..)?.lines().next()
+    }
+}
+
+/// Cuts a long line around `column` and decides what to underline.
+fn excerpt(line: &str, column: u32) -> SourceLine {
+    let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
+    let skipped = if line.chars().nth(MAX_LINE_CHARS).is_some() {
+        column.saturating_sub(LEAD_CHARS)
+    } else {
+        0
+    };
+    let text: String = line.chars().skip(skipped).take(MAX_LINE_CHARS).map(printable).collect();
+    let indent = (column - skipped).min(text.chars().count());
+    let rest: String = text.chars().skip(indent).collect();
+    SourceLine {
+        width: token(&rest).chars().count().max(1),
+        text,
+        indent,
+    }
+}
+
+/// Tabs and escape sequences would break the alignment, or the terminal.
+pub(super) fn printable(character: char) -> char {
+    match character {
+        '\t' => ' ',
+        other if other.is_control() => char::REPLACEMENT_CHARACTER,
+        other => other,
+    }
+}
+
+/// The YAML token at the start of `rest`, judged by eye.
+fn token(rest: &str) -> &str {
+    let first = rest.chars().next();
+    if matches!(first, Some('[' | '{')) {
+        return rest.get(..1).unwrap_or_default();
+    }
+    if let Some(quote @ ('"' | '\'')) = first {
+        let inner = rest.get(1..).unwrap_or_default();
+        return inner.find(quote).and_then(|end| rest.get(..end + 2)).unwrap_or(rest);
+    }
+    let stops = [": ", ", ", " #", "]"].iter().filter_map(|stop| rest.find(stop));
+    let token = stops.min().and_then(|end| rest.get(..end)).unwrap_or(rest);
+    let token = token.trim_end_matches([':', ' ', ',']);
+    match token.matches('}').count() > token.matches('{').count() {
+        true => token.trim_end_matches(['}', ' ']),
+        false => token,
+    }
+}
+
+/// Reads every file that `paths` stand for; what cannot be read becomes a problem.
+pub(super) fn load(paths: &[PathBuf], report: &mut Report) -> Vec<Arc<Source>> {
+    let mut sources = Vec::new();
+    let mut budget = MAX_SUITE_BYTES;
+    for path in files(paths, report) {
+        let order = sources.len();
+        match read_text(&path, budget) {
+            Ok(text) => {
+                budget = budget.saturating_sub(u64::try_from(text.len()).unwrap_or(u64::MAX));
+                sources.push(Arc::new(Source::new(&path, text, order)));
+            }
+            Err(problem) => report.add(Problem { file_order: order, ..problem }),
+        }
+    }
+    sources
+}
+
+/// The files behind `paths`, each once, directories opened.
+fn files(paths: &[PathBuf], report: &mut Report) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    let mut files = Vec::new();
+    for path in paths {
+        let found = if path.is_dir() { list(path) } else { Ok(vec![path.clone()]) };
+        match found {
+            Ok(found) => files.extend(found),
+            Err(problem) => report.add(problem),
+        }
+    }
+    files.retain(|path| seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())));
+    if let Some(path) = files.get(MAX_FILES) {
+        report.add(Problem::of_file(path, format!("a suite holds at most {MAX_FILES} files")));
+        files.truncate(MAX_FILES);
+    }
+    files
+}
+
+/// The YAML files of a directory, by name; hidden ones are some editor's.
+fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let unreadable = |error: io::Error| Problem::of_file(directory, format!("cannot be listed: {error}"));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if yaml && !hidden && !path.is_dir() {
+            found.push(path);
+        }
+    }
+    if found.is_empty() {
+        let hint = "a suite is one or more files that end in `.yaml` or `.yml`; folders below are not searched";
+        return Err(Problem::of_file(directory, "the directory holds no suite").hint(hint));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn read_text(path: &Path, budget: u64) -> Result<String, Problem> {
+    let limit = MAX_FILE_BYTES.min(budget);
+    let bytes = read_bounded(path, limit).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Problem::of_file(path, "no such file"),
+        io::ErrorKind::FileTooLarge if budget < MAX_FILE_BYTES => {
+            let limit = MAX_SUITE_BYTES >> 20;
+            Problem::of_file(path, format!("the files of the suite are larger than {limit} MiB together"))
+        }
+        io::ErrorKind::FileTooLarge => {
+            let limit = MAX_FILE_BYTES >> 20;
+            let problem = Problem::of_file(path, format!("the file is larger than {limit} MiB"));
+            problem.hint("split the suite into several files")
+        }
+        _ => Problem::of_file(path, format!("cannot be read: {error}")),
+    })?;
+    decode(path, bytes)
+}
+
+/// Refuses what is not text, and says where.
+fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Problem::of_file(path, "the file is UTF-16").hint("save it as UTF-8"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default());
+        at_end(path, &before, "invalid UTF-8").hint("save the file as UTF-8")
+    })?;
+    match text.find('\0') {
+        Some(nul) => Err(at_end(path, text.get(..nul).unwrap_or_default(), "the file holds a NUL byte")),
+        None => Ok(text),
+    }
+}
+
+/// A problem right behind `before`.
+fn at_end(path: &Path, before: &str, message: &str) -> Problem {
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Source::new(path, before.to_owned(), 0).problem(Position::new(line, column), message)
+}
+
+/// Reads a regular file of at most `limit` bytes. A pipe or a device could block for ever, or never end.
+///
+/// # Errors
+/// `FileTooLarge` beyond `limit`; otherwise as the system says.
+pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    if metadata.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= limit => Ok(bytes),
+        _ => Err(io::ErrorKind::FileTooLarge.into()),
+    }
+}

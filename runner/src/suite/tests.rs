@@ -1,0 +1,83 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+mod broken;
+mod bounds;
+mod golden;
+
+const EMBEDDED: [&str; 4] = ["http", "tls", "tcp", "leak"];
+const TOKEN: &str = "hunter2-from-the-environment";
+
+/// `TOKEN` and `DB_HOST` are set; files are those on disk.
+struct Fixed;
+
+impl Environment for Fixed {
+    fn variable(&self, name: &str) -> Option<String> {
+        match name {
+            "TOKEN" => Some(TOKEN.to_owned()),
+            "DB_HOST" => Some("db.secret.internal".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        ProcessEnvironment.file(path)
+    }
+}
+
+fn testdata(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/suite/testdata").join(path)
+}
+
+fn facts(schema: &str, target_syntax: &str) -> PluginFacts {
+    PluginFacts {
+        config_schema: serde_json::from_str(schema).unwrap(),
+        target_syntax: target_syntax.to_owned(),
+    }
+}
+
+fn http() -> PluginFacts {
+    facts(include_str!("testdata/schemas/http.json"), "URL")
+}
+
+fn tcp() -> PluginFacts {
+    facts(include_str!("testdata/schemas/tcp.json"), "HOST:PORT")
+}
+
+/// `http` and `tcp` as above; any other plugin takes what it gets; `broken` is broken.
+fn catalog(draft: &Draft) -> Catalog {
+    let mut catalog = Catalog::default();
+    for plugin in draft.plugins() {
+        let facts = match plugin.name.as_str() {
+            "http" => Ok(http()),
+            "tcp" => Ok(tcp()),
+            "broken" => Err("`broken.wasm` is no WebAssembly component".to_owned()),
+            _ => Ok(facts("{}", "HOST:PORT")),
+        };
+        catalog.insert(&plugin.name, facts);
+    }
+    catalog
+}
+
+fn load(paths: &[PathBuf]) -> Result<Suite, Problems> {
+    let draft = read(paths, &EMBEDDED, &Fixed);
+    let catalog = catalog(&draft);
+    draft.finish(&catalog, &Quota::ceiling())
+}
+
+/// The suite in `text`, as `suite.yaml` of a folder of its own.
+fn load_text(text: impl AsRef<[u8]>) -> Result<Suite, Problems> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("suite.yaml");
+    fs::write(&path, text).unwrap();
+    load(&[path])
+}
+
+/// All problems as a user sees them, without the path to the test data.
+fn problems(paths: &[PathBuf]) -> String {
+    let text = load(paths).expect_err("the suite has no problem").to_string();
+    text.replace(&format!("{}/", testdata("").display()).replace("//", "/"), "")
+}

@@ -1,0 +1,102 @@
+//! Durations and sizes, as a suite writes them.
+
+use std::time::Duration;
+
+/// Suffixes of a size, in lower case, with their bytes.
+const SIZES: [(&str, u64); 7] = [
+    ("b", 1),
+    ("kb", 1_000),
+    ("mb", 1_000_000),
+    ("gb", 1_000_000_000),
+    ("kib", 1 << 10),
+    ("mib", 1 << 20),
+    ("gib", 1 << 30),
+];
+
+/// Why a text is no duration or no size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum UnitError {
+    /// Neither of the forms in the hint.
+    #[error("is no duration")]
+    Duration,
+    /// Neither of the forms in the hint.
+    #[error("is no size")]
+    Size,
+    /// Does not fit 64 bits.
+    #[error("is too large")]
+    TooLarge,
+}
+
+impl UnitError {
+    /// The forms that are understood.
+    pub(super) fn hint(&self) -> &'static str {
+        match self {
+            Self::Duration => "write a number with a unit, such as `500ms`, `30s`, `5m` or `1h 30m`",
+            Self::Size => "write bytes such as `4096`, or a whole number with a unit such as `64 KiB`, `8MiB` or `1GB`",
+            Self::TooLarge => "write a smaller number",
+        }
+    }
+}
+
+/// Such as `500ms`, `30s`, `1h 30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
+    humantime::parse_duration(text).map_err(|error| match error {
+        humantime::DurationError::NumberOverflow => UnitError::TooLarge,
+        _ => UnitError::Duration,
+    })
+}
+
+/// Such as `4096`, `64 KiB`, `8MiB`, `1GB`.
+pub(super) fn size(text: &str) -> Result<u64, UnitError> {
+    let text = text.trim();
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(digits_end);
+    if digits.is_empty() {
+        return Err(UnitError::Size);
+    }
+    let number: u64 = digits.parse().map_err(|_| UnitError::TooLarge)?;
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let (_, bytes) = SIZES
+        .into_iter()
+        .find(|(suffix, _)| *suffix == unit || (unit.is_empty() && *suffix == "b"))
+        .ok_or(UnitError::Size)?;
+    number.checked_mul(bytes).ok_or(UnitError::TooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_a_number_of_bytes_or_has_a_unit() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("4096 B", 4096),
+            ("8MiB", 8 << 20),
+            ("8 mib", 8 << 20),
+            ("1 GB", 1_000_000_000),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_size_without_number_or_with_a_fraction_is_refused() {
+        for text in ["", "MiB", "-1", "1.5MiB", "1 parsec", "0x10"] {
+            assert_eq!(size(text), Err(UnitError::Size), "{text}");
+        }
+        assert_eq!(size("99999999999999999999"), Err(UnitError::TooLarge));
+        assert_eq!(size("99999999999999 GiB"), Err(UnitError::TooLarge));
+    }
+
+    #[test]
+    fn a_duration_needs_a_unit() {
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1_500)));
+        for text in ["", "30", "soon", "-5s", "NaN", "30 parsecs"] {
+            assert_eq!(duration(text), Err(UnitError::Duration), "{text}");
+        }
+        assert_eq!(duration("99999999999999999999s"), Err(UnitError::TooLarge));
+    }
+}

@@ -1,0 +1,200 @@
+//! From drafts to checks: what fields mean to each other, to the plugins and to the operator's ceiling.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::check::{MAX_CHECKS, RawCheck, RawTarget};
+use super::contract::{Contract, Written};
+use super::error::Report;
+use super::fields::{Located, Reader};
+use super::raw::RawFile;
+use super::secrets::Secrets;
+use super::settings::Settings;
+use super::tree::quoted;
+use super::{Check, CheckId, Config, PluginFacts, Suite, chain};
+use crate::grant::Grants;
+use crate::quota::{Quota, QuotaKind};
+
+/// Bytes of a configuration as JSON: a guest has to hold it in its memory.
+const MAX_CONFIG_BYTES: usize = 4 << 20;
+
+/// A plugin that can be used.
+pub(super) struct Usable<'a> {
+    pub(super) facts: &'a PluginFacts,
+    pub(super) contract: Contract,
+    pub(super) embedded: bool,
+}
+
+/// What checks are judged by.
+pub(super) struct Judge<'a> {
+    pub(super) plugins: HashMap<&'a str, Usable<'a>>,
+    pub(super) ceiling: &'a Quota,
+    /// Defaults of the whole suite.
+    pub(super) shared: &'a Settings,
+}
+
+impl Judge<'_> {
+    /// The checks of every file that are right, in order.
+    pub(super) fn suite(&self, files: &[RawFile], report: &mut Report) -> Suite {
+        let mut suite = Suite { checks: Vec::with_capacity(files.iter().map(|file| file.checks.len()).sum()) };
+        let mut ids = HashSet::new();
+        for file in files {
+            let defaults = file.defaults.over(self.shared);
+            let mut reader = Reader {
+                source: &file.source,
+                report,
+                subject: "`defaults`: ".to_owned(),
+            };
+            self.settings(&mut reader, &file.defaults, &defaults);
+            for raw in &file.checks {
+                for check in self.entry(raw, &defaults, report) {
+                    if !ids.insert(check.id.clone()) {
+                        let message = format!("the id {} is that of another check", quoted(check.id.as_str()));
+                        report.add(raw.source.problem(raw.at, format!("{}{message}", raw.subject())));
+                    }
+                    suite.checks.push(Arc::new(check));
+                }
+                if suite.checks.len() > MAX_CHECKS {
+                    let message = format!("a suite holds at most {MAX_CHECKS} checks, each target counted");
+                    report.add(raw.source.problem(raw.at, message));
+                    return suite;
+                }
+            }
+        }
+        suite
+    }
+
+    /// Settings that contradict each other or the operator; `own` are those to blame.
+    fn settings(&self, reader: &mut Reader<'_>, own: &Settings, all: &Settings) {
+        let blamed = own.timeout.or(own.interval);
+        let effective = all.effective(self.ceiling);
+        if let Some(blamed) = blamed.filter(|_| effective.timeout > effective.interval) {
+            let timeout = origin(effective.timeout, own.timeout, all.timeout);
+            let interval = origin(effective.interval, own.interval, all.interval);
+            let message = format!("`timeout` ({timeout}) is longer than `interval` ({interval})");
+            let hint = "raise `interval` or lower `timeout`".to_owned();
+            reader.problem_with(blamed.key, message, Some(hint));
+        }
+        for (kind, limit) in &own.quota {
+            let ceiling = self.ceiling.limit(*kind);
+            if limit.value > ceiling {
+                self.beyond(reader, *kind, *limit, ceiling);
+            }
+        }
+    }
+
+    fn beyond(&self, reader: &mut Reader<'_>, kind: QuotaKind, limit: Located<u64>, ceiling: u64) {
+        let (asked, ceiling) = (kind.show(limit.value), kind.show(ceiling));
+        let message = format!("`quota`: `{kind}` is {asked}; this runner allows at most {ceiling}");
+        let hint = "the operator sets the ceilings of a runner".to_owned();
+        reader.problem_with(limit.at, message, Some(hint));
+    }
+
+    /// One check a target; none when something is wrong.
+    fn entry(&self, raw: &RawCheck, defaults: &Settings, report: &mut Report) -> Vec<Check> {
+        let before = report.count();
+        let mut reader = Reader {
+            source: &raw.source,
+            report,
+            subject: raw.subject(),
+        };
+        let settings = raw.settings.over(defaults);
+        self.settings(&mut reader, &raw.settings, &settings);
+        let Some((name, plugin)) = raw.name.as_ref().zip(raw.plugin.as_ref()) else { return Vec::new() };
+        let Some(usable) = self.plugins.get(&*plugin.value) else { return Vec::new() };
+        let config = config(&mut reader, raw, &usable.contract);
+        let grants: Vec<_> =
+            raw.targets.iter().filter_map(|target| grants(&mut reader, raw, target, usable)).collect();
+        let Some(config) = config.filter(|_| reader.report.count() == before && !raw.broken) else {
+            return Vec::new();
+        };
+        let effective = settings.effective(self.ceiling);
+        let ids = ids(&name.value, raw);
+        let checks = raw.targets.iter().zip(grants).zip(ids).map(|((target, grants), id)| Check {
+            id,
+            name: name.value.to_string(),
+            plugin: plugin.value.to_string(),
+            target: target.target.clone(),
+            group: raw.group.clone(),
+            interval: effective.interval,
+            timeout: effective.timeout,
+            retries: effective.retries,
+            failure_threshold: effective.failure_threshold,
+            success_threshold: effective.success_threshold,
+            quota: effective.quota,
+            grants,
+            labels: raw.labels.clone(),
+            config: config.clone(),
+            secrets: secrets(raw, target),
+        });
+        checks.collect()
+    }
+}
+
+/// A duration, and where it comes from when not from where the problem is.
+fn origin(value: Duration, own: Option<Located<Duration>>, all: Option<Located<Duration>>) -> String {
+    let shown = humantime::format_duration(value);
+    match (own, all) {
+        (Some(_), _) => shown.to_string(),
+        (None, Some(_)) => format!("{shown}, from `defaults`"),
+        (None, None) => format!("{shown}, the default"),
+    }
+}
+
+/// The check's configuration as JSON, when the plugin's schema allows it.
+fn config(reader: &mut Reader<'_>, raw: &RawCheck, contract: &Contract) -> Option<Config> {
+    let empty = serde_json::Value::Object(serde_json::Map::new());
+    let (value, written) = match &raw.config {
+        Some(config) if !config.filled.unresolved.is_empty() => return None,
+        Some(config) => (&config.filled.value, Written { key: config.key, node: Some(&config.node) }),
+        None => (&empty, Written { key: raw.at, node: None }),
+    };
+    let findings = contract.judge(value, written);
+    let allowed = findings.is_empty();
+    for finding in findings {
+        reader.problem_with(finding.at, finding.message, finding.hint);
+    }
+    let json = value.to_string();
+    if json.len() > MAX_CONFIG_BYTES {
+        let limit = MAX_CONFIG_BYTES >> 20;
+        reader.problem(written.key, format!("`config` is larger than {limit} MiB"));
+    }
+    allowed.then(|| Config::new(json))
+}
+
+fn grants(
+    reader: &mut Reader<'_>,
+    raw: &RawCheck,
+    target: &RawTarget,
+    usable: &Usable<'_>,
+) -> Option<Grants> {
+    let syntax = &usable.facts.target_syntax;
+    Grants::for_check(target.target.expose(), syntax, raw.allow.clone(), usable.embedded)
+        .map_err(|error| {
+            // The causes quote parts of the target.
+            let reason = if target.secrets.is_empty() { chain(&error) } else { error.to_string() };
+            reader.problem(target.at, format!("the target {}: {reason}", quoted(&target.target.to_string())));
+        })
+        .ok()
+}
+
+/// `name`, or `name@target` where there are several. A target is shown redacted: equal ones are numbered.
+fn ids(name: &str, raw: &RawCheck) -> Vec<CheckId> {
+    if !raw.many {
+        return vec![CheckId::new(name); raw.targets.len()];
+    }
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let ids = raw.targets.iter().map(|target| {
+        let id = format!("{name}@{}", target.target);
+        let count = seen.entry(id.clone()).or_default();
+        *count += 1;
+        if *count == 1 { CheckId::new(&id) } else { CheckId::new(&format!("{id}#{count}")) }
+    });
+    ids.collect()
+}
+
+fn secrets(raw: &RawCheck, target: &RawTarget) -> Secrets {
+    let of_config = raw.config.iter().flat_map(|config| &config.filled.secrets);
+    Secrets::new(of_config.chain(&target.secrets).cloned().collect())
+}
