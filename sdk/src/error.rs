@@ -12,7 +12,7 @@ use crate::endpoint::EndpointError;
 pub enum Error {
     /// The target did not answer as it should: a verdict of `fail` with the phase and the reason.
     #[error(transparent)]
-    Net(#[from] NetError),
+    Net(NetError),
     /// The plugin cannot do its work, such as a pattern in its configuration that does not compile.
     #[error("{0}")]
     Plugin(String),
@@ -22,6 +22,16 @@ impl Error {
     /// The plugin cannot do its work, for this reason.
     pub fn plugin(reason: impl fmt::Display) -> Self {
         Self::Plugin(reason.to_string())
+    }
+}
+
+/// A request that makes no sense, such as one with a malformed PEM, says nothing about the target.
+impl From<NetError> for Error {
+    fn from(error: NetError) -> Self {
+        match error {
+            NetError::Invalid(_) => Self::plugin(error),
+            error => Self::Net(error),
+        }
     }
 }
 
@@ -207,6 +217,12 @@ impl NetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_that_makes_no_sense_is_no_verdict() {
+        let error = Error::from(NetError::Invalid("ca: no certificate".into()));
+        assert_eq!(error, Error::Plugin("invalid request: ca: no certificate".into()));
+    }
 
     #[test]
     fn an_error_explains_its_phase_and_its_reason() {

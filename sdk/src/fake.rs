@@ -25,6 +25,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::error::{NetError, ResourceKind};
 use crate::log::Level;
@@ -51,6 +52,7 @@ struct State {
     replies: HashMap<(String, String), Result<dns::Reply, NetError>>,
     max_sockets: Option<u64>,
     now: Option<Timestamp>,
+    clock: Duration,
     open: u64,
     connects: Vec<(String, ConnectOptions)>,
     handshakes: Vec<tls::Options>,

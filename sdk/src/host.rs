@@ -73,6 +73,23 @@ pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
     wit_log::log(level.into(), message, &fields);
 }
 
+#[expect(clippy::disallowed_types, reason = "a guest has no tokio")]
+type Instant = std::time::Instant;
+
+/// A moment of the host's monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(Instant);
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }

@@ -48,7 +48,7 @@
 //! | the probe | the host records |
 //! |---|---|
 //! | returns a [`Verdict`] | the verdict; its status is the worst of its assertions |
-//! | uses `?` on a [`NetError`] | a verdict of `fail` that names the phase and the reason |
+//! | uses `?` on a [`NetError`] | a verdict of `fail` that names the phase and the reason, except for [`NetError::Invalid`] |
 //! | returns [`Error::Plugin`] | a fault of the plugin, which says nothing about the target |
 //!
 //! A configuration that does not fit the probe's type is a fault, too. It does not come that far as a rule: the host
@@ -97,6 +97,7 @@ mod check;
 mod endpoint;
 mod error;
 mod probe;
+mod stopwatch;
 mod timestamp;
 mod units;
 mod verdict;
@@ -123,6 +124,7 @@ pub use check::Check;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Error, NetError, Phase, ResourceKind};
 pub use probe::{Description, NoConfig, Probe, Request, describe, run};
+pub use stopwatch::Stopwatch;
 pub use timestamp::Timestamp;
 pub use units::{ByteSize, Duration, UnitError};
 pub use verdict::{Assertion, Measurement, Status, Verdict};

@@ -29,7 +29,8 @@ pub trait Probe {
 
     /// Examines the target.
     ///
-    /// `?` on a [`NetError`](crate::NetError) ends it with a verdict of `fail` that names the phase and the reason.
+    /// `?` on a [`NetError`](crate::NetError) ends it with a verdict of `fail` that names the phase and the reason,
+    /// except for [`NetError::Invalid`](crate::NetError::Invalid), which is the plugin's own mistake.
     /// [`Error::Plugin`] says that the plugin could not do its work, and nothing about the target.
     fn run(check: &Check<Self::Config>) -> Result<Verdict, Error>;
 }

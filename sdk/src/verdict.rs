@@ -138,9 +138,13 @@ impl Verdict {
         self
     }
 
-    /// Notes a network error as an assertion that fails.
+    /// Notes a network error as an assertion that fails, and in the attributes `error.reason` and `error.phase`.
     pub fn assert_net(&mut self, name: impl Into<String>, error: &NetError) -> &mut Self {
-        self.assert(name, Status::Fail, error.explain())
+        if let Some(phase) = error.phase() {
+            self.set_attribute("error.phase", phase.as_str());
+        }
+        self.set_attribute("error.reason", error.reason())
+            .assert(name, Status::Fail, error.explain())
     }
 
     /// Notes a number; `unit` is UCUM, such as `s`, `By` or `{record}`.
@@ -252,12 +256,7 @@ impl Extend<Assertion> for Verdict {
 impl From<&NetError> for Verdict {
     fn from(error: &NetError) -> Self {
         let mut verdict = Self::fail(error.explain());
-        verdict
-            .assert_net("network", error)
-            .set_attribute("error.reason", error.reason());
-        if let Some(phase) = error.phase() {
-            verdict.set_attribute("error.phase", phase.as_str());
-        }
+        verdict.assert_net("network", error);
         verdict
     }
 }

@@ -30,16 +30,27 @@ impl Connection {
             return Err(error);
         }
         host.lend_socket()?;
+        let conversation = Conversation::new(script);
+        host.0.borrow_mut().clock += conversation.timings.total();
         Ok(Self {
             host,
             endpoint,
-            conversation: RefCell::new(Conversation::new(script)),
+            conversation: RefCell::new(conversation),
         })
+    }
+
+    /// Moves the clock by as much time as passes in `exchange`.
+    fn timed<T>(&self, exchange: impl FnOnce(&mut Conversation) -> T) -> T {
+        let mut conversation = self.conversation.borrow_mut();
+        let before = conversation.timings.total();
+        let result = exchange(&mut conversation);
+        self.host.0.borrow_mut().clock += conversation.timings.total() - before;
+        result
     }
 
     pub(crate) fn start_tls(&self, options: &tls::Options) -> Result<tls::Session, NetError> {
         self.host.0.borrow_mut().handshakes.push(options.clone());
-        let session = self.conversation.borrow_mut().start_tls()?;
+        let session = self.timed(Conversation::start_tls)?;
         match &session.verified {
             Err(reason) if options.require_valid => Err(NetError::Tls(reason.clone())),
             _ => Ok(session),
@@ -47,11 +58,11 @@ impl Connection {
     }
 
     pub(crate) fn read(&self, max: u32) -> Result<Vec<u8>, NetError> {
-        self.conversation.borrow_mut().read(max)
+        self.timed(|conversation| conversation.read(max))
     }
 
     pub(crate) fn read_until(&self, delimiter: &[u8], max: u32) -> Result<Vec<u8>, NetError> {
-        self.conversation.borrow_mut().read_until(delimiter, max)
+        self.timed(|conversation| conversation.read_until(delimiter, max))
     }
 
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), NetError> {
@@ -79,6 +90,20 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.host.0.borrow_mut().open -= 1;
+    }
+}
+
+/// A moment of the fake clock, which only scripts move.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(Duration);
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self(current().0.borrow().clock)
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        current().0.borrow().clock.saturating_sub(self.0)
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::error::Phase;
-use crate::{Check, Error, Status, log, tcp};
+use crate::{Check, Error, Status, Stopwatch, log, tcp};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -144,10 +144,14 @@ fn a_delimiter_is_looked_for_within_the_limit() {
 }
 
 #[test]
-fn time_passes_in_the_timings_only() {
+fn time_passes_as_the_script_says() {
     let host = FakeHost::new().tcp("db:1", Script::new().wait(Duration::from_secs(3)).send("late"));
     let connection = connect(&host);
-    connection.read(9).unwrap();
+    host.enter(|| {
+        let stopwatch = Stopwatch::start();
+        connection.read(9).unwrap();
+        assert_eq!(stopwatch.elapsed(), Duration::from_secs(3));
+    });
     assert_eq!(connection.info().timings.wait, Some(Duration::from_secs(3)));
 }
 

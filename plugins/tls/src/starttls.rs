@@ -1,0 +1,112 @@
+//! What is said before TLS begins, protocol by protocol.
+
+mod binary;
+mod lines;
+mod xmpp;
+
+use std::fmt;
+
+use canary_sdk::NetError;
+use canary_sdk::tcp::Connection;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Bytes of a refusal that are shown.
+const MAX_SHOWN: usize = 256;
+
+/// A protocol that can turn to TLS in the middle of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// RFC 3207.
+    Smtp,
+    /// RFC 3501, 6.2.1.
+    Imap,
+    /// RFC 2595.
+    Pop3,
+    /// RFC 4217.
+    Ftp,
+    /// RFC 4511, 4.14.
+    Ldap,
+    /// RFC 6120, 5.
+    Xmpp,
+    /// `SSLRequest` of the frontend protocol.
+    Postgres,
+    /// `SSLRequest` of the connection phase.
+    Mysql,
+}
+
+impl Protocol {
+    /// Where it listens as a rule.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Smtp => 25,
+            Self::Imap => 143,
+            Self::Pop3 => 110,
+            Self::Ftp => 21,
+            Self::Ldap => 389,
+            Self::Xmpp => 5222,
+            Self::Postgres => 5432,
+            Self::Mysql => 3306,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Smtp => "smtp",
+            Self::Imap => "imap",
+            Self::Pop3 => "pop3",
+            Self::Ftp => "ftp",
+            Self::Ldap => "ldap",
+            Self::Xmpp => "xmpp",
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+        })
+    }
+}
+
+/// Why TLS could not begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The connection failed.
+    #[error("{}", .0.explain())]
+    Net(#[from] NetError),
+    /// The server said something else than it should.
+    #[error("the server answered {step} with `{reply}`")]
+    Refused {
+        /// What it was asked.
+        step: &'static str,
+        /// What it said.
+        reply: String,
+    },
+}
+
+impl Error {
+    fn refused(step: &'static str, reply: impl AsRef<[u8]>) -> Self {
+        let reply = reply.as_ref();
+        let shown = reply.get(..MAX_SHOWN).unwrap_or(reply).trim_ascii_end();
+        Self::Refused {
+            step,
+            reply: shown.escape_ascii().to_string(),
+        }
+    }
+}
+
+/// Talks to the server up to the point where the handshake begins.
+pub(crate) fn upgrade(connection: &Connection, protocol: Protocol, domain: &str) -> Result<(), Error> {
+    match protocol {
+        Protocol::Smtp => lines::smtp(connection),
+        Protocol::Imap => lines::imap(connection),
+        Protocol::Pop3 => lines::pop3(connection),
+        Protocol::Ftp => lines::ftp(connection),
+        Protocol::Ldap => binary::ldap(connection),
+        Protocol::Xmpp => xmpp::upgrade(connection, domain),
+        Protocol::Postgres => binary::postgres(connection),
+        Protocol::Mysql => binary::mysql(connection),
+    }
+}
+
+#[cfg(test)]
+mod tests;
