@@ -25,9 +25,14 @@ impl Console {
     /// The thread cannot be started.
     pub fn start() -> std::io::Result<Self> {
         let (texts, waiting) = sync_channel(WAITING);
-        let writer =
-            std::thread::Builder::new().name("canary-console".to_owned()).spawn(move || write_all(&waiting))?;
-        Ok(Self { texts: Some(texts), writer: Some(writer), dropped: 0 })
+        let writer = std::thread::Builder::new()
+            .name("canary-console".to_owned())
+            .spawn(move || write_all(&waiting))?;
+        Ok(Self {
+            texts: Some(texts),
+            writer: Some(writer),
+            dropped: 0,
+        })
     }
 
     /// Hands a text over without waiting.
@@ -93,7 +98,10 @@ pub fn screen(no_color: bool) -> Screen {
         Ok(size) if is_terminal && size.ws_col > 0 => usize::from(size.ws_col),
         _ => UNKNOWN_WIDTH,
     };
-    Screen { width, colour: is_terminal && !no_color }
+    Screen {
+        width,
+        colour: is_terminal && !no_color,
+    }
 }
 
 /// Whether standard output is a terminal.

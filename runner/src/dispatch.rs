@@ -83,13 +83,27 @@ impl Dispatcher {
             attempts += 1;
             let report = self.attempt(check, attempts, trace).await;
             usage.absorb(&report.usage);
-            let is_last = attempts > check.retries || report.outcome.is_good() || self.draining.is_cancelled();
+            let is_last =
+                attempts > check.retries || report.outcome.is_good() || self.draining.is_cancelled();
             if is_last || !self.wait_before(attempts).await {
                 let outcome = report.outcome.redacted(&check.secrets);
-                let log = report.log.into_iter().map(|line| line.redacted(&check.secrets)).collect();
+                let log = report
+                    .log
+                    .into_iter()
+                    .map(|line| line.redacted(&check.secrets))
+                    .collect();
                 let duration = started.elapsed();
                 let check = Arc::clone(check);
-                return Run { check, started_at, duration, attempts, outcome, usage, log, trace };
+                return Run {
+                    check,
+                    started_at,
+                    duration,
+                    attempts,
+                    outcome,
+                    usage,
+                    log,
+                    trace,
+                };
             }
         }
     }
@@ -97,13 +111,29 @@ impl Dispatcher {
     async fn attempt(&self, check: &Arc<Check>, number: u32, trace: TraceContext) -> Report {
         let Some(plugin) = self.plugins.get(&check.plugin) else {
             let fault = Fault::Host(format!("plugin `{}` is not loaded", check.plugin));
-            return Report { outcome: Outcome::Faulted(fault), usage: Usage::default(), log: Vec::new() };
+            return Report {
+                outcome: Outcome::Faulted(fault),
+                usage: Usage::default(),
+                log: Vec::new(),
+            };
         };
         if self.cut.is_cancelled() {
             let outcome = Outcome::Stopped(StopCause::Shutdown);
-            return Report { outcome, usage: Usage::default(), log: Vec::new() };
+            return Report {
+                outcome,
+                usage: Usage::default(),
+                log: Vec::new(),
+            };
         }
-        self.sandbox.run(Attempt { check, plugin, number, trace, shutdown: &self.cut }).await
+        self.sandbox
+            .run(Attempt {
+                check,
+                plugin,
+                number,
+                trace,
+                shutdown: &self.cut,
+            })
+            .await
     }
 
     /// False when draining began before the wait was over.

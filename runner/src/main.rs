@@ -1,2 +1,7 @@
 //! The `canary` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    canary::cli::run(std::env::args_os())
+}

@@ -21,8 +21,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
-pub use bindings::Description;
 pub(crate) use bindings::CheckPre;
+pub use bindings::Description;
 pub use engine::{Engine, EngineError, EngineSettings};
 pub(crate) use state::{State, linker};
 
@@ -246,7 +246,7 @@ fn request(attempt: &Attempt<'_>) -> probe::Request {
         .unwrap_or_default();
     probe::Request {
         check: check.name.clone(),
-        target: check.target.clone(),
+        target: check.target.expose().to_owned(),
         config: check.config.expose().to_owned(),
         attempt: attempt.number,
         now: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),

@@ -70,11 +70,16 @@ impl Host {
         let open = open_descriptors().map_err(HostError::Descriptors)?;
         let cache = match &settings.cache {
             None => Cache::none(),
-            Some(folder) => Cache::at(folder)
-                .map_err(|source| HostError::Cache { folder: folder.clone(), source })?,
+            Some(folder) => Cache::at(folder).map_err(|source| HostError::Cache {
+                folder: folder.clone(),
+                source,
+            })?,
         };
         let memory_ceiling = settings.ceiling.memory;
-        let engine = Engine::new(EngineSettings { concurrency: settings.concurrency, memory_ceiling })?;
+        let engine = Engine::new(EngineSettings {
+            concurrency: settings.concurrency,
+            memory_ceiling,
+        })?;
         let ledger = Ledger::new(Budget::within(limit, open));
         let resolver = settings.resolver.clone().unwrap_or_else(ResolverSettings::system);
         let shared = Shared {
@@ -82,7 +87,11 @@ impl Host {
             blocked: settings.blocked.clone(),
             trust: TrustStore::default(),
         };
-        Ok(Self { sandbox: Sandbox::new(engine, ledger, Arc::new(shared)), cache, settings })
+        Ok(Self {
+            sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),
+            cache,
+            settings,
+        })
     }
 
     /// What the operator set.
@@ -112,7 +121,10 @@ impl Host {
         let mut wants: Vec<u64> = suite.checks.iter().map(|check| check.quota.sockets).collect();
         wants.sort_unstable_by(|a, b| b.cmp(a));
         let at_once = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);
-        let wanted: u64 = wants.iter().take(at_once).fold(0, |sum, sockets| sum.saturating_add(*sockets));
+        let wanted: u64 = wants
+            .iter()
+            .take(at_once)
+            .fold(0, |sum, sockets| sum.saturating_add(*sockets));
         let capacity = self.sandbox.ledger().capacity();
         (wanted > capacity).then(|| {
             format!(

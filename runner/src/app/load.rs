@@ -22,11 +22,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Every problem of every file.
-pub async fn load(
-    paths: &[PathBuf],
-    host: &Host,
-    environment: &dyn Environment,
-) -> Result<Loaded, Problems> {
+pub async fn load(paths: &[PathBuf], host: &Host, environment: &dyn Environment) -> Result<Loaded, Problems> {
     let embedded = EMBEDDED.map(|(name, _)| name);
     let draft = read(paths, &embedded, environment);
     let mut catalog = Catalog::default();

@@ -35,7 +35,12 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     grace: Duration,
 ) -> Account {
-    let mut service = Service { dispatcher, board: Board::default(), runs: JoinSet::new(), watcher };
+    let mut service = Service {
+        dispatcher,
+        board: Board::default(),
+        runs: JoinSet::new(),
+        watcher,
+    };
     let mut ticker = Ticker::new(Schedule::new(checks, Instant::now()));
     let mut stop = std::pin::pin!(stop);
     loop {

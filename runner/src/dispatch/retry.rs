@@ -8,7 +8,9 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// The wait after `attempts` attempts: doubled each time up to 2 s, of which the upper half is random, so that checks
 /// that failed together do not come back together. `random` is in `0.0..1.0`.
 pub(super) fn backoff(attempts: u32, random: f64) -> Duration {
-    let doubled = FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(8)).min(LONGEST);
+    let doubled = FIRST
+        .saturating_mul(1 << attempts.saturating_sub(1).min(8))
+        .min(LONGEST);
     doubled / 2 + (doubled / 2).mul_f64(random.clamp(0.0, 1.0))
 }
 
@@ -18,7 +20,9 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_up_to_its_bound() {
-        let longest: Vec<_> = (1..=7).map(|attempts| backoff(attempts, 1.0).as_millis()).collect();
+        let longest: Vec<_> = (1..=7)
+            .map(|attempts| backoff(attempts, 1.0).as_millis())
+            .collect();
         assert_eq!(longest, [100, 200, 400, 800, 1600, 2000, 2000]);
     }
 

@@ -77,12 +77,15 @@ pub(super) struct RawConfig {
 
 impl RawCheck {
     pub(super) fn location(&self) -> Location {
-        self.source.location(self.name.as_ref().map_or(self.at, |name| name.key))
+        self.source
+            .location(self.name.as_ref().map_or(self.at, |name| name.key))
     }
 
     /// Such as ``check `home`: ``.
     pub(super) fn subject(&self) -> String {
-        self.name.as_ref().map_or_else(String::new, |name| format!("check {}: ", quoted(&name.value)))
+        self.name
+            .as_ref()
+            .map_or_else(String::new, |name| format!("check {}: ", quoted(&name.value)))
     }
 }
 
@@ -115,8 +118,14 @@ pub(super) fn checks(
 
 /// By name; by number where there is none.
 fn subject(node: &Node, index: usize) -> String {
-    let Kind::Map(entries) = &node.kind else { return format!("check {}: ", index + 1) };
-    match entries.iter().find(|entry| &*entry.key == "name").map(|entry| &entry.value.kind) {
+    let Kind::Map(entries) = &node.kind else {
+        return format!("check {}: ", index + 1);
+    };
+    match entries
+        .iter()
+        .find(|entry| &*entry.key == "name")
+        .map(|entry| &entry.value.kind)
+    {
         Some(Kind::Text(name)) if !name.trim().is_empty() => format!("check {}: ", quoted(name)),
         _ => format!("check {}: ", index + 1),
     }
@@ -154,9 +163,15 @@ fn check(
 
 fn field(reader: &mut Reader<'_>, check: &mut RawCheck, entry: &Entry, interpolator: &mut Interpolator<'_>) {
     match &*entry.key {
-        "name" => check.name = reader.text(entry, MAX_NAME).map(|name| Located::of(entry, Arc::clone(name))),
+        "name" => {
+            check.name = reader
+                .text(entry, MAX_NAME)
+                .map(|name| Located::of(entry, Arc::clone(name)))
+        }
         "plugin" => {
-            check.plugin = reader.text(entry, MAX_PLUGIN).map(|name| Located::of(entry, Arc::clone(name)));
+            check.plugin = reader
+                .text(entry, MAX_PLUGIN)
+                .map(|name| Located::of(entry, Arc::clone(name)));
         }
         "target" => check.targets = target(reader, &entry.value, interpolator).into_iter().collect(),
         "targets" => {
@@ -189,23 +204,26 @@ fn require(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) {
     }
 }
 
-fn targets(
-    reader: &mut Reader<'_>,
-    entry: &Entry,
-    interpolator: &mut Interpolator<'_>,
-) -> Vec<RawTarget> {
-    let Some(nodes) = reader.list(entry, "targets") else { return Vec::new() };
+fn targets(reader: &mut Reader<'_>, entry: &Entry, interpolator: &mut Interpolator<'_>) -> Vec<RawTarget> {
+    let Some(nodes) = reader.list(entry, "targets") else {
+        return Vec::new();
+    };
     if nodes.is_empty() {
         reader.problem(entry.at, "`targets` is empty");
     }
     let mut seen = std::collections::HashSet::new();
     let mut targets = Vec::with_capacity(nodes.len());
     for node in nodes.iter().take(MAX_CHECKS) {
-        let Some(found) = target(reader, node, interpolator) else { continue };
+        let Some(found) = target(reader, node, interpolator) else {
+            continue;
+        };
         if seen.insert(Arc::clone(&found.target.exposed)) {
             targets.push(found);
         } else {
-            reader.problem(node.at, format!("the target {} is listed twice", quoted(&found.target.shown)));
+            reader.problem(
+                node.at,
+                format!("the target {} is listed twice", quoted(&found.target.shown)),
+            );
         }
     }
     targets
@@ -216,7 +234,10 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
         reader.problem(node.at, format!("expected a target, found {}", node.found()));
         return None;
     };
-    let place = Place { directory: reader.source.directory(), captures: false };
+    let place = Place {
+        directory: reader.source.directory(),
+        captures: false,
+    };
     let expanded = match interpolator.expand(text, place) {
         Ok(expanded) => expanded,
         Err(unresolved) => {
@@ -232,7 +253,10 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
     } else if exposed.chars().nth(MAX_TARGET).is_some() {
         Some(format!("the target is longer than {MAX_TARGET} characters"))
     } else {
-        exposed.chars().any(char::is_control).then(|| "the target holds a control character".to_owned())
+        exposed
+            .chars()
+            .any(char::is_control)
+            .then(|| "the target holds a control character".to_owned())
     };
     if let Some(message) = wrong {
         reader.problem(node.at, message);
@@ -245,37 +269,65 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
     })
 }
 
-fn raw_config(reader: &mut Reader<'_>, entry: &Entry, interpolator: &mut Interpolator<'_>) -> Option<RawConfig> {
+fn raw_config(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    interpolator: &mut Interpolator<'_>,
+) -> Option<RawConfig> {
     if !matches!(entry.value.kind, Kind::Map(_) | Kind::Null) {
-        reader.problem(entry.value.at, format!("`config`: expected a mapping, found {}", entry.value.found()));
+        reader.problem(
+            entry.value.at,
+            format!("`config`: expected a mapping, found {}", entry.value.found()),
+        );
         return None;
     }
-    let place = Place { directory: reader.source.directory(), captures: true };
+    let place = Place {
+        directory: reader.source.directory(),
+        captures: true,
+    };
     let filled = config::fill(&entry.value, place, interpolator);
     for (at, problem) in filled.unresolved.iter() {
         reader.problem_with(*at, &problem.message, problem.hint.clone());
     }
-    Some(RawConfig { key: entry.at, node: entry.value.clone(), filled })
+    Some(RawConfig {
+        key: entry.at,
+        node: entry.value.clone(),
+        filled,
+    })
 }
 
 fn allow(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Grant> {
     let nodes = reader.list(entry, "destinations").unwrap_or_default();
     if nodes.len() > MAX_GRANTS {
-        reader.problem(entry.at, format!("`allow`: {} grants; allowed: up to {MAX_GRANTS}", nodes.len()));
+        reader.problem(
+            entry.at,
+            format!("`allow`: {} grants; allowed: up to {MAX_GRANTS}", nodes.len()),
+        );
     }
-    nodes.iter().take(MAX_GRANTS).filter_map(|node| grant(reader, node)).collect()
+    nodes
+        .iter()
+        .take(MAX_GRANTS)
+        .filter_map(|node| grant(reader, node))
+        .collect()
 }
 
 fn grant(reader: &mut Reader<'_>, node: &Node) -> Option<Grant> {
     let text = match &node.kind {
         Kind::Text(text) if text.len() <= MAX_GRANT => text,
         Kind::Text(_) => {
-            reader.problem(node.at, format!("`allow`: a grant is longer than {MAX_GRANT} bytes"));
+            reader.problem(
+                node.at,
+                format!("`allow`: a grant is longer than {MAX_GRANT} bytes"),
+            );
             return None;
         }
         _ => {
             let hint = "such as `tcp://*.example.com:5432` or `https://10.0.0.0/8:443`".to_owned();
-            reader.problem_with(node.at, format!("`allow`: expected a grant, found {}", node.found()), Some(hint));
+            reader.problem_with(
+                node.at,
+                format!("`allow`: expected a grant, found {}", node.found()),
+                Some(hint),
+            );
             return None;
         }
     };

@@ -51,7 +51,9 @@ impl Filler<'_, '_> {
             Kind::Text(text) => Value::String(self.text(text, node.at)),
             Kind::List(nodes) => nodes.iter().map(|node| self.value(node)).collect(),
             Kind::Map(entries) => {
-                let entries = entries.iter().map(|entry| (entry.key.to_string(), self.value(&entry.value)));
+                let entries = entries
+                    .iter()
+                    .map(|entry| (entry.key.to_string(), self.value(&entry.value)));
                 Value::Object(entries.collect())
             }
         }
@@ -67,7 +69,8 @@ impl Filler<'_, '_> {
                 expanded.text
             }
             Err(unresolved) => {
-                self.unresolved.extend(unresolved.into_iter().map(|problem| (at, problem)));
+                self.unresolved
+                    .extend(unresolved.into_iter().map(|problem| (at, problem)));
                 String::new()
             }
         }

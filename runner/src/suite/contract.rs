@@ -46,7 +46,10 @@ impl Contract {
         jsonschema::options()
             .with_pattern_options(PatternOptions::regex())
             .build(schema)
-            .map(|validator| Self { schema: schema.clone(), validator })
+            .map(|validator| Self {
+                schema: schema.clone(),
+                validator,
+            })
             .map_err(|error| error.masked().to_string())
     }
 
@@ -71,7 +74,11 @@ impl Contract {
                 let known = self.properties_beside(error.schema_path());
                 for key in unexpected {
                     let hint = suggest::hint(key, known.iter().map(String::as_str));
-                    found(place.at_key(key), format!("`{}`: unknown key {}", place.path, quoted(key)), hint);
+                    found(
+                        place.at_key(key),
+                        format!("`{}`: unknown key {}", place.path, quoted(key)),
+                        hint,
+                    );
                 }
             }
             ValidationErrorKind::Required { property } => {
@@ -85,7 +92,11 @@ impl Contract {
                             self.explain(inner, written, findings);
                         }
                     }
-                    None => found(place.at, place.expected(&alternatives(context)), place.hint(error)),
+                    None => found(
+                        place.at,
+                        place.expected(&alternatives(context)),
+                        place.hint(error),
+                    ),
                 }
             }
             _ => found(place.at, place.expected(&expectation(error)), place.hint(error)),
@@ -103,9 +114,18 @@ impl Contract {
                 names.extend(properties.keys().cloned());
             }
             for keyword in ["allOf", "anyOf", "oneOf"] {
-                waiting.extend(schema.get(keyword).and_then(Value::as_array).into_iter().flatten());
+                waiting.extend(
+                    schema
+                        .get(keyword)
+                        .and_then(Value::as_array)
+                        .into_iter()
+                        .flatten(),
+                );
             }
-            let target = schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#'));
+            let target = schema
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|to| to.strip_prefix('#'));
             waiting.extend(target.and_then(|pointer| self.schema.pointer(pointer)));
         }
         names
@@ -126,7 +146,10 @@ struct Found<'a> {
 fn locate<'a>(written: Written<'a>, location: &Location) -> Found<'a> {
     let mut found = Found {
         key: written.key,
-        at: written.node.filter(|node| !node.is_null()).map_or(written.key, |node| node.at),
+        at: written
+            .node
+            .filter(|node| !node.is_null())
+            .map_or(written.key, |node| node.at),
         node: written.node,
         path: "config".to_owned(),
     };
@@ -146,7 +169,12 @@ fn locate<'a>(written: Written<'a>, location: &Location) -> Found<'a> {
             LocationSegment::Index(index) => found.path.push_str(&format!("[{index}]")),
         }
         if let Some((key, node)) = next {
-            found = Found { key, at: node.at, node: Some(node), path: found.path };
+            found = Found {
+                key,
+                at: node.at,
+                node: Some(node),
+                path: found.path,
+            };
         }
     }
     found
@@ -155,9 +183,10 @@ fn locate<'a>(written: Written<'a>, location: &Location) -> Found<'a> {
 impl Found<'_> {
     fn at_key(&self, key: &str) -> Position {
         match self.node.map(|node| &node.kind) {
-            Some(Kind::Map(entries)) => {
-                entries.iter().find(|entry| &*entry.key == key).map_or(self.at, |entry| entry.at)
-            }
+            Some(Kind::Map(entries)) => entries
+                .iter()
+                .find(|entry| &*entry.key == key)
+                .map_or(self.at, |entry| entry.at),
             _ => self.at,
         }
     }
@@ -180,7 +209,9 @@ impl Found<'_> {
     }
 
     fn hint(&self, error: &ValidationError<'_>) -> Option<String> {
-        let Some(Kind::Text(text)) = self.node.map(|node| &node.kind) else { return None };
+        let Some(Kind::Text(text)) = self.node.map(|node| &node.kind) else {
+            return None;
+        };
         match error.kind() {
             ValidationErrorKind::Type { .. } if self.is_secret() => {
                 Some("a reference always gives a text".to_owned())
@@ -213,7 +244,11 @@ fn best_branch<'e>(
     };
     let fits = |branch: &&Vec<ValidationError<'static>>| !branch.is_empty() && !branch.iter().any(excludes);
     // Of several, the one with the least to complain about.
-    context.iter().filter(fits).min_by_key(|branch| branch.len()).map(Vec::as_slice)
+    context
+        .iter()
+        .filter(fits)
+        .min_by_key(|branch| branch.len())
+        .map(Vec::as_slice)
 }
 
 /// What each branch of an `anyOf` or `oneOf` expects.
@@ -236,8 +271,12 @@ const NOTHING: &str = "nothing";
 /// What a schema asks for, as the end of `expected ..`. Never shows the value.
 fn expectation(error: &ValidationError<'_>) -> String {
     match error.kind() {
-        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => type_word(*kind).to_owned(),
-        ValidationErrorKind::Type { kind: TypeKind::Multiple(kinds) } => {
+        ValidationErrorKind::Type {
+            kind: TypeKind::Single(kind),
+        } => type_word(*kind).to_owned(),
+        ValidationErrorKind::Type {
+            kind: TypeKind::Multiple(kinds),
+        } => {
             let null = kinds.len() > 1;
             let kinds = kinds.iter().filter(|kind| !null || *kind != JsonType::Null);
             kinds.map(type_word).collect::<Vec<_>>().join(" or ")

@@ -101,7 +101,9 @@ impl Draft {
             for plugin in std::mem::take(&mut file.plugins) {
                 let subject = format!("plugin {}: ", quoted(&plugin.name));
                 let message = match plugins.iter().find(|known| known.name == plugin.name) {
-                    _ if embedded.contains(&plugin.name.as_str()) => "the name is that of a built-in plugin".to_owned(),
+                    _ if embedded.contains(&plugin.name.as_str()) => {
+                        "the name is that of a built-in plugin".to_owned()
+                    }
                     Some(known) if known.source == plugin.source => continue,
                     Some(known) => format!("declared in another way at {}", known.location),
                     None => {
@@ -109,7 +111,10 @@ impl Draft {
                         continue;
                     }
                 };
-                let at = plugin.location.at.unwrap_or(super::Position { line: 1, column: 1 });
+                let at = plugin
+                    .location
+                    .at
+                    .unwrap_or(super::Position { line: 1, column: 1 });
                 self.report.add(file.source.problem(at, subject + &message));
             }
         }
@@ -120,7 +125,11 @@ impl Draft {
     fn use_plugins(&mut self, embedded: &[&str]) {
         let mut known: HashSet<String> = self.plugins.iter().map(|plugin| plugin.name.clone()).collect();
         for check in self.files.iter().flat_map(|file| &file.checks) {
-            let Some(plugin) = check.plugin.as_ref().filter(|plugin| !known.contains(&*plugin.value)) else {
+            let Some(plugin) = check
+                .plugin
+                .as_ref()
+                .filter(|plugin| !known.contains(&*plugin.value))
+            else {
                 continue;
             };
             if embedded.contains(&&*plugin.value) {
@@ -136,10 +145,14 @@ impl Draft {
             let meant = suggest::closest(&plugin.value, embedded.iter().copied().chain(declared));
             let hint = match meant {
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("declare it: `plugins: {{ {}: {{ path: FILE.wasm }} }}`", plugin.value),
+                None => format!(
+                    "declare it: `plugins: {{ {}: {{ path: FILE.wasm }} }}`",
+                    plugin.value
+                ),
             };
             let message = format!("{}there is no plugin {}", check.subject(), quoted(&plugin.value));
-            self.report.add(check.source.problem(plugin.at, message).hint(hint));
+            self.report
+                .add(check.source.problem(plugin.at, message).hint(hint));
         }
     }
 
@@ -160,10 +173,17 @@ impl Draft {
     fn shared_defaults(&mut self) -> Settings {
         let mut shared = Settings::default();
         let mut first: Option<Arc<Path>> = None;
-        for file in self.files.iter().filter(|file| !file.has_checks && file.defaults_at.is_some()) {
+        for file in self
+            .files
+            .iter()
+            .filter(|file| !file.has_checks && file.defaults_at.is_some())
+        {
             match (&first, file.defaults_at) {
                 (Some(first), Some(at)) => {
-                    let message = format!("`defaults` of the whole suite are given twice, first in {}", first.display());
+                    let message = format!(
+                        "`defaults` of the whole suite are given twice, first in {}",
+                        first.display()
+                    );
                     let hint = "`defaults` in a file without checks hold for every file".to_owned();
                     self.report.add(file.source.problem(at, message).hint(hint));
                 }
@@ -190,7 +210,14 @@ impl Draft {
             match contract {
                 Ok((facts, contract)) => {
                     let embedded = plugin.source == PluginSource::Embedded;
-                    usable.insert(&*plugin.name, Usable { facts, contract, embedded });
+                    usable.insert(
+                        &*plugin.name,
+                        Usable {
+                            facts,
+                            contract,
+                            embedded,
+                        },
+                    );
                 }
                 Err(reason) => report.add(self.plugin_problem(plugin, &reason)),
             }
@@ -200,7 +227,10 @@ impl Draft {
 
     fn plugin_problem(&self, plugin: &PluginDeclaration, reason: &str) -> Problem {
         let message = format!("plugin {}: {reason}", quoted(&plugin.name));
-        let file = self.files.iter().find(|file| file.source.path == plugin.location.file);
+        let file = self
+            .files
+            .iter()
+            .find(|file| file.source.path == plugin.location.file);
         match file.zip(plugin.location.at) {
             Some((file, at)) => file.source.problem(at, message),
             None => Problem::of_file(&plugin.location.file, message),

@@ -75,7 +75,10 @@ impl Problem {
     /// A problem of a file as a whole.
     pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
         Self {
-            location: Location { file: file.into(), at: None },
+            location: Location {
+                file: file.into(),
+                at: None,
+            },
             message: message.into(),
             hint: None,
             source_line: None,
@@ -167,7 +170,8 @@ impl Report {
     }
 
     pub(super) fn into_problems(mut self) -> Problems {
-        self.problems.sort_by_key(|problem| (problem.file_order, problem.location.at));
+        self.problems
+            .sort_by_key(|problem| (problem.file_order, problem.location.at));
         Problems {
             listed: self.problems,
             omitted: self.omitted,

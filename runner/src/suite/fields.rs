@@ -53,14 +53,21 @@ impl Reader<'_> {
     }
 
     fn unexpected(&mut self, entry: &Entry, expected: &str, hint: Option<String>) {
-        let message = format!("`{}`: expected {expected}, found {}", entry.key, entry.value.found());
+        let message = format!(
+            "`{}`: expected {expected}, found {}",
+            entry.key,
+            entry.value.found()
+        );
         self.problem_with(entry.value.at, message, hint);
     }
 
     /// The entries of a mapping; keys that are not in `known` are problems.
     pub(super) fn mapping<'n>(&mut self, what: &str, node: &'n Node, known: &[&str]) -> Option<&'n [Entry]> {
         let Kind::Map(entries) = &node.kind else {
-            self.problem(node.at, format!("{what}: expected a mapping, found {}", node.found()));
+            self.problem(
+                node.at,
+                format!("{what}: expected a mapping, found {}", node.found()),
+            );
             return None;
         };
         let is_known = |key: &str| known.contains(&key) || key.starts_with(EXTENSION);
@@ -87,11 +94,15 @@ impl Reader<'_> {
         if text.trim().is_empty() {
             self.problem(entry.value.at, format!("`{name}` is empty"));
         } else if text.chars().nth(limit).is_some() {
-            self.problem(entry.value.at, format!("`{name}` is longer than {limit} characters"));
+            self.problem(
+                entry.value.at,
+                format!("`{name}` is longer than {limit} characters"),
+            );
         } else if text.chars().any(char::is_control) {
             self.problem(entry.value.at, format!("`{name}` holds a control character"));
         } else if has_reference(text) {
-            let message = format!("`{name}`: references are replaced in `target`, `targets` and `config` only");
+            let message =
+                format!("`{name}`: references are replaced in `target`, `targets` and `config` only");
             self.problem(entry.value.at, message);
         } else {
             return Some(text);

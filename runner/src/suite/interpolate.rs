@@ -34,7 +34,10 @@ pub trait Environment {
 pub struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
-    #[expect(clippy::disallowed_methods, reason = "the one place where references reach the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where references reach the environment"
+    )]
     fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
@@ -117,7 +120,11 @@ impl<'e> Interpolator<'e> {
             rest = after;
         }
         expanded.literal(rest);
-        if unresolved.is_empty() { Ok(expanded) } else { Err(unresolved) }
+        if unresolved.is_empty() {
+            Ok(expanded)
+        } else {
+            Err(unresolved)
+        }
     }
 
     /// What `${inner}` stands for.
@@ -148,7 +155,10 @@ impl<'e> Interpolator<'e> {
         let secret = match self.variables.get(name) {
             Some(known) => known.clone(),
             None => {
-                let value = self.environment.variable(name).map(|value| Arc::new(Secret::new(&value)));
+                let value = self
+                    .environment
+                    .variable(name)
+                    .map(|value| Arc::new(Secret::new(&value)));
                 self.variables.insert(name.to_owned(), value.clone());
                 value
             }
@@ -178,7 +188,9 @@ impl<'e> Interpolator<'e> {
             Ok(secret) => self.charge(secret),
             Err(reason) => Err(Unresolved {
                 message: format!("the file {} {reason}", quoted(&path.to_string_lossy())),
-                hint: path.is_relative().then(|| "relative paths are relative to the suite file".to_owned()),
+                hint: path
+                    .is_relative()
+                    .then(|| "relative paths are relative to the suite file".to_owned()),
             }),
         }
     }
@@ -231,14 +243,20 @@ fn next_piece(text: &str) -> Option<(&str, Piece<'_>, &str)> {
         return Some((before, Piece::Reference(inner), after));
     }
     let unclosed = text.get(before.len()..).unwrap_or_default();
-    let piece = if has_reference(unclosed) { Piece::Unclosed(unclosed) } else { Piece::Literal(unclosed) };
+    let piece = if has_reference(unclosed) {
+        Piece::Unclosed(unclosed)
+    } else {
+        Piece::Literal(unclosed)
+    };
     Some((before, piece, ""))
 }
 
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|first: char| first.is_ascii_digit())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 fn unknown(kind: &str, body: &str) -> Unresolved {
@@ -262,6 +280,8 @@ fn read_secret(environment: &dyn Environment, path: &Path) -> Result<Arc<Secret>
         _ => format!("cannot be read: {error}"),
     })?;
     let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
-    let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+    let text = text
+        .strip_suffix('\n')
+        .map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
     Ok(Arc::new(Secret::new(text)))
 }

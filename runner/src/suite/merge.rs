@@ -20,7 +20,11 @@ pub(super) fn settle(entries: Vec<Entry>, source: &Source, report: &mut Report) 
             continue;
         }
         if let Some(first) = places.insert(Arc::clone(&entry.key), entry.at) {
-            let message = format!("the key {} is set twice, first in line {}", quoted(&entry.key), first.line);
+            let message = format!(
+                "the key {} is set twice, first in line {}",
+                quoted(&entry.key),
+                first.line
+            );
             report.add(source.problem(entry.at, message));
         } else {
             kept.push(entry);

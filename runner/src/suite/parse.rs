@@ -99,7 +99,10 @@ impl<'a> Builder<'a> {
                 self.begin(Items::List(Vec::new()), anchor, tag.as_ref(), at)
             }
             Event::MappingStart(_, anchor, tag) => {
-                let items = Items::Map { entries: Vec::new(), key: None };
+                let items = Items::Map {
+                    entries: Vec::new(),
+                    key: None,
+                };
                 self.begin(items, anchor, tag.as_ref(), at)
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -116,7 +119,9 @@ impl<'a> Builder<'a> {
         if self.documents == 1 {
             return Ok(());
         }
-        let problem = self.source.problem(at, "a second YAML document starts here; a file holds one");
+        let problem = self
+            .source
+            .problem(at, "a second YAML document starts here; a file holds one");
         Err(problem.hint("put it into a file of its own: a suite may have many"))
     }
 
@@ -133,18 +138,33 @@ impl<'a> Builder<'a> {
         if self.expects_key() && !matches!(kind, Kind::Null | Kind::Text(_)) {
             // `200: ok` has the key `200` as it is written.
             let key = Kind::Text(Arc::from(text));
-            return self.add(Built { node: Node { at, kind: key }, weight: 1 }, anchor);
+            return self.add(
+                Built {
+                    node: Node { at, kind: key },
+                    weight: 1,
+                },
+                anchor,
+            );
         }
         let size = text.len().div_ceil(BYTES_PER_VALUE).max(1);
         let weight = u64::try_from(size).unwrap_or(u64::MAX);
-        self.add(Built { node: Node { at, kind }, weight }, anchor);
+        self.add(
+            Built {
+                node: Node { at, kind },
+                weight,
+            },
+            anchor,
+        );
     }
 
     fn meaning(&mut self, tag: Option<&Cow<'_, Tag>>, at: Position) -> Meaning {
         let meaning = scalar::meaning(tag);
         if let (Meaning::Unsupported, Some(tag)) = (&meaning, tag) {
             let name = quoted(&format!("{}{}", tag.original_handle(), tag.suffix()));
-            self.report.add(self.source.problem(at, format!("the YAML tag {name} means nothing in a suite")));
+            self.report.add(
+                self.source
+                    .problem(at, format!("the YAML tag {name} means nothing in a suite")),
+            );
         }
         meaning
     }
@@ -160,17 +180,36 @@ impl<'a> Builder<'a> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(self.source, at));
         }
-        self.open.push(Collection { at, anchor, weight: 1, items });
+        self.open.push(Collection {
+            at,
+            anchor,
+            weight: 1,
+            items,
+        });
         Ok(())
     }
 
     fn end(&mut self) {
-        let Some(Collection { at, anchor, weight, items }) = self.open.pop() else { return };
+        let Some(Collection {
+            at,
+            anchor,
+            weight,
+            items,
+        }) = self.open.pop()
+        else {
+            return;
+        };
         let kind = match items {
             Items::List(items) => Kind::List(items.into()),
             Items::Map { entries, .. } => Kind::Map(merge::settle(entries, self.source, self.report).into()),
         };
-        self.add(Built { node: Node { at, kind }, weight }, anchor);
+        self.add(
+            Built {
+                node: Node { at, kind },
+                weight,
+            },
+            anchor,
+        );
     }
 
     /// Stands for the anchored value, and is charged for all of it.
@@ -181,7 +220,10 @@ impl<'a> Builder<'a> {
         self.aliased = self.aliased.saturating_add(built.weight);
         if self.aliased > MAX_ALIASED {
             let message = format!("the aliases of the file stand for more than {MAX_ALIASED} values");
-            return Err(self.source.problem(at, message).hint("write less with aliases, or split the file"));
+            return Err(self
+                .source
+                .problem(at, message)
+                .hint("write less with aliases, or split the file"));
         }
         self.add(built, 0);
         Ok(())
@@ -190,7 +232,10 @@ impl<'a> Builder<'a> {
     fn expects_key(&self) -> bool {
         matches!(
             self.open.last(),
-            Some(Collection { items: Items::Map { key: None, .. }, .. })
+            Some(Collection {
+                items: Items::Map { key: None, .. },
+                ..
+            })
         )
     }
 
@@ -225,7 +270,10 @@ fn key_of(node: &Node, source: &Source, report: &mut Report) -> (Option<Arc<str>
 }
 
 fn too_deep(source: &Source, at: Position) -> Problem {
-    source.problem(at, format!("lists and mappings are nested more than {MAX_DEPTH} deep"))
+    source.problem(
+        at,
+        format!("lists and mappings are nested more than {MAX_DEPTH} deep"),
+    )
 }
 
 fn syntax(source: &Source, error: &ScanError) -> Problem {
@@ -234,7 +282,10 @@ fn syntax(source: &Source, error: &ScanError) -> Problem {
         return too_deep(source, at);
     }
     let indent = source.line(at.line).unwrap_or_default();
-    let tab = indent.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
+    let tab = indent
+        .chars()
+        .take_while(|c| c.is_whitespace())
+        .any(|c| c == '\t');
     let hint = match error.kind() {
         _ if tab => Some("indent with spaces: YAML allows no tab"),
         ErrorKind::MappingValueNotAllowed => Some("put a text with `: ` in it in quotes"),

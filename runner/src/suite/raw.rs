@@ -53,7 +53,11 @@ pub(super) fn file(
         checks: Vec::new(),
         has_checks: false,
     };
-    let mut reader = Reader { source, report, subject: String::new() };
+    let mut reader = Reader {
+        source,
+        report,
+        subject: String::new(),
+    };
     for entry in reader.mapping("a suite", root, &FILE_KEYS).unwrap_or_default() {
         match &*entry.key {
             "defaults" => {
@@ -74,7 +78,10 @@ pub(super) fn file(
 fn defaults(reader: &mut Reader<'_>, entry: &Entry) -> Settings {
     let mut settings = Settings::default();
     reader.subject = "`defaults`: ".to_owned();
-    for entry in reader.mapping("settings", &entry.value, &settings::KEYS).unwrap_or_default() {
+    for entry in reader
+        .mapping("settings", &entry.value, &settings::KEYS)
+        .unwrap_or_default()
+    {
         settings.read(reader, entry);
     }
     reader.subject.clear();
@@ -142,7 +149,9 @@ fn read_digest(reader: &mut Reader<'_>, entry: &Entry) -> Option<String> {
 fn is_plugin_name(name: &str) -> bool {
     name.len() <= MAX_PLUGIN_NAME
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// Labels, and their rules.
@@ -156,18 +165,27 @@ pub(super) fn labels(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<String,
         return BTreeMap::new();
     };
     if entries.len() > MAX_LABELS {
-        reader.problem(entry.at, format!("`labels`: {} labels; allowed: up to {MAX_LABELS}", entries.len()));
+        reader.problem(
+            entry.at,
+            format!("`labels`: {} labels; allowed: up to {MAX_LABELS}", entries.len()),
+        );
     }
     let is_name = |name: &str| {
         name.len() <= MAX_NAME
             && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
     };
     let mut labels = BTreeMap::new();
     for label in entries.iter().take(MAX_LABELS) {
         if !is_name(&label.key) {
             let hint = format!("use up to {MAX_NAME} letters, digits, `_`, `.` and `-`, a letter first");
-            reader.problem_with(label.at, format!("{} is no name for a label", quoted(&label.key)), Some(hint));
+            reader.problem_with(
+                label.at,
+                format!("{} is no name for a label", quoted(&label.key)),
+                Some(hint),
+            );
         }
         if let Some(value) = reader.text(label, MAX_LABEL_VALUE) {
             labels.insert(label.key.to_string(), value.to_string());

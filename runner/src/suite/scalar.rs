@@ -58,7 +58,10 @@ fn number(text: &str) -> Option<Number> {
     if let Ok(value) = text.parse::<i64>() {
         return Some(value.into());
     }
-    if !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')) {
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'))
+    {
         return None;
     }
     text.parse().ok().and_then(Number::from_f64)
@@ -66,5 +69,8 @@ fn number(text: &str) -> Option<Number> {
 
 fn radix(digits: &str, radix: u32) -> Option<Number> {
     let unsigned = digits.starts_with(|first: char| first.is_ascii_hexdigit());
-    u64::from_str_radix(digits, radix).ok().filter(|_| unsigned).map(Number::from)
+    u64::from_str_radix(digits, radix)
+        .ok()
+        .filter(|_| unsigned)
+        .map(Number::from)
 }

@@ -60,8 +60,14 @@ fn closed(properties: Map<String, Value>, required: &[&str]) -> Map<String, Valu
 fn check(configs: Vec<Value>) -> Value {
     let mut properties = properties([
         ("name", text(MAX_NAME, "Unique in the suite.")),
-        ("plugin", text(64, "`http`, `tls`, `tcp`, or a name under `plugins`.")),
-        ("target", text(MAX_TARGET, "What is examined, in the plugin's own syntax.")),
+        (
+            "plugin",
+            text(64, "`http`, `tls`, `tcp`, or a name under `plugins`."),
+        ),
+        (
+            "target",
+            text(MAX_TARGET, "What is examined, in the plugin's own syntax."),
+        ),
         (
             "targets",
             json!({
@@ -69,7 +75,10 @@ fn check(configs: Vec<Value>) -> Value {
                 "type": "array", "minItems": 1, "uniqueItems": true, "items": text(MAX_TARGET, "A target."),
             }),
         ),
-        ("config", json!({ "description": "Settings of the plugin.", "type": ["object", "null"] })),
+        (
+            "config",
+            json!({ "description": "Settings of the plugin.", "type": ["object", "null"] }),
+        ),
         (
             "allow",
             json!({
@@ -85,11 +94,17 @@ fn check(configs: Vec<Value>) -> Value {
                 "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$" },
             }),
         ),
-        ("group", text(MAX_GROUP, "Checks of one group share their permits.")),
+        (
+            "group",
+            text(MAX_GROUP, "Checks of one group share their permits."),
+        ),
     ]);
     properties.append(&mut settings());
     let mut schema = closed(properties, &["name", "plugin"]);
-    schema.insert("oneOf".to_owned(), json!([{ "required": ["target"] }, { "required": ["targets"] }]));
+    schema.insert(
+        "oneOf".to_owned(),
+        json!([{ "required": ["target"] }, { "required": ["targets"] }]),
+    );
     if !configs.is_empty() {
         schema.insert("allOf".to_owned(), configs.into());
     }
@@ -100,19 +115,37 @@ fn settings() -> Map<String, Value> {
     let quota = QuotaKind::ALL.map(|kind| (kind.key(), quota(kind)));
     let refer = |to, description: &str| json!({ "$ref": to, "description": description });
     properties([
-        ("interval", refer("#/$defs/duration", "From one due time to the next; 30s.")),
-        ("timeout", refer("#/$defs/duration", "The one deadline of an attempt; 5s.")),
+        (
+            "interval",
+            refer("#/$defs/duration", "From one due time to the next; 30s."),
+        ),
+        (
+            "timeout",
+            refer("#/$defs/duration", "The one deadline of an attempt; 5s."),
+        ),
         ("retries", count(RETRIES, "Attempts after the first; 1.")),
-        ("failure_threshold", count(THRESHOLDS, "Consecutive outcomes that turn up into down; 2.")),
-        ("success_threshold", count(THRESHOLDS, "Consecutive outcomes that turn down into up; 1.")),
+        (
+            "failure_threshold",
+            count(THRESHOLDS, "Consecutive outcomes that turn up into down; 2."),
+        ),
+        (
+            "success_threshold",
+            count(THRESHOLDS, "Consecutive outcomes that turn down into up; 1."),
+        ),
         ("quota", closed(properties(quota), &[]).into()),
     ])
 }
 
 fn plugin() -> Map<String, Value> {
     properties([
-        ("path", json!({ "type": "string", "description": "A component; relative to the suite file." })),
-        ("digest", json!({ "type": "string", "pattern": "^sha256:[0-9a-fA-F]{64}$" })),
+        (
+            "path",
+            json!({ "type": "string", "description": "A component; relative to the suite file." }),
+        ),
+        (
+            "digest",
+            json!({ "type": "string", "pattern": "^sha256:[0-9a-fA-F]{64}$" }),
+        ),
     ])
 }
 
@@ -141,7 +174,10 @@ fn count(range: std::ops::RangeInclusive<u64>, description: &str) -> Value {
 }
 
 fn properties<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value> {
-    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    entries
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 /// Makes the local references of a schema work below `#/$defs/key`.

@@ -28,7 +28,12 @@ pub(super) struct Secret {
 
 impl Secrets {
     pub(super) fn new(mut secrets: Vec<Arc<Secret>>) -> Self {
-        secrets.sort_by(|a, b| b.value.len().cmp(&a.value.len()).then_with(|| a.value.cmp(&b.value)));
+        secrets.sort_by(|a, b| {
+            b.value
+                .len()
+                .cmp(&a.value.len())
+                .then_with(|| a.value.cmp(&b.value))
+        });
         secrets.dedup_by(|a, b| a.value == b.value);
         Self(secrets.into())
     }
@@ -81,7 +86,10 @@ fn needles(value: &str) -> Vec<String> {
         URL_SAFE_NO_PAD.encode(value),
     ];
     // A peer or a parser may quote one line of a key.
-    let lines = value.lines().map(str::trim).filter(|line| line.len() >= MIN_LINE_BYTES);
+    let lines = value
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.len() >= MIN_LINE_BYTES);
     let lines = lines.filter(|line| !line.starts_with("-----"));
     needles.extend(lines.take(MAX_LINES).map(str::to_owned));
     needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
@@ -100,13 +108,19 @@ mod tests {
     #[test]
     fn a_secret_and_its_base64_form_are_replaced() {
         let secrets = secrets(&["hunter2!"]);
-        let text = format!("got hunter2! and {}", base64::engine::general_purpose::STANDARD.encode("hunter2!"));
+        let text = format!(
+            "got hunter2! and {}",
+            base64::engine::general_purpose::STANDARD.encode("hunter2!")
+        );
         assert_eq!(secrets.redact(&text), "got *** and ***=");
     }
 
     #[test]
     fn the_longer_of_two_secrets_goes_first() {
-        assert_eq!(secrets(&["pass", "password1"]).redact("password1 pass"), "*** ***");
+        assert_eq!(
+            secrets(&["pass", "password1"]).redact("password1 pass"),
+            "*** ***"
+        );
     }
 
     #[test]

@@ -8,11 +8,18 @@ use super::fields::{Located, Reader};
 use super::tree::Entry;
 use crate::quota::{Quota, QuotaKind};
 
-pub(super) const KEYS: [&str; 6] =
-    ["interval", "timeout", "retries", "failure_threshold", "success_threshold", "quota"];
+pub(super) const KEYS: [&str; 6] = [
+    "interval",
+    "timeout",
+    "retries",
+    "failure_threshold",
+    "success_threshold",
+    "quota",
+];
 
 /// The ranges that a suite may choose from.
-pub(super) const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(366 * 24);
+pub(super) const INTERVALS: RangeInclusive<Duration> =
+    Duration::from_millis(10)..=Duration::from_hours(366 * 24);
 pub(super) const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 pub(super) const RETRIES: RangeInclusive<u64> = 0..=100;
 pub(super) const THRESHOLDS: RangeInclusive<u64> = 1..=1_000;

@@ -85,7 +85,12 @@ fn excerpt(line: &str, column: u32) -> SourceLine {
     } else {
         0
     };
-    let text: String = line.chars().skip(skipped).take(MAX_LINE_CHARS).map(printable).collect();
+    let text: String = line
+        .chars()
+        .skip(skipped)
+        .take(MAX_LINE_CHARS)
+        .map(printable)
+        .collect();
     let indent = (column - skipped).min(text.chars().count());
     let rest: String = text.chars().skip(indent).collect();
     SourceLine {
@@ -112,7 +117,10 @@ fn token(rest: &str) -> &str {
     }
     if let Some(quote @ ('"' | '\'')) = first {
         let inner = rest.get(1..).unwrap_or_default();
-        return inner.find(quote).and_then(|end| rest.get(..end + 2)).unwrap_or(rest);
+        return inner
+            .find(quote)
+            .and_then(|end| rest.get(..end + 2))
+            .unwrap_or(rest);
     }
     let stops = [": ", ", ", " #", "]"].iter().filter_map(|stop| rest.find(stop));
     let token = stops.min().and_then(|end| rest.get(..end)).unwrap_or(rest);
@@ -134,7 +142,10 @@ pub(super) fn load(paths: &[PathBuf], report: &mut Report) -> Vec<Arc<Source>> {
                 budget = budget.saturating_sub(u64::try_from(text.len()).unwrap_or(u64::MAX));
                 sources.push(Arc::new(Source::new(&path, text, order)));
             }
-            Err(problem) => report.add(Problem { file_order: order, ..problem }),
+            Err(problem) => report.add(Problem {
+                file_order: order,
+                ..problem
+            }),
         }
     }
     sources
@@ -145,7 +156,11 @@ fn files(paths: &[PathBuf], report: &mut Report) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
     let mut files = Vec::new();
     for path in paths {
-        let found = if path.is_dir() { list(path) } else { Ok(vec![path.clone()]) };
+        let found = if path.is_dir() {
+            list(path)
+        } else {
+            Ok(vec![path.clone()])
+        };
         match found {
             Ok(found) => files.extend(found),
             Err(problem) => report.add(problem),
@@ -153,7 +168,10 @@ fn files(paths: &[PathBuf], report: &mut Report) -> Vec<PathBuf> {
     }
     files.retain(|path| seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())));
     if let Some(path) = files.get(MAX_FILES) {
-        report.add(Problem::of_file(path, format!("a suite holds at most {MAX_FILES} files")));
+        report.add(Problem::of_file(
+            path,
+            format!("a suite holds at most {MAX_FILES} files"),
+        ));
         files.truncate(MAX_FILES);
     }
     files
@@ -165,14 +183,19 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let yaml = path
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml");
         if yaml && !hidden && !path.is_dir() {
             found.push(path);
         }
     }
     if found.is_empty() {
-        let hint = "a suite is one or more files that end in `.yaml` or `.yml`; folders below are not searched";
+        let hint =
+            "a suite is one or more files that end in `.yaml` or `.yml`; folders below are not searched";
         return Err(Problem::of_file(directory, "the directory holds no suite").hint(hint));
     }
     found.sort();
@@ -185,7 +208,10 @@ fn read_text(path: &Path, budget: u64) -> Result<String, Problem> {
         io::ErrorKind::NotFound => Problem::of_file(path, "no such file"),
         io::ErrorKind::FileTooLarge if budget < MAX_FILE_BYTES => {
             let limit = MAX_SUITE_BYTES >> 20;
-            Problem::of_file(path, format!("the files of the suite are larger than {limit} MiB together"))
+            Problem::of_file(
+                path,
+                format!("the files of the suite are larger than {limit} MiB together"),
+            )
         }
         io::ErrorKind::FileTooLarge => {
             let limit = MAX_FILE_BYTES >> 20;
@@ -208,7 +234,11 @@ fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
         at_end(path, &before, "invalid UTF-8").hint("save the file as UTF-8")
     })?;
     match text.find('\0') {
-        Some(nul) => Err(at_end(path, text.get(..nul).unwrap_or_default(), "the file holds a NUL byte")),
+        Some(nul) => Err(at_end(
+            path,
+            text.get(..nul).unwrap_or_default(),
+            "the file holds a NUL byte",
+        )),
         None => Ok(text),
     }
 }
@@ -233,7 +263,9 @@ pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) {
         Ok(length) if length <= limit => Ok(bytes),
         _ => Err(io::ErrorKind::FileTooLarge.into()),

@@ -36,7 +36,14 @@ pub(super) fn hint<'c>(word: &str, known: impl IntoIterator<Item = &'c str> + Cl
 mod tests {
     use super::*;
 
-    const KEYS: [&str; 6] = ["interval", "timeout", "retries", "target", "targets", "failure_threshold"];
+    const KEYS: [&str; 6] = [
+        "interval",
+        "timeout",
+        "retries",
+        "target",
+        "targets",
+        "failure_threshold",
+    ];
 
     #[test]
     fn a_slip_finds_the_word_that_was_meant() {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
-mod broken;
 mod bounds;
+mod broken;
 mod golden;
 
 const EMBEDDED: [&str; 4] = ["http", "tls", "tcp", "leak"];
@@ -29,7 +29,9 @@ impl Environment for Fixed {
 }
 
 fn testdata(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/suite/testdata").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/suite/testdata")
+        .join(path)
 }
 
 fn facts(schema: &str, target_syntax: &str) -> PluginFacts {

@@ -32,7 +32,9 @@ impl UnitError {
     pub(super) fn hint(&self) -> &'static str {
         match self {
             Self::Duration => "write a number with a unit, such as `500ms`, `30s`, `5m` or `1h 30m`",
-            Self::Size => "write bytes such as `4096`, or a whole number with a unit such as `64 KiB`, `8MiB` or `1GB`",
+            Self::Size => {
+                "write bytes such as `4096`, or a whole number with a unit such as `64 KiB`, `8MiB` or `1GB`"
+            }
             Self::TooLarge => "write a smaller number",
         }
     }

@@ -64,6 +64,9 @@ fn every_broken_suite_has_a_test() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         let is_suite = path.extension().is_some_and(|extension| extension == "yaml");
-        assert!(!is_suite || source.contains(&format!("    {name}\n")), "no test for {name}");
+        assert!(
+            !is_suite || source.contains(&format!("    {name}\n")),
+            "no test for {name}"
+        );
     }
 }

@@ -1,0 +1,256 @@
+//! One function a command: load, do, print, exit code.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use super::{Cli, Command, Format, PluginCommand};
+use crate::app::load::{Loaded, load};
+use crate::app::{self, Host, serve};
+use crate::console::{self, Console};
+use crate::plugin::{EMBEDDED, Plugin};
+use crate::publish::Board;
+use crate::report::{self, Screen};
+use crate::signal::Shutdown;
+use crate::status::Transition;
+use crate::suite::{Check, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
+use crate::{demo, grant};
+
+/// A suite that does not load.
+const BAD_SUITE: u8 = 3;
+/// `EX_USAGE` of `sysexits.h`.
+const USAGE: u8 = 64;
+
+/// Parses the arguments and runs the command. The exit code is the command's contract with scripts.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_answer = !error.use_stderr();
+            // There is nowhere left to say that the output is closed.
+            let _closed = error.print();
+            return ExitCode::from(if is_answer { 0 } else { USAGE });
+        }
+    };
+    match start(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            console::note(&format!("error: {error:#}"));
+            ExitCode::from(code_of(&error))
+        }
+    }
+}
+
+fn code_of(error: &anyhow::Error) -> u8 {
+    if error.is::<Problems>() {
+        return BAD_SUITE;
+    }
+    match error.is::<grant::GrantError>() || error.is::<NoSuchCheck>() {
+        true => USAGE,
+        false => 1,
+    }
+}
+
+fn start(cli: &Cli) -> anyhow::Result<u8> {
+    let settings = cli.host.settings()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let screen = console::screen(cli.host.no_color());
+    runtime.block_on(async {
+        let host = Host::start(settings)?;
+        command(&cli.command, &host, screen).await
+    })
+}
+
+async fn command(command: &Command, host: &Host, screen: Screen) -> anyhow::Result<u8> {
+    match command {
+        Command::Run { suites, grace } => service(suites, *grace, host, screen).await,
+        Command::Check { suites, only, format } => check(suites, only, *format, host, screen).await,
+        Command::Validate { suites } => validate(suites, host).await,
+        Command::Demo { once: true } => Ok(u8::from(!demo::once(host, screen).await?)),
+        Command::Demo { once: false } => Ok(u8::from(!demo::live(host, screen).await?)),
+        Command::Plugin(PluginCommand::List) => plugin_list(host).await,
+        Command::Plugin(PluginCommand::Inspect { plugin, schema }) => inspect(plugin, *schema, host).await,
+        Command::Schema => suite_schema(host).await,
+    }
+}
+
+/// Loads a suite; warns of what it can't have here.
+async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
+    let loaded = load(suites, host, &ProcessEnvironment).await?;
+    if let Some(shortage) = host.shortage(&loaded.suite) {
+        console::note(&format!("warning: {shortage}"));
+    }
+    Ok(loaded)
+}
+
+async fn service(suites: &[PathBuf], grace: Duration, host: &Host, screen: Screen) -> anyhow::Result<u8> {
+    let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
+    let Loaded { suite, plugins } = ready(suites, host).await?;
+    console::note(&format!("running {}", counted(suite.checks.len(), "check")));
+    let dispatcher = Arc::new(host.dispatcher(plugins));
+    let mut lines = Lines {
+        console: Console::start()?,
+        screen,
+    };
+    let account = serve::serve(suite.checks, dispatcher, &mut lines, shutdown.requested(), grace).await;
+    drop(lines);
+    let finished: u64 = account.finished().values().sum();
+    let missed: u64 = account.missed().values().sum();
+    console::note(&format!(
+        "stopped: {} scheduled = {finished} finished + {missed} missed",
+        account.scheduled()
+    ));
+    Ok(0)
+}
+
+/// Prints each transition.
+struct Lines {
+    console: Console,
+    screen: Screen,
+}
+
+impl serve::Watcher for Lines {
+    fn transition(&mut self, check: &Check, transition: &Transition) {
+        self.console.print(format!(
+            "{}\n",
+            report::transition(check, transition, self.screen.colour)
+        ));
+    }
+
+    fn published(&mut self, _board: &Board) {}
+}
+
+/// `--only` names a check that the suite does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("no check is named `{name}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+struct NoSuchCheck {
+    name: String,
+    nearest: Option<String>,
+}
+
+async fn check(
+    suites: &[PathBuf],
+    only: &[String],
+    format: Format,
+    host: &Host,
+    screen: Screen,
+) -> anyhow::Result<u8> {
+    let Loaded { suite, plugins } = ready(suites, host).await?;
+    let checks = pick(suite, only)?;
+    let dispatcher = host.dispatcher(plugins);
+    let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
+    let once = app::check::once(&checks, &dispatcher);
+    let mut once = std::pin::pin!(once);
+    let runs = tokio::select! {
+        runs = &mut once => runs,
+        () = shutdown.requested() => {
+            dispatcher.cut();
+            once.await
+        }
+    };
+    let text = match format {
+        Format::Human => report::human(&runs, screen),
+        Format::Json => report::json(&runs)?,
+        Format::Junit => report::junit(&runs)?,
+    };
+    console::print(&text)?;
+    Ok(report::exit_code(&runs))
+}
+
+fn pick(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {
+    for name in only {
+        if !suite.checks.iter().any(|check| check.name == *name) {
+            let similarity = |check: &&Arc<Check>| strsim::damerau_levenshtein(&check.name, name);
+            let nearest = suite
+                .checks
+                .iter()
+                .min_by_key(similarity)
+                .map(|check| check.name.clone());
+            return Err(NoSuchCheck {
+                name: name.clone(),
+                nearest,
+            });
+        }
+    }
+    let mut checks = suite.checks;
+    checks.retain(|check| only.is_empty() || only.contains(&check.name));
+    Ok(checks)
+}
+
+async fn validate(suites: &[PathBuf], host: &Host) -> anyhow::Result<u8> {
+    let Loaded { suite, .. } = ready(suites, host).await?;
+    console::print(&format!("ok: {}", counted(suite.checks.len(), "check")))?;
+    Ok(0)
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+async fn embedded(host: &Host) -> anyhow::Result<Vec<Plugin>> {
+    let mut plugins = Vec::new();
+    for (name, _) in EMBEDDED {
+        plugins.push(Plugin::load(name, &PluginSource::Embedded, &host.cache, &host.sandbox).await?);
+    }
+    Ok(plugins)
+}
+
+async fn plugin_list(host: &Host) -> anyhow::Result<u8> {
+    let mut text = String::new();
+    for plugin in embedded(host).await? {
+        let described = &plugin.description;
+        let digest = plugin.digest.get(..12).unwrap_or_default();
+        text += &format!(
+            "{:<6} {:<8} sha256:{digest}  {}\n",
+            plugin.name, described.version, described.summary
+        );
+    }
+    console::print(&text)?;
+    Ok(0)
+}
+
+async fn inspect(name: &str, only_schema: bool, host: &Host) -> anyhow::Result<u8> {
+    let source = match EMBEDDED.iter().any(|(known, _)| *known == name) {
+        true => PluginSource::Embedded,
+        false => PluginSource::File {
+            path: Path::new(name).to_owned(),
+            digest: None,
+        },
+    };
+    let plugin = Plugin::load(name, &source, &host.cache, &host.sandbox).await?;
+    let schema = serde_json::to_string_pretty(&plugin.config_schema)?;
+    let described = &plugin.description;
+    let text = match only_schema {
+        true => schema,
+        false => format!(
+            "name      {}\nversion   {}\nsummary   {}\ntarget    {}\ndigest    sha256:{}\ncontract  canary:check@0.1.0\n\nconfig schema:\n{schema}",
+            report::plain(&described.name),
+            report::plain(&described.version),
+            report::plain(&described.summary),
+            report::plain(&described.target_syntax),
+            plugin.digest,
+        ),
+    };
+    console::print(&text)?;
+    Ok(0)
+}
+
+async fn suite_schema(host: &Host) -> anyhow::Result<u8> {
+    let plugins = embedded(host).await?;
+    let facts: Vec<(String, PluginFacts)> = plugins
+        .iter()
+        .map(|plugin| (plugin.name.clone(), plugin.facts()))
+        .collect();
+    let facts: Vec<(&str, &PluginFacts)> = facts.iter().map(|(name, facts)| (name.as_str(), facts)).collect();
+    console::print(&serde_json::to_string_pretty(&schema(&facts))?)?;
+    Ok(0)
+}

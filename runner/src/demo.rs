@@ -1,0 +1,137 @@
+//! A bundled suite against bundled targets on loopback, the leaking one of the story included.
+
+mod certificates;
+mod live;
+mod suite;
+mod targets;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{self, Host};
+use crate::console;
+use crate::ledger::audit::Audit;
+use crate::outcome::Run;
+use crate::report::{Screen, human};
+use crate::signal::Shutdown;
+use crate::suite::Problems;
+use targets::Targets;
+
+/// How long runs may go on after the end was asked for.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The demo cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The bundled targets do not start.
+    #[error("cannot start the bundled targets")]
+    Targets(#[source] io::Error),
+    /// The certificates for the bundled targets cannot be made.
+    #[error("cannot make certificates for the bundled targets")]
+    Certificates(#[source] rcgen::Error),
+    /// The bundled suite cannot be written or read; a fault of this build.
+    #[error("the bundled suite is broken: {0}")]
+    Suite(#[source] Problems),
+    /// The bundled suite has no place on disk to be read from.
+    #[error("cannot write the bundled suite")]
+    Write(#[source] io::Error),
+    /// Signals or descriptors are out of reach.
+    #[error("the operating system refused")]
+    System(#[source] io::Error),
+}
+
+/// What the demo says of itself at its end.
+struct Ending {
+    /// Checks that ended otherwise than the suite says, by name.
+    surprises: Vec<String>,
+    unaccounted: u64,
+}
+
+/// Runs every bundled check once, prints, and says whether each ended as the suite says.
+///
+/// # Errors
+/// The demo cannot be shown.
+pub async fn once(host: &Host, screen: Screen) -> Result<bool, DemoError> {
+    let stage = Stage::set(host).await?;
+    let dispatcher = host.dispatcher(stage.loaded.plugins.clone());
+    // Compiled plugins and the runtime have their descriptors now: what is added from here on, checks add.
+    let audit = host.audit().map_err(DemoError::System)?;
+    let runs = app::check::once(&stage.loaded.suite.checks, &dispatcher).await;
+    let ending = stage.ending(host, audit, &runs)?;
+    let text = format!("{}\n{}", human(&runs, screen), ending.words(host, &runs));
+    console::print(&text).map_err(DemoError::System)?;
+    Ok(ending.is_as_told())
+}
+
+/// Runs the bundled suite at its cadence, with a live table, until a signal.
+///
+/// # Errors
+/// The demo cannot be shown.
+pub async fn live(host: &Host, screen: Screen) -> Result<bool, DemoError> {
+    let stage = Stage::set(host).await?;
+    let dispatcher = Arc::new(host.dispatcher(stage.loaded.plugins.clone()));
+    let audit = host.audit().map_err(DemoError::System)?;
+    let mut shutdown = Shutdown::listen().map_err(DemoError::System)?;
+    let checks = stage.loaded.suite.checks.clone();
+    let mut watcher = live::Watcher::start(checks.clone(), host, screen).map_err(DemoError::System)?;
+    app::serve::serve(checks, dispatcher, &mut watcher, shutdown.requested(), GRACE).await;
+    let runs = watcher.finish();
+    let ending = stage.ending(host, audit, &runs)?;
+    console::print(&ending.words(host, &runs)).map_err(DemoError::System)?;
+    Ok(ending.is_as_told())
+}
+
+/// The targets and the suite that looks at them.
+struct Stage {
+    targets: Targets,
+    loaded: app::load::Loaded,
+}
+
+impl Stage {
+    async fn set(host: &Host) -> Result<Self, DemoError> {
+        let targets = Targets::start().await?;
+        let loaded = suite::load(&targets, host).await?;
+        Ok(Self { targets, loaded })
+    }
+
+    fn ending(&self, host: &Host, audit: Audit, runs: &[Run]) -> Result<Ending, DemoError> {
+        let surprises = runs.iter().filter(|run| !suite::is_as_told(run));
+        // The targets' own ends of the connections are open in this process too.
+        let theirs = self.targets.open();
+        let unaccounted = audit
+            .unaccounted(host.sandbox.ledger())
+            .map_err(DemoError::System)?;
+        Ok(Ending {
+            surprises: surprises.map(|run| run.check.id.to_string()).collect(),
+            unaccounted: unaccounted.saturating_sub(theirs),
+        })
+    }
+}
+
+impl Ending {
+    fn is_as_told(&self) -> bool {
+        self.surprises.is_empty() && self.unaccounted == 0
+    }
+
+    fn words(&self, host: &Host, runs: &[Run]) -> String {
+        let ledger = host.sandbox.ledger();
+        let told = match self.surprises.as_slice() {
+            [] => format!(
+                "all {} checks ended as the demo says they should (some are meant to fail)",
+                runs.len()
+            ),
+            names => format!(
+                "these checks ended otherwise than the demo says: {}",
+                names.join(", ")
+            ),
+        };
+        format!(
+            "{told}\ndescriptors: {} lent of {}, {} reclaimed from plugins that kept them, {} unaccounted\n",
+            ledger.leased(),
+            ledger.capacity(),
+            ledger.reclaimed(),
+            self.unaccounted,
+        )
+    }
+}

@@ -1,0 +1,53 @@
+//! Certificates for the bundled targets, made at each start so that their dates are right.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls_pki_types::PrivateKeyDer;
+use time::{Duration, OffsetDateTime};
+
+use crate::net::tls::provider;
+
+/// The demo's own certificate authority.
+pub(super) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub(super) fn new() -> Result<Self, rcgen::Error> {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Canary demo authority");
+        Ok(Self {
+            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)?,
+        })
+    }
+
+    pub(super) fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A server for `localhost` whose certificate ends in `days`, or ended as many days ago.
+    pub(super) fn server(&self, days: i64) -> Result<Arc<ServerConfig>, rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
+        let now = OffsetDateTime::now_utc();
+        params.not_before = now - Duration::days(365);
+        params.not_after = now + Duration::days(days) + Duration::hours(1);
+        params.distinguished_name.push(DnType::CommonName, "localhost");
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        let chain = vec![certificate.der().clone(), self.issuer.der().clone()];
+        let key =
+            PrivateKeyDer::try_from(key.serialize_der()).map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+        match config {
+            Ok(Ok(config)) => Ok(Arc::new(config)),
+            Ok(Err(_)) | Err(_) => Err(rcgen::Error::CouldNotParseCertificate),
+        }
+    }
+}

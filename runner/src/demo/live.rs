@@ -1,0 +1,102 @@
+//! The live table.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::app::{Host, serve};
+use crate::console::{self, Console};
+use crate::ledger::Ledger;
+use crate::outcome::Run;
+use crate::publish::Board;
+use crate::report::{self, Screen};
+use crate::status::Transition;
+use crate::suite::Check;
+
+/// Between two pictures of the table.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// Draws the table anew on a terminal; elsewhere writes a line a transition, and the table at the end.
+pub(super) struct Watcher {
+    console: Console,
+    checks: Vec<Arc<Check>>,
+    ledger: Arc<Ledger>,
+    screen: Screen,
+    is_terminal: bool,
+    drawn_at: Option<Instant>,
+    /// Lines of the picture on the terminal.
+    height: usize,
+    last: Vec<Run>,
+}
+
+impl Watcher {
+    pub(super) fn start(checks: Vec<Arc<Check>>, host: &Host, screen: Screen) -> io::Result<Self> {
+        Ok(Self {
+            console: Console::start()?,
+            checks,
+            ledger: Arc::clone(host.sandbox.ledger()),
+            screen,
+            is_terminal: console::is_terminal(),
+            drawn_at: None,
+            height: 0,
+            last: Vec::new(),
+        })
+    }
+
+    /// The last run of each check that had one.
+    pub(super) fn finish(self) -> Vec<Run> {
+        self.last
+    }
+
+    fn picture(&self, board: &Board) -> String {
+        let account = board.account();
+        let finished: u64 = account.finished().values().sum();
+        let missed: u64 = account.missed().values().sum();
+        format!(
+            "{}\nruns: {} scheduled = {finished} finished + {missed} missed + {} under way   \
+             descriptors: {} lent of {}, {} reclaimed   Ctrl-C ends\n",
+            report::live(&board.rows(&self.checks), self.screen),
+            account.scheduled(),
+            board.under_way(),
+            self.ledger.leased(),
+            self.ledger.capacity(),
+            self.ledger.reclaimed(),
+        )
+    }
+
+    fn draw(&mut self, board: &Board) {
+        let picture = self.picture(board);
+        // Up to the first line of the last picture, and clear what is below.
+        let back = match self.height {
+            0 => String::new(),
+            height => format!("\x1b[{height}A\x1b[J"),
+        };
+        self.height = picture.lines().count();
+        self.console.print(format!("{back}{picture}"));
+        self.drawn_at = Some(Instant::now());
+    }
+}
+
+impl serve::Watcher for Watcher {
+    fn transition(&mut self, check: &Check, transition: &Transition) {
+        if !self.is_terminal {
+            self.console.print(format!(
+                "{}\n",
+                report::transition(check, transition, self.screen.colour)
+            ));
+        }
+    }
+
+    fn published(&mut self, board: &Board) {
+        self.last = self
+            .checks
+            .iter()
+            .filter_map(|check| board.last(&check.id).cloned())
+            .collect();
+        if self.is_terminal && self.drawn_at.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
+            self.draw(board);
+        }
+    }
+}
