@@ -138,13 +138,17 @@ impl Verdict {
         self
     }
 
-    /// Notes a network error as an assertion that fails, and in the attributes `error.reason` and `error.phase`.
+    /// Notes a network error as an assertion that fails, and as [`set_error`](Self::set_error) does.
     pub fn assert_net(&mut self, name: impl Into<String>, error: &NetError) -> &mut Self {
+        self.set_error(error).assert(name, Status::Fail, error.explain())
+    }
+
+    /// Sets the attributes `error.reason` and, where the error tells, `error.phase`.
+    pub fn set_error(&mut self, error: &NetError) -> &mut Self {
         if let Some(phase) = error.phase() {
             self.set_attribute("error.phase", phase.as_str());
         }
         self.set_attribute("error.reason", error.reason())
-            .assert(name, Status::Fail, error.explain())
     }
 
     /// Notes a number; `unit` is UCUM, such as `s`, `By` or `{record}`.

@@ -1,0 +1,122 @@
+//! What a suite writes under `config:`.
+
+use canary_sdk::tcp::IpFamily;
+use canary_sdk::tls::Settings;
+use canary_sdk::{ByteSize, Duration};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Bytes that one `expect` reads unless it says otherwise.
+pub const DEFAULT_MAX_BYTES: ByteSize = ByteSize::from_bytes(8192);
+
+/// How to connect, and what to say.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Addresses to try.
+    pub ip_family: IpFamily,
+    /// Local address to connect from.
+    pub source_address: Option<String>,
+    /// How long it may take to resolve, to connect and, with `tls`, to shake hands.
+    pub latency: Option<Latency>,
+    /// TLS from the first byte; `{}` takes the defaults.
+    pub tls: Option<Settings>,
+    /// The conversation, step by step. Without one a connection is enough.
+    #[schemars(length(max = 100))]
+    pub dialogue: Vec<Step>,
+}
+
+/// When a connection is too slow.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Latency {
+    /// Warn above this.
+    pub warn: Option<Duration>,
+    /// Fail above this.
+    pub fail: Option<Duration>,
+}
+
+/// One step of a conversation.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Text to send. `${name}` stands for what an earlier step captured, `$${` for `${`.
+    Send(String),
+    /// Bytes to send.
+    SendHex(Hex),
+    /// What must come.
+    Expect(Expect),
+    /// TLS from here on; `{}` takes the defaults.
+    StartTls(Settings),
+}
+
+/// What must come: exactly one of `matches`, `contains`, `equals` and `hex`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    { "required": ["matches"] }, { "required": ["contains"] }, { "required": ["equals"] }, { "required": ["hex"] },
+]))]
+pub struct Expect {
+    /// A regular expression that a line must match; lines before it are skipped. `(?<name>..)` captures.
+    pub matches: Option<String>,
+    /// Text that must come; what comes before it is skipped.
+    #[schemars(length(min = 1))]
+    pub contains: Option<String>,
+    /// Text that must come next, to the byte.
+    #[schemars(length(min = 1))]
+    pub equals: Option<String>,
+    /// Bytes that must come next.
+    pub hex: Option<Hex>,
+    /// Bytes to read at most.
+    pub max_bytes: ByteSize,
+    /// How long it may take.
+    pub within: Option<Duration>,
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        let (matches, contains, equals, hex, within) = Default::default();
+        Self {
+            matches,
+            contains,
+            equals,
+            hex,
+            max_bytes: DEFAULT_MAX_BYTES,
+            within,
+        }
+    }
+}
+
+/// Bytes in hexadecimal, blanks and colons between them allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(extend("pattern" = "^([0-9A-Fa-f]{2}[ :]?)+$"))]
+pub struct Hex(#[schemars(with = "String")] pub Vec<u8>);
+
+/// Why a text is not hexadecimal.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not bytes in hexadecimal such as `00 ff`")]
+pub struct HexError(String);
+
+impl TryFrom<String> for Hex {
+    type Error = HexError;
+
+    fn try_from(text: String) -> Result<Self, HexError> {
+        let digits: Vec<u32> = match text
+            .chars()
+            .filter(|c| !matches!(c, ' ' | ':'))
+            .map(|c| c.to_digit(16))
+            .collect()
+        {
+            Some(digits) => digits,
+            None => return Err(HexError(text)),
+        };
+        let (pairs, []) = digits.as_chunks::<2>() else {
+            return Err(HexError(text));
+        };
+        let bytes = pairs
+            .iter()
+            .map(|[high, low]| u8::try_from(high << 4 | low).unwrap_or_default());
+        Ok(Self(bytes.collect()))
+    }
+}
