@@ -6,6 +6,10 @@ use crate::endpoint::{Endpoint, EndpointError};
 use crate::timestamp::Timestamp;
 
 /// One attempt of one check: what to look at, and how.
+///
+/// There is no clock to ask for the date: `now` comes from the host, so that a test chooses it. What remains of the
+/// run need not be watched either, since every client gives up in time with
+/// [`NetError::Timeout`](crate::NetError::Timeout) and leaves a moment for the verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check<C> {
     /// The check's name in the suite.

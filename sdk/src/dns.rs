@@ -1,4 +1,14 @@
 //! Questions to the DNS.
+//!
+//! ```
+//! use canary_sdk::dns;
+//! use canary_sdk::fake::{FakeHost, reply};
+//!
+//! let host = FakeHost::new().dns("example.com", "MX", Ok(reply("example.com", "MX", ["10 mail.example.com."])));
+//! let reply = host.enter(|| dns::query("example.com", "MX", None))?;
+//! assert_eq!(reply.answers[0].data, "10 mail.example.com.");
+//! # Ok::<(), canary_sdk::NetError>(())
+//! ```
 
 use std::time::Duration;
 

@@ -125,6 +125,14 @@ impl fmt::Display for ResourceKind {
 }
 
 /// Why the host could not do what the probe asked.
+///
+/// ```
+/// use canary_sdk::{NetError, Phase};
+///
+/// let error = NetError::Timeout(Phase::Handshake);
+/// assert_eq!(error.explain(), "handshake: timed out"); // for a person
+/// assert_eq!(error.reason(), "timeout"); // for a label
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
     /// The suite grants this check no such destination. The text names it.

@@ -8,6 +8,14 @@ use crate::backend::Moment;
 ///
 /// Prefer the timings of the clients where they say what is needed: the host takes them close to the socket.
 /// Under the [fake host](crate::fake) time passes only as its scripts say, so that no test sleeps.
+///
+/// ```
+/// use canary_sdk::{Stopwatch, Verdict};
+///
+/// let stopwatch = Stopwatch::start();
+/// let mut verdict = Verdict::pass("authenticated");
+/// verdict.measure_time("login.duration", stopwatch.elapsed());
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Moment);
 

@@ -2,6 +2,18 @@
 //!
 //! Fetching a certificate and judging it are apart: with [`Options::require_valid`] off, an expired or untrusted
 //! chain is reported in full, and [`Session::verified`] tells why it is not trusted.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), canary_sdk::Error> {
+//! use canary_sdk::{tcp, tls};
+//!
+//! let connection = tcp::connect(&"example.com:443".parse()?)?;
+//! let session = connection.start_tls(&tls::Options::new().alpn(["h2"]).require_valid(false))?;
+//! if let (Err(reason), Some(leaf)) = (&session.verified, session.leaf()) {
+//!     canary_sdk::log::warn(&format!("{reason}; {} ends {}", leaf.subject, leaf.not_after));
+//! }
+//! # Ok(()) }
+//! ```
 
 use std::fmt;
 use std::net::IpAddr;

@@ -9,7 +9,7 @@ use crate::{dns, http, tls};
 
 const DAY: i64 = 86_400;
 
-/// An EC certificate for one name, valid from 30 days before [`NOW`](super::NOW) to 60 days after.
+/// An EC certificate for one name, valid from 30 days before [`NOW`] to 60 days after.
 pub fn certificate(name: &str) -> tls::Certificate {
     tls::Certificate {
         der: vec![0x30],

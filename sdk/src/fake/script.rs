@@ -10,6 +10,17 @@ use crate::tls;
 ///
 /// The peer sends as soon as the probe reads and waits for what it expects. A probe that reads while the peer
 /// waits gets a time-out, as it would in life; one that writes something else fails the test.
+///
+/// ```
+/// use canary_sdk::fake::{Script, certificate, session};
+///
+/// let mail = Script::new()
+///     .send("220 ready\r\n")
+///     .expect("STARTTLS\r\n")
+///     .send("220 go ahead\r\n")
+///     .tls(session([certificate("mail.example.com")]))
+///     .silence();
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Script {
     pub(super) connect: Option<NetError>,

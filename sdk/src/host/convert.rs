@@ -13,30 +13,29 @@ use crate::timestamp::Timestamp;
 use crate::verdict::{Assertion, Measurement, Status, Verdict};
 use crate::{Description, Request, dns, http, tls};
 
-impl From<types::Phase> for Phase {
-    fn from(phase: types::Phase) -> Self {
-        match phase {
-            types::Phase::Resolve => Self::Resolve,
-            types::Phase::Connect => Self::Connect,
-            types::Phase::Handshake => Self::Handshake,
-            types::Phase::Send => Self::Send,
-            types::Phase::Wait => Self::Wait,
-            types::Phase::Receive => Self::Receive,
+/// Enums with the same variants on both sides.
+macro_rules! same_variants {
+    ($($from:path => $into:path: $($variant:ident)+;)+) => {$(
+        impl From<$from> for $into {
+            fn from(value: $from) -> Self {
+                match value {
+                    $(<$from>::$variant => Self::$variant,)+
+                }
+            }
         }
-    }
+    )+};
 }
 
-impl From<types::ResourceKind> for ResourceKind {
-    fn from(kind: types::ResourceKind) -> Self {
-        match kind {
-            types::ResourceKind::Sockets => Self::Sockets,
-            types::ResourceKind::Fds => Self::Fds,
-            types::ResourceKind::Connections => Self::Connections,
-            types::ResourceKind::Lookups => Self::Lookups,
-            types::ResourceKind::BytesIn => Self::BytesIn,
-            types::ResourceKind::BytesOut => Self::BytesOut,
-        }
-    }
+same_variants! {
+    types::Phase => Phase: Resolve Connect Handshake Send Wait Receive;
+    types::ResourceKind => ResourceKind: Sockets Fds Connections Lookups BytesIn BytesOut;
+    IpFamily => types::IpFamily: Any Ipv4 Ipv6;
+    tls::Version => wit_tls::Version: Tls12 Tls13;
+    wit_tls::Version => tls::Version: Tls12 Tls13;
+    http::Version => wit_http::Version: Http10 Http11 Http2;
+    wit_http::Version => http::Version: Http10 Http11 Http2;
+    Level => wit_log::Level: Trace Debug Info Warn Error;
+    Status => wit_probe::Status: Pass Warn Fail;
 }
 
 impl From<types::NetError> for NetError {
@@ -62,16 +61,6 @@ impl From<types::NetError> for NetError {
     }
 }
 
-impl From<IpFamily> for types::IpFamily {
-    fn from(family: IpFamily) -> Self {
-        match family {
-            IpFamily::Any => Self::Any,
-            IpFamily::Ipv4 => Self::Ipv4,
-            IpFamily::Ipv6 => Self::Ipv6,
-        }
-    }
-}
-
 impl From<types::Timings> for Timings {
     fn from(timings: types::Timings) -> Self {
         Self {
@@ -93,15 +82,6 @@ impl From<wit_tcp::ConnectionInfo> for ConnectionInfo {
             timings: info.timings.into(),
             bytes_in: info.bytes_in,
             bytes_out: info.bytes_out,
-        }
-    }
-}
-
-impl From<tls::Version> for wit_tls::Version {
-    fn from(version: tls::Version) -> Self {
-        match version {
-            tls::Version::Tls12 => Self::Tls12,
-            tls::Version::Tls13 => Self::Tls13,
         }
     }
 }
@@ -144,26 +124,13 @@ impl From<wit_tls::Session> for tls::Session {
         let chain =
             |certificates: Vec<wit_tls::Certificate>| certificates.into_iter().map(Into::into).collect();
         Self {
-            version: match session.version {
-                wit_tls::Version::Tls12 => tls::Version::Tls12,
-                wit_tls::Version::Tls13 => tls::Version::Tls13,
-            },
+            version: session.version.into(),
             cipher_suite: session.cipher_suite,
             alpn: session.alpn,
             chain: chain(session.chain),
             verified_chain: session.verified_chain.map(chain),
             verified: session.verified,
             ocsp_staple: session.ocsp_staple,
-        }
-    }
-}
-
-impl From<http::Version> for wit_http::Version {
-    fn from(version: http::Version) -> Self {
-        match version {
-            http::Version::Http10 => Self::Http10,
-            http::Version::Http11 => Self::Http11,
-            http::Version::Http2 => Self::Http2,
         }
     }
 }
@@ -205,11 +172,7 @@ impl From<wit_http::Response> for http::Response {
     fn from(response: wit_http::Response) -> Self {
         Self {
             status: response.status,
-            version: match response.version {
-                wit_http::Version::Http10 => http::Version::Http10,
-                wit_http::Version::Http11 => http::Version::Http11,
-                wit_http::Version::Http2 => http::Version::Http2,
-            },
+            version: response.version.into(),
             headers: response.headers,
             body: response.body,
             truncated: response.truncated,
@@ -246,18 +209,6 @@ impl From<wit_dns::Reply> for dns::Reply {
     }
 }
 
-impl From<Level> for wit_log::Level {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Trace => Self::Trace,
-            Level::Debug => Self::Debug,
-            Level::Info => Self::Info,
-            Level::Warn => Self::Warn,
-            Level::Error => Self::Error,
-        }
-    }
-}
-
 impl From<wit_probe::Request> for Request {
     fn from(request: wit_probe::Request) -> Self {
         Self {
@@ -279,16 +230,6 @@ impl From<Description> for wit_probe::Description {
             summary: description.summary,
             config_schema: description.config_schema,
             target_syntax: description.target_syntax,
-        }
-    }
-}
-
-impl From<Status> for wit_probe::Status {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Pass => Self::Pass,
-            Status::Warn => Self::Warn,
-            Status::Fail => Self::Fail,
         }
     }
 }
