@@ -204,6 +204,7 @@ impl From<wit_http::Hop> for http::Hop {
 impl From<wit_http::Response> for http::Response {
     fn from(response: wit_http::Response) -> Self {
         Self {
+            url: response.url,
             status: response.status,
             version: match response.version {
                 wit_http::Version::Http10 => http::Version::Http10,
