@@ -208,6 +208,8 @@ pub struct Hop {
 /// A response, with what is known about how it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
+    /// Where it came from: the URL asked for, or that of the last redirect.
+    pub url: String,
     /// Such as 200.
     pub status: u16,
     /// The version that was spoken.

@@ -1,1 +1,35 @@
-//! A plugin.
+//! The built-in plugin `http`: sends one request, follows its redirects, and judges the answer.
+
+mod config;
+mod expect;
+mod report;
+mod request;
+mod text;
+
+pub use config::Config;
+
+use canary_sdk::{Check, Error, Probe, Verdict};
+
+/// Sends one HTTP request and judges the answer.
+#[derive(Debug)]
+pub struct Http;
+
+impl Probe for Http {
+    type Config = Config;
+    const NAME: &'static str = "http";
+    const SUMMARY: &'static str =
+        "Sends an HTTP request and judges status, headers, body, JSON, latency and certificate";
+    const TARGET_SYNTAX: &'static str = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]";
+
+    fn run(check: &Check<Config>) -> Result<Verdict, Error> {
+        let response = request::build(&check.target, &check.config)?.send()?;
+        let mut verdict = report::describe(&check.target, &response, check.now);
+        expect::judge(&check.config.expect, &response, check.now, &mut verdict)?;
+        Ok(verdict)
+    }
+}
+
+canary_sdk::export_probe!(Http);
+
+#[cfg(test)]
+mod tests;

@@ -88,6 +88,8 @@ pub struct Hop {
 /// The answer of the last hop.
 #[derive(Debug, Clone)]
 pub struct Response {
+    /// That of the last hop.
+    pub url: String,
     /// Such as 200.
     pub status: u16,
     /// As spoken.
@@ -220,6 +222,7 @@ impl Client {
         timings.wait = answer.wait;
         timings.receive = answer.receive;
         Ok(Response {
+            url: request.url.to_string(),
             status: answer.head.status.as_u16(),
             version,
             headers: answer.head.headers,

@@ -112,6 +112,9 @@ pub(crate) fn send(request: http::Request) -> Result<http::Response, NetError> {
     host.0.borrow_mut().requests.push(request.clone());
     let responder = host.0.borrow().responder.clone().ok_or(NetError::Refused)?;
     let mut response = responder(&request)?;
+    if response.url.is_empty() {
+        response.url.clone_from(&request.url);
+    }
     let max_body = usize::try_from(request.options.max_body).unwrap_or(usize::MAX);
     response.body_length = response
         .body_length

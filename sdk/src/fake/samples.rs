@@ -41,7 +41,7 @@ pub fn session(chain: impl IntoIterator<Item = tls::Certificate>) -> tls::Sessio
     }
 }
 
-/// An empty HTTP/1.1 response that took 10 ms.
+/// An empty HTTP/1.1 response that took 10 ms. Its URL is that of the request unless a test sets one.
 pub fn response(status: u16) -> http::Response {
     let timings = Timings {
         connect: Some(Duration::from_millis(1)),
@@ -49,6 +49,7 @@ pub fn response(status: u16) -> http::Response {
         ..Timings::default()
     };
     http::Response {
+        url: String::new(),
         status,
         version: http::Version::Http11,
         headers: Vec::new(),

@@ -171,6 +171,7 @@ impl From<wit_http::Hop> for http::Hop {
 impl From<wit_http::Response> for http::Response {
     fn from(response: wit_http::Response) -> Self {
         Self {
+            url: response.url,
             status: response.status,
             version: response.version.into(),
             headers: response.headers,

@@ -68,6 +68,7 @@ impl From<Response> for http::Response {
     fn from(response: Response) -> Self {
         let headers = response.headers.iter();
         Self {
+            url: response.url,
             status: response.status,
             version: match response.version {
                 HttpVersion::Http10 => http::Version::Http10,

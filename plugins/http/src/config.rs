@@ -1,0 +1,139 @@
+//! What a suite writes under `config:`.
+//!
+//! Nothing here is `Debug`: headers, bodies and credentials must not end up in a text by accident.
+
+mod one_or_many;
+
+use std::collections::BTreeMap;
+
+use canary_sdk::http::Version;
+use canary_sdk::tcp::IpFamily;
+use canary_sdk::{Error, tls};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::expect::Expect;
+pub(crate) use one_or_many::{OneOrMany, add_type};
+
+/// The request to send, and what is expected of the answer.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The request method.
+    #[schemars(regex(pattern = r"^[A-Z]+(-[A-Z]+)*$"))]
+    pub(crate) method: String,
+    /// Request headers: a name and its value, or a list of values that are sent one after the other.
+    pub(crate) headers: BTreeMap<String, OneOrMany<String>>,
+    /// The request body, as it is sent. `${file:PATH}` puts a file here.
+    pub(crate) body: Option<String>,
+    /// The request body as JSON; sets `content-type: application/json` where `headers` has none.
+    pub(crate) body_json: Option<Value>,
+    /// Sends user name and password (RFC 7617).
+    pub(crate) basic_auth: Option<BasicAuth>,
+    /// Sends `authorization: Bearer` with this token.
+    pub(crate) bearer_token: Option<String>,
+    /// Whether to follow redirects. If not, the redirect itself is judged.
+    pub(crate) follow_redirects: bool,
+    /// How many redirects to follow; one more is a failure.
+    #[schemars(range(max = 20))]
+    pub(crate) max_redirects: u32,
+    /// Speaks this version of HTTP and no other; default: HTTP/2 or 1.1 as the server prefers over TLS, else 1.1.
+    pub(crate) version: Option<Version>,
+    /// Which addresses of the host to try.
+    pub(crate) ip_family: IpFamily,
+    /// `HOST:PORT` to connect to in place of the URL's, which still names the `host` header and the certificate.
+    #[schemars(regex(pattern = r"^\S+:[0-9]+$"))]
+    pub(crate) connect_to: Option<String>,
+    /// URL of an HTTP proxy to go through.
+    #[schemars(regex(pattern = r"^http://"))]
+    pub(crate) proxy: Option<String>,
+    /// How to shake hands with an `https` target.
+    pub(crate) tls: Option<Tls>,
+    /// Adds `traceparent`, so that the service's own trace joins that of the run.
+    pub(crate) propagate_trace: bool,
+    /// What is expected of the answer.
+    pub(crate) expect: Expect,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            method: "GET".into(),
+            headers: BTreeMap::new(),
+            body: None,
+            body_json: None,
+            basic_auth: None,
+            bearer_token: None,
+            follow_redirects: true,
+            max_redirects: 10,
+            version: None,
+            ip_family: IpFamily::Any,
+            connect_to: None,
+            proxy: None,
+            tls: None,
+            propagate_trace: false,
+            expect: Expect::default(),
+        }
+    }
+}
+
+/// A user name and a password.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BasicAuth {
+    /// The user name, without a colon.
+    #[schemars(regex(pattern = r"^[^:]*$"))]
+    pub(crate) username: String,
+    /// The password.
+    pub(crate) password: String,
+}
+
+/// How to shake hands. The SDK's settings have `alpn` as well, which is for `version` to decide here.
+#[derive(Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// PEM of the authorities to trust; default: the host's store.
+    ca: Option<String>,
+    /// PEM of the client's certificate chain.
+    client_cert: Option<String>,
+    /// PEM of the client's key.
+    client_key: Option<String>,
+    /// Name sent as SNI and matched against the certificate; default: the host of the URL.
+    server_name: Option<String>,
+    /// The oldest version to agree on.
+    min_version: Option<tls::Version>,
+    /// The newest version to agree on.
+    max_version: Option<tls::Version>,
+    /// Whether a certificate chain that does not verify is a failure. If not, the request goes on.
+    trusted: bool,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            ca: None,
+            client_cert: None,
+            client_key: None,
+            server_name: None,
+            min_version: None,
+            max_version: None,
+            trusted: true,
+        }
+    }
+}
+
+impl Tls {
+    /// The options that these settings ask for.
+    pub(crate) fn options(&self) -> Result<tls::Options, Error> {
+        Ok(tls::Options {
+            server_name: self.server_name.clone(),
+            alpn: Vec::new(),
+            min_version: self.min_version,
+            max_version: self.max_version,
+            ca_certificates: self.ca.clone(),
+            client_identity: tls::client_identity(self.client_cert.as_deref(), self.client_key.as_deref())?,
+            require_valid: self.trusted,
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! Statuses, and the version they came with.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use canary_sdk::Assertion;
+use canary_sdk::http::Version;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+/// Accepted when a suite names nothing else.
+pub(super) const DEFAULT: &[Range] = &[Range {
+    first: 200,
+    last: 299,
+}];
+
+/// A status such as `200`, or a range of them such as `301-302`, both ends included.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "Written")]
+pub(super) struct Range {
+    first: u16,
+    last: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a status such as `200` or a range such as `301-302`"
+)]
+enum Written {
+    Number(u16),
+    Text(String),
+}
+
+impl TryFrom<Written> for Range {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let (first, last) = match &written {
+            Written::Number(status) => (Some(*status), Some(*status)),
+            Written::Text(text) => {
+                let (first, last) = text.split_once('-').unwrap_or((text, text));
+                (first.parse().ok(), last.parse().ok())
+            }
+        };
+        match (first, last) {
+            (Some(first @ 100..=999), Some(last @ 100..=999)) if first <= last => Ok(Self { first, last }),
+            _ => Err(format!(
+                "`{written}` is not a status such as `200` or a range such as `301-302`"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(status) => status.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.first == self.last {
+            true => write!(f, "{}", self.first),
+            false => write!(f, "{}-{}", self.first, self.last),
+        }
+    }
+}
+
+impl JsonSchema for Range {
+    fn schema_name() -> Cow<'static, str> {
+        "StatusRange".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["integer", "string"],
+            "minimum": 100,
+            "maximum": 999,
+            "pattern": "^[1-9][0-9]{2}(-[1-9][0-9]{2})?$",
+        })
+    }
+}
+
+/// Whether the status is one of those.
+pub(super) fn judge(accepted: &[Range], status: u16) -> Assertion {
+    let phrase = reason_phrase(status).unwrap_or_default();
+    let shown = format!("{status} {phrase}");
+    let shown = shown.trim_end();
+    if accepted
+        .iter()
+        .any(|range| (range.first..=range.last).contains(&status))
+    {
+        return Assertion::new("status", true, shown);
+    }
+    let accepted: Vec<_> = accepted.iter().map(Range::to_string).collect();
+    Assertion::new(
+        "status",
+        false,
+        format!("{shown} is not in {}", accepted.join(", ")),
+    )
+}
+
+/// Whether this version was spoken.
+pub(super) fn judge_version(expected: Version, spoken: Version) -> Assertion {
+    let message = match expected == spoken {
+        true => format!("HTTP/{spoken}"),
+        false => format!("HTTP/{spoken}, not HTTP/{expected}"),
+    };
+    Assertion::new("version", expected == spoken, message)
+}
+
+/// The usual words for a status (RFC 9110); a response does not have to send them.
+pub(crate) const fn reason_phrase(status: u16) -> Option<&'static str> {
+    Some(match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Content",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        451 => "Unavailable For Legal Reasons",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => return None,
+    })
+}

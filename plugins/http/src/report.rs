@@ -1,0 +1,105 @@
+//! What is told of every answer, whatever is expected of it.
+
+use std::time::Duration;
+
+use canary_sdk::http::Response;
+use canary_sdk::tcp::Timings;
+use canary_sdk::{Measurement, Phase, Timestamp, Verdict};
+
+use crate::expect::reason_phrase;
+use crate::text;
+
+/// A verdict that passes, with summary, measurements and attributes.
+pub(crate) fn describe(target: &str, response: &Response, now: Timestamp) -> Verdict {
+    let mut verdict = Verdict::pass(summary(response));
+    measure(response, now, &mut verdict);
+    verdict
+        .set_attribute("url.full", text::public_url(target))
+        .set_attribute("http.response.status_code", response.status.to_string())
+        .set_attribute("network.protocol.version", response.version.to_string())
+        .set_attribute("network.peer.address", response.peer.as_str());
+    if !response.hops.is_empty() {
+        verdict
+            .set_attribute("http.redirects", response.hops.len().to_string())
+            .set_attribute("url.final", text::public_url(&response.url));
+    }
+    if let Some(Err(reason)) = response.tls.as_ref().map(|tls| &tls.verified) {
+        verdict.set_attribute("tls.untrusted", reason.as_str());
+    }
+    verdict
+}
+
+/// From the first look-up to the last byte, redirects included.
+pub(crate) fn total(response: &Response) -> Duration {
+    timings(response).map(Timings::total).sum()
+}
+
+/// `200 OK in 34ms, 1.2 KiB`.
+fn summary(response: &Response) -> String {
+    let mut line = response.status.to_string();
+    if let Some(phrase) = reason_phrase(response.status) {
+        line.push(' ');
+        line.push_str(phrase);
+    }
+    line.push_str(" in ");
+    line.push_str(&text::time(total(response)));
+    if let Some(bytes) = size(response) {
+        line.push_str(", ");
+        line.push_str(&text::size(bytes));
+    }
+    line
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a size beyond 2^53 bytes is not to be expected"
+)]
+fn measure(response: &Response, now: Timestamp, verdict: &mut Verdict) {
+    verdict.measure("http.status", response.status.into(), "{status_code}");
+    if let Some(bytes) = size(response) {
+        verdict.measure("http.response.size", bytes as f64, "By");
+    }
+    verdict.measure_time("http.duration", total(response));
+    for (phase, time) in phases(response) {
+        verdict.push_measurement(Measurement {
+            name: "http.phase.duration".into(),
+            value: time.as_secs_f64(),
+            unit: "s".into(),
+            attributes: vec![("phase".into(), phase.as_str().into())],
+        });
+    }
+    if let Some(leaf) = response.tls.as_ref().and_then(|tls| tls.leaf()) {
+        verdict.measure("certificate.days_left", leaf.days_left(now), "d");
+    }
+}
+
+/// Bytes of body that came, or that were announced when the body was not read.
+fn size(response: &Response) -> Option<u64> {
+    match response.body_length {
+        0 if response.truncated => response.header("content-length")?.parse().ok(),
+        read => Some(read),
+    }
+}
+
+/// The phases that happened, each summed up over all redirects.
+fn phases(response: &Response) -> impl Iterator<Item = (Phase, Duration)> {
+    type Part = fn(&Timings) -> Option<Duration>;
+    let parts: [(Phase, Part); 6] = [
+        (Phase::Resolve, |timings| timings.resolve),
+        (Phase::Connect, |timings| timings.connect),
+        (Phase::Handshake, |timings| timings.handshake),
+        (Phase::Send, |timings| timings.send),
+        (Phase::Wait, |timings| timings.wait),
+        (Phase::Receive, |timings| timings.receive),
+    ];
+    parts.into_iter().filter_map(move |(phase, part)| {
+        let happened = timings(response).filter_map(part);
+        happened.reduce(|sum, time| sum + time).map(|sum| (phase, sum))
+    })
+}
+
+/// Of every hop, the last one included.
+fn timings(response: &Response) -> impl Iterator<Item = &Timings> {
+    let hops = response.hops.iter().map(|hop| &hop.timings);
+    hops.chain([&response.timings])
+}

@@ -1,0 +1,186 @@
+//! The plugin as a whole, on the fake host.
+
+use canary_sdk::fake::{self, FakeHost};
+use canary_sdk::http::Response;
+use canary_sdk::{NetError, Phase, Status, Verdict};
+use serde_json::{Value, json};
+
+use crate::Http;
+
+const URL: &str = "https://me.example.com/health?token=sesame";
+
+fn run(config: Value, response: Response) -> Verdict {
+    FakeHost::new()
+        .http(move |_| Ok(response.clone()))
+        .run::<Http>(URL, config)
+        .unwrap()
+}
+
+#[test]
+fn a_good_answer_passes_in_one_line() {
+    let response = Response {
+        body_length: 1229,
+        ..fake::response(200)
+    };
+    let verdict = run(json!({}), response);
+    assert_eq!(verdict.status(), Status::Pass);
+    assert_eq!(verdict.summary(), "200 OK in 10ms, 1.2 KiB");
+    assert_eq!(verdict.assertion("status").unwrap().message, "200 OK");
+    assert_eq!(verdict.assertions().len(), 1);
+}
+
+#[test]
+fn a_bad_answer_says_what_is_wrong_with_it() {
+    let verdict = run(json!({ "expect": { "version": "2" } }), fake::response(503));
+    assert_eq!(verdict.status(), Status::Fail);
+    assert_eq!(
+        verdict.summary(),
+        "status: 503 Service Unavailable is not in 200-299 (and 1 more)"
+    );
+    assert_eq!(
+        verdict.assertion("version").unwrap().message,
+        "HTTP/1.1, not HTTP/2"
+    );
+}
+
+#[test]
+fn a_network_error_is_a_fail_with_its_phase() {
+    let host = FakeHost::new().http(|_| Err(NetError::Timeout(Phase::Wait)));
+    let verdict = host.run::<Http>(URL, json!({})).unwrap();
+    assert_eq!(
+        (verdict.status(), verdict.summary().as_str()),
+        (Status::Fail, "wait: timed out")
+    );
+    assert_eq!(verdict.attribute("error.phase"), Some("wait"));
+}
+
+#[test]
+fn it_measures_status_size_and_phases_over_all_redirects() {
+    let last = fake::response(200);
+    let hop = canary_sdk::http::Hop {
+        url: "https://example.com/old".into(),
+        status: 301,
+        peer: "192.0.2.1:443".into(),
+        timings: last.timings,
+    };
+    let response = Response {
+        url: "https://example.com/new?code=1".into(),
+        hops: vec![hop],
+        tls: Some(fake::session([fake::certificate("example.com")])),
+        body_length: 512,
+        ..last
+    };
+    let verdict = run(json!({}), response);
+    assert_eq!(verdict.measurement("http.status"), Some(200.0));
+    assert_eq!(verdict.measurement("http.response.size"), Some(512.0));
+    assert_eq!(verdict.measurement("http.duration"), Some(0.02));
+    assert_eq!(verdict.measurement("certificate.days_left"), Some(60.0));
+    let phases = verdict
+        .measurements()
+        .iter()
+        .filter(|m| m.name == "http.phase.duration");
+    let phases: Vec<_> = phases.map(|m| (m.attributes[0].1.as_str(), m.value)).collect();
+    assert_eq!(phases, [("connect", 0.002), ("wait", 0.018)]);
+    assert_eq!(verdict.attribute("http.redirects"), Some("1"));
+    assert_eq!(verdict.attribute("url.final"), Some("https://example.com/new?…"));
+}
+
+#[test]
+fn a_body_that_was_not_read_is_as_long_as_announced() {
+    let response = Response {
+        headers: vec![("Content-Length".into(), b"5000000".to_vec())],
+        truncated: true,
+        ..fake::response(200)
+    };
+    let verdict = run(json!({}), response.clone());
+    assert_eq!(verdict.measurement("http.response.size"), Some(5_000_000.0));
+    let verdict = run(
+        json!({}),
+        Response {
+            headers: Vec::new(),
+            ..response
+        },
+    );
+    assert_eq!(verdict.measurement("http.response.size"), None);
+    assert_eq!(verdict.summary(), "200 OK in 10ms");
+}
+
+#[test]
+fn what_is_secret_stays_out_of_every_text() {
+    let config = json!({
+        "headers": { "x-api-key": "sesame" },
+        "basic_auth": { "username": "sesame", "password": "sesame" },
+        "body": "sesame",
+        "expect": {
+            "status": 500,
+            "headers": { "x-missing": { "matches": "a" } },
+            "final_url": "https://elsewhere/?sesame",
+            "json": { "$.a": 1 },
+        },
+    });
+    let verdict = run(config, fake::response(200));
+    assert_eq!(
+        verdict.attribute("url.full"),
+        Some("https://me.example.com/health?…")
+    );
+    assert_eq!(verdict.status(), Status::Fail);
+    let told = format!("{verdict:?}");
+    assert!(!told.contains("sesame") && !told.contains("c2VzYW1l"), "{told}");
+}
+
+#[test]
+fn a_chain_that_does_not_verify_is_told_when_it_does_not_matter() {
+    let mut session = fake::session([fake::certificate("me.example.com")]);
+    session.verified = Err("unknown issuer".into());
+    let response = Response {
+        tls: Some(session),
+        ..fake::response(200)
+    };
+    let verdict = run(json!({ "tls": { "trusted": false } }), response);
+    assert_eq!(verdict.status(), Status::Pass);
+    assert_eq!(verdict.attribute("tls.untrusted"), Some("unknown issuer"));
+}
+
+#[test]
+fn a_misspelt_key_is_named() {
+    let error = |config: Value| FakeHost::new().run::<Http>(URL, config).unwrap_err();
+    assert!(error(json!({ "metod": "GET" })).contains("unknown field `metod`"));
+    assert!(error(json!({ "expect": { "body": { "contain": "x" } } })).contains("`expect.body.contain`"));
+    let rule = error(json!({ "expect": { "headers": { "x": { "equal": "x" } } } }));
+    assert!(
+        rule.contains("`expect.headers.x`") && rule.contains("unknown field `equal`"),
+        "{rule}"
+    );
+    assert!(
+        error(json!({ "expect": { "headers": { "x": 1 } } })).contains("expected one of: object, string")
+    );
+}
+
+#[test]
+fn every_key_of_the_schema_is_described() {
+    let schema = canary_sdk::describe::<Http>("0.1.0").config_schema;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let mut missing = Vec::new();
+    undescribed("", &schema, &mut missing);
+    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(schema["properties"]["method"]["default"], "GET");
+}
+
+fn undescribed(path: &str, schema: &Value, missing: &mut Vec<String>) {
+    match schema {
+        Value::Object(keys) => {
+            for (key, value) in keys {
+                let path = format!("{path}/{key}");
+                if let (Some(Value::Object(properties)), "properties") = (schema.get(key), key.as_str()) {
+                    let bare = properties
+                        .iter()
+                        .filter(|(_, property)| property.get("description").is_none());
+                    missing.extend(bare.map(|(name, _)| format!("{path}/{name}")));
+                }
+                undescribed(&path, value, missing);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| undescribed(path, value, missing)),
+        _ => {}
+    }
+}
