@@ -54,7 +54,7 @@ pub(super) fn file(
         has_checks: false,
     };
     let mut reader = Reader { source, report, subject: String::new() };
-    for entry in reader.mapping("a suite", root, &FILE_KEYS).unwrap_or_default() {
+    for entry in reader.mapping("a suite: ", root, &FILE_KEYS).unwrap_or_default() {
         match &*entry.key {
             "defaults" => {
                 file.defaults_at = Some(entry.at);
@@ -74,7 +74,7 @@ pub(super) fn file(
 fn defaults(reader: &mut Reader<'_>, entry: &Entry) -> Settings {
     let mut settings = Settings::default();
     reader.subject = "`defaults`: ".to_owned();
-    for entry in reader.mapping("settings", &entry.value, &settings::KEYS).unwrap_or_default() {
+    for entry in reader.mapping("", &entry.value, &settings::KEYS).unwrap_or_default() {
         settings.read(reader, entry);
     }
     reader.subject.clear();
@@ -103,7 +103,7 @@ fn plugin(reader: &mut Reader<'_>, entry: &Entry) -> Option<PluginDeclaration> {
         reader.problem_with(entry.at, "this is no name for a plugin", Some(hint));
     }
     let (mut path, mut digest) = (None, None);
-    for field in reader.mapping("a plugin", &entry.value, &PLUGIN_KEYS)? {
+    for field in reader.mapping("", &entry.value, &PLUGIN_KEYS)? {
         match &*field.key {
             "path" => path = Some(reader.text(field, MAX_PATH)?),
             "digest" => digest = Some(read_digest(reader, field)?),

@@ -12,7 +12,7 @@ use super::raw::RawFile;
 use super::secrets::Secrets;
 use super::settings::Settings;
 use super::tree::quoted;
-use super::{Check, CheckId, Config, PluginFacts, Suite, chain};
+use super::{Check, CheckId, Config, PluginFacts, Suite, chain, units};
 use crate::grant::Grants;
 use crate::quota::{Quota, QuotaKind};
 
@@ -134,9 +134,9 @@ impl Judge<'_> {
 
 /// A duration, and where it comes from when not from where the problem is.
 fn origin(value: Duration, own: Option<Located<Duration>>, all: Option<Located<Duration>>) -> String {
-    let shown = humantime::format_duration(value);
+    let shown = units::show(value);
     match (own, all) {
-        (Some(_), _) => shown.to_string(),
+        (Some(_), _) => shown,
         (None, Some(_)) => format!("{shown}, from `defaults`"),
         (None, None) => format!("{shown}, the default"),
     }
@@ -174,7 +174,7 @@ fn grants(
         .map_err(|error| {
             // The causes quote parts of the target.
             let reason = if target.secrets.is_empty() { chain(&error) } else { error.to_string() };
-            reader.problem(target.at, format!("the target {}: {reason}", quoted(&target.target.to_string())));
+            reader.problem(target.at, format!("{}: {reason}", quoted(&target.target.to_string())));
         })
         .ok()
 }
