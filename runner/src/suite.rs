@@ -71,8 +71,8 @@ impl fmt::Display for CheckId {
     }
 }
 
-/// One configured thing to run.
-#[derive(Debug, Clone)]
+/// One configured thing to run. `Debug` shows which one: grants hold the host of a target, and that may be secret.
+#[derive(Clone)]
 pub struct Check {
     /// Stable identity.
     pub id: CheckId,
@@ -104,6 +104,16 @@ pub struct Check {
     pub config: Config,
     /// What must be cut out of all that the guest says before it leaves.
     pub secrets: Secrets,
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Check")
+            .field("id", &self.id)
+            .field("plugin", &self.plugin)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is examined. `Display` and `Debug` show `***` in place of interpolated values.

@@ -137,7 +137,7 @@ fn check(
     node: &Node,
     interpolator: &mut Interpolator<'_>,
 ) -> Option<RawCheck> {
-    let entries = reader.mapping("a check", node, &KEYS)?;
+    let entries = reader.mapping("", node, &KEYS)?;
     let mut check = RawCheck {
         source: Arc::clone(source),
         at: node.at,

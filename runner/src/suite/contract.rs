@@ -60,25 +60,43 @@ impl Contract {
         }
         let mut findings = Vec::new();
         for error in self.validator.iter_errors(config).take(MAX_FINDINGS) {
-            self.explain(&error, written, &mut findings);
+            self.explain(&error, written, None, &mut findings);
         }
         findings
     }
 
-    fn explain(&self, error: &ValidationError<'_>, written: Written<'_>, findings: &mut Vec<Finding>) {
+    /// `choice` is the `anyOf` or `oneOf` that the error is from.
+    fn explain(
+        &self,
+        error: &ValidationError<'_>,
+        written: Written<'_>,
+        choice: Option<&ValidationError<'_>>,
+        findings: &mut Vec<Finding>,
+    ) {
         let place = locate(written, error.instance_path());
+        let choice = choice.filter(|choice| choice.instance_path() == error.instance_path());
         let mut found = |at, message, hint| findings.push(Finding { at, message, hint });
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-                let known = self.properties_beside(error.schema_path());
+                let known = self.properties_beside(choice.unwrap_or(error).schema_path());
                 for key in unexpected {
+<<<<<<< HEAD
                     let hint = suggest::hint(key, known.iter().map(String::as_str));
                     found(
                         place.at_key(key),
                         format!("`{}`: unknown key {}", place.path, quoted(key)),
                         hint,
                     );
+=======
+                    let (message, hint) = if known.contains(key) {
+                        (format!("`{}`: the key {} does not go with the others", place.path, quoted(key)), None)
+                    } else {
+                        let hint = suggest::hint(key, known.iter().map(String::as_str));
+                        (format!("`{}`: unknown key {}", place.path, quoted(key)), hint)
+                    };
+                    found(place.at_key(key), message, hint);
+>>>>>>> suite
                 }
             }
             ValidationErrorKind::Required { property } => {
@@ -88,8 +106,11 @@ impl Contract {
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
                 match best_branch(error, context) {
                     Some(branch) => {
-                        for inner in branch.iter().take(MAX_FINDINGS) {
-                            self.explain(inner, written, findings);
+                        // A key that is wrong explains why another one is missing.
+                        let strays = branch.iter().any(is_stray);
+                        let told = |inner: &&ValidationError<'_>| !strays || !is_missing(inner);
+                        for inner in branch.iter().filter(told).take(MAX_FINDINGS) {
+                            self.explain(inner, written, Some(error), findings);
                         }
                     }
                     None => found(
@@ -216,6 +237,9 @@ impl Found<'_> {
             ValidationErrorKind::Type { .. } if self.is_secret() => {
                 Some("a reference always gives a text".to_owned())
             }
+            ValidationErrorKind::Type { kind: TypeKind::Single(JsonType::Boolean) } if is_old_boolean(text) => {
+                Some("write `true` or `false`: this is a text in YAML 1.2".to_owned())
+            }
             ValidationErrorKind::Enum { options } if !self.is_secret() => {
                 let options = options.as_array()?.iter().filter_map(Value::as_str);
                 let meant = suggest::closest(text, options)?;
@@ -224,6 +248,10 @@ impl Found<'_> {
             _ => None,
         }
     }
+}
+
+fn is_old_boolean(text: &str) -> bool {
+    ["yes", "no", "on", "off"].iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// The branch of an `anyOf` or `oneOf` that was most likely meant: it got further than the value's type.
@@ -249,6 +277,17 @@ fn best_branch<'e>(
         .filter(fits)
         .min_by_key(|branch| branch.len())
         .map(Vec::as_slice)
+}
+
+fn is_stray(error: &ValidationError<'_>) -> bool {
+    matches!(
+        error.kind(),
+        ValidationErrorKind::AdditionalProperties { .. } | ValidationErrorKind::UnevaluatedProperties { .. }
+    )
+}
+
+fn is_missing(error: &ValidationError<'_>) -> bool {
+    matches!(error.kind(), ValidationErrorKind::Required { .. })
 }
 
 /// What each branch of an `anyOf` or `oneOf` expects.

@@ -157,14 +157,15 @@ impl Draft {
     }
 
     fn unique_names(&mut self) {
-        let mut seen: HashMap<&str, Location> = HashMap::new();
-        for check in self.files.iter().flat_map(|file| &file.checks) {
-            let Some(name) = &check.name else { continue };
-            if let Some(first) = seen.get(&*name.value) {
+        let mut seen: HashMap<Arc<str>, Location> = HashMap::new();
+        for check in self.files.iter_mut().flat_map(|file| &mut file.checks) {
+            let Some(name) = check.name.clone() else { continue };
+            if let Some(first) = seen.get(&name.value) {
                 let message = format!("{}the name is taken by the check at {first}", check.subject());
                 self.report.add(check.source.problem(name.at, message));
+                check.broken = true;
             } else {
-                seen.insert(&name.value, check.source.location(name.at));
+                seen.insert(name.value, check.source.location(name.at));
             }
         }
     }

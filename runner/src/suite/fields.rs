@@ -61,13 +61,17 @@ impl Reader<'_> {
         self.problem_with(entry.value.at, message, hint);
     }
 
-    /// The entries of a mapping; keys that are not in `known` are problems.
+    /// The entries of a mapping; keys that are not in `known` are problems. `what` is put in front of the rest.
     pub(super) fn mapping<'n>(&mut self, what: &str, node: &'n Node, known: &[&str]) -> Option<&'n [Entry]> {
         let Kind::Map(entries) = &node.kind else {
+<<<<<<< HEAD
             self.problem(
                 node.at,
                 format!("{what}: expected a mapping, found {}", node.found()),
             );
+=======
+            self.problem(node.at, format!("{what}expected a mapping, found {}", node.found()));
+>>>>>>> suite
             return None;
         };
         let is_known = |key: &str| known.contains(&key) || key.starts_with(EXTENSION);
@@ -131,8 +135,7 @@ impl Reader<'_> {
             return None;
         };
         let value = self.parsed(entry, text, units::duration(text))?;
-        let show = |limit: &Duration| humantime::format_duration(*limit).to_string();
-        self.within(entry, value, range, show)
+        self.within(entry, value, range, |limit| units::show(*limit))
     }
 
     pub(super) fn size(&mut self, entry: &Entry, range: RangeInclusive<u64>) -> Option<Located<u64>> {

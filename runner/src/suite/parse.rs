@@ -289,6 +289,7 @@ fn syntax(source: &Source, error: &ScanError) -> Problem {
     let hint = match error.kind() {
         _ if tab => Some("indent with spaces: YAML allows no tab"),
         ErrorKind::MappingValueNotAllowed => Some("put a text with `: ` in it in quotes"),
+        ErrorKind::InvalidColonPlacement => Some("a bracket or a quote before this may not be closed"),
         ErrorKind::UnexpectedCharacter { .. } => Some("put a text that starts with this character in quotes"),
         ErrorKind::UnknownQuotedScalarEscape => Some("in single quotes a backslash is only a backslash"),
         ErrorKind::UnknownAnchor => Some("an alias `*name` needs an anchor `&name` above it"),

@@ -53,12 +53,17 @@ pub(super) fn file(
         checks: Vec::new(),
         has_checks: false,
     };
+<<<<<<< HEAD
     let mut reader = Reader {
         source,
         report,
         subject: String::new(),
     };
     for entry in reader.mapping("a suite", root, &FILE_KEYS).unwrap_or_default() {
+=======
+    let mut reader = Reader { source, report, subject: String::new() };
+    for entry in reader.mapping("a suite: ", root, &FILE_KEYS).unwrap_or_default() {
+>>>>>>> suite
         match &*entry.key {
             "defaults" => {
                 file.defaults_at = Some(entry.at);
@@ -78,10 +83,14 @@ pub(super) fn file(
 fn defaults(reader: &mut Reader<'_>, entry: &Entry) -> Settings {
     let mut settings = Settings::default();
     reader.subject = "`defaults`: ".to_owned();
+<<<<<<< HEAD
     for entry in reader
         .mapping("settings", &entry.value, &settings::KEYS)
         .unwrap_or_default()
     {
+=======
+    for entry in reader.mapping("", &entry.value, &settings::KEYS).unwrap_or_default() {
+>>>>>>> suite
         settings.read(reader, entry);
     }
     reader.subject.clear();
@@ -110,7 +119,7 @@ fn plugin(reader: &mut Reader<'_>, entry: &Entry) -> Option<PluginDeclaration> {
         reader.problem_with(entry.at, "this is no name for a plugin", Some(hint));
     }
     let (mut path, mut digest) = (None, None);
-    for field in reader.mapping("a plugin", &entry.value, &PLUGIN_KEYS)? {
+    for field in reader.mapping("", &entry.value, &PLUGIN_KEYS)? {
         match &*field.key {
             "path" => path = Some(reader.text(field, MAX_PATH)?),
             "digest" => digest = Some(read_digest(reader, field)?),

@@ -18,8 +18,12 @@ pub(super) const KEYS: [&str; 6] = [
 ];
 
 /// The ranges that a suite may choose from.
+<<<<<<< HEAD
 pub(super) const INTERVALS: RangeInclusive<Duration> =
     Duration::from_millis(10)..=Duration::from_hours(366 * 24);
+=======
+pub(super) const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(365 * 24);
+>>>>>>> suite
 pub(super) const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 pub(super) const RETRIES: RangeInclusive<u64> = 0..=100;
 pub(super) const THRESHOLDS: RangeInclusive<u64> = 1..=1_000;
@@ -115,7 +119,7 @@ fn value<T>(written: Option<Located<T>>, default: T) -> T {
 
 fn quota(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<QuotaKind, Located<u64>> {
     let keys = QuotaKind::ALL.map(QuotaKind::key);
-    let entries = reader.mapping("`quota`", &entry.value, &keys).unwrap_or_default();
+    let entries = reader.mapping("`quota`: ", &entry.value, &keys).unwrap_or_default();
     let known = |entry: &Entry| QuotaKind::ALL.into_iter().find(|kind| kind.key() == &*entry.key);
     entries
         .iter()
@@ -131,7 +135,7 @@ const MIN_MEMORY: u64 = 64 << 10;
 const MIN_CPU: Duration = Duration::from_millis(10);
 const MAX_CPU: Duration = Duration::from_hours(24);
 /// Of counts, and of bytes: what still fits every sum.
-const MAX_COUNT: u64 = 1_000_000_000;
+const MAX_COUNT: u64 = 1_000_000;
 const MAX_BYTES: u64 = 1 << 40;
 
 fn limit(reader: &mut Reader<'_>, entry: &Entry, kind: QuotaKind) -> Option<Located<u64>> {

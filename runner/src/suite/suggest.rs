@@ -1,26 +1,32 @@
 //! "Did you mean".
 
-/// How alike two words must be, from 0 to 1.
-const MIN_SIMILARITY: f64 = 0.72;
 /// Characters; longer words are not compared.
 const MAX_CHARS: usize = 64;
+/// How alike two words must be that share a beginning, from 0 to 1.
+const MIN_SIMILARITY: f64 = 0.85;
 
-/// The candidate that `word` was most likely meant to be.
+/// The candidate that `word` was most likely meant to be: a slip in every third letter, or the same beginning.
 pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    if word.chars().nth(MAX_CHARS).is_some() {
+    let word = fold(word);
+    let length = word.chars().count();
+    if length > MAX_CHARS {
         return None;
     }
-    let folded = word.to_lowercase().replace('-', "_");
+    let slips = (length / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| {
-            let other = candidate.to_lowercase().replace('-', "_");
-            let swaps = strsim::normalized_damerau_levenshtein(&folded, &other);
-            (swaps.max(strsim::jaro_winkler(&folded, &other) - 0.1), candidate)
+        .filter_map(|candidate| {
+            let other = fold(candidate);
+            let distance = strsim::osa_distance(&word, &other);
+            let is_slip = distance <= slips && distance < length;
+            (is_slip || strsim::jaro_winkler(&word, &other) >= MIN_SIMILARITY).then_some((distance, candidate))
         })
-        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+fn fold(word: &str) -> String {
+    word.to_lowercase().replace('-', "_")
 }
 
 /// A hint for an unknown word: the closest known one, or all of them.
@@ -53,6 +59,7 @@ mod tests {
             ("time_out", "timeout"),
             ("retry", "retries"),
             ("Target", "target"),
+            ("tagret", "target"),
             ("failure-threshold", "failure_threshold"),
         ] {
             assert_eq!(closest(slip, KEYS), Some(meant), "{slip}");

@@ -48,6 +48,19 @@ pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
     })
 }
 
+/// A duration in its largest whole unit: `90s`, `1500ms`, `2h`.
+pub(super) fn show(duration: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    // People say 60s and 90s.
+    const SECONDS_BELOW: u64 = 120_000;
+    let Ok(millis) = u64::try_from(duration.as_millis()) else {
+        return humantime::format_duration(duration).to_string();
+    };
+    let fits = |unit: u64| millis.is_multiple_of(unit) && (millis >= SECONDS_BELOW || unit == 1_000);
+    let unit = UNITS.into_iter().find(|(unit, _)| fits(*unit));
+    unit.map_or_else(|| format!("{millis}ms"), |(unit, name)| format!("{}{name}", millis / unit))
+}
+
 /// Such as `4096`, `64 KiB`, `8MiB`, `1GB`.
 pub(super) fn size(text: &str) -> Result<u64, UnitError> {
     let text = text.trim();
@@ -90,6 +103,15 @@ mod tests {
         }
         assert_eq!(size("99999999999999999999"), Err(UnitError::TooLarge));
         assert_eq!(size("99999999999999 GiB"), Err(UnitError::TooLarge));
+    }
+
+    #[test]
+    fn a_duration_is_shown_in_its_largest_whole_unit() {
+        for (millis, text) in
+            [(0, "0s"), (10, "10ms"), (1_500, "1500ms"), (60_000, "60s"), (120_000, "2m"), (86_400_000, "1d")]
+        {
+            assert_eq!(show(Duration::from_millis(millis)), text);
+        }
     }
 
     #[test]

@@ -1,1 +1,182 @@
+<<<<<<< HEAD
 
+=======
+//! Inputs that are too large, too deep or no text at all: an error, never a hang or a panic.
+
+use std::fmt::Write;
+
+use super::*;
+
+/// What the only problem says, without its place.
+fn only_problem(result: Result<Suite, Problems>) -> String {
+    let problems = result.expect_err("the suite has no problem");
+    assert_eq!(problems.count(), 1, "{problems}");
+    problems.iter().next().unwrap().message.clone()
+}
+
+fn problem_of(text: impl AsRef<[u8]>) -> String {
+    only_problem(load_text(text))
+}
+
+#[test]
+fn a_missing_file_is_a_problem() {
+    assert_eq!(only_problem(load(&[testdata("no-such-file.yaml")])), "no such file");
+}
+
+#[test]
+fn a_folder_without_yaml_is_a_problem() {
+    assert_eq!(only_problem(load(&[testdata("schemas")])), "the directory holds no suite");
+}
+
+#[test]
+fn a_device_that_never_ends_is_a_problem() {
+    let path = PathBuf::from("/dev/zero");
+    assert_eq!(only_problem(load(&[path])), "cannot be read: not a regular file");
+}
+
+#[test]
+fn a_file_of_100_mb_is_refused_unread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("suite.yaml");
+    fs::File::create(&path).unwrap().set_len(100 << 20).unwrap();
+    assert_eq!(only_problem(load(&[path])), "the file is larger than 16 MiB");
+}
+
+#[test]
+fn a_nul_byte_is_a_problem_at_its_place() {
+    let problems = load_text("checks:\n  - name: a\0b\n").unwrap_err();
+    let problem = problems.iter().next().unwrap();
+    assert_eq!(problem.message, "the file holds a NUL byte");
+    assert_eq!(problem.location.at, Some(Position { line: 2, column: 12 }));
+}
+
+#[test]
+fn invalid_utf_8_is_a_problem_at_its_place() {
+    let problems = load_text(b"checks:\n  - \xff\n").unwrap_err();
+    let problem = problems.iter().next().unwrap();
+    assert_eq!(problem.message, "invalid UTF-8");
+    assert_eq!(problem.location.at, Some(Position { line: 2, column: 5 }));
+    assert_eq!(problem_of(b"\xff\xfec\0h\0"), "the file is UTF-16");
+}
+
+#[test]
+fn a_billion_laughs_are_not_told() {
+    let mut bomb = "x-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
+    for level in 1..10 {
+        let alias = format!("*a{}", level - 1);
+        writeln!(bomb, "x-{level}: &a{level} [{}]", [alias.as_str(); 10].join(", ")).unwrap();
+    }
+    assert_eq!(problem_of(bomb), "the aliases of the file stand for more than 1000000 values");
+}
+
+#[test]
+fn a_long_text_behind_many_aliases_is_a_bomb_too() {
+    let aliases = "*a, ".repeat(1_000);
+    let bomb = format!("x-text: &a {}\nx-list: [{aliases}]\n", "a".repeat(1 << 20));
+    assert_eq!(problem_of(bomb), "the aliases of the file stand for more than 1000000 values");
+}
+
+#[test]
+fn aliases_of_merged_mappings_are_a_bomb_as_well() {
+    let keys: Vec<String> = (0..1_000).map(|key| format!("k{key}: 1")).collect();
+    let merges = "  - <<: *a\n".repeat(2_000);
+    let bomb = format!("x-a: &a {{ {} }}\nx-list:\n{merges}", keys.join(", "));
+    assert_eq!(problem_of(bomb), "the aliases of the file stand for more than 1000000 values");
+}
+
+#[test]
+fn lists_nest_to_a_limit() {
+    for open in ["[", "{a: ", "- ", "? "] {
+        let message = problem_of(format!("x-deep:\n  {}", open.repeat(100_000)));
+        assert_eq!(message, "lists and mappings are nested more than 64 deep", "{open}");
+    }
+}
+
+#[test]
+fn many_problems_are_counted_but_not_all_listed() {
+    let checks = "  - { name: a, plugin: tcp, tagret: 'x:1' }\n".repeat(2_000);
+    let problems = load_text(format!("checks:\n{checks}")).unwrap_err();
+    assert!(problems.count() >= 4_000);
+    assert_eq!(problems.iter().count(), 1_000);
+}
+
+#[test]
+fn problems_of_all_files_come_at_once_in_order() {
+    let problems = load(&[testdata("invalid/tab_indent.yaml"), testdata("invalid/unknown_plugin.yaml")]);
+    let problems = problems.unwrap_err();
+    let places: Vec<String> = problems.iter().map(|problem| problem.location.to_string()).collect();
+    assert_eq!(places.len(), 3);
+    assert!(places[0].ends_with("tab_indent.yaml:2:2"), "{places:?}");
+    assert!(places[2].ends_with("unknown_plugin.yaml:6:13"), "{places:?}");
+}
+
+#[test]
+fn the_same_name_in_two_files_names_both_places() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["a.yaml", "b.yaml"] {
+        let text = "checks: [{ name: home, plugin: tcp, target: 'x:1' }]";
+        fs::write(folder.path().join(file), text).unwrap();
+    }
+    let problems = load(&[folder.path().to_owned()]).unwrap_err().to_string();
+    assert!(problems.contains("b.yaml:1:18: check `home`: the name is taken by the check at "), "{problems}");
+    assert!(problems.contains("a.yaml:1:18"), "{problems}");
+}
+
+#[test]
+fn a_file_given_twice_counts_once() {
+    let path = testdata("valid/short_interval.yaml");
+    assert_eq!(load(&[path.clone(), path]).unwrap().checks.len(), 1);
+}
+
+#[test]
+fn a_plugin_that_was_not_loaded_is_a_problem() {
+    let draft = read(&[testdata("valid/short_interval.yaml")], &EMBEDDED, &Fixed);
+    let message = only_problem(draft.finish(&Catalog::default(), &Quota::ceiling()));
+    assert_eq!(message, "plugin `tcp`: was not loaded");
+}
+
+#[test]
+fn a_plugin_whose_schema_makes_no_sense_is_a_problem() {
+    let draft = read(&[testdata("valid/short_interval.yaml")], &EMBEDDED, &Fixed);
+    let mut catalog = Catalog::default();
+    catalog.insert("tcp", Ok(facts(r#"{ "type": "wat" }"#, "HOST:PORT")));
+    let message = only_problem(draft.finish(&catalog, &Quota::ceiling()));
+    assert!(message.starts_with("plugin `tcp`: the schema of its configuration is wrong: "), "{message}");
+}
+
+/// Every suite of the test data, cut and changed at many places.
+#[test]
+fn no_input_panics() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below.max(1) as u64).unwrap()
+    };
+    let pieces: [&[u8]; 16] = [
+        b"[", b"]", b"{", b"}", b": ", b"- ", b"\n", b"  ", b"&a ", b"*a", b"<<: ", b"${env:", b"\"", b"!!x ", b"\xff", b"'",
+    ];
+    for folder in ["valid", "invalid"] {
+        for entry in fs::read_dir(testdata(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            let text = fs::read(&path).unwrap();
+            for _ in 0..25 {
+                let mut changed = text.clone();
+                for _ in 0..=random(4) {
+                    let at = random(changed.len());
+                    let until = (at + random(12)).min(changed.len());
+                    changed.splice(at..until, pieces[random(pieces.len())].iter().copied());
+                }
+                if let Err(problems) = load_text(changed) {
+                    let text = problems.to_string();
+                    assert!(!text.contains(TOKEN), "{text}");
+                }
+            }
+        }
+    }
+}
+>>>>>>> suite
