@@ -194,9 +194,13 @@ impl<'de> Deserialize<'de> for ByteSize {
 }
 
 impl serde::Serialize for Duration {
-    /// As milliseconds and exact, where `Display` rounds.
+    /// As `Display` writes it where that is exact, or in milliseconds.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}ms", self.0.as_millis()))
+        let written = self.to_string();
+        match written.parse() {
+            Ok(parsed) if *self == parsed => serializer.serialize_str(&written),
+            _ => serializer.collect_str(&format_args!("{}ms", self.0.as_millis())),
+        }
     }
 }
 
@@ -253,6 +257,14 @@ mod tests {
             assert_eq!(text.parse::<Duration>().unwrap().to_string(), text);
         }
         assert_eq!("2w".parse::<Duration>().unwrap(), Duration::from_days(14));
+    }
+
+    #[test]
+    fn a_length_of_time_is_serialised_without_loss() {
+        for text in ["21d", "1m30s", "90061001ms"] {
+            let json = serde_json::to_string(&text.parse::<Duration>().unwrap()).unwrap();
+            assert_eq!(json, format!("\"{text}\""));
+        }
     }
 
     #[test]

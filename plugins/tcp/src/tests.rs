@@ -186,9 +186,9 @@ fn a_silent_peer_is_a_time_out() {
     );
     assert_eq!(
         verdict.summary(),
-        "step 1 expect: wait: timed out; nothing received"
+        "step 1 expect: receive: timed out; nothing received"
     );
-    assert_eq!(verdict.attribute("error.phase"), Some("wait"));
+    assert_eq!(verdict.attribute("error.phase"), Some("receive"));
 }
 
 #[test]

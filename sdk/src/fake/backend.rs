@@ -31,7 +31,7 @@ impl Connection {
         }
         host.lend_socket()?;
         let conversation = Conversation::new(script);
-        host.0.borrow_mut().clock += conversation.timings.total();
+        host.0.borrow_mut().clock += conversation.age();
         Ok(Self {
             host,
             endpoint,
@@ -42,9 +42,9 @@ impl Connection {
     /// Moves the clock by as much time as passes in `exchange`.
     fn timed<T>(&self, exchange: impl FnOnce(&mut Conversation) -> T) -> T {
         let mut conversation = self.conversation.borrow_mut();
-        let before = conversation.timings.total();
+        let before = conversation.age();
         let result = exchange(&mut conversation);
-        self.host.0.borrow_mut().clock += conversation.timings.total() - before;
+        self.host.0.borrow_mut().clock += conversation.age() - before;
         result
     }
 

@@ -15,6 +15,7 @@ pub(super) struct Conversation {
     expected: Vec<u8>,
     received: VecDeque<u8>,
     pub(super) timings: Timings,
+    waited: Duration,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
 }
@@ -31,9 +32,15 @@ impl Conversation {
             expected,
             received,
             timings,
+            waited: Duration::ZERO,
             bytes_in: 0,
             bytes_out: 0,
         }
+    }
+
+    /// How long it has taken so far.
+    pub(super) fn age(&self) -> Duration {
+        self.timings.total() + self.waited
     }
 
     pub(super) fn read(&mut self, max: u32) -> Result<Vec<u8>, NetError> {
@@ -117,18 +124,14 @@ impl Conversation {
                     return Ok(true);
                 }
                 Some(Step::Wait(time)) => {
-                    *self.timings.wait.get_or_insert_default() += *time;
+                    self.waited += *time;
                     self.steps.pop_front();
                 }
                 Some(Step::Fail(error)) => return Err(error.clone()),
                 Some(Step::Expect(_) | Step::Silence | Step::Tls(_)) => {
-                    return Err(NetError::Timeout(if self.received.is_empty() {
-                        Phase::Wait
-                    } else {
-                        Phase::Receive
-                    }));
+                    return Err(NetError::Timeout(Phase::Receive));
                 }
-                None if !self.expected.is_empty() => return Err(NetError::Timeout(Phase::Wait)),
+                None if !self.expected.is_empty() => return Err(NetError::Timeout(Phase::Receive)),
                 None => return Ok(false),
             }
         }

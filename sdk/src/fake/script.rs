@@ -61,7 +61,7 @@ impl Script {
         self.step(Step::Expect(bytes.as_ref().into()))
     }
 
-    /// Lets time pass before the next bytes. No test sleeps: only the timings tell.
+    /// Lets time pass before the next bytes. No test sleeps: a [`Stopwatch`](crate::Stopwatch) tells.
     pub fn wait(self, time: Duration) -> Self {
         self.step(Step::Wait(time))
     }

@@ -117,7 +117,7 @@ fn a_peer_that_waits_lets_a_read_time_out() {
         Err(NetError::Timeout(Phase::Receive))
     );
     assert_eq!(connection.read(9).unwrap(), b"i");
-    assert_eq!(connection.read(9), Err(NetError::Timeout(Phase::Wait)));
+    assert_eq!(connection.read(9), Err(NetError::Timeout(Phase::Receive)));
     connection.write(b"ping").unwrap();
     assert_eq!(connection.read(9).unwrap(), b"");
     assert_eq!(connection.read_exact(1), Err(NetError::Closed));
@@ -152,7 +152,6 @@ fn time_passes_as_the_script_says() {
         connection.read(9).unwrap();
         assert_eq!(stopwatch.elapsed(), Duration::from_secs(3));
     });
-    assert_eq!(connection.info().timings.wait, Some(Duration::from_secs(3)));
 }
 
 #[test]

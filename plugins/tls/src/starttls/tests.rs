@@ -213,8 +213,11 @@ fn mysql_upgrades_when_the_greeting_offers_it() {
 fn a_silent_server_is_a_time_out_with_its_phase() {
     for protocol in ["smtp", "imap", "pop3", "ftp", "ldap", "xmpp", "postgres", "mysql"] {
         let verdict = run(protocol, Script::new().silence());
-        assert_eq!(verdict.summary(), format!("starttls {protocol}: wait: timed out"));
-        assert_eq!(verdict.attribute("error.phase"), Some(Phase::Wait.as_str()));
+        assert_eq!(
+            verdict.summary(),
+            format!("starttls {protocol}: receive: timed out")
+        );
+        assert_eq!(verdict.attribute("error.phase"), Some(Phase::Receive.as_str()));
     }
 }
 
