@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::config::{self, Filled};
-use super::error::{Location, Position};
+use super::error::Position;
 use super::fields::{Located, Reader};
 use super::interpolate::{Interpolator, Place};
 use super::raw::labels;
@@ -76,11 +76,6 @@ pub(super) struct RawConfig {
 }
 
 impl RawCheck {
-    pub(super) fn location(&self) -> Location {
-        self.source
-            .location(self.name.as_ref().map_or(self.at, |name| name.key))
-    }
-
     /// Such as ``check `home`: ``.
     pub(super) fn subject(&self) -> String {
         self.name

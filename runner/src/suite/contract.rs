@@ -81,22 +81,20 @@ impl Contract {
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
                 let known = self.properties_beside(choice.unwrap_or(error).schema_path());
                 for key in unexpected {
-<<<<<<< HEAD
-                    let hint = suggest::hint(key, known.iter().map(String::as_str));
-                    found(
-                        place.at_key(key),
-                        format!("`{}`: unknown key {}", place.path, quoted(key)),
-                        hint,
-                    );
-=======
                     let (message, hint) = if known.contains(key) {
-                        (format!("`{}`: the key {} does not go with the others", place.path, quoted(key)), None)
+                        (
+                            format!(
+                                "`{}`: the key {} does not go with the others",
+                                place.path,
+                                quoted(key)
+                            ),
+                            None,
+                        )
                     } else {
                         let hint = suggest::hint(key, known.iter().map(String::as_str));
                         (format!("`{}`: unknown key {}", place.path, quoted(key)), hint)
                     };
                     found(place.at_key(key), message, hint);
->>>>>>> suite
                 }
             }
             ValidationErrorKind::Required { property } => {
@@ -237,7 +235,9 @@ impl Found<'_> {
             ValidationErrorKind::Type { .. } if self.is_secret() => {
                 Some("a reference always gives a text".to_owned())
             }
-            ValidationErrorKind::Type { kind: TypeKind::Single(JsonType::Boolean) } if is_old_boolean(text) => {
+            ValidationErrorKind::Type {
+                kind: TypeKind::Single(JsonType::Boolean),
+            } if is_old_boolean(text) => {
                 Some("write `true` or `false`: this is a text in YAML 1.2".to_owned())
             }
             ValidationErrorKind::Enum { options } if !self.is_secret() => {
@@ -251,7 +251,9 @@ impl Found<'_> {
 }
 
 fn is_old_boolean(text: &str) -> bool {
-    ["yes", "no", "on", "off"].iter().any(|word| word.eq_ignore_ascii_case(text))
+    ["yes", "no", "on", "off"]
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// The branch of an `anyOf` or `oneOf` that was most likely meant: it got further than the value's type.

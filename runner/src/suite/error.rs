@@ -66,7 +66,7 @@ pub struct Problem {
     /// What to do about it.
     pub hint: Option<String>,
     /// The line that `location` points at.
-    pub source_line: Option<SourceLine>,
+    pub source_line: Option<Box<SourceLine>>,
     /// Place of the file among all files of the suite.
     pub(super) file_order: usize,
 }
@@ -101,7 +101,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.location, self.message)?;
         if let (Some(at), Some(line)) = (self.location.at, &self.source_line) {
-            let SourceLine { text, indent, width } = line;
+            let SourceLine { text, indent, width } = &**line;
             write!(f, "\n{:>5} | {text}", at.line)?;
             write!(f, "\n      | {:indent$}{:^<width$}", "", "")?;
         }

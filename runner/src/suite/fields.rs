@@ -64,14 +64,10 @@ impl Reader<'_> {
     /// The entries of a mapping; keys that are not in `known` are problems. `what` is put in front of the rest.
     pub(super) fn mapping<'n>(&mut self, what: &str, node: &'n Node, known: &[&str]) -> Option<&'n [Entry]> {
         let Kind::Map(entries) = &node.kind else {
-<<<<<<< HEAD
             self.problem(
                 node.at,
-                format!("{what}: expected a mapping, found {}", node.found()),
+                format!("{what}expected a mapping, found {}", node.found()),
             );
-=======
-            self.problem(node.at, format!("{what}expected a mapping, found {}", node.found()));
->>>>>>> suite
             return None;
         };
         let is_known = |key: &str| known.contains(&key) || key.starts_with(EXTENSION);

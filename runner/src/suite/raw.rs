@@ -53,17 +53,12 @@ pub(super) fn file(
         checks: Vec::new(),
         has_checks: false,
     };
-<<<<<<< HEAD
     let mut reader = Reader {
         source,
         report,
         subject: String::new(),
     };
-    for entry in reader.mapping("a suite", root, &FILE_KEYS).unwrap_or_default() {
-=======
-    let mut reader = Reader { source, report, subject: String::new() };
     for entry in reader.mapping("a suite: ", root, &FILE_KEYS).unwrap_or_default() {
->>>>>>> suite
         match &*entry.key {
             "defaults" => {
                 file.defaults_at = Some(entry.at);
@@ -83,14 +78,10 @@ pub(super) fn file(
 fn defaults(reader: &mut Reader<'_>, entry: &Entry) -> Settings {
     let mut settings = Settings::default();
     reader.subject = "`defaults`: ".to_owned();
-<<<<<<< HEAD
     for entry in reader
-        .mapping("settings", &entry.value, &settings::KEYS)
+        .mapping("", &entry.value, &settings::KEYS)
         .unwrap_or_default()
     {
-=======
-    for entry in reader.mapping("", &entry.value, &settings::KEYS).unwrap_or_default() {
->>>>>>> suite
         settings.read(reader, entry);
     }
     reader.subject.clear();

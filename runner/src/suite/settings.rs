@@ -18,12 +18,8 @@ pub(super) const KEYS: [&str; 6] = [
 ];
 
 /// The ranges that a suite may choose from.
-<<<<<<< HEAD
 pub(super) const INTERVALS: RangeInclusive<Duration> =
-    Duration::from_millis(10)..=Duration::from_hours(366 * 24);
-=======
-pub(super) const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_hours(365 * 24);
->>>>>>> suite
+    Duration::from_millis(10)..=Duration::from_hours(365 * 24);
 pub(super) const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 pub(super) const RETRIES: RangeInclusive<u64> = 0..=100;
 pub(super) const THRESHOLDS: RangeInclusive<u64> = 1..=1_000;
@@ -119,7 +115,9 @@ fn value<T>(written: Option<Located<T>>, default: T) -> T {
 
 fn quota(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<QuotaKind, Located<u64>> {
     let keys = QuotaKind::ALL.map(QuotaKind::key);
-    let entries = reader.mapping("`quota`: ", &entry.value, &keys).unwrap_or_default();
+    let entries = reader
+        .mapping("`quota`: ", &entry.value, &keys)
+        .unwrap_or_default();
     let known = |entry: &Entry| QuotaKind::ALL.into_iter().find(|kind| kind.key() == &*entry.key);
     entries
         .iter()

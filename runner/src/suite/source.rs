@@ -54,7 +54,7 @@ impl Source {
             location: self.location(at),
             message: message.into(),
             hint: None,
-            source_line: self.line(at.line).map(|line| excerpt(line, at.column)),
+            source_line: self.line(at.line).map(|line| Box::new(excerpt(line, at.column))),
             file_order: self.order,
         }
     }

@@ -19,7 +19,8 @@ pub(super) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
             let other = fold(candidate);
             let distance = strsim::osa_distance(&word, &other);
             let is_slip = distance <= slips && distance < length;
-            (is_slip || strsim::jaro_winkler(&word, &other) >= MIN_SIMILARITY).then_some((distance, candidate))
+            (is_slip || strsim::jaro_winkler(&word, &other) >= MIN_SIMILARITY)
+                .then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -58,7 +58,10 @@ pub(super) fn show(duration: Duration) -> String {
     };
     let fits = |unit: u64| millis.is_multiple_of(unit) && (millis >= SECONDS_BELOW || unit == 1_000);
     let unit = UNITS.into_iter().find(|(unit, _)| fits(*unit));
-    unit.map_or_else(|| format!("{millis}ms"), |(unit, name)| format!("{}{name}", millis / unit))
+    unit.map_or_else(
+        || format!("{millis}ms"),
+        |(unit, name)| format!("{}{name}", millis / unit),
+    )
 }
 
 /// Such as `4096`, `64 KiB`, `8MiB`, `1GB`.
@@ -107,9 +110,14 @@ mod tests {
 
     #[test]
     fn a_duration_is_shown_in_its_largest_whole_unit() {
-        for (millis, text) in
-            [(0, "0s"), (10, "10ms"), (1_500, "1500ms"), (60_000, "60s"), (120_000, "2m"), (86_400_000, "1d")]
-        {
+        for (millis, text) in [
+            (0, "0s"),
+            (10, "10ms"),
+            (1_500, "1500ms"),
+            (60_000, "60s"),
+            (120_000, "2m"),
+            (86_400_000, "1d"),
+        ] {
             assert_eq!(show(Duration::from_millis(millis)), text);
         }
     }

@@ -37,7 +37,9 @@ pub(super) struct Judge<'a> {
 impl Judge<'_> {
     /// The checks of every file that are right, in order.
     pub(super) fn suite(&self, files: &[RawFile], report: &mut Report) -> Suite {
-        let mut suite = Suite { checks: Vec::with_capacity(files.iter().map(|file| file.checks.len()).sum()) };
+        let mut suite = Suite {
+            checks: Vec::with_capacity(files.iter().map(|file| file.checks.len()).sum()),
+        };
         let mut ids = HashSet::new();
         for file in files {
             let defaults = file.defaults.over(self.shared);
@@ -50,7 +52,8 @@ impl Judge<'_> {
             for raw in &file.checks {
                 for check in self.entry(raw, &defaults, report) {
                     if !ids.insert(check.id.clone()) {
-                        let message = format!("the id {} is that of another check", quoted(check.id.as_str()));
+                        let message =
+                            format!("the id {} is that of another check", quoted(check.id.as_str()));
                         report.add(raw.source.problem(raw.at, format!("{}{message}", raw.subject())));
                     }
                     suite.checks.push(Arc::new(check));
@@ -101,33 +104,45 @@ impl Judge<'_> {
         };
         let settings = raw.settings.over(defaults);
         self.settings(&mut reader, &raw.settings, &settings);
-        let Some((name, plugin)) = raw.name.as_ref().zip(raw.plugin.as_ref()) else { return Vec::new() };
-        let Some(usable) = self.plugins.get(&*plugin.value) else { return Vec::new() };
+        let Some((name, plugin)) = raw.name.as_ref().zip(raw.plugin.as_ref()) else {
+            return Vec::new();
+        };
+        let Some(usable) = self.plugins.get(&*plugin.value) else {
+            return Vec::new();
+        };
         let config = config(&mut reader, raw, &usable.contract);
-        let grants: Vec<_> =
-            raw.targets.iter().filter_map(|target| grants(&mut reader, raw, target, usable)).collect();
+        let grants: Vec<_> = raw
+            .targets
+            .iter()
+            .filter_map(|target| grants(&mut reader, raw, target, usable))
+            .collect();
         let Some(config) = config.filter(|_| reader.report.count() == before && !raw.broken) else {
             return Vec::new();
         };
         let effective = settings.effective(self.ceiling);
         let ids = ids(&name.value, raw);
-        let checks = raw.targets.iter().zip(grants).zip(ids).map(|((target, grants), id)| Check {
-            id,
-            name: name.value.to_string(),
-            plugin: plugin.value.to_string(),
-            target: target.target.clone(),
-            group: raw.group.clone(),
-            interval: effective.interval,
-            timeout: effective.timeout,
-            retries: effective.retries,
-            failure_threshold: effective.failure_threshold,
-            success_threshold: effective.success_threshold,
-            quota: effective.quota,
-            grants,
-            labels: raw.labels.clone(),
-            config: config.clone(),
-            secrets: secrets(raw, target),
-        });
+        let checks = raw
+            .targets
+            .iter()
+            .zip(grants)
+            .zip(ids)
+            .map(|((target, grants), id)| Check {
+                id,
+                name: name.value.to_string(),
+                plugin: plugin.value.to_string(),
+                target: target.target.clone(),
+                group: raw.group.clone(),
+                interval: effective.interval,
+                timeout: effective.timeout,
+                retries: effective.retries,
+                failure_threshold: effective.failure_threshold,
+                success_threshold: effective.success_threshold,
+                quota: effective.quota,
+                grants,
+                labels: raw.labels.clone(),
+                config: config.clone(),
+                secrets: secrets(raw, target),
+            });
         checks.collect()
     }
 }
@@ -147,8 +162,20 @@ fn config(reader: &mut Reader<'_>, raw: &RawCheck, contract: &Contract) -> Optio
     let empty = serde_json::Value::Object(serde_json::Map::new());
     let (value, written) = match &raw.config {
         Some(config) if !config.filled.unresolved.is_empty() => return None,
-        Some(config) => (&config.filled.value, Written { key: config.key, node: Some(&config.node) }),
-        None => (&empty, Written { key: raw.at, node: None }),
+        Some(config) => (
+            &config.filled.value,
+            Written {
+                key: config.key,
+                node: Some(&config.node),
+            },
+        ),
+        None => (
+            &empty,
+            Written {
+                key: raw.at,
+                node: None,
+            },
+        ),
     };
     let findings = contract.judge(value, written);
     let allowed = findings.is_empty();
@@ -173,8 +200,15 @@ fn grants(
     Grants::for_check(target.target.expose(), syntax, raw.allow.clone(), usable.embedded)
         .map_err(|error| {
             // The causes quote parts of the target.
-            let reason = if target.secrets.is_empty() { chain(&error) } else { error.to_string() };
-            reader.problem(target.at, format!("{}: {reason}", quoted(&target.target.to_string())));
+            let reason = if target.secrets.is_empty() {
+                chain(&error)
+            } else {
+                error.to_string()
+            };
+            reader.problem(
+                target.at,
+                format!("{}: {reason}", quoted(&target.target.to_string())),
+            );
         })
         .ok()
 }
@@ -189,7 +223,11 @@ fn ids(name: &str, raw: &RawCheck) -> Vec<CheckId> {
         let id = format!("{name}@{}", target.target);
         let count = seen.entry(id.clone()).or_default();
         *count += 1;
-        if *count == 1 { CheckId::new(&id) } else { CheckId::new(&format!("{id}#{count}")) }
+        if *count == 1 {
+            CheckId::new(&id)
+        } else {
+            CheckId::new(&format!("{id}#{count}"))
+        }
     });
     ids.collect()
 }

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 //! Inputs that are too large, too deep or no text at all: an error, never a hang or a panic.
 
 use std::fmt::Write;
@@ -20,12 +17,18 @@ fn problem_of(text: impl AsRef<[u8]>) -> String {
 
 #[test]
 fn a_missing_file_is_a_problem() {
-    assert_eq!(only_problem(load(&[testdata("no-such-file.yaml")])), "no such file");
+    assert_eq!(
+        only_problem(load(&[testdata("no-such-file.yaml")])),
+        "no such file"
+    );
 }
 
 #[test]
 fn a_folder_without_yaml_is_a_problem() {
-    assert_eq!(only_problem(load(&[testdata("schemas")])), "the directory holds no suite");
+    assert_eq!(
+        only_problem(load(&[testdata("schemas")])),
+        "the directory holds no suite"
+    );
 }
 
 #[test]
@@ -66,14 +69,20 @@ fn a_billion_laughs_are_not_told() {
         let alias = format!("*a{}", level - 1);
         writeln!(bomb, "x-{level}: &a{level} [{}]", [alias.as_str(); 10].join(", ")).unwrap();
     }
-    assert_eq!(problem_of(bomb), "the aliases of the file stand for more than 1000000 values");
+    assert_eq!(
+        problem_of(bomb),
+        "the aliases of the file stand for more than 1000000 values"
+    );
 }
 
 #[test]
 fn a_long_text_behind_many_aliases_is_a_bomb_too() {
     let aliases = "*a, ".repeat(1_000);
     let bomb = format!("x-text: &a {}\nx-list: [{aliases}]\n", "a".repeat(1 << 20));
-    assert_eq!(problem_of(bomb), "the aliases of the file stand for more than 1000000 values");
+    assert_eq!(
+        problem_of(bomb),
+        "the aliases of the file stand for more than 1000000 values"
+    );
 }
 
 #[test]
@@ -81,14 +90,20 @@ fn aliases_of_merged_mappings_are_a_bomb_as_well() {
     let keys: Vec<String> = (0..1_000).map(|key| format!("k{key}: 1")).collect();
     let merges = "  - <<: *a\n".repeat(2_000);
     let bomb = format!("x-a: &a {{ {} }}\nx-list:\n{merges}", keys.join(", "));
-    assert_eq!(problem_of(bomb), "the aliases of the file stand for more than 1000000 values");
+    assert_eq!(
+        problem_of(bomb),
+        "the aliases of the file stand for more than 1000000 values"
+    );
 }
 
 #[test]
 fn lists_nest_to_a_limit() {
     for open in ["[", "{a: ", "- ", "? "] {
         let message = problem_of(format!("x-deep:\n  {}", open.repeat(100_000)));
-        assert_eq!(message, "lists and mappings are nested more than 64 deep", "{open}");
+        assert_eq!(
+            message, "lists and mappings are nested more than 64 deep",
+            "{open}"
+        );
     }
 }
 
@@ -102,9 +117,15 @@ fn many_problems_are_counted_but_not_all_listed() {
 
 #[test]
 fn problems_of_all_files_come_at_once_in_order() {
-    let problems = load(&[testdata("invalid/tab_indent.yaml"), testdata("invalid/unknown_plugin.yaml")]);
+    let problems = load(&[
+        testdata("invalid/tab_indent.yaml"),
+        testdata("invalid/unknown_plugin.yaml"),
+    ]);
     let problems = problems.unwrap_err();
-    let places: Vec<String> = problems.iter().map(|problem| problem.location.to_string()).collect();
+    let places: Vec<String> = problems
+        .iter()
+        .map(|problem| problem.location.to_string())
+        .collect();
     assert_eq!(places.len(), 3);
     assert!(places[0].ends_with("tab_indent.yaml:2:2"), "{places:?}");
     assert!(places[2].ends_with("unknown_plugin.yaml:6:13"), "{places:?}");
@@ -118,7 +139,10 @@ fn the_same_name_in_two_files_names_both_places() {
         fs::write(folder.path().join(file), text).unwrap();
     }
     let problems = load(&[folder.path().to_owned()]).unwrap_err().to_string();
-    assert!(problems.contains("b.yaml:1:18: check `home`: the name is taken by the check at "), "{problems}");
+    assert!(
+        problems.contains("b.yaml:1:18: check `home`: the name is taken by the check at "),
+        "{problems}"
+    );
     assert!(problems.contains("a.yaml:1:18"), "{problems}");
 }
 
@@ -141,7 +165,10 @@ fn a_plugin_whose_schema_makes_no_sense_is_a_problem() {
     let mut catalog = Catalog::default();
     catalog.insert("tcp", Ok(facts(r#"{ "type": "wat" }"#, "HOST:PORT")));
     let message = only_problem(draft.finish(&catalog, &Quota::ceiling()));
-    assert!(message.starts_with("plugin `tcp`: the schema of its configuration is wrong: "), "{message}");
+    assert!(
+        message.starts_with("plugin `tcp`: the schema of its configuration is wrong: "),
+        "{message}"
+    );
 }
 
 /// Every suite of the test data, cut and changed at many places.
@@ -155,7 +182,8 @@ fn no_input_panics() {
         usize::try_from(state % below.max(1) as u64).unwrap()
     };
     let pieces: [&[u8]; 16] = [
-        b"[", b"]", b"{", b"}", b": ", b"- ", b"\n", b"  ", b"&a ", b"*a", b"<<: ", b"${env:", b"\"", b"!!x ", b"\xff", b"'",
+        b"[", b"]", b"{", b"}", b": ", b"- ", b"\n", b"  ", b"&a ", b"*a", b"<<: ", b"${env:", b"\"",
+        b"!!x ", b"\xff", b"'",
     ];
     for folder in ["valid", "invalid"] {
         for entry in fs::read_dir(testdata(folder)).unwrap() {
@@ -179,4 +207,3 @@ fn no_input_panics() {
         }
     }
 }
->>>>>>> suite

@@ -1,13 +1,12 @@
-<<<<<<< HEAD
-
-=======
 //! Suites that are right, and what becomes of them.
 
 use super::*;
 use crate::quota::QuotaKind;
 
 fn only(path: &str) -> Vec<Arc<Check>> {
-    load(&[testdata(path)]).unwrap_or_else(|problems| panic!("{problems}")).checks
+    load(&[testdata(path)])
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .checks
 }
 
 #[test]
@@ -22,7 +21,14 @@ fn every_key_arrives_in_the_check() {
 }
 
 fn show(check: &Check) -> String {
-    let Check { interval, timeout, retries, failure_threshold, success_threshold, .. } = check;
+    let Check {
+        interval,
+        timeout,
+        retries,
+        failure_threshold,
+        success_threshold,
+        ..
+    } = check;
     let quota: Vec<String> = QuotaKind::ALL
         .iter()
         .map(|kind| format!("{kind} {}", kind.show(check.quota.limit(*kind))))
@@ -30,8 +36,15 @@ fn show(check: &Check) -> String {
     format!(
         "{} ({}), {}, target {}, group {:?}\nevery {interval:?} within {timeout:?}, {retries} retries, \
          down after {failure_threshold}, up after {success_threshold}\n{}\n{:?} {:?} {:?}",
-        check.id, check.name, check.plugin, check.target, check.group, quota.join(", "), check.labels,
-        check.config, check.secrets,
+        check.id,
+        check.name,
+        check.plugin,
+        check.target,
+        check.group,
+        quota.join(", "),
+        check.labels,
+        check.config,
+        check.secrets,
     )
 }
 
@@ -53,7 +66,10 @@ fn the_guest_gets_the_values_that_references_stand_for() {
 #[test]
 fn no_debug_text_shows_a_secret() {
     for check in only("valid/everything.yaml") {
-        let text = format!("{check:?} {:?} {:?} {}", check.config, check.secrets, check.target);
+        let text = format!(
+            "{check:?} {:?} {:?} {}",
+            check.config, check.secrets, check.target
+        );
         for secret in [TOKEN, "correct horse", "db.secret.internal"] {
             assert!(!text.contains(secret), "{secret} in {text}");
         }
@@ -63,8 +79,16 @@ fn no_debug_text_shows_a_secret() {
 #[test]
 fn what_a_guest_says_is_redacted_with_the_secrets_of_its_check() {
     let checks = only("valid/everything.yaml");
-    assert_eq!(checks[0].secrets.redact(&format!("401 for {TOKEN}")), "401 for ***");
-    assert_eq!(checks[3].secrets.redact("db.secret.internal refused correct horse battery"), "*** refused ***");
+    assert_eq!(
+        checks[0].secrets.redact(&format!("401 for {TOKEN}")),
+        "401 for ***"
+    );
+    assert_eq!(
+        checks[3]
+            .secrets
+            .redact("db.secret.internal refused correct horse battery"),
+        "*** refused ***"
+    );
     assert!(checks[1].secrets.is_empty());
 }
 
@@ -72,7 +96,15 @@ fn what_a_guest_says_is_redacted_with_the_secrets_of_its_check() {
 fn several_targets_are_several_checks() {
     let checks = only("valid/everything.yaml");
     let ids: Vec<&str> = checks.iter().map(|check| check.id.as_str()).collect();
-    assert_eq!(ids, ["website", "cache@cache-1:6379", "cache@cache-2:6379", "database port"]);
+    assert_eq!(
+        ids,
+        [
+            "website",
+            "cache@cache-1:6379",
+            "cache@cache-2:6379",
+            "database port"
+        ]
+    );
 }
 
 #[test]
@@ -89,7 +121,13 @@ fn targets_that_look_the_same_when_redacted_keep_ids_of_their_own() {
 fn the_defaults_of_a_file_without_checks_hold_for_the_whole_folder() {
     let timing: Vec<_> = only("valid/folder")
         .iter()
-        .map(|check| (check.name.clone(), check.interval.as_secs(), check.timeout.as_secs()))
+        .map(|check| {
+            (
+                check.name.clone(),
+                check.interval.as_secs(),
+                check.timeout.as_secs(),
+            )
+        })
         .collect();
     assert_eq!(timing, [("one".to_owned(), 5, 2), ("two".to_owned(), 20, 2)]);
 }
@@ -102,7 +140,8 @@ fn a_timeout_that_nobody_wrote_gives_way_to_a_short_interval() {
 
 #[test]
 fn more_sockets_bring_the_descriptors_they_need() {
-    let suite = load_text("checks: [{ name: a, plugin: tcp, target: 'x:1', quota: { sockets: 20 } }]").unwrap();
+    let suite =
+        load_text("checks: [{ name: a, plugin: tcp, target: 'x:1', quota: { sockets: 20 } }]").unwrap();
     assert_eq!(suite.checks[0].quota.fds, 20);
 }
 
@@ -110,7 +149,10 @@ fn more_sockets_bring_the_descriptors_they_need() {
 fn a_lower_ceiling_lowers_what_is_not_written() {
     let draft = read(&[testdata("valid/short_interval.yaml")], &EMBEDDED, &Fixed);
     let catalog = catalog(&draft);
-    let ceiling = Quota { sockets: 1, ..Quota::ceiling() };
+    let ceiling = Quota {
+        sockets: 1,
+        ..Quota::ceiling()
+    };
     let suite = draft.finish(&catalog, &ceiling).unwrap();
     assert_eq!(suite.checks[0].quota.sockets, 1);
 }
@@ -118,13 +160,20 @@ fn a_lower_ceiling_lowers_what_is_not_written() {
 #[test]
 fn a_draft_tells_which_plugins_to_load() {
     let draft = read(&[testdata("valid/everything.yaml")], &EMBEDDED, &Fixed);
-    let plugins: Vec<_> = draft.plugins().iter().map(|plugin| (plugin.name.as_str(), &plugin.source)).collect();
+    let plugins: Vec<_> = draft
+        .plugins()
+        .iter()
+        .map(|plugin| (plugin.name.as_str(), &plugin.source))
+        .collect();
     let redis = PluginSource::File {
         path: testdata("valid/plugins/redis.wasm"),
         digest: Some("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned()),
     };
     let embedded = PluginSource::Embedded;
-    assert_eq!(plugins, [("redis", &redis), ("http", &embedded), ("tcp", &embedded)]);
+    assert_eq!(
+        plugins,
+        [("redis", &redis), ("http", &embedded), ("tcp", &embedded)]
+    );
 }
 
 #[test]
@@ -132,12 +181,26 @@ fn the_schema_for_editors_accepts_what_is_right_and_refuses_what_is_wrong() {
     let schema = schema(&[("http", &http()), ("tcp", &tcp())]);
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let valid = |path: &str| validator.is_valid(&json(&testdata(path)));
-    for path in ["valid/everything.yaml", "valid/short_interval.yaml", "valid/folder/defaults.yaml"] {
+    for path in [
+        "valid/everything.yaml",
+        "valid/short_interval.yaml",
+        "valid/folder/defaults.yaml",
+    ] {
         let value = json(&testdata(path));
-        let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        let errors: Vec<String> = validator
+            .iter_errors(&value)
+            .map(|error| error.to_string())
+            .collect();
         assert!(errors.is_empty(), "{path}: {errors:?}");
     }
-    for name in ["unknown_keys", "wrong_types", "missing_fields", "config_unknown_key", "no_checks", "bad_counts"] {
+    for name in [
+        "unknown_keys",
+        "wrong_types",
+        "missing_fields",
+        "config_unknown_key",
+        "no_checks",
+        "bad_counts",
+    ] {
         assert!(!valid(&format!("invalid/{name}.yaml")), "{name}");
     }
 }
@@ -146,7 +209,14 @@ fn the_schema_for_editors_accepts_what_is_right_and_refuses_what_is_wrong() {
 fn the_schema_for_editors_knows_every_key() {
     let schema = schema(&[]);
     let keys = |pointer: &str| -> Vec<String> {
-        let mut keys: Vec<String> = schema.pointer(pointer).unwrap().as_object().unwrap().keys().cloned().collect();
+        let mut keys: Vec<String> = schema
+            .pointer(pointer)
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
         keys.sort();
         keys
     };
@@ -167,7 +237,9 @@ fn json(path: &Path) -> serde_json::Value {
     let source = source::Source::new(path, fs::read_to_string(path).unwrap(), 0);
     let root = parse::parse(&source, &mut report).unwrap();
     let mut interpolator = interpolate::Interpolator::new(&Fixed);
-    let place = interpolate::Place { directory: source.directory(), captures: true };
+    let place = interpolate::Place {
+        directory: source.directory(),
+        captures: true,
+    };
     config::fill(&root, place, &mut interpolator).value
 }
->>>>>>> suite
