@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::check::Check;
 use crate::error::Error;
+use crate::schema;
 use crate::timestamp::Timestamp;
 use crate::verdict::Verdict;
 
@@ -74,14 +74,11 @@ pub struct Request {
 
 /// Describes a probe. [`export_probe!`](crate::export_probe) calls it.
 pub fn describe<P: Probe>(version: &str) -> Description {
-    let schema = SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<P::Config>();
     Description {
         name: P::NAME.into(),
         version: version.into(),
         summary: P::SUMMARY.into(),
-        config_schema: schema.as_value().to_string(),
+        config_schema: schema::of::<P::Config>(),
         target_syntax: P::TARGET_SYNTAX.into(),
     }
 }
