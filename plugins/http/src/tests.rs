@@ -164,6 +164,8 @@ fn every_key_of_the_schema_is_described() {
     undescribed("", &schema, &mut missing);
     assert!(missing.is_empty(), "{missing:?}");
     assert_eq!(schema["properties"]["method"]["default"], "GET");
+    let body = &schema["$defs"]["Expect"]["properties"]["body"];
+    assert_eq!(body["$ref"], "#/$defs/BodyRules");
 }
 
 fn undescribed(path: &str, schema: &Value, missing: &mut Vec<String>) {

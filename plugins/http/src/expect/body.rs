@@ -12,6 +12,7 @@ use crate::text::{quote, size, size_of};
 /// What the body must and must not hold.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "BodyRules")]
 pub(super) struct Rules {
     /// A text that must be there, or a list of them.
     contains: OneOrMany<String>,

@@ -14,6 +14,7 @@ const NAME: &str = "final_url";
 /// What the URL must be.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "UrlRules")]
 pub(super) struct Rules {
     /// The whole URL, query included.
     equals: Option<String>,

@@ -13,6 +13,7 @@ use crate::text::quote;
 /// What a header must be. Where it was sent more than once, one of its values has to meet all rules.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "HeaderRules")]
 pub(super) struct Rules {
     /// The whole value.
     equals: Option<String>,

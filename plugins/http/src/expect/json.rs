@@ -17,6 +17,7 @@ use crate::text::quote;
 /// What a path must lead to. Where it leads to several values, every one of them has to meet the rules.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "JsonRules")]
 pub(super) struct Rules {
     /// The whole value; an object as well.
     #[serde(deserialize_with = "present")]

@@ -11,6 +11,7 @@ use crate::text;
 /// How long it may take, from the first look-up to the last byte that was read.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "LatencyLimits")]
 pub(super) struct Limits {
     /// Longer than this is a warning.
     warn: Option<Duration>,

@@ -352,11 +352,11 @@ fn a_certificate_warns_and_fails_before_it_expires() {
     };
     assert_eq!(
         judge("21d", "7d", tls()),
-        pass("expires in 60 days, on 2026-03-02T00:00:00Z")
+        pass("expires in 60d, on 2026-03-02T00:00:00Z")
     );
     assert_eq!(
         judge("61d", "7d", tls()),
-        warn("expires in 60 days, within 61d, on 2026-03-02T00:00:00Z")
+        warn("expires in 60d, within 61d, on 2026-03-02T00:00:00Z")
     );
     assert_eq!(judge("90d", "61d", tls()).0, Status::Fail);
     assert_eq!(
@@ -371,7 +371,7 @@ fn a_certificate_warns_and_fails_before_it_expires() {
     };
     assert_eq!(
         judge("0s", "0s", expired),
-        fail("expired 3 days ago, on 2025-12-29T00:00:00Z")
+        fail("expired 3d ago, on 2025-12-29T00:00:00Z")
     );
 }
 
