@@ -141,7 +141,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// How the call ended when it did not return.
-    pub async fn describe(&self, pre: &CheckPre<State>) -> Result<Description, Outcome> {
+    pub(crate) async fn describe(&self, pre: &CheckPre<State>) -> Result<Description, Outcome> {
         let bounds = Bounds {
             quota: Quota {
                 cpu: Duration::from_secs(5),

@@ -8,7 +8,7 @@ use crate::grant::Grants;
 use crate::outcome::{Assertion, Fault, Measurement, StopCause, TraceContext, Usage, Verdict};
 use crate::quota::{Quota, QuotaKind};
 use crate::status::{Status, Transition};
-use crate::suite::{Check, CheckId, Config};
+use crate::suite::{Check, CheckId, Config, Secrets, Target};
 
 const PLAIN: Screen = Screen {
     width: 100,
@@ -20,7 +20,9 @@ fn check(name: &str, plugin: &str, target: &str) -> Arc<Check> {
         id: CheckId::new(&format!("{name}@{target}")),
         name: name.to_owned(),
         plugin: plugin.to_owned(),
-        target: target.parse().unwrap(),
+        target: Target::new(target),
+        group: None,
+        secrets: Secrets::default(),
         interval: Duration::from_secs(30),
         timeout: Duration::from_secs(5),
         retries: 0,

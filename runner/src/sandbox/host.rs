@@ -4,7 +4,7 @@ mod convert;
 mod dns;
 mod http;
 mod log;
-pub mod tcp;
+pub(super) mod tcp;
 mod tls;
 
 /// Longest text taken from a guest for a person to read, in bytes.

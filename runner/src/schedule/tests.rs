@@ -3,14 +3,16 @@ use std::collections::HashSet;
 use super::*;
 use crate::grant::Grants;
 use crate::quota::Quota;
-use crate::suite::Config;
+use crate::suite::{Config, Secrets, Target};
 
 fn check(id: &str, interval: Duration) -> Arc<Check> {
     Arc::new(Check {
         id: CheckId::new(id),
         name: id.to_owned(),
         plugin: "tcp".to_owned(),
-        target: "example.com:443".parse().unwrap(),
+        target: Target::new("example.com:443"),
+        group: None,
+        secrets: Secrets::default(),
         interval,
         timeout: interval,
         retries: 0,

@@ -13,6 +13,7 @@ use crate::sandbox::bindings::{tls, types};
 use crate::sandbox::state::State;
 
 /// A guest's handle on one socket. Dropping it closes the socket.
+#[expect(unreachable_pub, reason = "the generated bindings name it in public types")]
 pub struct Connection {
     stream: Stream,
     timings: Timings,
