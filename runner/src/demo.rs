@@ -31,7 +31,7 @@ pub enum DemoError {
     #[error("cannot make certificates for the bundled targets")]
     Certificates(#[source] rcgen::Error),
     /// The bundled suite cannot be written or read; a fault of this build.
-    #[error("the bundled suite is broken: {0}")]
+    #[error("the bundled suite is broken")]
     Suite(#[source] Problems),
     /// The bundled suite has no place on disk to be read from.
     #[error("cannot write the bundled suite")]

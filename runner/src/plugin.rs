@@ -4,6 +4,7 @@
 //! the component a description of itself.
 
 mod compile;
+mod imports;
 mod source;
 
 use std::path::PathBuf;
@@ -63,6 +64,14 @@ pub enum PluginError {
         /// As the suite names it.
         name: String,
         /// What the compiler said.
+        reason: String,
+    },
+    /// A component whose imports fit no host of this contract.
+    #[error("plugin `{name}` does not fit this host: {reason}")]
+    Link {
+        /// As the suite names it.
+        name: String,
+        /// What does not fit.
         reason: String,
     },
     /// A component of another world.
@@ -129,19 +138,19 @@ impl Plugin {
         component: &wasmtime::component::Component,
         sandbox: &Sandbox,
     ) -> Result<Self, PluginError> {
-        let no_probe = |error: wasmtime::Error| PluginError::NoProbe {
+        let reason = |error: wasmtime::Error| error.root_cause().to_string();
+        let unlinked = |error| PluginError::Link {
             name: name.to_owned(),
-            reason: error.root_cause().to_string(),
+            reason: reason(error),
         };
-        let mut linker = linker(sandbox.engine().wasmtime()).map_err(no_probe)?;
-        // An import that the host does not serve fails when it is called, with its name.
-        linker
-            .define_unknown_imports_as_traps(component)
-            .map_err(no_probe)?;
-        let pre = linker
-            .instantiate_pre(component)
-            .and_then(CheckPre::new)
-            .map_err(no_probe)?;
+        let no_probe = |error| PluginError::NoProbe {
+            name: name.to_owned(),
+            reason: reason(error),
+        };
+        let mut linker = linker(sandbox.engine().wasmtime()).map_err(unlinked)?;
+        imports::trap_unserved(&mut linker, component).map_err(unlinked)?;
+        let pre = linker.instantiate_pre(component).map_err(unlinked)?;
+        let pre = CheckPre::new(pre).map_err(no_probe)?;
         let undescribed = |reason: String| PluginError::Describe {
             name: name.to_owned(),
             reason,

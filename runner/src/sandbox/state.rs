@@ -61,6 +61,36 @@ impl WasiView for State {
     }
 }
 
+/// The interfaces that [`linker`] serves, in any version that is compatible.
+pub(crate) const SERVED: [&str; 26] = [
+    "canary:check/types",
+    "canary:check/tls",
+    "canary:check/tcp",
+    "canary:check/http",
+    "canary:check/dns",
+    "canary:check/log",
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
 /// Everything that a guest may import: the contract, and of WASI what a Rust guest pulls in by itself. There are
 /// no preopened folders, variables, arguments or sockets behind it.
 pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {

@@ -6,6 +6,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::{Roots, provider};
@@ -186,20 +188,17 @@ fn wrong_time(leaf: &CertificateDer<'_>, now: UnixTime) -> Option<String> {
     let (_, parsed) = x509_parser::parse_x509_certificate(leaf).ok()?;
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let validity = parsed.validity();
-    if now > validity.not_after.timestamp() {
-        return Some(expired(now - validity.not_after.timestamp()));
+    let (from, until) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+    if now > until {
+        return Some(expired(until));
     }
-    (now < validity.not_before.timestamp()).then(|| early(validity.not_before.timestamp() - now))
+    (now < from).then(|| early(from))
 }
 
 fn describe(error: &webpki::Error) -> String {
     match error {
-        webpki::Error::CertExpired { time, not_after } => {
-            expired(time.as_secs().saturating_sub(not_after.as_secs()).cast_signed())
-        }
-        webpki::Error::CertNotValidYet { time, not_before } => {
-            early(not_before.as_secs().saturating_sub(time.as_secs()).cast_signed())
-        }
+        webpki::Error::CertExpired { not_after, .. } => expired(not_after.as_secs().cast_signed()),
+        webpki::Error::CertNotValidYet { not_before, .. } => early(not_before.as_secs().cast_signed()),
         webpki::Error::UnknownIssuer => "unknown issuer: the chain ends in no trusted root".to_owned(),
         webpki::Error::CaUsedAsEndEntity => {
             "the certificate is self-signed or a certificate authority's own".to_owned()
@@ -210,23 +209,25 @@ fn describe(error: &webpki::Error) -> String {
 
 fn describe_name(error: &webpki::Error, name: &ServerName<'_>) -> String {
     match error {
-        webpki::Error::CertNotValidForName(_) => format!("the certificate is not for `{}`", name.to_str()),
+        webpki::Error::CertNotValidForName(_) => {
+            format!("the certificate is not for `{}`", name.to_str())
+        }
         other => format!("the certificate's names: {other}"),
     }
 }
 
-fn expired(seconds: i64) -> String {
-    format!("certificate expired {} ago", days(seconds))
+fn expired(at: i64) -> String {
+    format!("certificate expired at {}", date(at))
 }
 
-fn early(seconds: i64) -> String {
-    format!("certificate is not valid before another {}", days(seconds))
+fn early(at: i64) -> String {
+    format!("certificate is not valid before {}", date(at))
 }
 
-fn days(seconds: i64) -> String {
-    match seconds / 86_400 {
-        0 => "less than a day".to_owned(),
-        1 => "1 day".to_owned(),
-        days => format!("{days} days"),
-    }
+/// RFC 3339, or the Unix seconds of a date beyond the calendar.
+fn date(unix_seconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(unix_seconds)
+        .ok()
+        .and_then(|at| at.format(&Rfc3339).ok())
+        .unwrap_or_else(|| unix_seconds.to_string())
 }
