@@ -14,6 +14,8 @@ use super::tree::{Entry, Kind, Node, quoted};
 
 /// Lists and mappings in each other.
 const MAX_DEPTH: usize = 64;
+/// Steps of the parser, which are about the keys and values that a file holds.
+const MAX_VALUES: u64 = 4_000_000;
 /// Values that all aliases of a file stand for.
 const MAX_ALIASED: u64 = 1_000_000;
 /// Bytes of text that count as one value.
@@ -42,11 +44,19 @@ pub(super) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
     builder.root
 }
 
-/// A node, and how many values it stands for with its aliases written out.
+/// A node, and what it is with its aliases written out.
 #[derive(Clone)]
 struct Built {
     node: Node,
-    weight: u64,
+    size: Size,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Size {
+    /// Values, with long texts counted as several.
+    values: u64,
+    /// Lists and mappings in each other.
+    depth: usize,
 }
 
 struct Builder<'a> {
@@ -59,6 +69,7 @@ struct Builder<'a> {
     entries: Vec<Entry>,
     texts: HashSet<Arc<str>>,
     anchors: HashMap<usize, Built>,
+    values: u64,
     aliased: u64,
     documents: usize,
     root: Option<Node>,
@@ -68,7 +79,8 @@ struct Builder<'a> {
 struct Collection {
     at: Position,
     anchor: usize,
-    weight: u64,
+    /// So far.
+    size: Size,
     /// Of its first element among those of all open collections.
     start: usize,
     shape: Shape,
@@ -96,6 +108,7 @@ impl<'a> Builder<'a> {
             entries: Vec::new(),
             texts: HashSet::new(),
             anchors: HashMap::new(),
+            values: 0,
             aliased: 0,
             documents: 0,
             root: None,
@@ -104,6 +117,13 @@ impl<'a> Builder<'a> {
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
         let at = Position::new(span.start.line(), span.start.col() + 1);
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            let problem = self
+                .source
+                .problem(at, format!("the file holds more than {MAX_VALUES} values"));
+            return Err(problem.hint("split the suite into several files"));
+        }
         match event {
             Event::DocumentStart(..) => self.document(at)?,
             Event::Scalar(text, style, anchor, tag) => {
@@ -142,9 +162,9 @@ impl<'a> Builder<'a> {
             Some(kind) if !self.expects_key() || matches!(kind, Kind::Null) => kind,
             _ => Kind::Text(self.text(text)),
         };
-        let size = text.len().div_ceil(BYTES_PER_VALUE).max(1);
-        let weight = u64::try_from(size).unwrap_or(u64::MAX);
-        self.add(Node { at, kind }, weight, anchor);
+        let values = text.len().div_ceil(BYTES_PER_VALUE).max(1);
+        let values = u64::try_from(values).unwrap_or(u64::MAX);
+        self.add(Node { at, kind }, Size { values, depth: 0 }, anchor);
     }
 
     /// The same for the same short text: a suite says `plugin: http` again and again.
@@ -179,7 +199,7 @@ impl<'a> Builder<'a> {
         self.open.push(Collection {
             at,
             anchor,
-            weight: 1,
+            size: Size { values: 1, depth: 1 },
             start,
             shape,
         });
@@ -192,7 +212,7 @@ impl<'a> Builder<'a> {
             Shape::List => Kind::List(self.nodes.drain(closed.start..).collect()),
             Shape::Map(_) => Kind::Map(self.mapping(closed.start)),
         };
-        self.add(Node { at: closed.at, kind }, closed.weight, closed.anchor);
+        self.add(Node { at: closed.at, kind }, closed.size, closed.anchor);
     }
 
     fn mapping(&mut self, start: usize) -> Arc<[Entry]> {
@@ -207,7 +227,10 @@ impl<'a> Builder<'a> {
         let Some(built) = self.anchors.get(&anchor).cloned() else {
             return Err(self.source.problem(at, "the alias is part of what it stands for"));
         };
-        self.aliased = self.aliased.saturating_add(built.weight);
+        if self.open.len() + built.size.depth > MAX_DEPTH {
+            return Err(too_deep(self.source, at));
+        }
+        self.aliased = self.aliased.saturating_add(built.size.values);
         if self.aliased > MAX_ALIASED {
             let message = format!("the aliases of the file stand for more than {MAX_ALIASED} values");
             return Err(self
@@ -215,7 +238,7 @@ impl<'a> Builder<'a> {
                 .problem(at, message)
                 .hint("write less with aliases, or split the file"));
         }
-        self.add(built.node, built.weight, 0);
+        self.add(built.node, built.size, 0);
         Ok(())
     }
 
@@ -225,16 +248,17 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts a complete node where the innermost open collection wants it.
-    fn add(&mut self, node: Node, weight: u64, anchor: usize) {
+    fn add(&mut self, node: Node, size: Size, anchor: usize) {
         if anchor != 0 {
             let node = node.clone();
-            self.anchors.insert(anchor, Built { node, weight });
+            self.anchors.insert(anchor, Built { node, size });
         }
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(node);
             return;
         };
-        parent.weight = parent.weight.saturating_add(weight);
+        parent.size.values = parent.size.values.saturating_add(size.values);
+        parent.size.depth = parent.size.depth.max(size.depth + 1);
         match &mut parent.shape {
             Shape::List => self.nodes.push(node),
             Shape::Map(key) => match key.take() {
