@@ -53,11 +53,12 @@ impl Contract {
             .map_err(|error| error.masked().to_string())
     }
 
+    pub(super) fn allows(&self, config: &Value) -> bool {
+        self.validator.is_valid(config)
+    }
+
     /// Everything that `config` has against itself.
     pub(super) fn judge(&self, config: &Value, written: Written<'_>) -> Vec<Finding> {
-        if self.validator.is_valid(config) {
-            return Vec::new();
-        }
         let mut findings = Vec::new();
         for error in self.validator.iter_errors(config).take(MAX_FINDINGS) {
             self.explain(&error, written, None, &mut findings);

@@ -157,12 +157,21 @@ pub(super) struct Report {
 }
 
 impl Report {
+    pub(super) fn omit(&mut self) {
+        self.omitted += 1;
+    }
+
     pub(super) fn add(&mut self, problem: Problem) {
-        if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(problem);
-        } else {
+        if self.is_full() {
             self.omitted += 1;
+        } else {
+            self.problems.push(problem);
         }
+    }
+
+    /// Whether further problems are counted only, so that nobody need word them.
+    pub(super) fn is_full(&self) -> bool {
+        self.problems.len() >= MAX_PROBLEMS
     }
 
     pub(super) fn count(&self) -> usize {

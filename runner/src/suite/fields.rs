@@ -48,6 +48,9 @@ impl Reader<'_> {
     }
 
     pub(super) fn problem_with(&mut self, at: Position, message: impl AsRef<str>, hint: Option<String>) {
+        if self.report.is_full() {
+            return self.report.omit();
+        }
         let message = format!("{}{}", self.subject, message.as_ref());
         self.report.add(self.source.problem(at, message).maybe_hint(hint));
     }
@@ -72,6 +75,10 @@ impl Reader<'_> {
         };
         let is_known = |key: &str| known.contains(&key) || key.starts_with(EXTENSION);
         for entry in entries.iter().filter(|entry| !is_known(&entry.key)) {
+            if self.report.is_full() {
+                self.report.omit();
+                continue;
+            }
             let hint = suggest::hint(&entry.key, known.iter().copied());
             self.problem_with(entry.at, format!("unknown key {}", quoted(&entry.key)), hint);
         }

@@ -10,6 +10,17 @@ use super::tree::{Entry, Kind, Node, quoted};
 /// Brings in the entries of another mapping, as YAML 1.1 has it.
 const MERGE: &str = "<<";
 
+/// Entries that are cheaper to compare with each other than to hash.
+const FEW: usize = 16;
+
+/// Whether no key is there twice and none is `<<`, seen at a glance; most mappings are like that.
+pub(super) fn is_settled(entries: &[Entry]) -> bool {
+    let is_new = |(index, entry): (usize, &Entry)| {
+        &*entry.key != MERGE && entries.iter().take(index).all(|earlier| earlier.key != entry.key)
+    };
+    entries.len() <= FEW && entries.iter().enumerate().all(is_new)
+}
+
 pub(super) fn settle(entries: Vec<Entry>, source: &Source, report: &mut Report) -> Vec<Entry> {
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
     let mut places = HashMap::new();

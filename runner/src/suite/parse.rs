@@ -1,7 +1,7 @@
 //! YAML text to a tree, within budgets: no file can make this slow, deep or large.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, Tag, options};
@@ -14,10 +14,14 @@ use super::tree::{Entry, Kind, Node, quoted};
 
 /// Lists and mappings in each other.
 const MAX_DEPTH: usize = 64;
+/// Steps of the parser, which are about the keys and values that a file holds.
+const MAX_VALUES: u64 = 4_000_000;
 /// Values that all aliases of a file stand for.
 const MAX_ALIASED: u64 = 1_000_000;
 /// Bytes of text that count as one value.
 const BYTES_PER_VALUE: usize = 64;
+/// Bytes of a text that is kept once, however often it is written.
+const MAX_SHARED_BYTES: usize = 24;
 
 /// The only document of a file, or nothing when it is empty or broken.
 pub(super) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
@@ -37,41 +41,61 @@ pub(super) fn parse(source: &Source, report: &mut Report) -> Option<Node> {
             return None;
         }
     }
-    builder.root.map(|built| built.node)
+    builder.root
 }
 
-/// A node, and how many values it stands for with its aliases written out.
+/// A node, and what it is with its aliases written out.
 #[derive(Clone)]
 struct Built {
     node: Node,
-    weight: u64,
+    size: Size,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Size {
+    /// Values, with long texts counted as several.
+    values: u64,
+    /// Lists and mappings in each other.
+    depth: usize,
 }
 
 struct Builder<'a> {
     source: &'a Source,
     report: &'a mut Report,
     open: Vec<Collection>,
+    /// Elements of all open lists, innermost last.
+    nodes: Vec<Node>,
+    /// Entries of all open mappings, innermost last.
+    entries: Vec<Entry>,
+    texts: HashSet<Arc<str>>,
     anchors: HashMap<usize, Built>,
+    values: u64,
     aliased: u64,
     documents: usize,
-    root: Option<Built>,
+    root: Option<Node>,
 }
 
 /// A list or mapping whose end was not seen yet.
 struct Collection {
     at: Position,
     anchor: usize,
-    weight: u64,
-    items: Items,
+    /// So far.
+    size: Size,
+    /// Of its first element among those of all open collections.
+    start: usize,
+    shape: Shape,
 }
 
-enum Items {
-    List(Vec<Node>),
-    Map {
-        entries: Vec<Entry>,
-        /// A key that waits for its value; without a text when it cannot be one.
-        key: Option<(Option<Arc<str>>, Position)>,
-    },
+enum Shape {
+    List,
+    /// With the key that waits for its value.
+    Map(Option<Key>),
+}
+
+struct Key {
+    /// Absent when it is none; its value is dropped.
+    text: Option<Arc<str>>,
+    at: Position,
 }
 
 impl<'a> Builder<'a> {
@@ -80,7 +104,11 @@ impl<'a> Builder<'a> {
             source,
             report,
             open: Vec::new(),
+            nodes: Vec::new(),
+            entries: Vec::new(),
+            texts: HashSet::new(),
             anchors: HashMap::new(),
+            values: 0,
             aliased: 0,
             documents: 0,
             root: None,
@@ -89,29 +117,32 @@ impl<'a> Builder<'a> {
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
         let at = Position::new(span.start.line(), span.start.col() + 1);
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            let problem = self
+                .source
+                .problem(at, format!("the file holds more than {MAX_VALUES} values"));
+            return Err(problem.hint("split the suite into several files"));
+        }
         match event {
-            Event::DocumentStart(..) => self.document(at),
+            Event::DocumentStart(..) => self.document(at)?,
             Event::Scalar(text, style, anchor, tag) => {
-                self.scalar(&text, style, tag.as_ref(), anchor, at);
-                Ok(())
+                let meaning = self.meaning(tag.as_ref(), at);
+                self.scalar(&text, style, &meaning, anchor, at);
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.begin(Items::List(Vec::new()), anchor, tag.as_ref(), at)
+                self.meaning(tag.as_ref(), at);
+                self.begin(Shape::List, self.nodes.len(), anchor, at)?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                let items = Items::Map {
-                    entries: Vec::new(),
-                    key: None,
-                };
-                self.begin(items, anchor, tag.as_ref(), at)
+                self.meaning(tag.as_ref(), at);
+                self.begin(Shape::Map(None), self.entries.len(), anchor, at)?;
             }
-            Event::SequenceEnd | Event::MappingEnd => {
-                self.end();
-                Ok(())
-            }
-            Event::Alias(anchor) => self.alias(anchor, at),
-            _ => Ok(()),
+            Event::SequenceEnd | Event::MappingEnd => self.end(),
+            Event::Alias(anchor) => self.alias(anchor, at)?,
+            _ => {}
         }
+        Ok(())
     }
 
     fn document(&mut self, at: Position) -> Result<(), Problem> {
@@ -125,36 +156,28 @@ impl<'a> Builder<'a> {
         Err(problem.hint("put it into a file of its own: a suite may have many"))
     }
 
-    fn scalar(
-        &mut self,
-        text: &str,
-        style: ScalarStyle,
-        tag: Option<&Cow<'_, Tag>>,
-        anchor: usize,
-        at: Position,
-    ) {
-        let meaning = self.meaning(tag, at);
-        let kind = scalar::resolve(text, style, &meaning);
-        if self.expects_key() && !matches!(kind, Kind::Null | Kind::Text(_)) {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, meaning: &Meaning, anchor: usize, at: Position) {
+        let kind = match scalar::resolve(text, style, meaning) {
             // `200: ok` has the key `200` as it is written.
-            let key = Kind::Text(Arc::from(text));
-            return self.add(
-                Built {
-                    node: Node { at, kind: key },
-                    weight: 1,
-                },
-                anchor,
-            );
+            Some(kind) if !self.expects_key() || matches!(kind, Kind::Null) => kind,
+            _ => Kind::Text(self.text(text)),
+        };
+        let values = text.len().div_ceil(BYTES_PER_VALUE).max(1);
+        let values = u64::try_from(values).unwrap_or(u64::MAX);
+        self.add(Node { at, kind }, Size { values, depth: 0 }, anchor);
+    }
+
+    /// The same for the same short text: a suite says `plugin: http` again and again.
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if text.len() > MAX_SHARED_BYTES {
+            return Arc::from(text);
         }
-        let size = text.len().div_ceil(BYTES_PER_VALUE).max(1);
-        let weight = u64::try_from(size).unwrap_or(u64::MAX);
-        self.add(
-            Built {
-                node: Node { at, kind },
-                weight,
-            },
-            anchor,
-        );
+        if let Some(shared) = self.texts.get(text) {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<str> = Arc::from(text);
+        self.texts.insert(Arc::clone(&shared));
+        shared
     }
 
     fn meaning(&mut self, tag: Option<&Cow<'_, Tag>>, at: Position) -> Meaning {
@@ -169,47 +192,34 @@ impl<'a> Builder<'a> {
         meaning
     }
 
-    fn begin(
-        &mut self,
-        items: Items,
-        anchor: usize,
-        tag: Option<&Cow<'_, Tag>>,
-        at: Position,
-    ) -> Result<(), Problem> {
-        self.meaning(tag, at);
+    fn begin(&mut self, shape: Shape, start: usize, anchor: usize, at: Position) -> Result<(), Problem> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(self.source, at));
         }
         self.open.push(Collection {
             at,
             anchor,
-            weight: 1,
-            items,
+            size: Size { values: 1, depth: 1 },
+            start,
+            shape,
         });
         Ok(())
     }
 
     fn end(&mut self) {
-        let Some(Collection {
-            at,
-            anchor,
-            weight,
-            items,
-        }) = self.open.pop()
-        else {
-            return;
+        let Some(closed) = self.open.pop() else { return };
+        let kind = match closed.shape {
+            Shape::List => Kind::List(self.nodes.drain(closed.start..).collect()),
+            Shape::Map(_) => Kind::Map(self.mapping(closed.start)),
         };
-        let kind = match items {
-            Items::List(items) => Kind::List(items.into()),
-            Items::Map { entries, .. } => Kind::Map(merge::settle(entries, self.source, self.report).into()),
-        };
-        self.add(
-            Built {
-                node: Node { at, kind },
-                weight,
-            },
-            anchor,
-        );
+        self.add(Node { at: closed.at, kind }, closed.size, closed.anchor);
+    }
+
+    fn mapping(&mut self, start: usize) -> Arc<[Entry]> {
+        if self.entries.get(start..).is_some_and(merge::is_settled) {
+            return self.entries.drain(start..).collect();
+        }
+        merge::settle(self.entries.split_off(start), self.source, self.report).into()
     }
 
     /// Stands for the anchored value, and is charged for all of it.
@@ -217,7 +227,10 @@ impl<'a> Builder<'a> {
         let Some(built) = self.anchors.get(&anchor).cloned() else {
             return Err(self.source.problem(at, "the alias is part of what it stands for"));
         };
-        self.aliased = self.aliased.saturating_add(built.weight);
+        if self.open.len() + built.size.depth > MAX_DEPTH {
+            return Err(too_deep(self.source, at));
+        }
+        self.aliased = self.aliased.saturating_add(built.size.values);
         if self.aliased > MAX_ALIASED {
             let message = format!("the aliases of the file stand for more than {MAX_ALIASED} values");
             return Err(self
@@ -225,48 +238,51 @@ impl<'a> Builder<'a> {
                 .problem(at, message)
                 .hint("write less with aliases, or split the file"));
         }
-        self.add(built, 0);
+        self.add(built.node, built.size, 0);
         Ok(())
     }
 
     fn expects_key(&self) -> bool {
-        matches!(
-            self.open.last(),
-            Some(Collection {
-                items: Items::Map { key: None, .. },
-                ..
-            })
-        )
+        let innermost = self.open.last().map(|collection| &collection.shape);
+        matches!(innermost, Some(Shape::Map(None)))
     }
 
     /// Puts a complete node where the innermost open collection wants it.
-    fn add(&mut self, built: Built, anchor: usize) {
+    fn add(&mut self, node: Node, size: Size, anchor: usize) {
         if anchor != 0 {
-            self.anchors.insert(anchor, built.clone());
+            let node = node.clone();
+            self.anchors.insert(anchor, Built { node, size });
         }
         let Some(parent) = self.open.last_mut() else {
-            self.root = Some(built);
+            self.root = Some(node);
             return;
         };
-        let Built { node, weight } = built;
-        parent.weight = parent.weight.saturating_add(weight);
-        match &mut parent.items {
-            Items::List(items) => items.push(node),
-            Items::Map { entries, key } => match key.take() {
-                Some((Some(key), at)) => entries.push(Entry { key, at, value: node }),
-                Some((None, _)) => {}
+        parent.size.values = parent.size.values.saturating_add(size.values);
+        parent.size.depth = parent.size.depth.max(size.depth + 1);
+        match &mut parent.shape {
+            Shape::List => self.nodes.push(node),
+            Shape::Map(key) => match key.take() {
                 None => *key = Some(key_of(&node, self.source, self.report)),
+                Some(Key { text: Some(text), at }) => self.entries.push(Entry {
+                    key: text,
+                    at,
+                    value: node,
+                }),
+                Some(Key { text: None, .. }) => {}
             },
         }
     }
 }
 
-fn key_of(node: &Node, source: &Source, report: &mut Report) -> (Option<Arc<str>>, Position) {
-    if let Kind::Text(text) = &node.kind {
-        return (Some(Arc::clone(text)), node.at);
-    }
-    report.add(source.problem(node.at, format!("expected a key, found {}", node.found())));
-    (None, node.at)
+fn key_of(node: &Node, source: &Source, report: &mut Report) -> Key {
+    let text = match &node.kind {
+        Kind::Text(text) => Some(Arc::clone(text)),
+        _ => {
+            report.add(source.problem(node.at, format!("expected a key, found {}", node.found())));
+            None
+        }
+    };
+    Key { text, at: node.at }
 }
 
 fn too_deep(source: &Source, at: Position) -> Problem {

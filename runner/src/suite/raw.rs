@@ -16,6 +16,8 @@ use super::{PluginDeclaration, PluginSource};
 pub(super) const FILE_KEYS: [&str; 3] = ["defaults", "plugins", "checks"];
 pub(super) const PLUGIN_KEYS: [&str; 2] = ["path", "digest"];
 
+/// Plugins of a file.
+const MAX_PLUGINS: usize = 1_000;
 /// Characters of the name of a plugin.
 const MAX_PLUGIN_NAME: usize = 64;
 /// Labels of a check.
@@ -95,7 +97,16 @@ fn plugins(reader: &mut Reader<'_>, entry: &Entry) -> Vec<PluginDeclaration> {
         reader.problem_with(entry.value.at, message, Some(hint));
         return Vec::new();
     };
-    let declared = entries.iter().filter_map(|entry| {
+    if entries.len() > MAX_PLUGINS {
+        reader.problem(
+            entry.at,
+            format!(
+                "`plugins`: {} plugins; allowed: up to {MAX_PLUGINS}",
+                entries.len()
+            ),
+        );
+    }
+    let declared = entries.iter().take(MAX_PLUGINS).filter_map(|entry| {
         reader.subject = format!("plugin {}: ", quoted(&entry.key));
         plugin(reader, entry)
     });

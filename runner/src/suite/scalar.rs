@@ -1,7 +1,6 @@
 //! What a YAML scalar means, by the core schema of YAML 1.2.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use serde_json::Number;
 use serde_yaml::granit_parser::{ScalarStyle, Tag};
@@ -29,15 +28,16 @@ pub(super) fn meaning(tag: Option<&Cow<'_, Tag>>) -> Meaning {
     }
 }
 
-pub(super) fn resolve(text: &str, style: ScalarStyle, meaning: &Meaning) -> Kind {
+/// The value of a scalar, unless it is a text.
+pub(super) fn resolve(text: &str, style: ScalarStyle, meaning: &Meaning) -> Option<Kind> {
     if style != ScalarStyle::Plain || matches!(meaning, Meaning::Text) {
-        return Kind::Text(Arc::from(text));
+        return None;
     }
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
-        "true" | "True" | "TRUE" => Kind::Bool(true),
-        "false" | "False" | "FALSE" => Kind::Bool(false),
-        _ => number(text).map_or_else(|| Kind::Text(Arc::from(text)), Kind::Number),
+        "" | "~" | "null" | "Null" | "NULL" => Some(Kind::Null),
+        "true" | "True" | "TRUE" => Some(Kind::Bool(true)),
+        "false" | "False" | "FALSE" => Some(Kind::Bool(false)),
+        _ => number(text).map(Kind::Number),
     }
 }
 

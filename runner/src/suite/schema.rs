@@ -58,7 +58,21 @@ fn closed(properties: Map<String, Value>, required: &[&str]) -> Map<String, Valu
 }
 
 fn check(configs: Vec<Value>) -> Value {
-    let mut properties = properties([
+    let mut properties = check_properties();
+    properties.append(&mut settings());
+    let mut schema = closed(properties, &["name", "plugin"]);
+    schema.insert(
+        "oneOf".to_owned(),
+        json!([{ "required": ["target"] }, { "required": ["targets"] }]),
+    );
+    if !configs.is_empty() {
+        schema.insert("allOf".to_owned(), configs.into());
+    }
+    schema.into()
+}
+
+fn check_properties() -> Map<String, Value> {
+    properties([
         ("name", text(MAX_NAME, "Unique in the suite.")),
         (
             "plugin",
@@ -98,17 +112,7 @@ fn check(configs: Vec<Value>) -> Value {
             "group",
             text(MAX_GROUP, "Checks of one group share their permits."),
         ),
-    ]);
-    properties.append(&mut settings());
-    let mut schema = closed(properties, &["name", "plugin"]);
-    schema.insert(
-        "oneOf".to_owned(),
-        json!([{ "required": ["target"] }, { "required": ["targets"] }]),
-    );
-    if !configs.is_empty() {
-        schema.insert("allOf".to_owned(), configs.into());
-    }
-    schema.into()
+    ])
 }
 
 fn settings() -> Map<String, Value> {

@@ -177,17 +177,22 @@ fn config(reader: &mut Reader<'_>, raw: &RawCheck, contract: &Contract) -> Optio
             },
         ),
     };
-    let findings = contract.judge(value, written);
-    let allowed = findings.is_empty();
-    for finding in findings {
-        reader.problem_with(finding.at, finding.message, finding.hint);
+    if !contract.allows(value) {
+        if reader.report.is_full() {
+            reader.report.omit();
+            return None;
+        }
+        for finding in contract.judge(value, written) {
+            reader.problem_with(finding.at, finding.message, finding.hint);
+        }
+        return None;
     }
     let json = value.to_string();
     if json.len() > MAX_CONFIG_BYTES {
         let limit = MAX_CONFIG_BYTES >> 20;
         reader.problem(written.key, format!("`config` is larger than {limit} MiB"));
     }
-    allowed.then(|| Config::new(json))
+    Some(Config::new(json))
 }
 
 fn grants(

@@ -108,6 +108,24 @@ fn lists_nest_to_a_limit() {
 }
 
 #[test]
+fn aliases_nest_to_the_same_limit() {
+    let mut text = "x-0: &a0 [deep]\n".to_owned();
+    for level in 1..100 {
+        writeln!(text, "x-{level}: &a{level} [*a{}]", level - 1).unwrap();
+    }
+    assert_eq!(
+        problem_of(text),
+        "lists and mappings are nested more than 64 deep"
+    );
+}
+
+#[test]
+fn a_file_of_commas_runs_out_of_values() {
+    let message = problem_of(format!("x-list: [{}]", "1,".repeat(5_000_000)));
+    assert_eq!(message, "the file holds more than 4000000 values");
+}
+
+#[test]
 fn many_problems_are_counted_but_not_all_listed() {
     let checks = "  - { name: a, plugin: tcp, tagret: 'x:1' }\n".repeat(2_000);
     let problems = load_text(format!("checks:\n{checks}")).unwrap_err();
