@@ -11,6 +11,7 @@ pub mod audit;
 mod budget;
 mod lease;
 mod page;
+mod record;
 mod slot;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use budget::{Budget, raise_descriptor_limit};
 pub use lease::{Lease, LeasedStream, LeasedUdp};
-pub use page::{ClosedBy, Connection, EndCause, LiveLease, Page, PageOwner};
+pub use page::Page;
+pub use record::{ClosedBy, Connection, EndCause, LiveLease, PageOwner};
 
 use crate::quota::{Quota, QuotaKind};
 

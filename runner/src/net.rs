@@ -6,6 +6,7 @@
 pub mod connect;
 pub mod dns;
 mod error;
+mod family;
 pub mod http;
 pub mod resolve;
 pub mod stream;
@@ -21,11 +22,12 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 pub use error::{NetError, Phase};
+pub use family::Family;
 
 use crate::grant::{Destination, Grants, Host, NameDecision, Networks, Via};
 use crate::ledger::Page;
 use crate::outcome::TraceContext;
-use resolve::{Family, Resolver};
+use resolve::Resolver;
 use tls::TrustStore;
 
 /// What all runs share.

@@ -120,7 +120,7 @@ impl Plugin {
             }
             PluginSource::File { path, digest } => (source::read(path)?.into(), digest.as_deref()),
         };
-        let digest = hex(&Sha256::digest(&wasm));
+        let digest = hex::encode(Sha256::digest(&wasm));
         if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
             return Err(PluginError::Digest {
                 name: name.to_owned(),
@@ -187,8 +187,4 @@ impl std::fmt::Debug for Plugin {
             .field("digest", &self.digest)
             .finish_non_exhaustive()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,8 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use super::resolve::Family;
-use super::{Client, NetError, Phase, Timings, within};
+use super::{Client, Family, NetError, Phase, Timings, within};
 use crate::grant::{Destination, Via};
 use crate::ledger::{Lease, LeasedStream, Page};
 

@@ -1,22 +1,14 @@
-//! DNS on the wire: one question to one server, over UDP, or over TCP when the answer is too long (RFC 1035, 7766).
+//! DNS questions as a plugin asks them.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+pub(super) mod wire;
+
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use hickory_proto::op::{Edns, Message, Query, ResponseCode};
 use hickory_proto::rr::{Record, RecordType};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UdpSocket;
 
-use super::{Client, NetError, Phase, connect, within};
+use super::{Client, NetError, Phase, within};
 use crate::grant::{Destination, Scheme, Via};
-use crate::ledger::{Lease, Page};
-
-/// What fits a path without fragments (DNS flag day 2020).
-const UDP_PAYLOAD: u16 = 1232;
-/// Datagrams that answer another question, or nobody's, before the server is given up.
-const STRAY_DATAGRAMS: usize = 32;
 
 /// One record of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +56,7 @@ impl Client {
         let query = self.shared.resolver.query(name, kind, server);
         let message = within(self.limit(None), Phase::Resolve, query).await?;
         Ok(Reply {
-            code: code_word(message.metadata.response_code),
+            code: wire::code_word(message.metadata.response_code),
             authoritative: message.metadata.authoritative,
             authenticated: message.metadata.authentic_data,
             answers: message.answers.iter().map(Answer::from).collect(),
@@ -95,104 +87,5 @@ impl From<&Record> for Answer {
             ttl: record.ttl,
             data: record.data.to_string(),
         }
-    }
-}
-
-/// The code as the registry of DNS parameters spells it.
-pub(super) fn code_word(code: ResponseCode) -> String {
-    match code {
-        ResponseCode::NoError => "NOERROR".to_owned(),
-        ResponseCode::FormErr => "FORMERR".to_owned(),
-        ResponseCode::ServFail => "SERVFAIL".to_owned(),
-        ResponseCode::NXDomain => "NXDOMAIN".to_owned(),
-        ResponseCode::NotImp => "NOTIMP".to_owned(),
-        ResponseCode::Refused => "REFUSED".to_owned(),
-        other => format!("RCODE{}", u16::from(other)),
-    }
-}
-
-/// One question to one server. Dropping the future closes its socket.
-pub(super) async fn exchange(
-    page: &Arc<Page>,
-    server: SocketAddr,
-    query: &Query,
-) -> Result<Message, NetError> {
-    let question = question(query);
-    let bytes = question
-        .to_vec()
-        .map_err(|error| NetError::Invalid(error.to_string()))?;
-    let reply = over_udp(page, server, &question, &bytes).await?;
-    match reply.metadata.truncation {
-        true => over_tcp(page, server, &question, &bytes).await,
-        false => Ok(reply),
-    }
-}
-
-fn question(query: &Query) -> Message {
-    // `query` draws a random id; the source port is the kernel's, random as well.
-    let mut message = Message::query();
-    message.metadata.recursion_desired = true;
-    message.add_query(query.clone());
-    let mut edns = Edns::new();
-    edns.set_max_payload(UDP_PAYLOAD);
-    message.set_edns(edns);
-    message
-}
-
-async fn over_udp(
-    page: &Arc<Page>,
-    server: SocketAddr,
-    question: &Message,
-    bytes: &[u8],
-) -> Result<Message, NetError> {
-    let lease = Lease::take(page, server)?;
-    // Connected: the kernel drops what comes from anybody else.
-    let socket = std::net::UdpSocket::bind(any_address(server))?;
-    socket.set_nonblocking(true)?;
-    socket.connect(server)?;
-    let socket = lease.datagrams(UdpSocket::from_std(socket)?)?;
-    socket.send(bytes).await?;
-    let mut buffer = [0; 4096];
-    for _ in 0..STRAY_DATAGRAMS {
-        let length = socket.receive(&mut buffer).await?;
-        let datagram = buffer.get(..length).unwrap_or_default();
-        if let Ok(reply) = Message::from_vec(datagram)
-            && answers(&reply, question)
-        {
-            return Ok(reply);
-        }
-    }
-    Err(NetError::Protocol(
-        "too many datagrams that answer no question of ours".to_owned(),
-    ))
-}
-
-async fn over_tcp(
-    page: &Arc<Page>,
-    server: SocketAddr,
-    question: &Message,
-    bytes: &[u8],
-) -> Result<Message, NetError> {
-    let mut stream = connect::open(page, server, None).await?;
-    let length = u16::try_from(bytes.len()).map_err(|error| NetError::Invalid(error.to_string()))?;
-    stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await?;
-    let length = stream.read_u16().await?;
-    let mut reply = vec![0; usize::from(length)];
-    stream.read_exact(&mut reply).await?;
-    let reply = Message::from_vec(&reply).map_err(|error| NetError::Protocol(error.to_string()))?;
-    match answers(&reply, question) {
-        true => Ok(reply),
-        false => Err(NetError::Protocol("the answer is to another question".to_owned())),
-    }
-}
-
-fn answers(reply: &Message, question: &Message) -> bool {
-    reply.metadata.id == question.metadata.id && reply.queries == question.queries
-}
-
-fn any_address(server: SocketAddr) -> SocketAddr {
-    match server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
 }

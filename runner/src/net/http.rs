@@ -11,10 +11,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
 use super::connect::ConnectOptions;
-use super::resolve::Family;
 use super::stream::Transport;
 use super::tls::{TlsOptions, TlsSession, handshake};
-use super::{Client, NetError, Phase, Timings, within};
+use super::{Client, Family, NetError, Phase, Timings, within};
 use crate::grant::{Destination, NameDecision, Scheme, Via};
 use proxy::Proxy;
 

@@ -2,7 +2,6 @@
 //!
 //! A lookup is polled by the run that wants it. When that run ends, the lookup's sockets close with it.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,8 @@ use hickory_resolver::Hosts;
 use hickory_resolver::system_conf::read_system_conf;
 use tokio::sync::Semaphore;
 
-use super::{NetError, dns};
+use super::dns::wire;
+use super::{Family, NetError};
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::quota::Quota;
 use crate::suite::CheckId;
@@ -25,38 +25,6 @@ const CONCURRENT_LOOKUPS: usize = 64;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Names tried for one lookup, the search list included.
 const NAMES_TRIED: usize = 8;
-
-/// Which addresses are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Family {
-    /// Both, as they come.
-    #[default]
-    Any,
-    /// IPv4 only.
-    V4,
-    /// IPv6 only.
-    V6,
-}
-
-impl Family {
-    pub(super) fn admits(self, address: IpAddr) -> bool {
-        match self {
-            Self::Any => true,
-            Self::V4 => address.is_ipv4(),
-            Self::V6 => address.is_ipv6(),
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Any => "IP",
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        })
-    }
-}
 
 /// Which servers are asked, and how.
 #[derive(Debug, Clone)]
@@ -240,7 +208,7 @@ impl Resolver {
             code => Err(NetError::Unresolved(format!(
                 "`{}`: {}",
                 query.name(),
-                dns::code_word(code)
+                wire::code_word(code)
             ))),
         }
     }
@@ -254,13 +222,13 @@ impl Resolver {
         let mut last = NetError::Unresolved("no DNS server is configured".to_owned());
         for _ in 0..self.settings.attempts {
             for server in servers {
-                let exchange = dns::exchange(&self.page, *server, query);
+                let exchange = wire::exchange(&self.page, *server, query);
                 last = match tokio::time::timeout(self.settings.timeout, exchange).await {
                     Ok(Ok(reply)) if is_final(reply.metadata.response_code) || servers.len() == 1 => {
                         return Ok(reply);
                     }
                     Ok(Ok(reply)) => {
-                        let code = dns::code_word(reply.metadata.response_code);
+                        let code = wire::code_word(reply.metadata.response_code);
                         NetError::Unresolved(format!("`{}`: {code}", query.name()))
                     }
                     Ok(Err(error)) => NetError::Unresolved(format!("DNS server {server}: {error}")),

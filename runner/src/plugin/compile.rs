@@ -11,7 +11,7 @@ use std::{fs, io};
 
 use wasmtime::component::Component;
 
-use super::{PluginError, hex};
+use super::PluginError;
 use crate::sandbox::Engine;
 
 /// Where compiled plugins are kept. Without a folder every plugin is compiled at each start.
@@ -86,7 +86,7 @@ fn file_name(digest: &str, engine: &Engine) -> String {
         .wasmtime()
         .precompile_compatibility_hash()
         .hash(&mut hasher);
-    format!("{digest}-{}.cwasm", hex(&hasher.finish().to_be_bytes()))
+    format!("{digest}-{}.cwasm", hex::encode(hasher.finish().to_be_bytes()))
 }
 
 /// A hash that is the same in every build of the runner, unlike the standard library's.

@@ -47,7 +47,7 @@ impl Certificate {
     fn parse(der: &[u8]) -> Self {
         let raw = Self {
             der: der.to_vec(),
-            fingerprint: hex(&Sha256::digest(der)),
+            fingerprint: hex::encode(Sha256::digest(der)),
             ..Self::default()
         };
         match X509Certificate::from_der(der) {
@@ -64,7 +64,7 @@ impl Certificate {
         Self {
             subject: parsed.subject().to_string(),
             issuer: parsed.issuer().to_string(),
-            serial: hex(parsed.raw_serial()),
+            serial: hex::encode(parsed.raw_serial()),
             not_before: parsed.validity().not_before.timestamp(),
             not_after: parsed.validity().not_after.timestamp(),
             dns_names,
@@ -118,8 +118,4 @@ fn signature_algorithm(parsed: &X509Certificate<'_>) -> String {
         Some(entry) => entry.sn().to_owned(),
         None => oid.to_id_string(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

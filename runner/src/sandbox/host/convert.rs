@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::bounded;
 use crate::ledger::Denial;
-use crate::net::resolve::Family;
-use crate::net::{NetError, Phase, Timings};
+use crate::net::{Family, NetError, Phase, Timings};
 use crate::outcome::{Assertion, Measurement, Verdict, VerdictStatus};
 use crate::quota::QuotaKind;
 use crate::sandbox::bindings::{probe, types};
