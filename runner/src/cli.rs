@@ -5,10 +5,12 @@ mod run;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::Settings;
 use crate::grant::Networks;
+use crate::plugin::Cache;
 use crate::quota::Quota;
 
 pub use run::run;
@@ -123,27 +125,32 @@ struct HostArgs {
 }
 
 impl HostArgs {
-    fn settings(&self) -> Result<Settings, crate::grant::GrantError> {
+    fn settings(&self) -> anyhow::Result<Settings> {
         Ok(Settings {
             concurrency: self.concurrency,
-            cache: self.cache(),
+            cache: self.cache()?,
             blocked: Networks::parse(self.block_networks.iter().map(String::as_str))?,
             ceiling: Quota::ceiling(),
             resolver: None,
         })
     }
 
-    /// As asked for, or where the XDG base directory specification has it.
-    fn cache(&self) -> Option<PathBuf> {
+    /// As asked for, or where the XDG base directory specification has it. Without a place that was not asked for
+    /// the runner does its work all the same.
+    fn cache(&self) -> anyhow::Result<Cache> {
         if self.no_cache {
-            return None;
+            return Ok(Cache::none());
+        }
+        if let Some(folder) = &self.cache_dir {
+            let failed = || format!("cannot keep compiled plugins in `{}`", folder.display());
+            return Cache::at(folder).with_context(failed);
         }
         let own = |folder: &PathBuf| folder.join("canary");
         let home = || self.home.as_ref().map(|home| home.join(".cache").join("canary"));
-        self.cache_dir
-            .clone()
-            .or_else(|| self.xdg_cache_home.as_ref().map(own))
-            .or_else(home)
+        let usual = self.xdg_cache_home.as_ref().map(own).or_else(home);
+        Ok(usual
+            .and_then(|folder| Cache::at(&folder).ok())
+            .unwrap_or_else(Cache::none))
     }
 
     /// <https://no-color.org>: set and not empty.

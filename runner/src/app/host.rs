@@ -1,7 +1,6 @@
 //! Everything that checks need and suites do not decide.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::dispatch::{Dispatcher, Plugins};
@@ -21,8 +20,8 @@ use crate::suite::Suite;
 pub struct Settings {
     /// Runs at once.
     pub concurrency: u32,
-    /// Where compiled plugins are kept; absent: nowhere.
-    pub cache: Option<PathBuf>,
+    /// Where compiled plugins are kept.
+    pub cache: Cache,
     /// Networks that no check may reach.
     pub blocked: Networks,
     /// The most that a suite may set.
@@ -37,15 +36,6 @@ pub enum HostError {
     /// The limit on descriptors cannot be read or raised, or `/proc/self/fd` cannot be read.
     #[error("cannot tell how many descriptors this process may open")]
     Descriptors(#[source] io::Error),
-    /// The cache folder cannot be used.
-    #[error("cannot keep compiled plugins in `{}`", .folder.display())]
-    Cache {
-        /// Which folder.
-        folder: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
     /// The wasm engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -55,8 +45,6 @@ pub enum HostError {
 pub struct Host {
     /// Where attempts run.
     pub sandbox: Sandbox,
-    /// Where compiled plugins are kept.
-    pub cache: Cache,
     settings: Settings,
 }
 
@@ -68,13 +56,6 @@ impl Host {
     pub fn start(settings: Settings) -> Result<Self, HostError> {
         let limit = raise_descriptor_limit().map_err(HostError::Descriptors)?;
         let open = open_descriptors().map_err(HostError::Descriptors)?;
-        let cache = match &settings.cache {
-            None => Cache::none(),
-            Some(folder) => Cache::at(folder).map_err(|source| HostError::Cache {
-                folder: folder.clone(),
-                source,
-            })?,
-        };
         let memory_ceiling = settings.ceiling.memory;
         let engine = Engine::new(EngineSettings {
             concurrency: settings.concurrency,
@@ -89,7 +70,6 @@ impl Host {
         };
         Ok(Self {
             sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),
-            cache,
             settings,
         })
     }

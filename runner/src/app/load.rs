@@ -42,7 +42,13 @@ pub async fn load(paths: &[PathBuf], host: &Host, environment: &dyn Environment)
 }
 
 async fn compile(declared: &PluginDeclaration, host: &Host) -> (String, Result<Plugin, String>) {
-    let plugin = Plugin::load(&declared.name, &declared.source, &host.cache, &host.sandbox).await;
+    let plugin = Plugin::load(
+        &declared.name,
+        &declared.source,
+        &host.settings().cache,
+        &host.sandbox,
+    )
+    .await;
     (declared.name.clone(), plugin.map_err(|error| chain(&error)))
 }
 

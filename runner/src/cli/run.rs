@@ -199,7 +199,15 @@ fn counted(number: usize, what: &str) -> String {
 async fn embedded(host: &Host) -> anyhow::Result<Vec<Plugin>> {
     let mut plugins = Vec::new();
     for (name, _) in EMBEDDED {
-        plugins.push(Plugin::load(name, &PluginSource::Embedded, &host.cache, &host.sandbox).await?);
+        plugins.push(
+            Plugin::load(
+                name,
+                &PluginSource::Embedded,
+                &host.settings().cache,
+                &host.sandbox,
+            )
+            .await?,
+        );
     }
     Ok(plugins)
 }
@@ -226,7 +234,7 @@ async fn inspect(name: &str, only_schema: bool, host: &Host) -> anyhow::Result<u
             digest: None,
         },
     };
-    let plugin = Plugin::load(name, &source, &host.cache, &host.sandbox).await?;
+    let plugin = Plugin::load(name, &source, &host.settings().cache, &host.sandbox).await?;
     let schema = serde_json::to_string_pretty(&plugin.config_schema)?;
     let described = &plugin.description;
     let text = match only_schema {
