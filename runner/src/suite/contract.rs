@@ -16,6 +16,8 @@ use super::tree::quoted;
 
 /// What is wrong with one configuration, at most.
 const MAX_FINDINGS: usize = 50;
+/// Examples that a hint shows.
+const MAX_EXAMPLES: usize = 4;
 /// Schemas that are looked through for the keys of one mapping.
 const MAX_SCHEMAS: usize = 64;
 
@@ -149,15 +151,22 @@ impl Explanation<'_> {
 
     fn expected(&mut self, place: &Place<'_>, error: &ValidationError<'_>) {
         let message = place.expected(&wording::expectation(error));
-        let hint = wording::hint(error, place).or_else(|| self.description(error));
+        let hint = wording::hint(error, place)
+            .or_else(|| self.examples(error))
+            .or_else(|| wording::quotes(error, place));
         self.found(place.at, message, hint);
     }
 
-    /// What a schema with a pattern says of itself: easier to read than the pattern.
-    fn description(&self, error: &ValidationError<'_>) -> Option<String> {
+    /// What a schema gives as examples: easier to read than its pattern.
+    fn examples(&self, error: &ValidationError<'_>) -> Option<String> {
         let schema = self.contract.beside(error.schema_path())?;
-        let description = schema.get("pattern").and(schema.get("description"))?.as_str()?;
-        Some(description.trim_end_matches('.').to_owned())
+        let examples = schema
+            .get("examples")?
+            .as_array()?
+            .iter()
+            .filter_map(Value::as_str);
+        let examples: Vec<String> = examples.take(MAX_EXAMPLES).map(quoted).collect();
+        (!examples.is_empty()).then(|| format!("such as {}", examples.join(", ")))
     }
 
     fn unexpected(&mut self, place: &Place<'_>, key: &str, known: &[&str]) {

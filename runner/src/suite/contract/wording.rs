@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::place::Place;
 use crate::suite::suggest;
-use crate::suite::tree::quoted;
+use crate::suite::tree::{Kind as NodeKind, quoted};
 
 /// Words that a message lists.
 const MAX_WORDS: usize = 20;
@@ -115,6 +115,18 @@ pub(super) fn hint(error: &ValidationError<'_>, place: &Place<'_>) -> Option<Str
     let options = options(error);
     let meant = suggest::closest(text, options.iter().filter_map(|option| option.as_str()))?;
     Some(format!("did you mean `{meant}`?"))
+}
+
+/// For `1.2` where a text was meant: YAML reads a number.
+pub(super) fn quotes(error: &ValidationError<'_>, place: &Place<'_>) -> Option<String> {
+    let wants_text = matches!(
+        error.kind(),
+        Kind::Type {
+            kind: TypeKind::Single(JsonType::String)
+        }
+    );
+    let node = place.node.filter(|_| wants_text)?;
+    matches!(node.kind, NodeKind::Bool(_) | NodeKind::Number(_)).then(|| "put it in quotes".to_owned())
 }
 
 /// The values that would do.
