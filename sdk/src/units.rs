@@ -224,6 +224,7 @@ impl JsonSchema for Duration {
             "description": "A length of time: `300ms`, `5s`, `1m30s`, `12h`, `21d`.",
             "type": "string",
             "pattern": "^([0-9]+(ms|s|m|h|d|w))+$",
+            "examples": ["300ms", "5s", "1m30s", "21d"],
         })
     }
 }
@@ -243,6 +244,7 @@ impl JsonSchema for ByteSize {
             "type": ["string", "integer"],
             "minimum": 0,
             "pattern": "^[0-9]+(B|kB|MB|GB|KiB|MiB|GiB)?$",
+            "examples": ["512", "64KiB", "1MiB"],
         })
     }
 }

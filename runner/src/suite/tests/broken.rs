@@ -28,6 +28,7 @@ snapshots! {
     config_secrets_stay_hidden
     config_unknown_key
     config_wrong_types
+    config_wrong_values
     duplicate_keys
     duplicate_names
     empty
