@@ -4,6 +4,7 @@
 //! the component a description of itself.
 
 mod compile;
+mod imports;
 mod source;
 
 use std::path::PathBuf;
@@ -133,11 +134,9 @@ impl Plugin {
             name: name.to_owned(),
             reason: error.root_cause().to_string(),
         };
-        let mut linker = linker(sandbox.engine().wasmtime()).map_err(no_probe)?;
-        // An import that the host does not serve fails when it is called, with its name.
-        linker
-            .define_unknown_imports_as_traps(component)
-            .map_err(no_probe)?;
+        let engine = sandbox.engine().wasmtime();
+        let mut linker = linker(engine).map_err(no_probe)?;
+        imports::refuse_unserved(&mut linker, component, engine).map_err(no_probe)?;
         let pre = linker
             .instantiate_pre(component)
             .and_then(CheckPre::new)

@@ -24,7 +24,7 @@ use wasmtime::Store;
 pub(crate) use bindings::CheckPre;
 pub use bindings::Description;
 pub use engine::{Engine, EngineError, EngineSettings};
-pub(crate) use state::{State, linker};
+pub(crate) use state::{State, linker, serves};
 
 use crate::grant::Grants;
 use crate::ledger::{EndCause, Ledger, Page, PageOwner};

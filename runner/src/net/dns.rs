@@ -132,7 +132,12 @@ fn question(query: &Query) -> Message {
     // `query` draws a random id; the source port is the kernel's, random as well.
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
-    message.add_query(query.clone());
+    let mut query = query.clone();
+    // As it comes back from the wire, where every name is absolute: the reply is held against it.
+    let mut name = query.name().clone();
+    name.set_fqdn(true);
+    query.set_name(name);
+    message.add_query(query);
     let mut edns = Edns::new();
     edns.set_max_payload(UDP_PAYLOAD);
     message.set_edns(edns);
