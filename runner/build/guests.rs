@@ -41,20 +41,12 @@ pub(super) fn build(variable: &str, guests: &[(&str, &str)], prefix: &str) {
             path.display()
         );
     }
-    let shared = [
-        "sdk",
-        "Cargo.toml",
-        "Cargo.lock",
-        "runner/build",
-        "runner/build.rs",
-    ];
-    for path in shared
-        .iter()
-        .copied()
-        .chain(guests.iter().map(|(_, folder)| *folder))
-    {
+    let shared = ["sdk", "Cargo.toml", "Cargo.lock", "runner/build"];
+    let folders = guests.iter().map(|(_, folder)| *folder);
+    for path in shared.into_iter().chain(folders) {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
+    println!("cargo::rerun-if-changed=build.rs");
 }
 
 fn clear_environment(cargo: &mut Command) {

@@ -1,1 +1,7 @@
-fn main() {}
+//! Guests of every kind against peers of every kind, in a real sandbox.
+//!
+//! Every test runs alone: see [`canary_tests::harness::alone`]. Tests that open descriptors without it belong into
+//! another binary.
+
+mod endings;
+mod quotas;

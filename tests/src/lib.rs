@@ -1,4 +1,5 @@
-//! The harness: certificates and peers for the tests of Canary.
+//! The harness: certificates, peers and guests for the tests of Canary.
 
 pub mod certificate;
+pub mod harness;
 pub mod peer;

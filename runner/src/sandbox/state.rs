@@ -21,6 +21,16 @@ const TABLE_CAPACITY: usize = 1_024;
 /// What is kept of a guest's standard output and error, each.
 const OUTPUT_BYTES: usize = 4 << 10;
 
+/// The packages behind [`linker`].
+const SERVED: [&str; 6] = [
+    "canary:check/",
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    "wasi:io/",
+    "wasi:random/",
+];
+
 /// One guest's view of the host.
 pub(crate) struct State {
     pub(super) client: Client,
@@ -110,4 +120,9 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     wasi::random::insecure::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
     wasi::random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |state| state.wasi.random())?;
     Ok(linker)
+}
+
+/// Whether the host serves an interface; wasmtime finds the patch version that fits.
+pub(crate) fn serves(interface: &str) -> bool {
+    SERVED.iter().any(|package| interface.starts_with(package))
 }

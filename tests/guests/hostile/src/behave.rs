@@ -1,0 +1,239 @@
+//! The misbehaviour itself.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use canary_sdk::http::Request;
+use canary_sdk::{Endpoint, Error, NetError, dns, http, log, tcp, tls};
+
+use crate::config::{Behaviour, Fetch};
+use crate::notes::Notes;
+
+/// Longer than any run.
+const FOR_EVER: Duration = Duration::from_secs(1_000_000);
+const LONG_LINE: usize = 8 << 10;
+
+/// Does as it is told; returns only where the behaviour does.
+pub(crate) fn behave(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes) -> Result<(), Error> {
+    match behaviour {
+        Behaviour::Return => {}
+        Behaviour::GiveUp => return Err(Error::plugin("it cannot do its work")),
+        Behaviour::Panic => panic(),
+        Behaviour::Exit => exit(),
+        Behaviour::Spin => spin(),
+        Behaviour::Recurse => drop(recurse(1)),
+        Behaviour::GrowMemory => grow_memory(),
+        Behaviour::FloodLog => (0..).for_each(log_line),
+        Behaviour::Log(lines) => (0..*lines).for_each(log_line),
+        Behaviour::Sleep => sleep(),
+        Behaviour::HugeVerdict => huge_verdict(notes),
+        Behaviour::BadText => bad_text(notes),
+        Behaviour::HugeCall => huge_call(place, notes),
+        network => misuse(network, place, notes),
+    }
+    Ok(())
+}
+
+fn misuse(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes) {
+    match behaviour {
+        Behaviour::ConnectWithoutEnd => loop {
+            notes.take("connect", keep(place));
+        },
+        Behaviour::Reconnect(times) => {
+            (0..*times).for_each(|_| notes.take("connect", tcp::connect(place).map(|_| String::new())));
+        }
+        Behaviour::Connect(places) => places.iter().for_each(|place| {
+            let place = place.parse().unwrap_or_else(|_| Endpoint::new(place, 0));
+            notes.take("connect", keep(&place));
+        }),
+        Behaviour::Resolve(names) => names.iter().for_each(|name| notes.take("query", query(name, None))),
+        Behaviour::AskServer(server) => notes.take("query", query("asked.test", Some(server))),
+        Behaviour::FloodQueries(count) => {
+            (0..*count).for_each(|number| notes.take("query", query(&name(number), None)));
+        }
+        Behaviour::FloodConnects(count) => (0..*count).for_each(|number| {
+            notes.take("connect", keep(&Endpoint::new(name(number), place.port)));
+        }),
+        Behaviour::SendWithoutEnd => notes.take("send", send_without_end(place)),
+        Behaviour::ReadWithoutEnd => notes.take("read", read_without_end(place)),
+        Behaviour::ReadLine => notes.take("read", read_line(place)),
+        Behaviour::IgnoreErrors => loop {
+            notes.take("read", read_without_end(place));
+        },
+        Behaviour::StartTls => notes.take("tls", start_tls(place)),
+        Behaviour::Fetch(request) => notes.take("fetch", fetch(place, request)),
+        Behaviour::FetchAll(count, request) => fetch_all(place, *count, request, notes),
+        Behaviour::FetchAbsurd => absurd(place)
+            .into_iter()
+            .for_each(|request| notes.take("fetch", send(request))),
+        _ => {}
+    }
+}
+
+#[expect(clippy::panic, reason = "it is what the test asks for")]
+fn panic() {
+    panic!("the hostile plugin panics")
+}
+
+#[expect(clippy::exit, reason = "it is what the test asks for")]
+fn exit() {
+    std::process::exit(3)
+}
+
+fn spin() {
+    let mut turns = 0_u64;
+    loop {
+        turns = black_box(turns.wrapping_add(1));
+    }
+}
+
+#[expect(unconditional_recursion, reason = "it is what the test asks for")]
+fn recurse(depth: u64) -> u64 {
+    let frame = black_box([depth; 16]);
+    recurse(black_box(depth.wrapping_add(frame.iter().sum()))).wrapping_add(1)
+}
+
+fn grow_memory() {
+    let mut kept = Vec::new();
+    loop {
+        kept.push(black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "there is nothing else to block in a guest")]
+fn sleep() {
+    std::thread::sleep(FOR_EVER);
+}
+
+fn log_line(number: u32) {
+    log::info(&format!("line {number} {}", "x".repeat(LONG_LINE)));
+}
+
+fn huge_verdict(notes: &mut Notes) {
+    for _ in 0..64 {
+        notes.take("huge", Ok("ä".repeat(LONG_LINE)));
+    }
+}
+
+fn bad_text(notes: &mut Notes) {
+    #[expect(unsafe_code, reason = "a plugin in another language can do so")]
+    // SAFETY: the text is handed to the host and never looked at here.
+    let text = unsafe { String::from_utf8_unchecked(vec![0xff, 0xfe]) };
+    notes.take("fetch", send(Request::get(text)));
+}
+
+fn huge_call(place: &Endpoint, notes: &mut Notes) {
+    let body = vec![0; 20 << 20];
+    notes.take("fetch", send(Request::post(format!("http://{place}/"), body)));
+}
+
+fn keep(place: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(place)?;
+    let peer = connection.info().peer;
+    std::mem::forget(connection);
+    Ok(peer)
+}
+
+fn name(number: u32) -> String {
+    format!("name-{number}.flood.test")
+}
+
+fn query(name: &str, server: Option<&str>) -> Result<String, NetError> {
+    let reply = dns::query(name, "A", server)?;
+    let addresses: Vec<_> = reply.answers.into_iter().map(|answer| answer.data).collect();
+    Ok(format!("{} {}", reply.code, addresses.join(" ")))
+}
+
+fn send_without_end(place: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(place)?;
+    let piece = vec![b'x'; 64 << 10];
+    loop {
+        connection.write(&piece)?;
+    }
+}
+
+fn read_without_end(place: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(place)?;
+    connection.write(b"GET / HTTP/1.1\r\nhost: hostile\r\n\r\n")?;
+    let mut received = 0;
+    loop {
+        let bytes = connection.read(u32::MAX)?;
+        if bytes.is_empty() {
+            return Ok(format!("{received} bytes"));
+        }
+        received += bytes.len();
+    }
+}
+
+fn read_line(place: &Endpoint) -> Result<String, NetError> {
+    tcp::connect(place)?.read_line(u32::MAX)
+}
+
+fn start_tls(place: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(place)?;
+    let session = connection.start_tls(&tls::Options::new().require_valid(false))?;
+    Ok(match session.verified {
+        Ok(()) => "trusted".to_owned(),
+        Err(reason) => reason,
+    })
+}
+
+fn fetch(place: &Endpoint, fetch: &Fetch) -> Result<String, NetError> {
+    send(request(place, fetch))
+}
+
+fn fetch_all(place: &Endpoint, count: u32, fetch: &Fetch, notes: &mut Notes) {
+    let requests = (0..count).map(|_| request(place, fetch)).collect();
+    for answer in http::send_all(requests) {
+        notes.take("fetch", answer.map(|response| response.status.to_string()));
+    }
+}
+
+fn request(place: &Endpoint, fetch: &Fetch) -> Request {
+    let url = fetch.url.clone().unwrap_or_else(|| format!("http://{place}/"));
+    let mut request = Request::get(url)
+        .max_body(fetch.max_body)
+        .max_redirects(fetch.max_redirects);
+    request.options.connect_to.clone_from(&fetch.connect_to);
+    request.options.proxy.clone_from(&fetch.proxy);
+    let mut tls = tls::Options::new().require_valid(fetch.require_valid);
+    tls.ca_certificates.clone_from(&fetch.ca_certificates);
+    request.tls(tls)
+}
+
+fn send(request: Request) -> Result<String, NetError> {
+    let response = request.send()?;
+    let hops = response.hops.len();
+    Ok(format!(
+        "{} kept {} of {} truncated {} hops {hops}",
+        response.status,
+        response.body.len(),
+        response.body_length,
+        response.truncated
+    ))
+}
+
+fn absurd(place: &Endpoint) -> Vec<Request> {
+    let url = format!("http://{place}/");
+    let mut many_headers = Request::get(&url);
+    for number in 0..2_000 {
+        many_headers = many_headers.header(format!("x-{number}"), vec![b'x'; 100]);
+    }
+    vec![
+        Request::new("GET\r\nx: y", &url),
+        Request::new("", &url),
+        Request::get(""),
+        Request::get("file:///etc/passwd"),
+        Request::get(format!("{url}{}", "x".repeat(1 << 20))),
+        Request::get(format!("http://{}/", "x".repeat(1 << 20))),
+        Request::get(&url).header("x\r\ny", "z"),
+        Request::get(&url).header("x", "y\r\nz: injected"),
+        Request::get(&url).header("content-length", "-1"),
+        Request::get(&url).header("transfer-encoding", "chunked"),
+        many_headers,
+        Request::get(&url).connect_to("nowhere"),
+        Request::get(&url).proxy("socks5://127.0.0.1:1"),
+        Request::get(&url).version(http::Version::Http2),
+        Request::get(&url).max_body(u32::MAX).max_redirects(u32::MAX),
+    ]
+}

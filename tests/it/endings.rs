@@ -1,0 +1,45 @@
+//! However a run ends, nothing of it is left when its outcome is there.
+
+use canary_tests::harness::{Harness, alone, ms};
+use canary_tests::peer::{Hostile, plain};
+
+#[test]
+fn a_guest_that_keeps_its_connections_and_returns_leaves_none() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = plain::echo();
+        let ran = harness.guest("return").hold(4).against(&peer).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.ended(), "pass");
+        assert_eq!((ran.usage.sockets_peak, ran.usage.reclaimed), (4, 4));
+    });
+}
+
+#[test]
+fn every_way_to_end_a_run_has_its_outcome_and_reclaims_the_connections() {
+    let endings = [
+        ("return", "pass"),
+        ("give_up", "faulted: gave_up"),
+        ("panic", "faulted: trap"),
+        ("exit", "faulted: trap"),
+        ("recurse", "faulted: trap"),
+        ("bad_text", "faulted: trap"),
+        ("huge_call", "faulted: limit"),
+        ("grow_memory", "stopped: quota"),
+        ("spin", "stopped: quota"),
+        ("sleep", "stopped: deadline"),
+        ("flood_log", "stopped: quota"),
+        ("huge_verdict", "pass"),
+    ];
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::Silent.start();
+        for (behaviour, ending) in endings {
+            let trial = harness.guest(behaviour).hold(3).against(&peer);
+            let ran = trial.quota(|q| q.cpu = ms(100)).timeout(ms(300)).run().await;
+            ran.leaves_nothing();
+            assert_eq!(ran.ended(), ending, "{behaviour}: {:?}", ran.outcome);
+            assert_eq!(ran.usage.reclaimed, 3, "{behaviour}");
+        }
+    });
+}

@@ -1,0 +1,185 @@
+//! Each quota, and the guest that it is for.
+
+use canary::quota::QuotaKind;
+use canary_tests::harness::{Harness, alone, ms};
+use canary_tests::peer::dns::Zone;
+use canary_tests::peer::{Hostile, plain};
+
+#[test]
+fn two_sockets_stop_the_third() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = plain::echo();
+        let trial = harness.guest("return").hold(3).against(&peer);
+        let ran = trial.quota(|q| q.sockets = 2).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answers(), ["held", "held", "quota(sockets, 2)"]);
+        assert_eq!(ran.denied(QuotaKind::Sockets), 1);
+        assert_eq!((ran.usage.sockets_peak, ran.usage.reclaimed), (2, 2));
+    });
+}
+
+#[test]
+fn descriptors_of_any_kind_have_a_quota_of_their_own() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = plain::echo();
+        let trial = harness.guest("return").hold(4).against(&peer);
+        let ran = trial.quota(|q| q.fds = 3).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answer(), "quota(fds, 3)");
+        assert_eq!(ran.denied(QuotaKind::Fds), 1);
+    });
+}
+
+#[test]
+fn connections_count_over_the_run_though_each_was_closed() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = plain::echo();
+        let trial = harness.guest_with("reconnect", 7).against(&peer);
+        let ran = trial.quota(|q| q.connections = 5).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answers()[4..], ["", "quota(connections, 5)", "quota(connections, 5)"]);
+        assert_eq!(ran.denied(QuotaKind::Connections), 2);
+        assert_eq!((ran.usage.sockets_peak, ran.usage.reclaimed), (1, 0));
+        assert_eq!(peer.accepted(), 5);
+    });
+}
+
+#[test]
+fn lookups_stop_a_flood_of_questions() {
+    alone(async {
+        let server = Zone::new().start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let ran = harness.guest_with("flood_queries", 20).quota(|q| q.lookups = 6).run().await;
+        ran.leaves_nothing();
+        assert!(ran.answers()[5].starts_with("NXDOMAIN"), "{ran:?}");
+        assert_eq!(ran.answers()[6], "quota(lookups, 6)");
+        assert_eq!(ran.denied(QuotaKind::Lookups), 14);
+        assert_eq!(server.questions().len(), 6);
+    });
+}
+
+#[test]
+fn lookups_stop_a_flood_of_names_to_connect_to() {
+    alone(async {
+        let server = Zone::new().start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let trial = harness.guest_with("flood_connects", 20).allow("tcp://*:*");
+        let ran = trial.quota(|q| q.lookups = 6).run().await;
+        ran.leaves_nothing();
+        assert!(ran.answers()[5].contains("NXDOMAIN"), "{ran:?}");
+        assert_eq!(ran.answers()[6], "quota(lookups, 6)");
+        assert_eq!((ran.usage.lookups, ran.denied(QuotaKind::Lookups)), (6, 14));
+    });
+}
+
+#[test]
+fn bytes_in_stop_a_guest_that_reads_without_end() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::EndlessBody.start();
+        let trial = harness.guest("read_without_end").hold(1).against(&peer);
+        let ran = trial.quota(|q| q.bytes_in = 100_000).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answer(), "quota(bytes_in, 100000)");
+        assert_eq!((ran.usage.bytes_in, ran.denied(QuotaKind::BytesIn)), (100_000, 1));
+    });
+}
+
+#[test]
+fn bytes_out_stop_a_guest_that_sends_without_end() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::Silent.start();
+        let trial = harness.guest("send_without_end").hold(1).against(&peer);
+        let ran = trial.quota(|q| q.bytes_out = 300_000).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answer(), "quota(bytes_out, 300000)");
+        assert_eq!((ran.usage.bytes_out, ran.denied(QuotaKind::BytesOut)), (300_000, 1));
+        peer.until(|counts| counts.received == 300_000).await;
+    });
+}
+
+#[test]
+fn memory_ends_the_run() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = plain::echo();
+        let trial = harness.guest("grow_memory").hold(2).against(&peer);
+        let ran = trial.quota(|q| q.memory = 8 << 20).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.outcome.summary(), "stopped: quota `memory` is used up (limit 8 MiB)");
+        assert_eq!((ran.usage.reclaimed, ran.denied(QuotaKind::Memory)), (2, 1));
+        assert!(ran.usage.memory_peak <= 8 << 20, "{:?}", ran.usage);
+    });
+}
+
+#[test]
+fn a_table_counts_as_memory() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = plain::echo();
+        let trial = harness.plugin("table").against(&peer);
+        let ran = trial.quota(|q| q.memory = 256 << 10).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.outcome.summary(), "stopped: quota `memory` is used up (limit 256 KiB)");
+        assert_eq!(ran.usage.reclaimed, 3);
+    });
+}
+
+#[test]
+fn cpu_ends_the_run() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = plain::echo();
+        let trial = harness.guest("spin").hold(2).against(&peer);
+        let ran = trial.quota(|q| q.cpu = ms(50)).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.outcome.summary(), "stopped: quota `cpu` is used up (limit 50ms)");
+        assert_eq!((ran.usage.reclaimed, ran.denied(QuotaKind::Cpu)), (2, 1));
+        assert!(ran.usage.cpu >= ms(50), "{:?}", ran.usage);
+    });
+}
+
+#[test]
+fn waiting_does_not_count_as_cpu() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::Silent.start();
+        let trial = harness.guest("read_line").against(&peer);
+        let ran = trial.quota(|q| q.cpu = ms(100)).timeout(ms(300)).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answer(), "timeout(receive)");
+        assert!(ran.usage.cpu < ms(100), "{:?}", ran.usage);
+    });
+}
+
+#[test]
+fn log_lines_beyond_the_quota_are_dropped_and_long_ones_cut() {
+    alone(async {
+        let harness = Harness::new().await;
+        let ran = harness.guest_with("log", 100).quota(|q| q.log_lines = 10).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.ended(), "pass");
+        assert_eq!((ran.log.len(), ran.denied(QuotaKind::LogLines)), (10, 90));
+        assert!(ran.log.iter().all(|line| line.message.len() <= 4 * 1024 + '…'.len_utf8()));
+    });
+}
+
+#[test]
+fn more_handles_than_a_guest_may_hold_are_a_fault_and_all_are_closed() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::ClosesAtOnce.start();
+        let trial = harness.guest("return").hold(1_100).against(&peer);
+        let ran = trial
+            .quota(|q| (q.sockets, q.fds, q.connections) = (2_000, 2_000, 2_000))
+            .run()
+            .await;
+        ran.leaves_nothing();
+        assert_eq!(ran.ended(), "faulted: limit", "{:?}", ran.outcome);
+        assert!(ran.usage.reclaimed >= 1_000, "{:?}", ran.usage);
+    });
+}

@@ -1,0 +1,182 @@
+//! Runs guests against peers, in a real sandbox, and counts the descriptors at the moment of each outcome.
+//!
+//! ```no_run
+//! use canary_tests::harness::{self, Harness, ms};
+//! use canary_tests::peer::Hostile;
+//!
+//! harness::alone(async {
+//!     let harness = Harness::new().await;
+//!     let peer = Hostile::Silent.start();
+//!     let ran = harness.guest("sleep").hold(3).against(&peer).timeout(ms(100)).run().await;
+//!     ran.leaves_nothing();
+//!     assert_eq!(ran.ended(), "stopped: deadline");
+//! });
+//! ```
+#![expect(clippy::expect_used, reason = "a harness that cannot start must fail its test")]
+
+mod guests;
+mod trial;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use canary::grant::Networks;
+use canary::ledger::audit::open_descriptors;
+use canary::ledger::{Budget, Ledger, raise_descriptor_limit};
+use canary::net::Shared;
+use canary::net::resolve::{Resolver, ResolverSettings};
+use canary::net::tls::TrustStore;
+use canary::sandbox::{EngineSettings, Sandbox};
+use tokio::runtime::Runtime;
+
+pub use trial::{Ran, Trial};
+
+use crate::peer::{descriptors_outside_peers, plain};
+use guests::Guests;
+
+/// Milliseconds.
+#[must_use]
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Runs one test on the runtime that all tests of this process share, and no other test beside it: they share the
+/// descriptors that each of them counts.
+pub fn alone<F: Future>(test: F) -> F::Output {
+    static TURN: Mutex<()> = Mutex::new(());
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(2).enable_all();
+        builder.build().expect("a runtime")
+    });
+    // A test that failed has left nothing but its failure.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    RUNTIME.block_on(test)
+}
+
+/// What a harness is made of.
+#[derive(Debug)]
+pub struct Settings {
+    budget: Budget,
+    servers: Vec<SocketAddr>,
+    blocked: Networks,
+    engine: Option<EngineSettings>,
+}
+
+impl Settings {
+    /// Lends at most so many descriptors at once.
+    #[must_use]
+    pub fn budget(mut self, descriptors: u64) -> Self {
+        self.budget = Budget::new(descriptors);
+        self
+    }
+
+    /// Resolves names by this server; without one, none but those of the hosts file resolve.
+    #[must_use]
+    pub fn name_server(mut self, server: SocketAddr) -> Self {
+        self.servers.push(server);
+        self
+    }
+
+    /// Keeps checks out of these networks.
+    #[must_use]
+    pub fn blocked(mut self, networks: Networks) -> Self {
+        self.blocked = networks;
+        self
+    }
+
+    /// An engine of its own in place of the one that all tests share.
+    #[must_use]
+    pub const fn engine(mut self, settings: EngineSettings) -> Self {
+        self.engine = Some(settings);
+        self
+    }
+
+    /// Makes the harness, and runs one guest for warmth before it counts the descriptors.
+    pub async fn start(self) -> Harness {
+        let guests = match self.engine {
+            None => Guests::shared().await,
+            Some(settings) => Arc::new(Guests::load(settings).await),
+        };
+        let ledger = Ledger::new(self.budget);
+        let shared = Arc::new(Shared {
+            resolver: Resolver::new(ResolverSettings::servers(self.servers), &ledger),
+            blocked: self.blocked,
+            trust: TrustStore::default(),
+        });
+        let sandbox = Sandbox::new(guests.engine().clone(), ledger, shared);
+        let mut harness = Harness {
+            sandbox,
+            guests,
+            baseline: 0,
+        };
+        let peer = plain::echo();
+        harness.guest("return").hold(1).against(&peer).run().await;
+        harness.baseline = harness.descriptors();
+        harness
+    }
+}
+
+/// A sandbox with its plugins, warm.
+pub struct Harness {
+    sandbox: Sandbox,
+    guests: Arc<Guests>,
+    baseline: usize,
+}
+
+impl Harness {
+    /// A harness that lends what this process can spare and resolves no names.
+    pub async fn new() -> Self {
+        Self::settings().start().await
+    }
+
+    /// What [`Harness::new`] starts from.
+    #[must_use]
+    pub fn settings() -> Settings {
+        let limit = raise_descriptor_limit().expect("a limit on descriptors");
+        let open = open_descriptors().expect("the folder of this process's descriptors");
+        Settings {
+            budget: Budget::within(limit, open),
+            servers: Vec::new(),
+            blocked: Networks::default(),
+            engine: None,
+        }
+    }
+
+    /// A run of the hostile guest that behaves as it is told, by the word of a behaviour without parameters.
+    #[must_use]
+    pub fn guest(&self, behaviour: &str) -> Trial<'_> {
+        self.plugin("hostile").set("then", behaviour)
+    }
+
+    /// A run of the hostile guest with a behaviour that has parameters.
+    #[must_use]
+    pub fn guest_with(&self, behaviour: &str, parameters: impl Into<serde_json::Value>) -> Trial<'_> {
+        self.plugin("hostile")
+            .set("then", serde_json::json!({ behaviour: parameters.into() }))
+    }
+
+    /// A run of a plugin: `hostile`, `table`, or the name of an embedded one.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> Trial<'_> {
+        Trial::new(self, self.guests.plugin(name))
+    }
+
+    /// The ledger that all runs of this harness lend from.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        self.sandbox.ledger()
+    }
+
+    /// Descriptors more than when the harness was warm, those of peers left aside; negative when fewer.
+    #[must_use]
+    pub fn descriptors_left(&self) -> i64 {
+        let count = |number: usize| i64::try_from(number).expect("a count of descriptors");
+        count(self.descriptors()) - count(self.baseline)
+    }
+
+    fn descriptors(&self) -> usize {
+        descriptors_outside_peers().expect("the folder of this process's descriptors")
+    }
+}
