@@ -128,7 +128,7 @@ impl Dispatcher {
         self.sandbox
             .run(Attempt {
                 check,
-                plugin,
+                program: &plugin.program,
                 number,
                 trace,
                 shutdown: &self.cut,

@@ -4,7 +4,6 @@
 //! the component a description of itself.
 
 mod compile;
-mod imports;
 mod source;
 
 use std::path::PathBuf;
@@ -14,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 pub use compile::Cache;
 pub use source::{EMBEDDED, embedded};
 
-use crate::sandbox::{CheckPre, Description, Sandbox, State, linker};
+use crate::sandbox::{Description, LinkError, Program, Sandbox};
 use crate::suite::{PluginFacts, PluginSource};
 
 /// A component that is ready to run.
@@ -27,7 +26,8 @@ pub struct Plugin {
     pub description: Description,
     /// Its `config-schema`, parsed.
     pub config_schema: serde_json::Value,
-    pub(crate) pre: CheckPre<State>,
+    /// What runs.
+    pub program: Program,
 }
 
 /// Why a plugin cannot be used.
@@ -66,21 +66,14 @@ pub enum PluginError {
         /// What the compiler said.
         reason: String,
     },
-    /// A component whose imports fit no host of this contract.
-    #[error("plugin `{name}` does not fit this host: {reason}")]
+    /// A component of another world.
+    #[error("plugin `{name}` is no plugin of this host")]
     Link {
         /// As the suite names it.
         name: String,
         /// What does not fit.
-        reason: String,
-    },
-    /// A component of another world.
-    #[error("plugin `{name}` does not export `canary:check/probe@0.1.0`: {reason}")]
-    NoProbe {
-        /// As the suite names it.
-        name: String,
-        /// What is missing.
-        reason: String,
+        #[source]
+        source: LinkError,
     },
     /// It cannot say what it is.
     #[error("plugin `{name}` does not describe itself: {reason}")]
@@ -138,25 +131,17 @@ impl Plugin {
         component: &wasmtime::component::Component,
         sandbox: &Sandbox,
     ) -> Result<Self, PluginError> {
-        let reason = |error: wasmtime::Error| error.root_cause().to_string();
-        let unlinked = |error| PluginError::Link {
+        let unfit = |source| PluginError::Link {
             name: name.to_owned(),
-            reason: reason(error),
+            source,
         };
-        let no_probe = |error| PluginError::NoProbe {
-            name: name.to_owned(),
-            reason: reason(error),
-        };
-        let mut linker = linker(sandbox.engine().wasmtime()).map_err(unlinked)?;
-        imports::trap_unserved(&mut linker, component).map_err(unlinked)?;
-        let pre = linker.instantiate_pre(component).map_err(unlinked)?;
-        let pre = CheckPre::new(pre).map_err(no_probe)?;
+        let program = sandbox.link(component).map_err(unfit)?;
         let undescribed = |reason: String| PluginError::Describe {
             name: name.to_owned(),
             reason,
         };
         let description = sandbox
-            .describe(&pre)
+            .describe(&program)
             .await
             .map_err(|outcome| undescribed(outcome.summary()))?;
         let config_schema = serde_json::from_str(&description.config_schema)
@@ -166,7 +151,7 @@ impl Plugin {
             digest,
             description,
             config_schema,
-            pre,
+            program,
         })
     }
 

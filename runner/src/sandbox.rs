@@ -8,7 +8,9 @@ mod cpu;
 mod engine;
 mod fault;
 mod host;
+mod imports;
 mod limiter;
+mod program;
 mod state;
 
 use std::panic::AssertUnwindSafe;
@@ -21,20 +23,19 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
-pub(crate) use bindings::CheckPre;
 pub use bindings::Description;
 pub use engine::{Engine, EngineError, EngineSettings};
-pub(crate) use state::{SERVED, State, linker};
+pub use program::{LinkError, Program};
 
 use crate::grant::Grants;
 use crate::ledger::{EndCause, Ledger, Page, PageOwner};
 use crate::net::{Client, Shared};
 use crate::outcome::{Fault, LogLine, Outcome, StopCause, TraceContext, Usage};
-use crate::plugin::Plugin;
 use crate::quota::Quota;
 use crate::suite::Check;
 use bindings::probe;
 use cpu::CpuMeter;
+use state::State;
 
 /// How much earlier than the run's deadline a host function gives up, so that the guest can still answer:
 /// a twentieth of the time, within these bounds.
@@ -44,8 +45,8 @@ const ANSWER_TIME: (Duration, Duration) = (Duration::from_millis(5), Duration::f
 pub struct Attempt<'a> {
     /// What is run.
     pub check: &'a Arc<Check>,
-    /// Its plugin.
-    pub plugin: &'a Plugin,
+    /// Its plugin's program.
+    pub program: &'a Program,
     /// 1 for the first of a run.
     pub number: u32,
     /// Of the run.
@@ -122,12 +123,9 @@ impl Sandbox {
         };
         let request = request(&attempt);
         let (called, usage, log) = self
-            .call(
-                &attempt.plugin.pre,
-                bounds,
-                attempt.shutdown,
-                async |guest, store| guest.canary_check_probe().call_run(store, &request).await,
-            )
+            .call(attempt.program, bounds, attempt.shutdown, async |guest, store| {
+                guest.canary_check_probe().call_run(store, &request).await
+            })
             .await;
         let outcome = match called {
             Ok(Ok(verdict)) => Outcome::Completed(verdict.into()),
@@ -141,7 +139,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// How the call ended when it did not return.
-    pub(crate) async fn describe(&self, pre: &CheckPre<State>) -> Result<Description, Outcome> {
+    pub async fn describe(&self, program: &Program) -> Result<Description, Outcome> {
         let bounds = Bounds {
             quota: Quota {
                 cpu: Duration::from_secs(5),
@@ -160,9 +158,12 @@ impl Sandbox {
             },
         };
         let (described, ..) = self
-            .call(pre, bounds, &CancellationToken::new(), async |guest, store| {
-                guest.canary_check_probe().call_describe(store).await
-            })
+            .call(
+                program,
+                bounds,
+                &CancellationToken::new(),
+                async |guest, store| guest.canary_check_probe().call_describe(store).await,
+            )
             .await;
         described
     }
@@ -170,7 +171,7 @@ impl Sandbox {
     /// One call of a fresh instance, bounded in every way.
     async fn call<T>(
         &self,
-        pre: &CheckPre<State>,
+        program: &Program,
         bounds: Bounds,
         shutdown: &CancellationToken,
         call: impl AsyncFnOnce(&bindings::Check, &mut Store<State>) -> wasmtime::Result<T>,
@@ -191,7 +192,8 @@ impl Sandbox {
             .store(State::new(client, Arc::clone(&meter), &bounds.quota));
         let ended = {
             let guest = async {
-                let instance = pre
+                let instance = program
+                    .pre()
                     .instantiate_async(&mut store)
                     .await
                     .map_err(fault::instantiate)?;

@@ -40,7 +40,10 @@ fn connections_count_over_the_run_though_each_was_closed() {
         let trial = harness.guest_with("reconnect", 7).against(&peer);
         let ran = trial.quota(|q| q.connections = 5).run().await;
         ran.leaves_nothing();
-        assert_eq!(ran.answers()[4..], ["", "quota(connections, 5)", "quota(connections, 5)"]);
+        assert_eq!(
+            ran.answers()[4..],
+            ["", "quota(connections, 5)", "quota(connections, 5)"]
+        );
         assert_eq!(ran.denied(QuotaKind::Connections), 2);
         assert_eq!((ran.usage.sockets_peak, ran.usage.reclaimed), (1, 0));
         assert_eq!(peer.accepted(), 5);
@@ -52,7 +55,11 @@ fn lookups_stop_a_flood_of_questions() {
     alone(async {
         let server = Zone::new().start();
         let harness = Harness::settings().name_server(server.address()).start().await;
-        let ran = harness.guest_with("flood_queries", 20).quota(|q| q.lookups = 6).run().await;
+        let ran = harness
+            .guest_with("flood_queries", 20)
+            .quota(|q| q.lookups = 6)
+            .run()
+            .await;
         ran.leaves_nothing();
         assert!(ran.answers()[5].starts_with("NXDOMAIN"), "{ran:?}");
         assert_eq!(ran.answers()[6], "quota(lookups, 6)");
@@ -97,7 +104,10 @@ fn bytes_out_stop_a_guest_that_sends_without_end() {
         let ran = trial.quota(|q| q.bytes_out = 300_000).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answer(), "quota(bytes_out, 300000)");
-        assert_eq!((ran.usage.bytes_out, ran.denied(QuotaKind::BytesOut)), (300_000, 1));
+        assert_eq!(
+            (ran.usage.bytes_out, ran.denied(QuotaKind::BytesOut)),
+            (300_000, 1)
+        );
         peer.until(|counts| counts.received == 300_000).await;
     });
 }
@@ -110,7 +120,10 @@ fn memory_ends_the_run() {
         let trial = harness.guest("grow_memory").hold(2).against(&peer);
         let ran = trial.quota(|q| q.memory = 8 << 20).run().await;
         ran.leaves_nothing();
-        assert_eq!(ran.outcome.summary(), "stopped: quota `memory` is used up (limit 8 MiB)");
+        assert_eq!(
+            ran.outcome.summary(),
+            "stopped: quota `memory` is used up (limit 8 MiB)"
+        );
         assert_eq!((ran.usage.reclaimed, ran.denied(QuotaKind::Memory)), (2, 1));
         assert!(ran.usage.memory_peak <= 8 << 20, "{:?}", ran.usage);
     });
@@ -124,7 +137,10 @@ fn a_table_counts_as_memory() {
         let trial = harness.plugin("table").against(&peer);
         let ran = trial.quota(|q| q.memory = 256 << 10).run().await;
         ran.leaves_nothing();
-        assert_eq!(ran.outcome.summary(), "stopped: quota `memory` is used up (limit 256 KiB)");
+        assert_eq!(
+            ran.outcome.summary(),
+            "stopped: quota `memory` is used up (limit 256 KiB)"
+        );
         assert_eq!(ran.usage.reclaimed, 3);
     });
 }
@@ -137,7 +153,10 @@ fn cpu_ends_the_run() {
         let trial = harness.guest("spin").hold(2).against(&peer);
         let ran = trial.quota(|q| q.cpu = ms(50)).run().await;
         ran.leaves_nothing();
-        assert_eq!(ran.outcome.summary(), "stopped: quota `cpu` is used up (limit 50ms)");
+        assert_eq!(
+            ran.outcome.summary(),
+            "stopped: quota `cpu` is used up (limit 50ms)"
+        );
         assert_eq!((ran.usage.reclaimed, ran.denied(QuotaKind::Cpu)), (2, 1));
         assert!(ran.usage.cpu >= ms(50), "{:?}", ran.usage);
     });
@@ -160,11 +179,19 @@ fn waiting_does_not_count_as_cpu() {
 fn log_lines_beyond_the_quota_are_dropped_and_long_ones_cut() {
     alone(async {
         let harness = Harness::new().await;
-        let ran = harness.guest_with("log", 100).quota(|q| q.log_lines = 10).run().await;
+        let ran = harness
+            .guest_with("log", 100)
+            .quota(|q| q.log_lines = 10)
+            .run()
+            .await;
         ran.leaves_nothing();
         assert_eq!(ran.ended(), "pass");
         assert_eq!((ran.log.len(), ran.denied(QuotaKind::LogLines)), (10, 90));
-        assert!(ran.log.iter().all(|line| line.message.len() <= 4 * 1024 + '…'.len_utf8()));
+        assert!(
+            ran.log
+                .iter()
+                .all(|line| line.message.len() <= 4 * 1024 + '…'.len_utf8())
+        );
     });
 }
 

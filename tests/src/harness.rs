@@ -12,7 +12,10 @@
 //!     assert_eq!(ran.ended(), "stopped: deadline");
 //! });
 //! ```
-#![expect(clippy::expect_used, reason = "a harness that cannot start must fail its test")]
+#![expect(
+    clippy::expect_used,
+    reason = "a harness that cannot start must fail its test"
+)]
 
 mod guests;
 mod trial;

@@ -107,7 +107,7 @@ impl<'h> Trial<'h> {
         let started_at = Instant::now();
         let attempt = Attempt {
             check: &check,
-            plugin: self.plugin,
+            program: &self.plugin.program,
             number: 1,
             trace: TraceContext {
                 trace_id: [1; 16],

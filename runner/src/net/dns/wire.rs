@@ -49,7 +49,10 @@ fn question(query: &Query) -> Message {
     // `query` draws a random id; the source port is the kernel's, random as well.
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
-    message.add_query(query.clone());
+    // As it comes back from the wire, where every name is absolute: the reply is held against it.
+    let mut query = query.clone();
+    query.name.set_fqdn(true);
+    message.add_query(query);
     let mut edns = Edns::new();
     edns.set_max_payload(UDP_PAYLOAD);
     message.set_edns(edns);

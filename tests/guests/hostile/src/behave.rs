@@ -46,7 +46,9 @@ fn misuse(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes) {
             let place = place.parse().unwrap_or_else(|_| Endpoint::new(place, 0));
             notes.take("connect", keep(&place));
         }),
-        Behaviour::Resolve(names) => names.iter().for_each(|name| notes.take("query", query(name, None))),
+        Behaviour::Resolve(names) => names
+            .iter()
+            .for_each(|name| notes.take("query", query(name, None))),
         Behaviour::AskServer(server) => notes.take("query", query("asked.test", Some(server))),
         Behaviour::FloodQueries(count) => {
             (0..*count).for_each(|number| notes.take("query", query(&name(number), None)));
@@ -100,7 +102,10 @@ fn grow_memory() {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "there is nothing else to block in a guest")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is nothing else to block in a guest"
+)]
 fn sleep() {
     std::thread::sleep(FOR_EVER);
 }

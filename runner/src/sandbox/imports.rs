@@ -1,0 +1,100 @@
+//! What a guest may import, and what becomes of the rest.
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, HasSelf, Linker, LinkerInstance, ResourceType};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
+use wasmtime_wasi::p2::bindings as wasi;
+use wasmtime_wasi::random::WasiRandom;
+
+use super::bindings::Check;
+use super::state::State;
+
+/// The interfaces that [`linker`] serves, in any version that is compatible.
+const SERVED: [&str; 26] = [
+    "canary:check/types",
+    "canary:check/tls",
+    "canary:check/tcp",
+    "canary:check/http",
+    "canary:check/dns",
+    "canary:check/log",
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+];
+
+/// Everything that a guest may import: the contract, and of WASI what a Rust guest pulls in by itself. There are
+/// no preopened folders, variables, arguments or sockets behind it.
+pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    Check::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
+    let l = &mut linker;
+    wasi::cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::exit::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_input::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_output::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
+    wasi::filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    wasi::filesystem::types::add_to_linker::<State, WasiFilesystem>(l, State::filesystem)?;
+    wasi::random::insecure::add_to_linker::<State, WasiRandom>(l, State::random)?;
+    wasi::random::insecure_seed::add_to_linker::<State, WasiRandom>(l, State::random)?;
+    Ok(linker)
+}
+
+/// Makes every function of an interface that the host does not serve a trap that names it, so that a plugin may
+/// import what it never calls. wasmtime's own way does not see that `wasi:io@0.2.6` is served by a later 0.2.
+pub(super) fn trap_unserved(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+    let engine = component.engine().clone();
+    for (name, import) in component.component_type().imports(&engine) {
+        let interface = name.split('@').next().unwrap_or(name);
+        if SERVED.contains(&interface) {
+            continue;
+        }
+        match import.ty {
+            ComponentItem::ComponentInstance(instance) => {
+                let mut stub = linker.instance(name)?;
+                for (item, export) in instance.exports(&engine) {
+                    trap(&mut stub, name, item, &export.ty)?;
+                }
+            }
+            item => trap(&mut linker.root(), "the world", name, &item)?,
+        }
+    }
+    Ok(())
+}
+
+fn trap(
+    stub: &mut LinkerInstance<'_, State>,
+    interface: &str,
+    name: &str,
+    item: &ComponentItem,
+) -> wasmtime::Result<()> {
+    match item {
+        ComponentItem::ComponentFunc(_) => {
+            let message = format!("it called `{name}` of `{interface}`, which this host does not serve");
+            stub.func_new(name, move |_, _, _, _| Err(wasmtime::Error::msg(message.clone())))
+        }
+        ComponentItem::Resource(_) => stub.resource(name, ResourceType::host::<()>(), |_, _| Ok(())),
+        _ => Ok(()),
+    }
+}

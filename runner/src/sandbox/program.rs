@@ -1,0 +1,45 @@
+//! A component that is compiled and linked.
+
+use wasmtime::component::Component;
+
+use super::bindings::CheckPre;
+use super::state::State;
+use super::{Sandbox, imports};
+
+/// A component with everything that it imports, ready to be instantiated for a run. Cheap to clone.
+#[derive(Clone)]
+pub struct Program(CheckPre<State>);
+
+/// Why a component is no program of this host.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Its imports fit no host of this contract.
+    #[error("its imports do not fit this host: {0}")]
+    Imports(String),
+    /// It is a component of another world.
+    #[error("it does not export `canary:check/probe@0.1.0`: {0}")]
+    NoProbe(String),
+}
+
+impl Sandbox {
+    /// Links a component to the host.
+    ///
+    /// # Errors
+    /// The component was made for another world.
+    pub fn link(&self, component: &Component) -> Result<Program, LinkError> {
+        let reason = |error: wasmtime::Error| error.root_cause().to_string();
+        let unfit = |error| LinkError::Imports(reason(error));
+        let mut linker = imports::linker(self.engine.wasmtime()).map_err(unfit)?;
+        imports::trap_unserved(&mut linker, component).map_err(unfit)?;
+        let linked = linker.instantiate_pre(component).map_err(unfit)?;
+        CheckPre::new(linked)
+            .map(Program)
+            .map_err(|error| LinkError::NoProbe(reason(error)))
+    }
+}
+
+impl Program {
+    pub(super) fn pre(&self) -> &CheckPre<State> {
+        &self.0
+    }
+}
