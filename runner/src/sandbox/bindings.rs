@@ -12,7 +12,7 @@ wasmtime::component::bindgen!({
     with: { "canary:check/tcp.connection": crate::sandbox::host::tcp::Connection },
 });
 
-pub use exports::canary::check::probe::Description;
+pub use self::exports::canary::check::probe::Description;
 
-pub(crate) use canary::check::{dns, http, log, tcp, tls, types};
-pub(crate) use exports::canary::check::probe;
+pub(crate) use self::canary::check::{dns, http, log, tcp, tls, types};
+pub(crate) use self::exports::canary::check::probe;
