@@ -62,9 +62,12 @@ impl Host {
             memory_ceiling,
         })?;
         let ledger = Ledger::new(Budget::within(limit, open));
-        let resolver = settings.resolver.clone().unwrap_or_else(ResolverSettings::system);
+        let resolver = match &settings.resolver {
+            None => Resolver::system(&ledger),
+            Some(settings) => Resolver::new(settings.clone(), &ledger),
+        };
         let shared = Shared {
-            resolver: Resolver::new(resolver, &ledger),
+            resolver,
             blocked: settings.blocked.clone(),
             trust: TrustStore::default(),
         };

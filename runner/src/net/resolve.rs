@@ -2,98 +2,58 @@
 //!
 //! A lookup is polled by the run that wants it. When that run ends, the lookup's sockets close with it.
 
+mod settings;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join;
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
-use hickory_resolver::Hosts;
-use hickory_resolver::system_conf::read_system_conf;
 use tokio::sync::Semaphore;
+
+pub use settings::ResolverSettings;
 
 use super::dns::wire;
 use super::{Family, NetError};
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::quota::Quota;
 use crate::suite::CheckId;
+use settings::{Current, Source, SystemFiles};
 
 /// Lookups that go on at once, over all runs; further ones wait.
 const CONCURRENT_LOOKUPS: usize = 64;
-/// The longest that one server may take to answer one question.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Names tried for one lookup, the search list included.
 const NAMES_TRIED: usize = 8;
-
-/// Which servers are asked, and how.
-#[derive(Debug, Clone)]
-pub struct ResolverSettings {
-    /// In the order in which they are asked.
-    pub servers: Vec<SocketAddr>,
-    /// Domains appended to short names.
-    pub search: Vec<Name>,
-    /// A name with at least this many dots is tried as it is first.
-    pub ndots: usize,
-    /// For one answer of one server.
-    pub timeout: Duration,
-    /// Rounds over all servers.
-    pub attempts: usize,
-}
-
-impl ResolverSettings {
-    /// What the operating system is set to (`/etc/resolv.conf`); the local host when it names no server.
-    #[must_use]
-    pub fn system() -> Self {
-        let Ok((config, options)) = read_system_conf() else {
-            return Self::servers(vec![SocketAddr::from(([127, 0, 0, 1], 53))]);
-        };
-        let mut servers: Vec<_> = config
-            .name_servers
-            .iter()
-            .map(|server| {
-                SocketAddr::new(
-                    server.ip,
-                    server.connections.first().map_or(53, |first| first.port),
-                )
-            })
-            .collect();
-        servers.dedup();
-        Self {
-            search: config.domain.into_iter().chain(config.search).collect(),
-            ndots: options.ndots,
-            timeout: options.timeout.min(LONGEST_WAIT),
-            attempts: options.attempts.clamp(1, 5),
-            servers,
-        }
-    }
-
-    /// These servers, no search list, two rounds of 2 s.
-    #[must_use]
-    pub fn servers(servers: Vec<SocketAddr>) -> Self {
-        Self {
-            servers,
-            search: Vec::new(),
-            ndots: 1,
-            timeout: Duration::from_secs(2),
-            attempts: 2,
-        }
-    }
-}
 
 /// Resolves names for all runs.
 #[derive(Debug)]
 pub struct Resolver {
-    settings: ResolverSettings,
-    hosts: Hosts,
+    source: Source,
     page: Arc<Page>,
     permits: Semaphore,
 }
 
 impl Resolver {
-    /// A resolver whose sockets are entered in the ledger under the name `dns`.
+    /// A resolver that goes by `/etc/resolv.conf` and `/etc/hosts`, as they are at the time. Its sockets are
+    /// entered in the ledger under the name `dns`.
+    #[must_use]
+    pub fn system(ledger: &Arc<Ledger>) -> Self {
+        let files = SystemFiles::new("/etc/resolv.conf".into(), "/etc/hosts".into());
+        Self::of(Source::System(files), ledger)
+    }
+
+    /// A resolver with settings of its own, which knows no host by file.
     #[must_use]
     pub fn new(settings: ResolverSettings, ledger: &Arc<Ledger>) -> Self {
+        let current = Current {
+            settings,
+            hosts: hickory_resolver::Hosts::default(),
+        };
+        Self::of(Source::Fixed(Arc::new(current)), ledger)
+    }
+
+    fn of(source: Source, ledger: &Arc<Ledger>) -> Self {
         let sockets = 4 * CONCURRENT_LOOKUPS as u64;
         let quota = Quota {
             sockets,
@@ -108,9 +68,7 @@ impl Resolver {
             attempt: 1,
         };
         Self {
-            settings,
-            // No hosts file is the same as an empty one.
-            hosts: Hosts::from_system().unwrap_or_default(),
+            source,
             page: ledger.open_page(owner, quota),
             permits: Semaphore::new(CONCURRENT_LOOKUPS),
         }
@@ -123,9 +81,10 @@ impl Resolver {
     /// # Errors
     /// `Unresolved` with the servers' answer, or why none came.
     pub async fn resolve(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, NetError> {
+        let current = self.source.current();
         let mut answer = NetError::Unresolved(format!("`{name}` is not a DNS name"));
-        for candidate in self.candidates(name)?.into_iter().take(NAMES_TRIED) {
-            match self.addresses(candidate, family).await {
+        for candidate in candidates(name, &current.settings)?.into_iter().take(NAMES_TRIED) {
+            match self.addresses(&current, candidate, family).await {
                 Ok(addresses) => return Ok(addresses),
                 Err(error) => answer = error,
             }
@@ -143,32 +102,20 @@ impl Resolver {
         kind: RecordType,
         server: Option<SocketAddr>,
     ) -> Result<Message, NetError> {
+        let mut settings = self.source.current().settings.clone();
+        settings.servers = server.map_or(settings.servers, |server| vec![server]);
         let query = Query::query(parse(name)?, kind);
         let _permit = self.permit().await?;
-        self.ask(&query, server).await
+        self.ask(&settings, &query).await
     }
 
-    fn candidates(&self, name: &str) -> Result<Vec<Name>, NetError> {
-        let parsed = parse(name)?;
-        if name.ends_with('.') {
-            return Ok(vec![parsed]);
-        }
-        let dots = name.bytes().filter(|byte| *byte == b'.').count();
-        let mut absolute = parsed.clone();
-        absolute.set_fqdn(true);
-        let searched = self
-            .settings
-            .search
-            .iter()
-            .filter_map(|domain| parsed.clone().append_domain(domain).ok());
-        Ok(match dots >= self.settings.ndots {
-            true => std::iter::once(absolute).chain(searched).collect(),
-            false => searched.chain(std::iter::once(absolute.clone())).collect(),
-        })
-    }
-
-    async fn addresses(&self, name: Name, family: Family) -> Result<Vec<IpAddr>, NetError> {
-        let of = |kind| self.addresses_of(Query::query(name.clone(), kind));
+    async fn addresses(
+        &self,
+        current: &Current,
+        name: Name,
+        family: Family,
+    ) -> Result<Vec<IpAddr>, NetError> {
+        let of = |kind| self.addresses_of(current, Query::query(name.clone(), kind));
         let (v6, v4) = match family {
             Family::V4 => (Ok(Vec::new()), of(RecordType::A).await),
             Family::V6 => (of(RecordType::AAAA).await, Ok(Vec::new())),
@@ -185,19 +132,12 @@ impl Resolver {
         }
     }
 
-    async fn addresses_of(&self, query: Query) -> Result<Vec<IpAddr>, NetError> {
-        if let Some(known) = self.hosts.lookup_static_host(&query) {
-            return Ok(known
-                .answers()
-                .iter()
-                .filter_map(|record| record.data.ip_addr())
-                .collect());
-        }
-        if is_localhost(query.name()) {
-            return Ok(loopback(query.query_type()));
+    async fn addresses_of(&self, current: &Current, query: Query) -> Result<Vec<IpAddr>, NetError> {
+        if let Some(known) = known(current, &query) {
+            return Ok(known);
         }
         let _permit = self.permit().await?;
-        let reply = self.ask(&query, None).await?;
+        let reply = self.ask(&current.settings, &query).await?;
         match reply.metadata.response_code {
             // A stub resolver's server follows aliases itself: the addresses at the end are all in the answer.
             ResponseCode::NoError => Ok(reply
@@ -214,16 +154,13 @@ impl Resolver {
     }
 
     /// Asks one server after the other until one answers for good.
-    async fn ask(&self, query: &Query, server: Option<SocketAddr>) -> Result<Message, NetError> {
-        let servers = match &server {
-            Some(server) => std::slice::from_ref(server),
-            None => self.settings.servers.as_slice(),
-        };
+    async fn ask(&self, settings: &ResolverSettings, query: &Query) -> Result<Message, NetError> {
+        let servers = &settings.servers;
         let mut last = NetError::Unresolved("no DNS server is configured".to_owned());
-        for _ in 0..self.settings.attempts {
+        for _ in 0..settings.attempts {
             for server in servers {
                 let exchange = wire::exchange(&self.page, *server, query);
-                last = match tokio::time::timeout(self.settings.timeout, exchange).await {
+                last = match tokio::time::timeout(settings.timeout, exchange).await {
                     Ok(Ok(reply)) if is_final(reply.metadata.response_code) || servers.len() == 1 => {
                         return Ok(reply);
                     }
@@ -249,6 +186,51 @@ impl Resolver {
 
 fn parse(name: &str) -> Result<Name, NetError> {
     Name::from_utf8(name).map_err(|error| NetError::Invalid(format!("`{name}` is not a DNS name: {error}")))
+}
+
+/// The names to try for one, in order: as it is, and with each domain of the search list behind it.
+fn candidates(name: &str, settings: &ResolverSettings) -> Result<Vec<Name>, NetError> {
+    let parsed = parse(name)?;
+    if name.ends_with('.') {
+        return Ok(vec![parsed]);
+    }
+    let dots = name.bytes().filter(|byte| *byte == b'.').count();
+    let mut absolute = parsed.clone();
+    absolute.set_fqdn(true);
+    let searched = settings
+        .search
+        .iter()
+        .filter_map(|domain| parsed.clone().append_domain(domain).ok());
+    Ok(match dots >= settings.ndots {
+        true => std::iter::once(absolute).chain(searched).collect(),
+        false => searched.chain(std::iter::once(absolute.clone())).collect(),
+    })
+}
+
+/// What is known without a question: a name that the hosts file has for either family is not asked for at all.
+fn known(current: &Current, query: &Query) -> Option<Vec<IpAddr>> {
+    let listed = |kind| {
+        current
+            .hosts
+            .lookup_static_host(&Query::query(query.name().clone(), kind))
+    };
+    let (v4, v6) = (listed(RecordType::A), listed(RecordType::AAAA));
+    if v4.is_some() || v6.is_some() {
+        let wanted = if query.query_type() == RecordType::A {
+            v4
+        } else {
+            v6
+        };
+        let addresses = wanted.into_iter().flat_map(|found| {
+            found
+                .answers()
+                .iter()
+                .filter_map(|record| record.data.ip_addr())
+                .collect::<Vec<_>>()
+        });
+        return Some(addresses.collect());
+    }
+    is_localhost(query.name()).then(|| loopback(query.query_type()))
 }
 
 /// Whether another server could not know better.
