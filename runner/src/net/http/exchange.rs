@@ -244,8 +244,10 @@ fn is_quota(error: &hyper::Error) -> bool {
 }
 
 fn from_hyper(error: hyper::Error) -> NetError {
-    match error.is_incomplete_message() || error.is_closed() {
-        true => NetError::Closed,
-        false => NetError::from_protocol(&error),
+    // A request on a connection that is over before it is sent is canceled.
+    let is_over = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+    match NetError::from_protocol(&error) {
+        NetError::Protocol(_) if is_over => NetError::Closed,
+        other => other,
     }
 }
