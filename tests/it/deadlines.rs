@@ -23,17 +23,26 @@ fn a_guest_learns_in_which_phase_the_time_ran_out_and_still_answers() {
         let (silent, deaf) = (Hostile::Silent.start(), Hostile::NeverReads.start());
         let hello = HostileTls::SilentAfterHello.start(&Authority::new("Test Root"));
         let full = plain::full();
-        let names = harness.guest_with("connect", json!(["silent.test:80"])).allow("tcp://silent.test:80");
+        let names = harness
+            .guest_with("connect", json!(["silent.test:80"]))
+            .allow("tcp://silent.test:80");
         let cases = [
             (names, "timeout(resolve)"),
             (harness.guest("read_line").against(&full), "timeout(connect)"),
             (harness.guest("start_tls").against(&hello), "timeout(handshake)"),
             (harness.guest("send_without_end").against(&deaf), "timeout(send)"),
-            (harness.guest_with("fetch", json!({})).against(&silent), "timeout(wait)"),
+            (
+                harness.guest_with("fetch", json!({})).against(&silent),
+                "timeout(wait)",
+            ),
             (harness.guest("read_line").against(&silent), "timeout(receive)"),
         ];
         for (trial, answer) in cases {
-            let ran = trial.quota(|q| q.bytes_out = 1 << 30).timeout(ms(400)).run().await;
+            let ran = trial
+                .quota(|q| q.bytes_out = 1 << 30)
+                .timeout(ms(400))
+                .run()
+                .await;
             answered_in_time(&ran, answer);
         }
     });
@@ -60,7 +69,10 @@ fn a_guest_that_sleeps_is_stopped() {
         let trial = harness.guest("sleep").hold(4).against(&peer);
         let ran = trial.timeout(ms(100)).run().await;
         ran.leaves_nothing();
-        assert_eq!((ran.ended().as_str(), ran.usage.reclaimed), ("stopped: deadline", 4));
+        assert_eq!(
+            (ran.ended().as_str(), ran.usage.reclaimed),
+            ("stopped: deadline", 4)
+        );
     });
 }
 
@@ -70,14 +82,22 @@ fn a_shutdown_ends_a_run_with_an_outcome_of_its_own() {
         let harness = Harness::new().await;
         let peer = Hostile::Silent.start();
         let shutdown = CancellationToken::new();
-        let run = harness.guest("sleep").hold(3).against(&peer).shutdown(&shutdown).run();
+        let run = harness
+            .guest("sleep")
+            .hold(3)
+            .against(&peer)
+            .shutdown(&shutdown)
+            .run();
         let held = async {
             peer.until(|counts| counts.open == 3).await;
             shutdown.cancel();
         };
         let (ran, ()) = tokio::join!(run, held);
         ran.leaves_nothing();
-        assert_eq!((ran.ended().as_str(), ran.usage.reclaimed), ("stopped: shutdown", 3));
+        assert_eq!(
+            (ran.ended().as_str(), ran.usage.reclaimed),
+            ("stopped: shutdown", 3)
+        );
     });
 }
 

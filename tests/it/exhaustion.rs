@@ -12,7 +12,10 @@ fn a_host_without_descriptors_says_so_to_the_guest() {
         let ran = harness.guest("return").hold(3).against(&peer).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answers(), ["held", "held", "host_exhausted"]);
-        assert!(ran.usage.denials.is_empty(), "it is not the check's fault: {ran:?}");
+        assert!(
+            ran.usage.denials.is_empty(),
+            "it is not the check's fault: {ran:?}"
+        );
     });
 }
 
@@ -21,7 +24,12 @@ fn what_one_run_holds_another_cannot_have_until_it_ends() {
     alone(async {
         let harness = Harness::settings().budget(4).start().await;
         let peer = Hostile::Silent.start();
-        let greedy = harness.guest("sleep").hold(4).against(&peer).timeout(ms(300)).run();
+        let greedy = harness
+            .guest("sleep")
+            .hold(4)
+            .against(&peer)
+            .timeout(ms(300))
+            .run();
         let modest = async {
             peer.until(|counts| counts.open == 4).await;
             harness.guest("return").hold(1).against(&peer).run().await
@@ -43,7 +51,12 @@ fn a_run_that_finds_the_pool_exhausted_has_an_outcome() {
         };
         let harness = Harness::settings().engine(settings).start().await;
         let peer = Hostile::Silent.start();
-        let first = harness.guest("sleep").hold(1).against(&peer).timeout(ms(300)).run();
+        let first = harness
+            .guest("sleep")
+            .hold(1)
+            .against(&peer)
+            .timeout(ms(300))
+            .run();
         let second = async {
             peer.until(|counts| counts.open == 1).await;
             harness.guest("return").against(&peer).run().await

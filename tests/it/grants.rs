@@ -31,10 +31,17 @@ fn a_place_that_nobody_granted_is_refused_however_it_is_spelled() {
             format!("[::ffff:127.0.0.1]:{port}"),
             format!("127.0.0.1.:{port}"),
         ];
-        let ran = harness.guest_with("connect", json!(spellings)).against(&target).run().await;
+        let ran = harness
+            .guest_with("connect", json!(spellings))
+            .against(&target)
+            .run()
+            .await;
         ran.leaves_nothing();
         for answer in ran.answers() {
-            assert!(answer.starts_with("denied(") || answer.starts_with("invalid("), "{answer}");
+            assert!(
+                answer.starts_with("denied(") || answer.starts_with("invalid("),
+                "{answer}"
+            );
         }
         assert_eq!((ran.usage.connections, other.accepted()), (0, 0));
     });
@@ -66,8 +73,17 @@ fn a_redirect_into_places_that_nobody_granted_is_refused() {
             let ran = harness.plugin("http").against(&peer).run().await;
             ran.leaves_nothing();
             assert_eq!(ran.ended(), "fail", "{}", redirect.name());
-            assert!(ran.outcome.summary().contains("does not allow"), "{:?}", ran.outcome);
-            assert_eq!((ran.usage.connections, peer.accepted()), (1, 1), "{}", redirect.name());
+            assert!(
+                ran.outcome.summary().contains("does not allow"),
+                "{:?}",
+                ran.outcome
+            );
+            assert_eq!(
+                (ran.usage.connections, peer.accepted()),
+                (1, 1),
+                "{}",
+                redirect.name()
+            );
             assert_eq!(peer.beside().map_or(0, Peer::accepted), 0, "{}", redirect.name());
         }
     });
@@ -79,7 +95,11 @@ fn a_name_that_nobody_granted_is_not_even_resolved() {
         let server = Zone::new().address("other.test", LOOPBACK).start();
         let harness = Harness::settings().name_server(server.address()).start().await;
         let peer = plain::echo();
-        let ran = harness.guest_with("connect", json!(["other.test:80"])).against(&peer).run().await;
+        let ran = harness
+            .guest_with("connect", json!(["other.test:80"]))
+            .against(&peer)
+            .run()
+            .await;
         assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
         assert_eq!((server.asked("other.test"), ran.usage.lookups), (0, 0));
     });
@@ -125,7 +145,9 @@ fn a_granted_network_covers_names_that_resolve_into_it_and_no_others() {
 #[test]
 fn an_answer_holds_for_the_whole_run_so_that_a_name_cannot_change_its_mind() {
     alone(async {
-        let server = Zone::new().manner("flips.test", Manner::Flips(LOOPBACK, PRIVATE)).start();
+        let server = Zone::new()
+            .manner("flips.test", Manner::Flips(LOOPBACK, PRIVATE))
+            .start();
         let harness = Harness::settings().name_server(server.address()).start().await;
         let peer = plain::echo();
         let port = port(&peer);
@@ -151,9 +173,16 @@ fn a_stand_in_a_proxy_and_a_name_server_must_be_granted_themselves() {
             ("ask_server", json!(other.address().to_string())),
         ];
         for (behaviour, parameters) in cases {
-            let ran = harness.guest_with(behaviour, parameters).against(&target).run().await;
+            let ran = harness
+                .guest_with(behaviour, parameters)
+                .against(&target)
+                .run()
+                .await;
             assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
-            assert_eq!((ran.usage.connections, other.accepted(), proxy.accepted()), (0, 0, 0));
+            assert_eq!(
+                (ran.usage.connections, other.accepted(), proxy.accepted()),
+                (0, 0, 0)
+            );
         }
     });
 }
@@ -170,7 +199,10 @@ fn a_granted_proxy_goes_to_granted_places_only() {
             trial.allow(&format!("tcp://{}", proxy.address())).run()
         };
         let ran = trial(site.url("http", "/")).await;
-        assert_eq!(ran.leaves_nothing().answer(), "200 kept 5 of 5 truncated false hops 0");
+        assert_eq!(
+            ran.leaves_nothing().answer(),
+            "200 kept 5 of 5 truncated false hops 0"
+        );
         let ran = trial(other.url("http", "/")).await;
         assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
         assert_eq!((proxy.heads().len(), other.accepted()), (1, 0));

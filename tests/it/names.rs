@@ -23,7 +23,10 @@ fn a_bad_name_server_is_an_answer_and_leaves_nothing() {
             let harness = Harness::settings().name_server(server.address()).start().await;
             let peer = plain::echo();
             let place = format!("a.test:{}", peer.address().port());
-            let trial = harness.guest_with("connect", json!([place])).hold(2).against(&peer);
+            let trial = harness
+                .guest_with("connect", json!([place]))
+                .hold(2)
+                .against(&peer);
             let ran = trial.allow("tcp://a.test:*").timeout(ms(250)).run().await;
             ran.leaves_nothing();
             assert!(ran.answer().contains(answer), "{manner:?}: {ran:?}");

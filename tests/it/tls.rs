@@ -9,7 +9,10 @@ use canary_tests::peer::tls::{HostileTls, NAMES};
 #[track_caller]
 fn attribute<'v>(verdict: &'v Verdict, key: &str) -> &'v str {
     let found = verdict.attributes.iter().find(|(known, _)| known == key);
-    found.map_or_else(|| panic!("no `{key}` in {verdict:?}"), |(_, value)| value.as_str())
+    found.map_or_else(
+        || panic!("no `{key}` in {verdict:?}"),
+        |(_, value)| value.as_str(),
+    )
 }
 
 #[track_caller]
@@ -18,8 +21,14 @@ fn shows(ran: &Ran, reason: &str) {
     assert_eq!(ran.ended(), "fail");
     assert!(attribute(verdict, "certificate.not_after").ends_with('Z'));
     assert_eq!(attribute(verdict, "certificate.trusted"), "false");
-    assert!(attribute(verdict, "certificate.untrusted_reason").contains(reason), "{verdict:?}");
-    let days_left = verdict.measurements.iter().find(|number| number.name == "certificate.days_left");
+    assert!(
+        attribute(verdict, "certificate.untrusted_reason").contains(reason),
+        "{verdict:?}"
+    );
+    let days_left = verdict
+        .measurements
+        .iter()
+        .find(|number| number.name == "certificate.days_left");
     assert!(days_left.is_some(), "{verdict:?}");
 }
 
@@ -49,8 +58,15 @@ fn an_expired_certificate_has_days_left_below_zero() {
         let harness = Harness::new().await;
         let authority = Authority::new("Test Root");
         let peer = HostileTls::Expired.start(&authority);
-        let ran = harness.plugin("tls").against(&peer).set("ca", authority.pem()).run().await;
-        let days: f64 = attribute(ran.verdict(), "certificate.days_left").parse().expect("a number");
+        let ran = harness
+            .plugin("tls")
+            .against(&peer)
+            .set("ca", authority.pem())
+            .run()
+            .await;
+        let days: f64 = attribute(ran.verdict(), "certificate.days_left")
+            .parse()
+            .expect("a number");
         assert!(days < 0.0, "{ran:?}");
     });
 }
@@ -69,7 +85,13 @@ fn every_hostile_peer_is_a_verdict_of_the_tls_plugin() {
                 HostileTls::OnlyTls12 | HostileTls::SilentAfterHandshake | HostileTls::LargeBody
             );
             let expected = if is_good { "pass" } else { "fail" };
-            assert_eq!(ran.leaves_nothing().ended(), expected, "{}: {:?}", kind.name(), ran.outcome);
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                expected,
+                "{}: {:?}",
+                kind.name(),
+                ran.outcome
+            );
         }
     });
 }
@@ -87,8 +109,17 @@ fn every_protocol_turns_to_tls_and_no_conduct_of_a_server_leaves_anything() {
                 let trial = trial.set("starttls", protocol.name()).set("ca", authority.pem());
                 let ran = trial.timeout(ms(300)).run().await;
                 ran.leaves_nothing();
-                let expected = if conduct == Conduct::Upgrades { "pass" } else { "fail" };
-                assert_eq!(ran.ended(), expected, "{protocol:?} {conduct:?}: {:?}", ran.outcome);
+                let expected = if conduct == Conduct::Upgrades {
+                    "pass"
+                } else {
+                    "fail"
+                };
+                assert_eq!(
+                    ran.ended(),
+                    expected,
+                    "{protocol:?} {conduct:?}: {:?}",
+                    ran.outcome
+                );
             }
         }
     });
