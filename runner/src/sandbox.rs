@@ -261,3 +261,6 @@ impl From<StopCause> for Outcome {
         Self::Stopped(cause)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,5 +3,13 @@
 //! Every test runs alone: see [`canary_tests::harness::alone`]. Tests that open descriptors without it belong into
 //! another binary.
 
+mod deadlines;
 mod endings;
+mod exhaustion;
+mod grants;
+mod http;
+mod matrix;
+mod names;
 mod quotas;
+mod story;
+mod tls;

@@ -89,7 +89,7 @@ impl Settings {
         self
     }
 
-    /// An engine of its own in place of the one that all tests share.
+    /// An engine of its own, for the hostile guest alone, in place of the one that all tests share.
     #[must_use]
     pub const fn engine(mut self, settings: EngineSettings) -> Self {
         self.engine = Some(settings);
@@ -100,7 +100,7 @@ impl Settings {
     pub async fn start(self) -> Harness {
         let guests = match self.engine {
             None => Guests::shared().await,
-            Some(settings) => Arc::new(Guests::load(settings).await),
+            Some(settings) => Guests::hostile(settings).await,
         };
         let ledger = Ledger::new(self.budget);
         let shared = Arc::new(Shared {

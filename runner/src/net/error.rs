@@ -128,7 +128,7 @@ impl NetError {
         let mut text = String::new();
         while let Some(error) = next {
             if let Some(io) = error.downcast_ref::<io::Error>()
-                && io.get_ref().is_none()
+                && (io.get_ref().is_none() || io.kind() == io::ErrorKind::UnexpectedEof)
             {
                 return io::Error::from(io.kind()).into();
             }

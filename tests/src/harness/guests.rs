@@ -1,7 +1,7 @@
 //! The plugins that tests run, compiled once for the whole process.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use canary::ledger::{Budget, Ledger};
@@ -21,48 +21,45 @@ const CONCURRENCY: u32 = 64;
 /// The largest `memory` that a test may set, in bytes.
 const MEMORY_CEILING: u64 = 64 << 20;
 
-/// An engine and every plugin compiled for it.
+/// An engine and plugins compiled for it.
 pub(super) struct Guests {
     engine: Engine,
     plugins: BTreeMap<String, Result<Plugin, PluginError>>,
 }
 
 impl Guests {
-    /// Those that all tests of this process share.
+    /// All plugins, shared by all tests of this process.
     pub(super) async fn shared() -> Arc<Self> {
         static SHARED: OnceCell<Arc<Guests>> = OnceCell::const_new();
         let settings = EngineSettings {
             concurrency: CONCURRENCY,
             memory_ceiling: MEMORY_CEILING,
         };
-        let load = async || Arc::new(Self::load(settings).await);
+        let embedded = EMBEDDED
+            .iter()
+            .map(|(name, _)| ((*name).to_owned(), PluginSource::Embedded));
+        let own = [("hostile", file(HOSTILE)), ("table", file(TABLE))];
+        let own = own.map(|(name, source)| (name.to_owned(), source));
+        let load = async || Arc::new(Self::load(settings, embedded.chain(own).collect()).await);
         SHARED.get_or_init(load).await.clone()
     }
 
-    pub(super) async fn load(settings: EngineSettings) -> Self {
+    /// The hostile guest alone, on an engine of its own.
+    pub(super) async fn hostile(settings: EngineSettings) -> Arc<Self> {
+        let sources = vec![("hostile".to_owned(), file(HOSTILE))];
+        Arc::new(Self::load(settings, sources).await)
+    }
+
+    async fn load(settings: EngineSettings, sources: Vec<(String, PluginSource)>) -> Self {
         let engine = Engine::new(settings).expect("an engine");
         let sandbox = offline(engine.clone());
-        let mut sources: Vec<_> = EMBEDDED
-            .iter()
-            .map(|(name, _)| (*name, PluginSource::Embedded))
-            .collect();
-        sources.push(("hostile", file(HOSTILE.into())));
-        sources.push(("table", file(TABLE.into())));
-        let loads = sources.iter().map(async |(name, source)| {
-            let loaded = Plugin::load(name, source, &Cache::none(), &sandbox).await;
-            ((*name).to_owned(), loaded)
+        let folder = Path::new(env!("OUT_DIR")).join("compiled");
+        let cache = Cache::at(&folder).expect("a folder for compiled plugins");
+        let loads = sources.into_iter().map(async |(name, source)| {
+            let loaded = Plugin::load(&name, &source, &cache, &sandbox).await;
+            (name, loaded)
         });
-        // One after the other where the pool has room for one.
-        let plugins = match settings.concurrency {
-            1 => {
-                let mut plugins = BTreeMap::new();
-                for load in loads {
-                    plugins.extend([load.await]);
-                }
-                plugins
-            }
-            _ => join_all(loads).await.into_iter().collect(),
-        };
+        let plugins = join_all(loads).await.into_iter().collect();
         Self { engine, plugins }
     }
 
@@ -76,8 +73,11 @@ impl Guests {
     }
 }
 
-const fn file(path: PathBuf) -> PluginSource {
-    PluginSource::File { path, digest: None }
+fn file(path: &str) -> PluginSource {
+    PluginSource::File {
+        path: path.into(),
+        digest: None,
+    }
 }
 
 /// Enough of a sandbox to ask plugins what they are.

@@ -49,8 +49,8 @@ impl<'h> Trial<'h> {
 
     /// The peer as the target: a URL for a plugin that wants one.
     pub fn against(self, peer: &Peer) -> Self {
-        match self.plugin.description.target_syntax.as_str() {
-            "URL" => self.target(&peer.url("http", "/")),
+        match self.plugin.name.as_str() {
+            "http" => self.target(&peer.url("http", "/")),
             _ => self.target(&peer.address().to_string()),
         }
     }
@@ -134,12 +134,12 @@ impl<'h> Trial<'h> {
         let name = format!("trial-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let allow = self.allow.iter().map(|grant| grant.parse().expect("a grant"));
         let description = &self.plugin.description;
-        let is_embedded = description.name == "http";
+        let follows_redirects = self.plugin.name == "http";
         let grants = Grants::for_check(
             &self.target,
             &description.target_syntax,
             allow.collect(),
-            is_embedded,
+            follows_redirects,
         );
         Check {
             id: CheckId::new(&name),

@@ -1,6 +1,7 @@
 //! One request and its answer on a connection that is there already.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -244,8 +245,18 @@ fn is_quota(error: &hyper::Error) -> bool {
 }
 
 fn from_hyper(error: hyper::Error) -> NetError {
-    match error.is_incomplete_message() || error.is_closed() {
-        true => NetError::Closed,
-        false => NetError::from_protocol(&error),
+    explain(&error)
+}
+
+fn explain(error: &hyper::Error) -> NetError {
+    // A request that was not sent yet is canceled, for a reason of its own.
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    if let Some(cause) = cause.filter(|_| error.is_canceled()) {
+        return explain(cause);
+    }
+    let is_over = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+    match NetError::from_protocol(error) {
+        NetError::Protocol(_) if is_over => NetError::Closed,
+        other => other,
     }
 }

@@ -1,0 +1,67 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Bounds, Engine, EngineSettings, Sandbox};
+use crate::grant::{Grants, Networks};
+use crate::ledger::{Budget, Lease, Ledger, PageOwner};
+use crate::net::Shared;
+use crate::net::resolve::{Resolver, ResolverSettings};
+use crate::net::tls::TrustStore;
+use crate::outcome::{Fault, Outcome, TraceContext};
+use crate::quota::Quota;
+use crate::suite::CheckId;
+
+fn sandbox() -> Sandbox {
+    let settings = EngineSettings {
+        concurrency: 4,
+        memory_ceiling: 64 << 20,
+    };
+    let ledger = Ledger::new(Budget::new(8));
+    let shared = Shared {
+        resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
+        blocked: Networks::default(),
+        trust: TrustStore::default(),
+    };
+    Sandbox::new(Engine::new(settings).unwrap(), ledger, Arc::new(shared))
+}
+
+fn bounds() -> Bounds {
+    Bounds {
+        quota: Quota::default(),
+        timeout: Duration::from_secs(5),
+        grants: Grants::default(),
+        trace: TraceContext {
+            trace_id: [1; 16],
+            span_id: [1; 8],
+        },
+        owner: PageOwner {
+            check: CheckId::new("a check"),
+            attempt: 1,
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_host_is_an_outcome_and_gives_back_what_was_lent() {
+    let sandbox = sandbox();
+    let component = sandbox
+        .engine()
+        .compile(include_bytes!(env!("CANARY_PLUGIN_LEAK")));
+    let program = sandbox.link(&component.unwrap()).unwrap();
+    let token = CancellationToken::new();
+    let (ended, usage, _log) = sandbox
+        .call(&program, bounds(), &token, async |_guest, store| {
+            let nowhere = ([127, 0, 0, 1], 9).into();
+            std::mem::forget(Lease::take(store.data().client.page(), nowhere).unwrap());
+            if sandbox.ledger().leased() == 1 {
+                panic!("a bug of the host");
+            }
+            Ok(())
+        })
+        .await;
+    let expected = Fault::Host("a host function panicked: a bug of the host".to_owned());
+    assert_eq!(ended, Err(Outcome::Faulted(expected)));
+    assert_eq!((usage.reclaimed, sandbox.ledger().leased()), (1, 0));
+}

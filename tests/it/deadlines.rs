@@ -1,0 +1,116 @@
+//! One deadline for everything: a guest learns of it in time to answer, or is stopped.
+
+use canary_tests::certificate::Authority;
+use canary_tests::harness::{Harness, Ran, alone, ms};
+use canary_tests::peer::dns::{Manner, Zone};
+use canary_tests::peer::tls::HostileTls;
+use canary_tests::peer::{Hostile, plain};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+#[track_caller]
+fn answered_in_time(ran: &Ran, answer: &str) {
+    ran.leaves_nothing();
+    assert_eq!(ran.answer(), answer);
+    assert!(ran.took < ms(400), "{ran:?}");
+}
+
+#[test]
+fn a_guest_learns_in_which_phase_the_time_ran_out_and_still_answers() {
+    alone(async {
+        let server = Zone::new().otherwise(Manner::Silent).start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let (silent, deaf) = (Hostile::Silent.start(), Hostile::NeverReads.start());
+        let hello = HostileTls::SilentAfterHello.start(&Authority::new("Test Root"));
+        let full = plain::full();
+        let names = harness
+            .guest_with("connect", json!(["silent.test:80"]))
+            .allow("tcp://silent.test:80");
+        let cases = [
+            (names, "timeout(resolve)"),
+            (harness.guest("read_line").against(&full), "timeout(connect)"),
+            (harness.guest("start_tls").against(&hello), "timeout(handshake)"),
+            (harness.guest("send_without_end").against(&deaf), "timeout(send)"),
+            (
+                harness.guest_with("fetch", json!({})).against(&silent),
+                "timeout(wait)",
+            ),
+            (harness.guest("read_line").against(&silent), "timeout(receive)"),
+        ];
+        for (trial, answer) in cases {
+            let ran = trial
+                .quota(|q| q.bytes_out = 1 << 30)
+                .timeout(ms(400))
+                .run()
+                .await;
+            answered_in_time(&ran, answer);
+        }
+    });
+}
+
+#[test]
+fn a_guest_that_ignores_the_time_out_is_stopped() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::Silent.start();
+        let trial = harness.guest("ignore_errors").hold(2).against(&peer);
+        let ran = trial.timeout(ms(200)).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.outcome.summary(), "stopped at its deadline of 200ms");
+        assert_eq!(ran.usage.reclaimed, 2);
+    });
+}
+
+#[test]
+fn a_guest_that_sleeps_is_stopped() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::Silent.start();
+        let trial = harness.guest("sleep").hold(4).against(&peer);
+        let ran = trial.timeout(ms(100)).run().await;
+        ran.leaves_nothing();
+        assert_eq!(
+            (ran.ended().as_str(), ran.usage.reclaimed),
+            ("stopped: deadline", 4)
+        );
+    });
+}
+
+#[test]
+fn a_shutdown_ends_a_run_with_an_outcome_of_its_own() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::Silent.start();
+        let shutdown = CancellationToken::new();
+        let run = harness
+            .guest("sleep")
+            .hold(3)
+            .against(&peer)
+            .shutdown(&shutdown)
+            .run();
+        let held = async {
+            peer.until(|counts| counts.open == 3).await;
+            shutdown.cancel();
+        };
+        let (ran, ()) = tokio::join!(run, held);
+        ran.leaves_nothing();
+        assert_eq!(
+            (ran.ended().as_str(), ran.usage.reclaimed),
+            ("stopped: shutdown", 3)
+        );
+    });
+}
+
+#[test]
+fn a_run_that_is_dropped_half_way_leaves_nothing() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::Silent.start();
+        let run = harness.guest("sleep").hold(3).against(&peer).run();
+        tokio::select! {
+            ran = run => panic!("it ended: {ran:?}"),
+            _held = peer.until(|counts| counts.open == 3) => {}
+        }
+        assert_eq!((harness.descriptors_left(), harness.ledger().leased()), (0, 0));
+    });
+}

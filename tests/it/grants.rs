@@ -1,0 +1,210 @@
+//! A check reaches its target and what its suite allows, and nothing else.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use canary::grant::Networks;
+use canary_tests::harness::{Harness, alone};
+use canary_tests::peer::dns::{Manner, Zone};
+use canary_tests::peer::http::{Reply, Site};
+use canary_tests::peer::plain::{self, Proxy};
+use canary_tests::peer::{Hostile, Peer};
+use serde_json::json;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const PRIVATE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+fn port(peer: &Peer) -> u16 {
+    peer.address().port()
+}
+
+#[test]
+fn a_place_that_nobody_granted_is_refused_however_it_is_spelled() {
+    alone(async {
+        let harness = Harness::new().await;
+        let (target, other) = (plain::echo(), plain::echo());
+        let port = port(&other);
+        let spellings = [
+            format!("127.0.0.1:{port}"),
+            format!("localhost:{port}"),
+            format!("2130706433:{port}"),
+            format!("0x7f.1:{port}"),
+            format!("[::ffff:127.0.0.1]:{port}"),
+            format!("127.0.0.1.:{port}"),
+        ];
+        let ran = harness
+            .guest_with("connect", json!(spellings))
+            .against(&target)
+            .run()
+            .await;
+        ran.leaves_nothing();
+        for answer in ran.answers() {
+            assert!(
+                answer.starts_with("denied(") || answer.starts_with("invalid("),
+                "{answer}"
+            );
+        }
+        assert_eq!((ran.usage.connections, other.accepted()), (0, 0));
+    });
+}
+
+#[test]
+fn what_the_suite_allows_can_be_reached() {
+    alone(async {
+        let harness = Harness::new().await;
+        let (target, other) = (plain::echo(), plain::echo());
+        let place = other.address().to_string();
+        let trial = harness.guest_with("connect", json!([place])).against(&target);
+        let ran = trial.allow(&format!("tcp://{place}")).run().await;
+        assert_eq!(ran.leaves_nothing().answer(), place);
+    });
+}
+
+#[test]
+fn a_redirect_into_places_that_nobody_granted_is_refused() {
+    alone(async {
+        let harness = Harness::new().await;
+        let redirects = [
+            Hostile::RedirectToPrivate,
+            Hostile::RedirectToMetadata,
+            Hostile::RedirectToLoopback,
+        ];
+        for redirect in redirects {
+            let peer = redirect.start();
+            let ran = harness.plugin("http").against(&peer).run().await;
+            ran.leaves_nothing();
+            assert_eq!(ran.ended(), "fail", "{}", redirect.name());
+            assert!(
+                ran.outcome.summary().contains("does not allow"),
+                "{:?}",
+                ran.outcome
+            );
+            assert_eq!(
+                (ran.usage.connections, peer.accepted()),
+                (1, 1),
+                "{}",
+                redirect.name()
+            );
+            assert_eq!(peer.beside().map_or(0, Peer::accepted), 0, "{}", redirect.name());
+        }
+    });
+}
+
+#[test]
+fn a_name_that_nobody_granted_is_not_even_resolved() {
+    alone(async {
+        let server = Zone::new().address("other.test", LOOPBACK).start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let peer = plain::echo();
+        let ran = harness
+            .guest_with("connect", json!(["other.test:80"]))
+            .against(&peer)
+            .run()
+            .await;
+        assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
+        assert_eq!((server.asked("other.test"), ran.usage.lookups), (0, 0));
+    });
+}
+
+#[test]
+fn a_granted_name_is_held_against_blocked_networks_once_it_is_resolved() {
+    alone(async {
+        let server = Zone::new().address("inner.test", PRIVATE).start();
+        let blocked = Networks::parse(["private"]).expect("a network");
+        let harness = Harness::settings()
+            .name_server(server.address())
+            .blocked(blocked)
+            .start()
+            .await;
+        let trial = harness.guest_with("connect", json!(["inner.test:80"]));
+        let ran = trial.allow("tcp://inner.test:80").run().await;
+        assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
+        assert_eq!(ran.usage.connections, 0);
+    });
+}
+
+#[test]
+fn a_granted_network_covers_names_that_resolve_into_it_and_no_others() {
+    alone(async {
+        let server = Zone::new()
+            .address("near.test", LOOPBACK)
+            .address("far.test", PRIVATE)
+            .start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let peer = plain::echo();
+        let port = port(&peer);
+        let places = json!([format!("near.test:{port}"), format!("far.test:{port}")]);
+        let trial = harness.guest_with("connect", places);
+        let ran = trial.allow(&format!("tcp://127.0.0.0/8:{port}")).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answers()[0], peer.address().to_string());
+        assert!(ran.answers()[1].starts_with("denied("), "{ran:?}");
+        assert_eq!(ran.usage.connections, 1);
+    });
+}
+
+#[test]
+fn an_answer_holds_for_the_whole_run_so_that_a_name_cannot_change_its_mind() {
+    alone(async {
+        let server = Zone::new()
+            .manner("flips.test", Manner::Flips(LOOPBACK, PRIVATE))
+            .start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let peer = plain::echo();
+        let port = port(&peer);
+        let place = format!("flips.test:{port}");
+        let trial = harness.guest_with("connect", json!([place, place, place]));
+        let ran = trial.allow(&format!("tcp://127.0.0.0/8:{port}")).run().await;
+        ran.leaves_nothing();
+        let reached = peer.address().to_string();
+        assert_eq!(ran.answers(), [&reached; 3]);
+        assert_eq!((ran.usage.lookups, server.asked("flips.test")), (1, 2));
+    });
+}
+
+#[test]
+fn a_stand_in_a_proxy_and_a_name_server_must_be_granted_themselves() {
+    alone(async {
+        let harness = Harness::new().await;
+        let (target, other) = (plain::echo(), plain::echo());
+        let proxy = Proxy::start();
+        let cases = [
+            ("fetch", json!({ "connect_to": other.address().to_string() })),
+            ("fetch", json!({ "proxy": proxy.url("http", "") })),
+            ("ask_server", json!(other.address().to_string())),
+        ];
+        for (behaviour, parameters) in cases {
+            let ran = harness
+                .guest_with(behaviour, parameters)
+                .against(&target)
+                .run()
+                .await;
+            assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
+            assert_eq!(
+                (ran.usage.connections, other.accepted(), proxy.accepted()),
+                (0, 0, 0)
+            );
+        }
+    });
+}
+
+#[test]
+fn a_granted_proxy_goes_to_granted_places_only() {
+    alone(async {
+        let harness = Harness::new().await;
+        let site = Site::start(|_| Reply::text("hello"));
+        let (proxy, other) = (Proxy::start(), plain::echo());
+        let fetch = |url: String| json!({ "proxy": proxy.url("http", ""), "url": url, "max_body": 10 });
+        let trial = |url| {
+            let trial = harness.guest_with("fetch", fetch(url)).against(&site);
+            trial.allow(&format!("tcp://{}", proxy.address())).run()
+        };
+        let ran = trial(site.url("http", "/")).await;
+        assert_eq!(
+            ran.leaves_nothing().answer(),
+            "200 kept 5 of 5 truncated false hops 0"
+        );
+        let ran = trial(other.url("http", "/")).await;
+        assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
+        assert_eq!((proxy.heads().len(), other.accepted()), (1, 0));
+    });
+}

@@ -1,0 +1,117 @@
+//! The http plugin against a good site.
+
+use canary_tests::certificate::Authority;
+use canary_tests::harness::{Harness, alone};
+use canary_tests::peer::http::{Reply, Request, Site};
+use canary_tests::peer::tls::NAMES;
+use serde_json::json;
+
+fn route(request: &Request) -> Reply {
+    match request.path() {
+        "/" => Reply::text("Welcome to v1.2").header("server", "canary"),
+        "/status" => Reply::json(r#"{"status":"ok","replicas":[{"lag":1},{"lag":9}]}"#),
+        "/old" => Reply::redirect(302, "/"),
+        "/echo" => Reply::text(request.body.clone()),
+        "/private" if request.header("authorization") == Some("Basic dXNlcjpwYXNz") => Reply::text("in"),
+        "/private" => Reply::status(401),
+        _ => Reply::status(404),
+    }
+}
+
+#[test]
+fn a_site_is_judged_by_status_header_body_json_and_redirect() {
+    let cases = [
+        ("/", json!({}), "pass"),
+        (
+            "/",
+            json!({ "body": { "contains": "Welcome", "matches": "v[0-9]" } }),
+            "pass",
+        ),
+        ("/", json!({ "body": { "not_contains": "Welcome" } }), "fail"),
+        (
+            "/",
+            json!({ "headers": { "server": "canary", "x-none": { "absent": true } } }),
+            "pass",
+        ),
+        (
+            "/",
+            json!({ "headers": { "content-type": { "matches": "^text/html" } } }),
+            "fail",
+        ),
+        ("/status", json!({ "json": { "$.status": "ok" } }), "pass"),
+        ("/status", json!({ "json": { "$.replicas[*].lag": 1 } }), "fail"),
+        ("/old", json!({ "status": 200 }), "pass"),
+        ("/none", json!({}), "fail"),
+        ("/none", json!({ "status": [200, "400-404"] }), "pass"),
+    ];
+    alone(async {
+        let harness = Harness::new().await;
+        let site = Site::start(route);
+        for (path, expect, ended) in cases {
+            let trial = harness.plugin("http").target(&site.url("http", path));
+            let ran = trial.set("expect", expect.clone()).run().await;
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                ended,
+                "{path} {expect}: {:?}",
+                ran.outcome
+            );
+            assert_eq!(ran.usage.reclaimed, 0, "{path} {expect}");
+        }
+    });
+}
+
+#[test]
+fn a_request_carries_its_method_body_credentials_and_trace() {
+    alone(async {
+        let harness = Harness::new().await;
+        let site = Site::start(route);
+        let trial = harness
+            .plugin("http")
+            .target(&site.url("http", "/echo"))
+            .set("method", "POST");
+        let trial = trial.set("body", "ping").set("propagate_trace", true);
+        let ran = trial
+            .set("expect", json!({ "body": { "contains": "ping" } }))
+            .run()
+            .await;
+        assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
+        let trial = harness.plugin("http").target(&site.url("http", "/private"));
+        let ran = trial
+            .set("basic_auth", json!({ "username": "user", "password": "pass" }))
+            .run()
+            .await;
+        assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
+        let requests = site.requests();
+        assert_eq!(requests[0].method, "POST");
+        let trace = "00-01010101010101010101010101010101-0202020202020202-01";
+        assert_eq!(requests[0].header("traceparent"), Some(trace));
+        assert_eq!(requests[1].header("traceparent"), None);
+    });
+}
+
+#[test]
+fn https_speaks_the_version_that_is_agreed_on_or_asked_for() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        let certificate = authority.leaf(&NAMES).valid_until_days(60).issue();
+        let site = Site::start_tls(certificate.server_config(), route);
+        for (asked, spoken) in [(None, "2"), (Some("1.1"), "1.1"), (Some("2"), "2")] {
+            let trial = harness.plugin("http").target(&site.url("https", "/"));
+            let trial = trial.set("tls", json!({ "ca": authority.pem() }));
+            let trial = trial.set("expect", json!({ "version": spoken, "certificate": {} }));
+            let trial = match asked {
+                Some(version) => trial.set("version", version),
+                None => trial,
+            };
+            let ran = trial.run().await;
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                "pass",
+                "{asked:?}: {:?}",
+                ran.outcome
+            );
+        }
+    });
+}

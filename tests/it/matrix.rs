@@ -1,0 +1,236 @@
+//! Every hostile guest against every hostile peer.
+
+use canary_tests::certificate::Authority;
+use canary_tests::harness::{Harness, Trial, alone, ms};
+use canary_tests::peer::tls::HostileTls;
+use canary_tests::peer::{Hostile, Peer};
+use serde_json::json;
+
+/// Ways to end a run while connections are held, and the ending that no peer can change.
+const ENDINGS: [(&str, &str); 12] = [
+    ("return", "completed"),
+    ("huge_verdict", "completed"),
+    ("give_up", "faulted: gave_up"),
+    ("panic", "faulted: trap"),
+    ("exit", "faulted: trap"),
+    ("recurse", "faulted: trap"),
+    ("bad_text", "faulted: trap"),
+    ("grow_memory", "stopped: quota"),
+    ("spin", "stopped: quota"),
+    ("flood_log", "stopped: quota"),
+    ("connect_without_end", "stopped: quota"),
+    ("sleep", "stopped: deadline"),
+];
+
+/// Small enough for a test that meets hundreds of them.
+fn small(trial: Trial<'_>) -> Trial<'_> {
+    trial.timeout(ms(2_000)).quota(|q| {
+        q.cpu = ms(20);
+        q.memory = 4 << 20;
+    })
+}
+
+/// Every ending while three connections are held; returns the fewest that were reclaimed.
+async fn face(harness: &Harness, peer: &Peer, what: &str, name: &str) -> u64 {
+    let mut reclaimed = u64::MAX;
+    for (behaviour, ending) in ENDINGS {
+        let trial = small(harness.guest(behaviour).hold(3).on_each(what).against(peer));
+        let trial = if behaviour == "sleep" {
+            trial.timeout(ms(200))
+        } else {
+            trial
+        };
+        let ran = trial.run().await;
+        ran.leaves_nothing();
+        let ended = match ran.outcome.verdict() {
+            Some(_) => "completed".to_owned(),
+            None => ran.ended(),
+        };
+        assert_eq!(ended, ending, "{behaviour} against {name}: {:?}", ran.outcome);
+        reclaimed = reclaimed.min(ran.usage.reclaimed);
+    }
+    reclaimed
+}
+
+#[test]
+fn every_guest_that_holds_connections_to_any_hostile_peer_ends_as_it_should() {
+    alone(async {
+        let harness = Harness::new().await;
+        for kind in Hostile::ALL {
+            let peer = kind.start();
+            let reclaimed = face(&harness, &peer, "request", kind.name()).await;
+            // Whether a connect comes before the reset is the kernel's.
+            assert!(
+                reclaimed == 3 || kind == Hostile::Resets,
+                "{}: {reclaimed}",
+                kind.name()
+            );
+            let table = small(harness.plugin("table").against(&peer)).run().await;
+            assert_eq!(
+                table.leaves_nothing().ended(),
+                "stopped: quota",
+                "table against {}",
+                kind.name()
+            );
+        }
+    });
+}
+
+#[test]
+fn every_guest_that_holds_tls_to_any_hostile_peer_ends_as_it_should() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        for kind in HostileTls::ALL {
+            let peer = kind.start(&authority);
+            match kind {
+                // The handshake takes all the time that there is.
+                HostileTls::SilentAfterHello | HostileTls::StopsMidway => {
+                    for behaviour in ["return", "panic", "sleep", "spin"] {
+                        let trial = small(harness.guest(behaviour).hold(3).on_each("tls").against(&peer));
+                        trial.timeout(ms(120)).run().await.leaves_nothing();
+                    }
+                }
+                // The host closes a connection whose handshake failed.
+                HostileTls::HugeChain
+                | HostileTls::ClosesAfterHello
+                | HostileTls::Alert
+                | HostileTls::Garbage => {
+                    face(&harness, &peer, "tls", kind.name()).await;
+                }
+                _ => assert_eq!(
+                    face(&harness, &peer, "tls", kind.name()).await,
+                    3,
+                    "{}",
+                    kind.name()
+                ),
+            }
+        }
+    });
+}
+
+#[test]
+fn every_hostile_peer_is_an_answer_to_an_http_request() {
+    alone(async {
+        let harness = Harness::new().await;
+        for kind in Hostile::ALL {
+            let peer = kind.start();
+            let fetch = json!({ "max_body": 1_000, "max_redirects": 5 });
+            let trial = harness.guest_with("fetch", fetch).hold(1).against(&peer);
+            let ran = trial
+                .quota(|q| q.bytes_in = 64 << 10)
+                .timeout(ms(400))
+                .run()
+                .await;
+            ran.leaves_nothing();
+            let answer = ran.answer();
+            let expected = http_answers(kind);
+            assert!(
+                expected.iter().any(|expected| answer.starts_with(expected)),
+                "{}: {answer}",
+                kind.name()
+            );
+        }
+    });
+}
+
+fn http_answers(kind: Hostile) -> &'static [&'static str] {
+    match kind {
+        Hostile::Silent | Hostile::NeverReads | Hostile::Drips(_) => &["timeout(wait)"],
+        // Whether the end or the reset is seen first is the kernel's.
+        Hostile::ClosesAtOnce | Hostile::Resets => &["closed", "reset"],
+        Hostile::HalfOpen | Hostile::ShortBody => &["closed"],
+        Hostile::EndlessBody | Hostile::LargeBody => &["200 kept 1000 of"],
+        Hostile::EndlessHeaders | Hostile::EndlessLine | Hostile::Garbage => &["protocol("],
+        Hostile::RedirectLoop => &["protocol(more than 5 redirects)"],
+        Hostile::RedirectToPrivate | Hostile::RedirectToMetadata | Hostile::RedirectToLoopback => {
+            &["denied("]
+        }
+    }
+}
+
+#[test]
+fn every_hostile_peer_is_an_answer_to_an_https_request() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        for kind in HostileTls::ALL {
+            let peer = kind.start(&authority);
+            let fetch = json!({
+                "url": peer.url("https", "/"),
+                "require_valid": true,
+                "ca_certificates": authority.pem(),
+            });
+            let trial = harness.guest_with("fetch", fetch).hold(1).against(&peer);
+            let ran = trial.timeout(ms(400)).run().await;
+            ran.leaves_nothing();
+            let answer = ran.answer();
+            assert!(
+                answer.starts_with(https_answer(kind)),
+                "{}: {answer}",
+                kind.name()
+            );
+        }
+    });
+}
+
+fn https_answer(kind: HostileTls) -> &'static str {
+    match kind {
+        HostileTls::SilentAfterHello | HostileTls::StopsMidway => "timeout(handshake)",
+        HostileTls::SilentAfterHandshake => "timeout(wait)",
+        HostileTls::ClosesAfterHello => "closed",
+        HostileTls::OnlyTls12 | HostileTls::LargeBody => "200 kept 0",
+        _ => "tls(",
+    }
+}
+
+#[test]
+fn every_hostile_peer_is_a_verdict_of_the_http_plugin() {
+    alone(async {
+        let harness = Harness::new().await;
+        for kind in Hostile::ALL {
+            let peer = kind.start();
+            let trial = harness.plugin("http").against(&peer).set("max_redirects", 3);
+            let ran = trial.timeout(ms(300)).run().await;
+            ran.leaves_nothing();
+            let answers = matches!(
+                kind,
+                Hostile::LargeBody | Hostile::EndlessBody | Hostile::HalfOpen | Hostile::ShortBody
+            );
+            let expected = if answers { "pass" } else { "fail" };
+            assert_eq!(ran.ended(), expected, "{}: {:?}", kind.name(), ran.outcome);
+        }
+    });
+}
+
+#[test]
+fn requests_that_make_no_sense_are_answered_one_by_one() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::LargeBody.start();
+        let ran = harness.guest("fetch_absurd").against(&peer).run().await;
+        ran.leaves_nothing();
+        let answers = ran.answers();
+        assert_eq!(answers.len(), 15, "{ran:?}");
+        assert!(
+            answers[..8].iter().all(|answer| answer.starts_with("invalid(")),
+            "{answers:?}"
+        );
+    });
+}
+
+#[test]
+fn a_thousand_requests_at_once_stay_within_the_quota() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::LargeBody.start();
+        let ran = harness
+            .guest_with("fetch_all", json!([1_000, {}]))
+            .against(&peer)
+            .run()
+            .await;
+        ran.leaves_nothing();
+        assert!(ran.usage.sockets_peak <= 4, "{:?}", ran.usage);
+        assert_eq!(ran.answers()[..4], ["200"; 4]);
+    });
+}

@@ -1,0 +1,126 @@
+//! The tls plugin: what a certificate shows is reported, whatever is wrong with it.
+
+use canary::outcome::Verdict;
+use canary_tests::certificate::Authority;
+use canary_tests::harness::{Harness, Ran, alone, ms};
+use canary_tests::peer::starttls::{Conduct, Protocol};
+use canary_tests::peer::tls::{HostileTls, NAMES};
+
+#[track_caller]
+fn attribute<'v>(verdict: &'v Verdict, key: &str) -> &'v str {
+    let found = verdict.attributes.iter().find(|(known, _)| known == key);
+    found.map_or_else(
+        || panic!("no `{key}` in {verdict:?}"),
+        |(_, value)| value.as_str(),
+    )
+}
+
+#[track_caller]
+fn shows(ran: &Ran, reason: &str) {
+    let verdict = ran.leaves_nothing().verdict();
+    assert_eq!(ran.ended(), "fail");
+    assert!(attribute(verdict, "certificate.not_after").ends_with('Z'));
+    assert_eq!(attribute(verdict, "certificate.trusted"), "false");
+    assert!(
+        attribute(verdict, "certificate.untrusted_reason").contains(reason),
+        "{verdict:?}"
+    );
+    let days_left = verdict
+        .measurements
+        .iter()
+        .find(|number| number.name == "certificate.days_left");
+    assert!(days_left.is_some(), "{verdict:?}");
+}
+
+#[test]
+fn a_bad_certificate_is_shown_with_its_end_the_days_left_and_the_reason() {
+    let kinds = [
+        (HostileTls::Expired, "expired"),
+        (HostileTls::NotYetValid, "not valid"),
+        (HostileTls::SelfSigned, ""),
+        (HostileTls::Untrusted, "issuer"),
+        (HostileTls::WrongName, "127.0.0.1"),
+    ];
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        for (kind, reason) in kinds {
+            let peer = kind.start(&authority);
+            let trial = harness.plugin("tls").against(&peer).set("ca", authority.pem());
+            shows(&trial.run().await, reason);
+        }
+    });
+}
+
+#[test]
+fn an_expired_certificate_has_days_left_below_zero() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        let peer = HostileTls::Expired.start(&authority);
+        let ran = harness
+            .plugin("tls")
+            .against(&peer)
+            .set("ca", authority.pem())
+            .run()
+            .await;
+        let days: f64 = attribute(ran.verdict(), "certificate.days_left")
+            .parse()
+            .expect("a number");
+        assert!(days < 0.0, "{ran:?}");
+    });
+}
+
+#[test]
+fn every_hostile_peer_is_a_verdict_of_the_tls_plugin() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        for kind in HostileTls::ALL {
+            let peer = kind.start(&authority);
+            let trial = harness.plugin("tls").against(&peer).set("ca", authority.pem());
+            let ran = trial.timeout(ms(400)).run().await;
+            let is_good = matches!(
+                kind,
+                HostileTls::OnlyTls12 | HostileTls::SilentAfterHandshake | HostileTls::LargeBody
+            );
+            let expected = if is_good { "pass" } else { "fail" };
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                expected,
+                "{}: {:?}",
+                kind.name(),
+                ran.outcome
+            );
+        }
+    });
+}
+
+#[test]
+fn every_protocol_turns_to_tls_and_no_conduct_of_a_server_leaves_anything() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        let certificate = authority.leaf(&NAMES).valid_until_days(60).issue();
+        for protocol in Protocol::ALL {
+            for conduct in Conduct::ALL {
+                let peer = protocol.start(conduct, certificate.server_config());
+                let trial = harness.plugin("tls").against(&peer);
+                let trial = trial.set("starttls", protocol.name()).set("ca", authority.pem());
+                let ran = trial.timeout(ms(300)).run().await;
+                ran.leaves_nothing();
+                let expected = if conduct == Conduct::Upgrades {
+                    "pass"
+                } else {
+                    "fail"
+                };
+                assert_eq!(
+                    ran.ended(),
+                    expected,
+                    "{protocol:?} {conduct:?}: {:?}",
+                    ran.outcome
+                );
+            }
+        }
+    });
+}
