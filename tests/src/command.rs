@@ -189,7 +189,10 @@ pub fn find(program: &str) -> Option<PathBuf> {
             .is_some_and(|all| all.split(',').any(|one| one == program));
         assert!(!is_required, "`{program}` is not installed");
         // Past the capture of test output.
-        let _closed = writeln!(io::stderr(), "SKIPPED: a test wants `{program}`, which is not installed");
+        let _closed = writeln!(
+            io::stderr(),
+            "SKIPPED: a test wants `{program}`, which is not installed"
+        );
     }
     found
 }

@@ -42,11 +42,14 @@ impl Nginx {
         }
         let mut complaint = String::new();
         for _ in 0..TRIES {
-            let (plain, secure) = (free_port(), certificates.iter().map(|_| free_port()).collect());
+            let plain = free_port();
+            let secure: Vec<SocketAddr> = certificates.iter().map(|_| free_port()).collect();
             let configuration = configuration(pages, plain, &secure);
             fs::write(folder.path().join("nginx.conf"), configuration).expect("a new file");
             let program = Program::at(&program).within(folder.path());
-            let running = program.args(["-p", ".", "-c", "nginx.conf", "-e", "stderr"]).start();
+            let running = program
+                .args(["-p", ".", "-c", "nginx.conf", "-e", "stderr"])
+                .start();
             match wait_until_ready(running) {
                 Ok(running) => {
                     return Some(Self {

@@ -19,9 +19,14 @@ fn complaint(folder: &TempDir) -> String {
 }
 
 fn complaint_of(folder: &TempDir, path: &str) -> String {
-    let mut endings = ["validate", "check", "run"].map(|command| canary(folder, &[command, path]).run()).into_iter();
+    let mut endings = ["validate", "check", "run"]
+        .map(|command| canary(folder, &[command, path]).run())
+        .into_iter();
     let first = endings.next().unwrap();
-    for ending in endings.chain([Ending { err: first.err.clone(), ..first }]) {
+    for ending in endings.chain([Ending {
+        err: first.err.clone(),
+        ..first
+    }]) {
         assert_eq!((ending.code, ending.out.as_str()), (3, ""), "{ending:?}");
         assert_eq!(ending.err, first.err);
     }
@@ -56,7 +61,10 @@ fn every_problem_of_every_file_is_shown_at_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_bad_check_keeps_the_good_ones_from_running() {
     let site = site();
-    let folder = suite(&format!("checks:\n{}  - name: bad\n", http_check("good", &site, "/")));
+    let folder = suite(&format!(
+        "checks:\n{}  - name: bad\n",
+        http_check("good", &site, "/")
+    ));
     complaint(&folder);
     assert_eq!(site.accepted(), 0);
 }
@@ -128,7 +136,10 @@ fn a_plugin_with_another_digest() {
     let folder = with_plugin(EMPTY_COMPONENT);
     let text = fs::read_to_string(folder.path().join("suite.yaml")).unwrap();
     let digest = "0".repeat(64);
-    let text = text.replace("mine.wasm }", &format!("mine.wasm, digest: \"sha256:{digest}\" }}"));
+    let text = text.replace(
+        "mine.wasm }",
+        &format!("mine.wasm, digest: \"sha256:{digest}\" }}"),
+    );
     fs::write(folder.path().join("suite.yaml"), text).unwrap();
     assert_snapshot!(complaint(&folder), @"");
 }
@@ -140,7 +151,9 @@ fn a_compiled_plugin_is_not_machine_code_that_a_suite_may_bring() {
     let ending = canary(&cache, &arguments).run();
     assert_eq!(ending.code, 0, "{ending:?}");
     let is_compiled = |path: &Path| path.extension().is_some_and(|extension| extension == "cwasm");
-    let files = fs::read_dir(cache.path()).unwrap().map(|file| file.unwrap().path());
+    let files = fs::read_dir(cache.path())
+        .unwrap()
+        .map(|file| file.unwrap().path());
     let compiled = files.filter(|file| is_compiled(file)).next().unwrap();
     assert_snapshot!(complaint(&with_plugin(&fs::read(compiled).unwrap())), @"");
 }

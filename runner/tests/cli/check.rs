@@ -67,7 +67,11 @@ fn it_exits_with_64_when_the_arguments_are_wrong() {
     let folder = suite("checks: [{ name: a, plugin: tcp, target: \"localhost:1\" }]\n");
     for arguments in wrong {
         let ending = canary(&folder, arguments).run();
-        assert_eq!((ending.code, ending.out.as_str()), (64, ""), "{arguments:?}: {ending:?}");
+        assert_eq!(
+            (ending.code, ending.out.as_str()),
+            (64, ""),
+            "{arguments:?}: {ending:?}"
+        );
     }
 }
 
@@ -85,7 +89,16 @@ async fn only_the_named_checks_run() {
     let site = site();
     let checks = ["one", "two", "three"].map(|name| http_check(name, &site, "/"));
     let folder = suite(&format!("checks:\n{}", checks.concat()));
-    let arguments = ["check", "suite.yaml", "--format", "json", "--only", "three", "--only", "one"];
+    let arguments = [
+        "check",
+        "suite.yaml",
+        "--format",
+        "json",
+        "--only",
+        "three",
+        "--only",
+        "one",
+    ];
     let ending = canary(&folder, &arguments).run();
     let names: Vec<_> = runs(&ending.out).iter().map(|run| run["check"].clone()).collect();
     assert_eq!(names, ["one", "three"]);
@@ -112,6 +125,9 @@ async fn a_signal_stops_the_runs_and_says_so() {
     running.signal(Signal::TERM);
     let ending = running.end();
     let run = &runs(&ending.out)[0];
-    assert_eq!((&run["outcome"], &run["cause"]), (&"stopped".into(), &"shutdown".into()));
+    assert_eq!(
+        (&run["outcome"], &run["cause"]),
+        (&"stopped".into(), &"shutdown".into())
+    );
     assert_eq!(ending.code, 2, "{ending:?}");
 }

@@ -72,14 +72,25 @@ async fn json_has_the_promised_fields_and_no_others() {
 async fn json_tells_what_each_run_found_and_used() {
     let (_folder, ending) = checked("json");
     let runs = runs(&ending.out);
-    let told = |run: &Value| (run["check"].clone(), run["outcome"].clone(), run["verdict"].clone(), run["cause"].clone());
-    let completed = |name: &str, verdict: &str| (name.into(), "completed".into(), verdict.into(), Value::Null);
+    let told = |run: &Value| {
+        (
+            run["check"].clone(),
+            run["outcome"].clone(),
+            run["verdict"].clone(),
+            run["cause"].clone(),
+        )
+    };
+    let completed =
+        |name: &str, verdict: &str| (name.into(), "completed".into(), verdict.into(), Value::Null);
     assert_eq!(told(&runs[0]), completed("fine", "pass"));
     assert_eq!(told(&runs[1]), completed("bad", "fail"));
     assert_eq!(told(&runs[2]), completed("leak", "warn"));
     let usage = &runs[2]["usage"];
     assert_eq!(usage["denials"], serde_json::json!({ "sockets": 1 }));
-    assert_eq!((&usage["sockets_peak"], &usage["reclaimed"]), (&2.into(), &2.into()));
+    assert_eq!(
+        (&usage["sockets_peak"], &usage["reclaimed"]),
+        (&2.into(), &2.into())
+    );
     assert!(runs[0]["duration_ms"].as_f64().unwrap() > 0.0);
 }
 
@@ -89,12 +100,22 @@ async fn junit_is_xml_with_a_case_a_run() {
     let file = folder.path().join("report.xml");
     std::fs::write(&file, &ending.out).unwrap();
     let report = ending.out.as_str();
-    assert!(report.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"), "{report}");
-    assert!(report.contains("tests=\"3\" failures=\"1\" errors=\"0\""), "{report}");
+    assert!(
+        report.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"),
+        "{report}"
+    );
+    assert!(
+        report.contains("tests=\"3\" failures=\"1\" errors=\"0\""),
+        "{report}"
+    );
     assert_eq!(report.matches("<testcase ").count(), 3);
     if let Some(python) = find("python3") {
         let parse = "import sys, xml.etree.ElementTree as t; print(len(t.parse(sys.argv[1]).findall('testsuite/testcase')))";
-        let parsed = Command::new(python).args(["-c", parse]).arg(file).output().unwrap();
+        let parsed = Command::new(python)
+            .args(["-c", parse])
+            .arg(file)
+            .output()
+            .unwrap();
         assert_eq!(String::from_utf8(parsed.stdout).unwrap(), "3\n");
     }
 }
@@ -103,7 +124,10 @@ async fn junit_is_xml_with_a_case_a_run() {
 async fn nothing_is_coloured_where_nobody_looks() {
     for format in ["human", "json", "junit"] {
         let (_folder, ending) = checked(format);
-        assert!(!ending.out.contains(ESCAPE) && !ending.err.contains(ESCAPE), "{ending:?}");
+        assert!(
+            !ending.out.contains(ESCAPE) && !ending.err.contains(ESCAPE),
+            "{ending:?}"
+        );
     }
 }
 
@@ -122,6 +146,10 @@ async fn a_terminal_has_colours_unless_no_color_is_set() {
         (terminal().env("NO_COLOR", "").run(), true),
         (terminal().env("NO_COLOR", "1").run(), false),
     ] {
-        assert_eq!((ending.code, ending.out.contains(ESCAPE)), (0, is_coloured), "{ending:?}");
+        assert_eq!(
+            (ending.code, ending.out.contains(ESCAPE)),
+            (0, is_coloured),
+            "{ending:?}"
+        );
     }
 }

@@ -10,7 +10,11 @@ const DEMO: &str = include_str!("../../src/demo/suite.yaml");
 /// What a command prints, which must succeed.
 fn printed(arguments: &[&str]) -> String {
     let ending = canary(folder(&[]), arguments).run();
-    assert_eq!((ending.code, ending.err.as_str()), (0, ""), "{arguments:?}: {ending:?}");
+    assert_eq!(
+        (ending.code, ending.err.as_str()),
+        (0, ""),
+        "{arguments:?}: {ending:?}"
+    );
     ending.out
 }
 
@@ -44,7 +48,10 @@ fn a_plugin_says_what_it_is() {
 #[test]
 fn a_plugin_is_inspected_in_its_file_as_well() {
     let path = env!("CANARY_PLUGIN_LEAK");
-    let (file, embedded) = (printed(&["plugin", "inspect", path]), printed(&["plugin", "inspect", "leak"]));
+    let (file, embedded) = (
+        printed(&["plugin", "inspect", path]),
+        printed(&["plugin", "inspect", "leak"]),
+    );
     assert_eq!(file, embedded);
 }
 
@@ -64,7 +71,10 @@ fn the_schema_is_one_and_the_suite_of_the_demo_fits_it() {
     let schema: Value = serde_json::from_str(&printed(&["schema"])).unwrap();
     let schema = jsonschema::validator_for(&schema).unwrap();
     let mut suite: Value = serde_yaml::from_str(DEMO).unwrap();
-    let problems: Vec<String> = schema.iter_errors(&suite).map(|problem| problem.to_string()).collect();
+    let problems: Vec<String> = schema
+        .iter_errors(&suite)
+        .map(|problem| problem.to_string())
+        .collect();
     assert!(problems.is_empty(), "{problems:#?}");
     suite["checks"][0]["plugin"] = 1.into();
     assert!(!schema.is_valid(&suite));
@@ -73,7 +83,11 @@ fn the_schema_is_one_and_the_suite_of_the_demo_fits_it() {
 #[test]
 fn the_demo_ends_as_it_says_and_leaves_no_descriptor() {
     let text = printed(&["demo", "--once"]);
-    for part in ["all 10 checks ended as the demo says they should", "4 reclaimed", "0 unaccounted"] {
+    for part in [
+        "all 10 checks ended as the demo says they should",
+        "4 reclaimed",
+        "0 unaccounted",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains('\x1b'), "{text}");

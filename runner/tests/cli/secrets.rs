@@ -13,7 +13,10 @@ const CREDENTIALS: &str = "Y2FuYXJ5OnN0YXBsZS10cjB1YjRkb3I";
 /// A site that says aloud what it was sent.
 fn parrot() -> Site {
     Site::start(|request| {
-        let sent: Vec<&str> = ["authorization", "x-token"].iter().filter_map(|name| request.header(name)).collect();
+        let sent: Vec<&str> = ["authorization", "x-token"]
+            .iter()
+            .filter_map(|name| request.header(name))
+            .collect();
         Reply::json(format!(r#"{{"sent":"{}"}}"#, sent.join(" "))).header("x-sent", &sent.join(" "))
     })
 }
@@ -45,7 +48,10 @@ async fn what_a_peer_says_again_is_redacted_in_every_format() {
     for format in ["human", "json", "junit"] {
         let ending = ask(&parrot, &["check", "suite.yaml", "--format", format]);
         assert_eq!(ending.code, 1, "{ending:?}");
-        assert!(ending.out.contains("***"), "nothing to redact was quoted: {ending:?}");
+        assert!(
+            ending.out.contains("***"),
+            "nothing to redact was quoted: {ending:?}"
+        );
         assert_silent(&ending);
     }
     let sent = &parrot.requests()[0];
@@ -67,8 +73,13 @@ fn a_value_that_does_not_fit_is_not_shown() {
         "target: localhost:1\n    \"${env:TOKEN}\": 1",
     ];
     for place in places {
-        let folder = folder(&[("suite.yaml", &format!("checks:\n  - name: a\n    plugin: http\n    {place}\n"))]);
-        let ending = canary(&folder, &["validate", "suite.yaml"]).env("TOKEN", TOKEN).run();
+        let folder = folder(&[(
+            "suite.yaml",
+            &format!("checks:\n  - name: a\n    plugin: http\n    {place}\n"),
+        )]);
+        let ending = canary(&folder, &["validate", "suite.yaml"])
+            .env("TOKEN", TOKEN)
+            .run();
         assert_eq!(ending.code, 3, "{place}: {ending:?}");
         assert_silent(&ending);
     }
@@ -80,7 +91,9 @@ fn a_plugin_that_cannot_make_sense_of_a_secret_does_not_show_it() {
                  config: { tls: { ca: \"${env:TOKEN}\", client_cert: \"${env:TOKEN}\", client_key: \"${env:TOKEN}\" } }\n";
     for format in ["human", "json", "junit"] {
         let folder = folder(&[("suite.yaml", suite)]);
-        let ending = canary(&folder, &["check", "suite.yaml", "--format", format]).env("TOKEN", TOKEN).run();
+        let ending = canary(&folder, &["check", "suite.yaml", "--format", format])
+            .env("TOKEN", TOKEN)
+            .run();
         assert!([1, 2].contains(&ending.code), "{ending:?}");
         assert_silent(&ending);
     }

@@ -1,22 +1,29 @@
 //! `canary run`: the service.
 
-use canary_tests::command::{Ending, Running};
-use canary_tests::peer::{Hostile, Peer};
-use canary_tests::peer::http::{Reply, Site};
-use rustix::process::Signal;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use canary_tests::command::{Ending, Running};
+use canary_tests::peer::http::{Reply, Site};
+use canary_tests::peer::{Hostile, Peer};
+use rustix::process::Signal;
 
 use super::{canary, http_check, site, suite};
 
 /// Starts the service with one HTTP check a peer, at these settings.
 fn service(settings: &str, peers: &[&Peer]) -> Running {
-    let checks = peers.iter().enumerate().map(|(number, peer)| http_check(&format!("check {number}"), peer, "/"));
+    let checks = peers
+        .iter()
+        .enumerate()
+        .map(|(number, peer)| http_check(&format!("check {number}"), peer, "/"));
     let checks: String = checks.collect();
     let folder = suite(&format!("defaults: {{ {settings} }}\nchecks:\n{checks}"));
     let mut running = canary(&folder, &["run", "suite.yaml", "--grace", "60s"]).start();
     let plural = if peers.len() == 1 { "" } else { "s" };
-    assert_eq!(running.note(), Some(format!("running {} check{plural}", peers.len())));
+    assert_eq!(
+        running.note(),
+        Some(format!("running {} check{plural}", peers.len()))
+    );
     running
 }
 
@@ -32,7 +39,10 @@ fn account(ending: &Ending) -> [u64; 3] {
     let line = ending.err.lines().last().unwrap();
     let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
     let account @ [scheduled, finished, missed] = numbers.try_into().unwrap();
-    assert_eq!(line, format!("stopped: {scheduled} scheduled = {finished} finished + {missed} missed"));
+    assert_eq!(
+        line,
+        format!("stopped: {scheduled} scheduled = {finished} finished + {missed} missed")
+    );
     assert_eq!(scheduled, finished + missed);
     account
 }
@@ -54,7 +64,11 @@ async fn every_change_of_status_is_a_line() {
         changes.push(change.to_owned());
         is_up.store(answer, Ordering::Relaxed);
     }
-    let starts = ["check 0  unknown -> up  200 OK", "check 0  up -> down  status: 503", "check 0  down -> up  200 OK"];
+    let starts = [
+        "check 0  unknown -> up  200 OK",
+        "check 0  up -> down  status: 503",
+        "check 0  down -> up  200 OK",
+    ];
     for (change, start) in changes.iter().zip(starts) {
         assert!(change.starts_with(start), "{changes:#?}");
     }
@@ -76,12 +90,18 @@ async fn a_tick_during_the_checks_own_run_is_counted_as_missed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_lets_the_runs_under_way_finish() {
     let peer = Hostile::Silent.start();
-    let mut running = service("interval: 1s, timeout: 1s, retries: 0, failure_threshold: 1", &[&peer]);
+    let mut running = service(
+        "interval: 1s, timeout: 1s, retries: 0, failure_threshold: 1",
+        &[&peer],
+    );
     peer.until(|counts| counts.open == 1).await;
     running.signal(Signal::TERM);
     // The last run ended at its own deadline, not at the signal.
     let line = running.line().unwrap();
-    assert!(line.contains("unknown -> down") && line.contains("timed out"), "{line}");
+    assert!(
+        line.contains("unknown -> down") && line.contains("timed out"),
+        "{line}"
+    );
     let ending = running.end();
     assert_eq!(ending.code, 0, "{ending:?}");
     assert_eq!(account(&ending)[1..], [1, 0]);

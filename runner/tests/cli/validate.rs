@@ -9,15 +9,25 @@ fn a_good_suite_is_counted_and_nothing_runs() {
     // Nobody listens there: a run would fail.
     let folder = suite("checks: [{ name: a, plugin: tcp, target: \"127.0.0.1:1\" }]\n");
     let ending = canary(&folder, &["validate", "suite.yaml"]).run();
-    assert_eq!((ending.code, ending.out.as_str(), ending.err.as_str()), (0, "ok: 1 check\n", ""));
+    assert_eq!(
+        (ending.code, ending.out.as_str(), ending.err.as_str()),
+        (0, "ok: 1 check\n", "")
+    );
 }
 
 #[test]
 fn the_files_of_a_folder_are_one_suite() {
     let check = |name| format!("checks: [{{ name: {name}, plugin: tcp, target: \"127.0.0.1:1\" }}]\n");
-    let folder = folder(&[("suite/one.yaml", &check("one")), ("suite/two.yml", &check("two"))]);
+    let folder = folder(&[
+        ("suite/one.yaml", &check("one")),
+        ("suite/two.yml", &check("two")),
+    ]);
     let ending = canary(&folder, &["validate", "suite"]).run();
-    assert_eq!((ending.code, ending.out.as_str()), (0, "ok: 2 checks\n"), "{ending:?}");
+    assert_eq!(
+        (ending.code, ending.out.as_str()),
+        (0, "ok: 2 checks\n"),
+        "{ending:?}"
+    );
 }
 
 #[test]
@@ -32,5 +42,9 @@ fn ten_thousand_checks_are_a_suite() {
         .unwrap();
     }
     let ending = canary(suite(&text), &["validate", "suite.yaml"]).run();
-    assert_eq!((ending.code, ending.out.as_str()), (0, "ok: 10000 checks\n"), "{ending:?}");
+    assert_eq!(
+        (ending.code, ending.out.as_str()),
+        (0, "ok: 10000 checks\n"),
+        "{ending:?}"
+    );
 }
