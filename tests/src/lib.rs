@@ -1,5 +1,7 @@
-//! The harness: certificates, peers and guests for the tests of Canary.
+//! The harness: certificates, peers, guests and programs for the tests of Canary.
 
 pub mod certificate;
+pub mod command;
 pub mod harness;
+pub mod nginx;
 pub mod peer;

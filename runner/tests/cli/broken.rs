@@ -1,0 +1,159 @@
+//! Suites that do not load: a clear message each, exit code 3, and nothing runs.
+
+use std::fs;
+use std::path::Path;
+
+use canary_tests::command::Ending;
+use insta::assert_snapshot;
+use tempfile::TempDir;
+
+use super::{canary, folder, http_check, site, suite};
+
+/// The eight bytes of an empty component, and of an empty core module.
+const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// What `canary validate suite.yaml` complains about. The other commands that load suites must say the same.
+fn complaint(folder: &TempDir) -> String {
+    complaint_of(folder, "suite.yaml")
+}
+
+fn complaint_of(folder: &TempDir, path: &str) -> String {
+    let mut endings = ["validate", "check", "run"]
+        .map(|command| canary(folder, &[command, path]).run())
+        .into_iter();
+    let first = endings.next().unwrap();
+    for ending in endings.chain([Ending {
+        err: first.err.clone(),
+        ..first
+    }]) {
+        assert_eq!((ending.code, ending.out.as_str()), (3, ""), "{ending:?}");
+        assert_eq!(ending.err, first.err);
+    }
+    first.err
+}
+
+/// A suite that declares the plugin `mine`, whose file has this content.
+fn with_plugin(content: &[u8]) -> TempDir {
+    let folder = suite(
+        "plugins:\n  mine: { path: mine.wasm }\nchecks:\n  - { name: a, plugin: mine, target: \"localhost:1\" }\n",
+    );
+    fs::write(folder.path().join("mine.wasm"), content).unwrap();
+    folder
+}
+
+#[test]
+fn every_problem_of_every_file_is_shown_at_its_place() {
+    let folder = folder(&[
+        (
+            "suite/a.yaml",
+            "defaults: { intervall: 10s }\nchecks:\n  - name: a\n    plugin: htpp\n    target: http://localhost/\n",
+        ),
+        (
+            "suite/b.yaml",
+            "checks:\n  - name: b\n    plugin: http\n    target: http://localhost/\n    timeout: 90s\n    interval: 60s\n    \
+             config: { methd: GET }\n",
+        ),
+    ]);
+    assert_snapshot!(complaint_of(&folder, "suite"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_check_keeps_the_good_ones_from_running() {
+    let site = site();
+    let folder = suite(&format!(
+        "checks:\n{}  - name: bad\n",
+        http_check("good", &site, "/")
+    ));
+    complaint(&folder);
+    assert_eq!(site.accepted(), 0);
+}
+
+#[test]
+fn a_missing_file() {
+    assert_snapshot!(complaint_of(&folder(&[]), "no-such-suite.yaml"), @"");
+}
+
+#[test]
+fn a_folder_without_suites() {
+    assert_snapshot!(complaint_of(&folder(&[("suite/notes.txt", "")]), "suite"), @"");
+}
+
+#[test]
+fn invalid_utf_8() {
+    let folder = suite("");
+    fs::write(folder.path().join("suite.yaml"), b"checks:\n  - name: \xff\n").unwrap();
+    assert_snapshot!(complaint(&folder), @"");
+}
+
+#[test]
+fn a_bomb_of_aliases() {
+    let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..=12 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        text += &format!("a{level}: &a{level} [{aliases}]\n");
+    }
+    assert_snapshot!(complaint(&suite(&text)), @"");
+}
+
+#[test]
+fn nesting_without_end() {
+    assert_snapshot!(complaint(&suite(&"[".repeat(1_000_000))), @"");
+}
+
+#[test]
+fn a_plugin_that_is_no_wasm() {
+    assert_snapshot!(complaint(&with_plugin(b"#!/bin/sh\necho ok\n")), @"");
+}
+
+#[test]
+fn a_plugin_that_is_a_core_module() {
+    assert_snapshot!(complaint(&with_plugin(EMPTY_MODULE)), @"");
+}
+
+#[test]
+fn a_plugin_that_lacks_the_export() {
+    assert_snapshot!(complaint(&with_plugin(EMPTY_COMPONENT)), @"");
+}
+
+#[test]
+fn a_plugin_that_is_missing() {
+    let folder = with_plugin(b"");
+    fs::remove_file(folder.path().join("mine.wasm")).unwrap();
+    assert_snapshot!(complaint(&folder), @"");
+}
+
+#[test]
+fn a_plugin_that_is_a_folder() {
+    let folder = with_plugin(b"");
+    fs::remove_file(folder.path().join("mine.wasm")).unwrap();
+    fs::create_dir(folder.path().join("mine.wasm")).unwrap();
+    assert_snapshot!(complaint(&folder), @"");
+}
+
+#[test]
+fn a_plugin_with_another_digest() {
+    let folder = with_plugin(EMPTY_COMPONENT);
+    let text = fs::read_to_string(folder.path().join("suite.yaml")).unwrap();
+    let digest = "0".repeat(64);
+    let text = text.replace(
+        "mine.wasm }",
+        &format!("mine.wasm, digest: \"sha256:{digest}\" }}"),
+    );
+    fs::write(folder.path().join("suite.yaml"), text).unwrap();
+    assert_snapshot!(complaint(&folder), @"");
+}
+
+#[test]
+fn a_compiled_plugin_is_not_machine_code_that_a_suite_may_bring() {
+    let cache = TempDir::new().unwrap();
+    let arguments = ["plugin", "list", "--cache-dir", cache.path().to_str().unwrap()];
+    let ending = canary(&cache, &arguments).run();
+    assert_eq!(ending.code, 0, "{ending:?}");
+    let is_compiled = |path: &Path| path.extension().is_some_and(|extension| extension == "cwasm");
+    let files = fs::read_dir(cache.path())
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let compiled = files.filter(|file| is_compiled(file)).next().unwrap();
+    assert_snapshot!(complaint(&with_plugin(&fs::read(compiled).unwrap())), @"");
+}

@@ -1,0 +1,66 @@
+//! The command, as users and their scripts see it.
+#![cfg(test)]
+
+mod broken;
+mod check;
+mod formats;
+mod nginx;
+mod plugins;
+mod secrets;
+mod service;
+mod validate;
+
+use std::path::Path;
+
+use canary_tests::command::Program;
+use canary_tests::peer::Peer;
+use canary_tests::peer::http::{Reply, Site};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with files in it.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// A folder with one suite.
+fn suite(text: &str) -> TempDir {
+    folder(&[("suite.yaml", text)])
+}
+
+/// `canary ARGUMENTS`, started in `folder`. Compiled plugins are shared by all tests.
+fn canary(folder: impl AsRef<Path>, arguments: &[&str]) -> Program {
+    Program::at(env!("CARGO_BIN_EXE_canary"))
+        .env(
+            "CANARY_CACHE_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
+        )
+        .within(folder.as_ref())
+        .args(arguments)
+}
+
+/// A site whose every page is fine, but `/bad`.
+fn site() -> Site {
+    Site::start(|request| match request.path() {
+        "/bad" => Reply::status(503),
+        _ => Reply::json(r#"{"status":"ok"}"#),
+    })
+}
+
+/// A check of one page, with more keys below its name.
+fn http_check(name: &str, peer: &Peer, path: &str) -> String {
+    let target = peer.url("http", path);
+    format!("  - name: {name}\n    plugin: http\n    target: {target}\n")
+}
+
+/// The runs of the JSON of `canary check`.
+fn runs(json: &str) -> Vec<Value> {
+    let document: Value = serde_json::from_str(json).unwrap();
+    document["runs"].as_array().unwrap().clone()
+}

@@ -1,0 +1,197 @@
+//! Who may import whom: the flow has one direction, and each dangerous thing one place.
+
+use super::{Source, names};
+
+/// Each module may import those before it.
+const ORDER: [&str; 20] = [
+    "quota", "grant", "suite", "outcome", "status", "account", "schedule", "report", "signal", "console",
+    "publish", "ledger", "net", "sandbox", "plugin", "dispatch", "app", "demo", "cli", "main",
+];
+
+/// Something that only a few modules may name.
+struct Rule {
+    what: &'static str,
+    why: &'static str,
+    paths: &'static [&'static str],
+    /// Modules, or files of them, such as `suite/interpolate`.
+    places: &'static [&'static str],
+}
+
+const RULES: [Rule; 7] = [
+    Rule {
+        what: "wasmtime",
+        why: "only the sandbox and what compiles plugins for it know how guests run",
+        paths: &["wasmtime", "wasmtime_wasi"],
+        places: &["sandbox", "plugin"],
+    },
+    Rule {
+        what: "OpenTelemetry",
+        why: "telemetry is made of outcomes, afterwards",
+        paths: &["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp"],
+        places: &["telemetry"],
+    },
+    Rule {
+        what: "a socket",
+        why: "a socket of a check has a lease in the ledger; the demo's targets are no checks",
+        paths: &[
+            "TcpStream",
+            "TcpListener",
+            "TcpSocket",
+            "UdpSocket",
+            "UnixStream",
+            "UnixListener",
+            "socket2",
+            "std::net::Tcp",
+            "tokio::net",
+            "rustix::net",
+            "ToSocketAddrs",
+        ],
+        places: &["net", "ledger", "demo/targets"],
+    },
+    Rule {
+        what: "a task",
+        why: "every task has an owner that joins it, and a host function has none",
+        paths: &[
+            "tokio::spawn",
+            "JoinSet",
+            "TaskTracker",
+            "spawn_local",
+            "Handle::current",
+        ],
+        places: &["app", "dispatch", "telemetry", "demo"],
+    },
+    Rule {
+        what: "the blocking pool",
+        why: "what waits there outlives its run; only compiling is done there",
+        paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
+        places: &["plugin/compile"],
+    },
+    Rule {
+        what: "the environment",
+        why: "what a runner depends on is on its command line or in its suite",
+        paths: &[
+            "std::env",
+            "env::var",
+            "env::var_os",
+            "env::vars",
+            "env::args",
+            "env::temp_dir",
+            "env::current_dir",
+        ],
+        places: &["cli", "suite/interpolate", "main"],
+    },
+    Rule {
+        what: "tokio",
+        why: "what decides is pure: time is an input",
+        paths: &["tokio", "tokio_util", "tokio_rustls", "futures_util", "hyper"],
+        places: &[
+            "schedule/ticker",
+            "signal",
+            "ledger",
+            "net",
+            "sandbox",
+            "plugin/compile",
+            "dispatch",
+            "app",
+            "demo",
+            "cli",
+        ],
+    },
+];
+
+/// What pure modules may have of tokio all the same: a moment, on a clock that tests can pause.
+const INSTANT: &str = "tokio::time::Instant";
+
+/// `suite/parse` of `runner/src/suite/parse.rs`.
+fn place(source: &Source) -> &str {
+    let path = source.path.strip_prefix("runner/src/").unwrap();
+    path.strip_suffix(".rs").unwrap()
+}
+
+fn module(source: &Source) -> &str {
+    place(source).split('/').next().unwrap()
+}
+
+fn is_within(source: &Source, places: &[&str]) -> bool {
+    let own = place(source);
+    places.iter().any(|place| {
+        own.strip_prefix(place)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+fn fail(problems: &[String]) {
+    assert!(problems.is_empty(), "\n\n{}\n", problems.join("\n"));
+}
+
+#[test]
+fn each_dangerous_thing_has_its_place() {
+    let sources = Source::below("runner/src");
+    let mut problems = Vec::new();
+    for rule in RULES {
+        for source in sources.iter().filter(|source| !is_within(source, rule.places)) {
+            for (number, line) in source.code() {
+                let line = line.replace(INSTANT, "");
+                if rule.paths.iter().any(|path| names(&line, path)) {
+                    let Rule {
+                        what, why, places, ..
+                    } = &rule;
+                    let path = &source.path;
+                    problems.push(format!(
+                        "{path}:{number}: {what} belongs to {places:?}: {why}\n    {line}"
+                    ));
+                }
+            }
+        }
+    }
+    fail(&problems);
+}
+
+#[test]
+fn the_flow_has_one_direction() {
+    let rank = |module: &str| ORDER.iter().position(|known| *known == module);
+    let mut problems = Vec::new();
+    for source in Source::below("runner/src") {
+        let own = module(&source);
+        let Some(own_rank) = rank(own) else {
+            if own != "lib" {
+                problems.push(format!(
+                    "{}: say in the order of modules where `{own}` stands",
+                    source.path
+                ));
+            }
+            continue;
+        };
+        for later in &ORDER[own_rank + 1..] {
+            let path = format!("crate::{later}");
+            for (number, _) in source.code().filter(|(_, line)| names(line, &path)) {
+                problems.push(format!(
+                    "{}:{number}: `{own}` must not know `{later}`, which comes later",
+                    source.path
+                ));
+            }
+        }
+        // The order of modules cannot be seen in a list.
+        for (number, _) in source.code().filter(|(_, line)| line.contains("crate::{")) {
+            problems.push(format!(
+                "{}:{number}: import the modules of this crate one a line",
+                source.path
+            ));
+        }
+    }
+    fail(&problems);
+}
+
+#[test]
+fn every_rule_is_about_something_that_is_there() {
+    let sources = Source::below("runner/src");
+    let gone: Vec<&str> = RULES
+        .iter()
+        .flat_map(|rule| rule.places)
+        .copied()
+        .filter(|place| !sources.iter().any(|source| is_within(source, &[place])))
+        // To come.
+        .filter(|place| *place != "telemetry")
+        .collect();
+    assert_eq!(gone, [""; 0]);
+}

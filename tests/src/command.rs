@@ -1,0 +1,198 @@
+//! Programs, started as a user would start them: the one under test, and real peers.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a program that cannot be run must fail its test"
+)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A program that takes longer is killed, and its test fails.
+pub const LIMIT: Duration = Duration::from_secs(120);
+
+/// A program about to be started, with nothing of this process's environment.
+#[derive(Debug)]
+pub struct Program(Command);
+
+impl Program {
+    /// The program at `path`.
+    #[must_use]
+    pub fn at(path: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(path);
+        command.env_clear().stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command)
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.0.args(arguments);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Starts it in `folder`.
+    #[must_use]
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.0.current_dir(folder);
+        self
+    }
+
+    /// Starts it.
+    #[must_use]
+    pub fn start(mut self) -> Running {
+        let mut child = match self.0.spawn() {
+            Ok(child) => child,
+            Err(error) => panic!("cannot start {:?}: {error}", self.0.get_program()),
+        };
+        Running {
+            out: BufReader::new(child.stdout.take().expect("it is piped")),
+            err: BufReader::new(child.stderr.take().expect("it is piped")),
+            watchdog: Some(watch(Pid::from_child(&child))),
+            child,
+        }
+    }
+
+    /// Starts it and waits for its end.
+    #[must_use]
+    pub fn run(self) -> Ending {
+        self.start().end()
+    }
+}
+
+/// Kills a program that outlives the limit, unless the sender is dropped before.
+fn watch(program: Pid) -> Sender<()> {
+    let (sender, done) = channel();
+    thread::spawn(move || {
+        if done.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            // It may have ended at this very moment.
+            let _ended = kill_process(program, Signal::KILL);
+        }
+    });
+    sender
+}
+
+/// A program that runs. It is killed on drop.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    err: BufReader<ChildStderr>,
+    watchdog: Option<Sender<()>>,
+}
+
+impl Running {
+    /// The next line that it writes to standard output; `None` when it wrote its last.
+    pub fn line(&mut self) -> Option<String> {
+        next_line(&mut self.out)
+    }
+
+    /// The next line that it writes to standard error; `None` when it wrote its last.
+    pub fn note(&mut self) -> Option<String> {
+        next_line(&mut self.err)
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it still runs");
+    }
+
+    /// What each of its descriptors stands for.
+    #[must_use]
+    pub fn descriptors(&self) -> BTreeMap<String, PathBuf> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let entries = std::fs::read_dir(folder).expect("it still runs");
+        let link = |entry: io::Result<std::fs::DirEntry>| {
+            let path = entry.ok()?.path();
+            let number = path.file_name()?.to_str()?.to_owned();
+            // One that was closed meanwhile is none.
+            Some((number, std::fs::read_link(&path).ok()?))
+        };
+        entries.filter_map(link).collect()
+    }
+
+    /// Waits for its end; what was read as a line before is not in the texts.
+    #[must_use]
+    pub fn end(mut self) -> Ending {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        thread::scope(|scope| {
+            scope.spawn(|| self.err.read_to_end(&mut err));
+            self.out.read_to_end(&mut out)
+        })
+        .expect("its output is a pipe");
+        let status = self.child.wait().expect("it is a child of this process");
+        self.watchdog = None;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
+        let (out, err) = (text(out), text(err));
+        match status.code() {
+            Some(code) => Ending { code, out, err },
+            None => panic!("it was killed ({status}); it wrote {out:?} and {err:?}"),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+fn next_line(stream: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    let length = stream.read_line(&mut line).expect("it writes UTF-8");
+    (length > 0).then(|| line.trim_end_matches('\n').to_owned())
+}
+
+/// How a program ended, and what it wrote.
+#[derive(Debug)]
+pub struct Ending {
+    /// Its exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+/// Finds a program that is no part of this repository. Where it is missing the test should end, which is said aloud;
+/// where the environment names it in `CANARY_REQUIRE`, as CI does, that is a failure.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian has servers where ordinary users do not look.
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let found = folders
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        let required = std::env::var_os("CANARY_REQUIRE").unwrap_or_default();
+        let is_required = required
+            .to_str()
+            .is_some_and(|all| all.split(',').any(|one| one == program));
+        assert!(!is_required, "`{program}` is not installed");
+        // Past the capture of test output.
+        let _closed = writeln!(
+            io::stderr(),
+            "SKIPPED: a test wants `{program}`, which is not installed"
+        );
+    }
+    found
+}
