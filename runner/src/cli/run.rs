@@ -119,10 +119,8 @@ struct Lines {
 
 impl serve::Watcher for Lines {
     fn transition(&mut self, check: &Check, transition: &Transition) {
-        self.console.print(format!(
-            "{}\n",
-            report::transition(check, transition, self.screen.colour)
-        ));
+        self.console
+            .print(report::transition(check, transition, self.screen.colour));
     }
 
     fn published(&mut self, _board: &Board) {}

@@ -70,7 +70,7 @@ impl Engine {
         let (engine, is_pooling) = match pooling {
             Ok(engine) => (engine, true),
             Err(_) => (
-                wasmtime::Engine::new(&config()).map_err(EngineError::Start)?,
+                wasmtime::Engine::new(&frugal()).map_err(EngineError::Start)?,
                 false,
             ),
         };
@@ -126,6 +126,15 @@ fn config() -> Config {
     // No guest of this contract uses them, and each costs at every instantiation.
     config.concurrency_support(false);
     config.gc_support(false);
+    config
+}
+
+/// Where address space is short: memories grow where they are, behind bounds checks, in place of 4 GiB each.
+fn frugal() -> Config {
+    let mut config = config();
+    config.memory_reservation(1 << 20);
+    config.memory_reservation_for_growth(1 << 20);
+    config.memory_guard_size(64 << 10);
     config
 }
 
