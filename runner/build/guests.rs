@@ -80,6 +80,7 @@ fn variable_of_cargo(name: &str) -> std::ffi::OsString {
     std::env::var_os(name).unwrap_or_else(|| fail(&format!("cargo does not set `{name}`")))
 }
 
+#[expect(clippy::exit, reason = "this is how a build script fails")]
 fn fail(message: &str) -> ! {
     println!("cargo::error={message}");
     std::process::exit(1)
