@@ -82,10 +82,8 @@ impl Watcher {
 impl serve::Watcher for Watcher {
     fn transition(&mut self, check: &Check, transition: &Transition) {
         if !self.is_terminal {
-            self.console.print(format!(
-                "{}\n",
-                report::transition(check, transition, self.screen.colour)
-            ));
+            self.console
+                .print(report::transition(check, transition, self.screen.colour));
         }
     }
 
