@@ -30,11 +30,11 @@ pub struct Plugin {
     pub program: Program,
 }
 
-/// Why a plugin cannot be used.
+/// Why a plugin cannot be used. The caller says which plugin it is.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
     /// The file cannot be read.
-    #[error("cannot read plugin `{}`", .path.display())]
+    #[error("cannot read `{}`", .path.display())]
     Read {
         /// Which file.
         path: PathBuf,
@@ -43,46 +43,28 @@ pub enum PluginError {
         source: std::io::Error,
     },
     /// The file is larger than any plugin should be.
-    #[error("plugin `{}` is larger than {} MiB", .path.display(), source::LARGEST >> 20)]
+    #[error("`{}` is larger than {} MiB", .path.display(), source::LARGEST >> 20)]
     TooLarge {
         /// Which file.
         path: PathBuf,
     },
     /// The bytes are not those that the suite names.
-    #[error("plugin `{name}` has digest sha256:{found}, the suite says sha256:{wanted}")]
+    #[error("the file has digest sha256:{found}, the suite says sha256:{wanted}")]
     Digest {
-        /// As the suite names it.
-        name: String,
         /// Of the file.
         found: String,
         /// Of the suite.
         wanted: String,
     },
     /// Core wasm, or no wasm at all.
-    #[error("plugin `{name}` is not a wasm component: {reason}")]
-    NotAComponent {
-        /// As the suite names it.
-        name: String,
-        /// What the compiler said.
-        reason: String,
-    },
+    #[error("not a wasm component: {0}")]
+    NotAComponent(String),
     /// A component of another world.
-    #[error("plugin `{name}` is no plugin of this host")]
-    Link {
-        /// As the suite names it.
-        name: String,
-        /// What does not fit.
-        #[source]
-        source: LinkError,
-    },
+    #[error("no plugin of this host")]
+    Link(#[from] LinkError),
     /// It cannot say what it is.
-    #[error("plugin `{name}` does not describe itself: {reason}")]
-    Describe {
-        /// As the suite names it.
-        name: String,
-        /// How the call ended.
-        reason: String,
-    },
+    #[error("it does not describe itself: {0}")]
+    Describe(String),
     /// No plugin of this name is compiled in.
     #[error("there is no embedded plugin `{name}`; there are {}", EMBEDDED.map(|(name, _)| name).join(", "))]
     Unknown {
@@ -116,12 +98,11 @@ impl Plugin {
         let digest = hex::encode(Sha256::digest(&wasm));
         if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
             return Err(PluginError::Digest {
-                name: name.to_owned(),
                 found: digest,
                 wanted: wanted.to_owned(),
             });
         }
-        let component = cache.component(name, &digest, wasm, sandbox.engine()).await?;
+        let component = cache.component(&digest, wasm, sandbox.engine()).await?;
         Self::of_component(name, digest, &component, sandbox).await
     }
 
@@ -131,21 +112,11 @@ impl Plugin {
         component: &wasmtime::component::Component,
         sandbox: &Sandbox,
     ) -> Result<Self, PluginError> {
-        let unfit = |source| PluginError::Link {
-            name: name.to_owned(),
-            source,
-        };
-        let program = sandbox.link(component).map_err(unfit)?;
-        let undescribed = |reason: String| PluginError::Describe {
-            name: name.to_owned(),
-            reason,
-        };
-        let description = sandbox
-            .describe(&program)
-            .await
-            .map_err(|outcome| undescribed(outcome.summary()))?;
+        let program = sandbox.link(component)?;
+        let described = sandbox.describe(&program).await;
+        let description = described.map_err(|outcome| PluginError::Describe(outcome.summary()))?;
         let config_schema = serde_json::from_str(&description.config_schema)
-            .map_err(|error| undescribed(format!("its config schema is not JSON: {error}")))?;
+            .map_err(|error| PluginError::Describe(format!("its config schema is not JSON: {error}")))?;
         Ok(Self {
             name: name.to_owned(),
             digest,

@@ -13,13 +13,14 @@ use super::{Cli, Command, Format, PluginCommand};
 use crate::app::load::{Loaded, load};
 use crate::app::{self, Host, serve};
 use crate::console::{self, Console};
+use crate::demo;
+use crate::grant::GrantError;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::publish::Board;
 use crate::report::{self, Screen};
 use crate::signal::Shutdown;
 use crate::status::Transition;
 use crate::suite::{Check, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
-use crate::{demo, grant};
 
 /// A suite that does not load.
 const BAD_SUITE: u8 = 3;
@@ -50,7 +51,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<Problems>() {
         return BAD_SUITE;
     }
-    match error.is::<grant::GrantError>() || error.is::<NoSuchCheck>() {
+    match error.is::<GrantError>() || error.is::<NoSuchCheck>() {
         true => USAGE,
         false => 1,
     }
@@ -194,18 +195,16 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
+async fn plugin(name: &str, source: &PluginSource, host: &Host) -> anyhow::Result<Plugin> {
+    Plugin::load(name, source, &host.settings().cache, &host.sandbox)
+        .await
+        .with_context(|| format!("plugin `{name}`"))
+}
+
 async fn embedded(host: &Host) -> anyhow::Result<Vec<Plugin>> {
     let mut plugins = Vec::new();
     for (name, _) in EMBEDDED {
-        plugins.push(
-            Plugin::load(
-                name,
-                &PluginSource::Embedded,
-                &host.settings().cache,
-                &host.sandbox,
-            )
-            .await?,
-        );
+        plugins.push(plugin(name, &PluginSource::Embedded, host).await?);
     }
     Ok(plugins)
 }
@@ -232,7 +231,7 @@ async fn inspect(name: &str, only_schema: bool, host: &Host) -> anyhow::Result<u
             digest: None,
         },
     };
-    let plugin = Plugin::load(name, &source, &host.settings().cache, &host.sandbox).await?;
+    let plugin = plugin(name, &source, host).await?;
     let schema = serde_json::to_string_pretty(&plugin.config_schema)?;
     let described = &plugin.description;
     let text = match only_schema {

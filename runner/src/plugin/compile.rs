@@ -49,7 +49,6 @@ impl Cache {
     /// The component, from disk or compiled now.
     pub(super) async fn component(
         &self,
-        name: &str,
         digest: &str,
         wasm: Cow<'static, [u8]>,
         engine: &Engine,
@@ -61,10 +60,7 @@ impl Cache {
         if let Some(component) = place.as_deref().and_then(|place| load(place, engine)) {
             return Ok(component);
         }
-        let not_a_component = |reason: String| PluginError::NotAComponent {
-            name: name.to_owned(),
-            reason,
-        };
+        judge_preamble(&wasm)?;
         let compiler = engine.clone();
         let compiled = tokio::task::spawn_blocking(move || -> wasmtime::Result<Component> {
             let component = compiler.compile(&wasm)?;
@@ -74,10 +70,22 @@ impl Cache {
         });
         match compiled.await {
             Ok(Ok(component)) => Ok(component),
-            Ok(Err(error)) => Err(not_a_component(error.root_cause().to_string())),
-            Err(panic) => Err(not_a_component(format!("the compiler failed: {panic}"))),
+            Ok(Err(error)) => Err(PluginError::NotAComponent(error.root_cause().to_string())),
+            Err(panic) => Err(PluginError::NotAComponent(format!(
+                "the compiler failed: {panic}"
+            ))),
         }
     }
+}
+
+/// Says what the compiler would say of the first eight bytes, in words for people.
+fn judge_preamble(wasm: &[u8]) -> Result<(), PluginError> {
+    let reason = match wasm {
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => "it is a core module; build it for `wasm32-wasip2`",
+        [b'\0', b'a', b's', b'm', ..] => return Ok(()),
+        _ => "it does not begin as wasm does",
+    };
+    Err(PluginError::NotAComponent(reason.to_owned()))
 }
 
 fn file_name(digest: &str, engine: &Engine) -> String {

@@ -1,7 +1,7 @@
 //! Where plugins come from.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::PluginError;
@@ -31,6 +31,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
         path: path.to_owned(),
         source,
     };
+    // A pipe or a device could block for ever.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+        return Err(failed(error));
+    }
     let file = File::open(path).map_err(failed)?;
     let mut wasm = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut wasm).map_err(failed)?;

@@ -20,8 +20,6 @@ struct RunObject<'a> {
     check: &'a str,
     target: String,
     plugin: &'a str,
-    /// RFC 3339.
-    started_at: String,
     outcome: &'static str,
     verdict: Option<&'static str>,
     cause: Option<&'static str>,
@@ -85,7 +83,6 @@ impl<'a> RunObject<'a> {
             check: &run.check.name,
             target: run.check.target.to_string(),
             plugin: &run.check.plugin,
-            started_at: humantime::format_rfc3339_millis(run.started_at).to_string(),
             outcome: run.outcome.kind(),
             verdict: run.outcome.verdict().map(VerdictStatus::word),
             cause: run.outcome.cause(),

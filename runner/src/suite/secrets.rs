@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// What stands in place of a secret.
 pub(super) const REDACTED: &str = "***";
@@ -12,6 +12,8 @@ pub(super) const REDACTED: &str = "***";
 const MIN_BYTES: usize = 4;
 /// Bytes; a shorter line of a secret with many lines may be anything.
 const MIN_LINE_BYTES: usize = 8;
+/// Characters; a shorter piece of base64 may be anything.
+const MIN_BASE64_CHARS: usize = 8;
 /// Lines of one secret that are looked for on their own.
 const MAX_LINES: usize = 256;
 
@@ -38,7 +40,7 @@ impl Secrets {
         Self(secrets.into())
     }
 
-    /// Replaces every secret in `text`, and its base64 form, by `***`. Values of fewer than 4 bytes stay.
+    /// Replaces every secret in `text`, and its base64 form, even within that of a longer text, by `***`. Values of fewer than 4 bytes stay.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let mut redacted = text.to_owned();
@@ -80,11 +82,11 @@ fn needles(value: &str) -> Vec<String> {
     if value.len() < MIN_BYTES {
         return Vec::new();
     }
-    let mut needles = vec![
-        value.to_owned(),
-        STANDARD_NO_PAD.encode(value),
-        URL_SAFE_NO_PAD.encode(value),
-    ];
+    let mut needles = vec![value.to_owned()];
+    for alphabet in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+        needles.push(alphabet.encode(value));
+        needles.extend((0..3).filter_map(|shift| within_base64(alphabet, value, shift)));
+    }
     // A peer or a parser may quote one line of a key.
     let lines = value
         .lines()
@@ -95,6 +97,18 @@ fn needles(value: &str) -> Vec<String> {
     needles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     needles.dedup();
     needles
+}
+
+/// What is always the same in the base64 of a longer text that holds `value` behind `shift` bytes more than a
+/// multiple of three, as `user:password` does.
+fn within_base64(alphabet: &GeneralPurpose, value: &str, shift: usize) -> Option<String> {
+    let encoded = alphabet.encode([&vec![0; shift], value.as_bytes()].concat());
+    // Characters that hold bits of what stands before it.
+    let start = (shift * 8).div_ceil(6);
+    // The last one holds bits of what comes after it, unless it is full.
+    let end = (shift + value.len()) * 8 / 6;
+    let piece = encoded.get(start..end)?;
+    (piece.len() >= MIN_BASE64_CHARS).then(|| piece.to_owned())
 }
 
 #[cfg(test)]
@@ -113,6 +127,17 @@ mod tests {
             base64::engine::general_purpose::STANDARD.encode("hunter2!")
         );
         assert_eq!(secrets.redact(&text), "got *** and ***=");
+    }
+
+    #[test]
+    fn a_secret_within_base64_is_replaced_wherever_it_begins() {
+        for user in ["", "a", "ab", "abc", "canary"] {
+            let credentials = STANDARD_NO_PAD.encode(format!("{user}:correct-horse:end"));
+            let redacted = secrets(&["correct-horse"]).redact(&credentials);
+            let (before, after) = redacted.split_once("***").unwrap();
+            assert!(before.len() <= (user.len() + 1) * 8 / 6 + 1, "{redacted}");
+            assert!(after.len() <= 8, "{redacted}");
+        }
     }
 
     #[test]

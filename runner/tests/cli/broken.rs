@@ -55,7 +55,29 @@ fn every_problem_of_every_file_is_shown_at_its_place() {
              config: { methd: GET }\n",
         ),
     ]);
-    assert_snapshot!(complaint_of(&folder, "suite"));
+    assert_snapshot!(complaint_of(&folder, "suite"), @r"
+    error: suite/a.yaml:1:13: `defaults`: unknown key `intervall`
+        1 | defaults: { intervall: 10s }
+          |             ^^^^^^^^^
+    hint: did you mean `interval`?
+
+    suite/a.yaml:4:13: check `a`: there is no plugin `htpp`
+        4 |     plugin: htpp
+          |             ^^^^
+    hint: did you mean `http`?
+
+    suite/b.yaml:5:5: check `b`: `timeout` (90s) is longer than `interval` (60s)
+        5 |     timeout: 90s
+          |     ^^^^^^^
+    hint: raise `interval` or lower `timeout`
+
+    suite/b.yaml:7:15: check `b`: `config`: unknown key `methd`
+        7 |     config: { methd: GET }
+          |               ^^^^^
+    hint: did you mean `method`?
+
+    4 problems
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,19 +93,35 @@ async fn one_bad_check_keeps_the_good_ones_from_running() {
 
 #[test]
 fn a_missing_file() {
-    assert_snapshot!(complaint_of(&folder(&[]), "no-such-suite.yaml"), @"");
+    assert_snapshot!(complaint_of(&folder(&[]), "no-such-suite.yaml"), @r"
+    error: no-such-suite.yaml: no such file
+
+    1 problem
+    ");
 }
 
 #[test]
 fn a_folder_without_suites() {
-    assert_snapshot!(complaint_of(&folder(&[("suite/notes.txt", "")]), "suite"), @"");
+    assert_snapshot!(complaint_of(&folder(&[("suite/notes.txt", "")]), "suite"), @r"
+    error: suite: the directory holds no suite
+    hint: a suite is one or more files that end in `.yaml` or `.yml`; folders below are not searched
+
+    1 problem
+    ");
 }
 
 #[test]
 fn invalid_utf_8() {
     let folder = suite("");
     fs::write(folder.path().join("suite.yaml"), b"checks:\n  - name: \xff\n").unwrap();
-    assert_snapshot!(complaint(&folder), @"");
+    assert_snapshot!(complaint(&folder), @r"
+    error: suite.yaml:2:11: invalid UTF-8
+        2 |   - name: 
+          |           ^
+    hint: save the file as UTF-8
+
+    1 problem
+    ");
 }
 
 #[test]
@@ -93,34 +131,71 @@ fn a_bomb_of_aliases() {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
         text += &format!("a{level}: &a{level} [{aliases}]\n");
     }
-    assert_snapshot!(complaint(&suite(&text)), @"");
+    assert_snapshot!(complaint(&suite(&text)), @r"
+    error: suite.yaml:6:45: the aliases of the file stand for more than 1000000 values
+        6 | a5: &a5 [*a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4, *a4]
+          |                                             ^^^
+    hint: write less with aliases, or split the file
+
+    1 problem
+    ");
 }
 
 #[test]
 fn nesting_without_end() {
-    assert_snapshot!(complaint(&suite(&"[".repeat(1_000_000))), @"");
+    assert_snapshot!(complaint(&suite(&"[".repeat(1_000_000))), @r"
+    error: suite.yaml:1:65: lists and mappings are nested more than 64 deep
+        1 | [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
+          |                                         ^
+
+    1 problem
+    ");
 }
 
 #[test]
 fn a_plugin_that_is_no_wasm() {
-    assert_snapshot!(complaint(&with_plugin(b"#!/bin/sh\necho ok\n")), @"");
+    assert_snapshot!(complaint(&with_plugin(b"#!/bin/sh\necho ok\n")), @r"
+    error: suite.yaml:2:3: plugin `mine`: not a wasm component: it does not begin as wasm does
+        2 |   mine: { path: mine.wasm }
+          |   ^^^^
+
+    1 problem
+    ");
 }
 
 #[test]
 fn a_plugin_that_is_a_core_module() {
-    assert_snapshot!(complaint(&with_plugin(EMPTY_MODULE)), @"");
+    assert_snapshot!(complaint(&with_plugin(EMPTY_MODULE)), @r"
+    error: suite.yaml:2:3: plugin `mine`: not a wasm component: it is a core module; build it for `wasm32-wasip2`
+        2 |   mine: { path: mine.wasm }
+          |   ^^^^
+
+    1 problem
+    ");
 }
 
 #[test]
 fn a_plugin_that_lacks_the_export() {
-    assert_snapshot!(complaint(&with_plugin(EMPTY_COMPONENT)), @"");
+    assert_snapshot!(complaint(&with_plugin(EMPTY_COMPONENT)), @r"
+    error: suite.yaml:2:3: plugin `mine`: no plugin of this host: it does not export `canary:check/probe@0.1.0`: no exported instance named `canary:check/probe@0.1.0`
+        2 |   mine: { path: mine.wasm }
+          |   ^^^^
+
+    1 problem
+    ");
 }
 
 #[test]
 fn a_plugin_that_is_missing() {
     let folder = with_plugin(b"");
     fs::remove_file(folder.path().join("mine.wasm")).unwrap();
-    assert_snapshot!(complaint(&folder), @"");
+    assert_snapshot!(complaint(&folder), @r"
+    error: suite.yaml:2:3: plugin `mine`: cannot read `mine.wasm`: No such file or directory (os error 2)
+        2 |   mine: { path: mine.wasm }
+          |   ^^^^
+
+    1 problem
+    ");
 }
 
 #[test]
@@ -128,7 +203,13 @@ fn a_plugin_that_is_a_folder() {
     let folder = with_plugin(b"");
     fs::remove_file(folder.path().join("mine.wasm")).unwrap();
     fs::create_dir(folder.path().join("mine.wasm")).unwrap();
-    assert_snapshot!(complaint(&folder), @"");
+    assert_snapshot!(complaint(&folder), @r"
+    error: suite.yaml:2:3: plugin `mine`: cannot read `mine.wasm`: not a regular file
+        2 |   mine: { path: mine.wasm }
+          |   ^^^^
+
+    1 problem
+    ");
 }
 
 #[test]
@@ -141,7 +222,13 @@ fn a_plugin_with_another_digest() {
         &format!("mine.wasm, digest: \"sha256:{digest}\" }}"),
     );
     fs::write(folder.path().join("suite.yaml"), text).unwrap();
-    assert_snapshot!(complaint(&folder), @"");
+    assert_snapshot!(complaint(&folder), @r#"
+    error: suite.yaml:2:3: plugin `mine`: the file has digest sha256:24eaf3439a60c96764c4f2c92a0a81b52bd4fe5d5b91f090184a0f6486b1bf29, the suite says sha256:0000000000000000000000000000000000000000000000000000000000000000
+        2 |   mine: { path: mine.wasm, digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000" }
+          |   ^^^^
+
+    1 problem
+    "#);
 }
 
 #[test]
@@ -155,5 +242,11 @@ fn a_compiled_plugin_is_not_machine_code_that_a_suite_may_bring() {
         .unwrap()
         .map(|file| file.unwrap().path());
     let compiled = files.filter(|file| is_compiled(file)).next().unwrap();
-    assert_snapshot!(complaint(&with_plugin(&fs::read(compiled).unwrap())), @"");
+    assert_snapshot!(complaint(&with_plugin(&fs::read(compiled).unwrap())), @r"
+    error: suite.yaml:2:3: plugin `mine`: not a wasm component: it does not begin as wasm does
+        2 |   mine: { path: mine.wasm }
+          |   ^^^^
+
+    1 problem
+    ");
 }

@@ -105,7 +105,7 @@ async fn junit_is_xml_with_a_case_a_run() {
         "{report}"
     );
     assert!(
-        report.contains("tests=\"3\" failures=\"1\" errors=\"0\""),
+        report.contains("tests=\"3\" skipped=\"0\" failures=\"1\" errors=\"0\""),
         "{report}"
     );
     assert_eq!(report.matches("<testcase ").count(), 3);

@@ -35,13 +35,13 @@ fn suite(text: &str) -> TempDir {
 }
 
 /// `canary ARGUMENTS`, started in `folder`. Compiled plugins are shared by all tests.
-fn canary(folder: impl AsRef<Path>, arguments: &[&str]) -> Program {
+fn canary(folder: &TempDir, arguments: &[&str]) -> Program {
     Program::at(env!("CARGO_BIN_EXE_canary"))
         .env(
             "CANARY_CACHE_DIR",
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
         )
-        .within(folder.as_ref())
+        .within(folder.path())
         .args(arguments)
 }
 

@@ -160,8 +160,6 @@ fn pages_in_plain_text_are_judged_rightly() {
         "{}",
         summary(&runs, "fail loop")
     );
-    let bytes_in = |check: &str| runs[check]["usage"]["bytes_in"].as_u64().unwrap();
-    assert!(bytes_in("fail large") < 2 << 20, "{}", bytes_in("fail large"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ const DEMO: &str = include_str!("../../src/demo/suite.yaml");
 
 /// What a command prints, which must succeed.
 fn printed(arguments: &[&str]) -> String {
-    let ending = canary(folder(&[]), arguments).run();
+    let ending = canary(&folder(&[]), arguments).run();
     assert_eq!(
         (ending.code, ending.err.as_str()),
         (0, ""),
@@ -31,14 +31,26 @@ fn without_digests(text: &str) -> String {
 
 #[test]
 fn the_embedded_plugins_are_listed() {
-    assert_snapshot!(without_digests(&printed(&["plugin", "list"])));
+    assert_snapshot!(without_digests(&printed(&["plugin", "list"])), @r"
+    http   0.1.0    sha256:<digest>  Sends an HTTP request and judges status, headers, body, JSON, latency and certificate
+    tls    0.1.0    sha256:<digest>  Examines the certificate chain and the handshake of a TLS server
+    tcp    0.1.0    sha256:<digest>  Connects to a TCP port and holds a conversation
+    leak   0.1.0    sha256:<digest>  Opens connections and never closes them, to show that the host does
+    ");
 }
 
 #[test]
 fn a_plugin_says_what_it_is() {
     let text = printed(&["plugin", "inspect", "http"]);
     let (facts, schema) = text.split_once("\n\nconfig schema:\n").unwrap();
-    assert_snapshot!(without_digests(facts));
+    assert_snapshot!(without_digests(facts), @r"
+    name      http
+    version   0.1.0
+    summary   Sends an HTTP request and judges status, headers, body, JSON, latency and certificate
+    target    http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]
+    digest    sha256:<digest>
+    contract  canary:check@0.1.0
+    ");
     assert_eq!(schema, printed(&["plugin", "inspect", "http", "--schema"]));
     let schema: Value = serde_json::from_str(schema).unwrap();
     assert!(jsonschema::meta::is_valid(&schema));
@@ -60,10 +72,14 @@ fn a_file_that_is_no_plugin_is_said_to_be_none() {
     let folder = folder(&[("mine.wasm", "hello")]);
     let ending = canary(&folder, &["plugin", "inspect", "mine.wasm"]).run();
     assert_eq!((ending.code, ending.out.as_str()), (1, ""));
-    assert_snapshot!(ending.err, @"");
+    assert_snapshot!(ending.err, @r"
+    error: plugin `mine.wasm`: not a wasm component: it does not begin as wasm does
+    ");
     let ending = canary(&folder, &["plugin", "inspect", "htpp"]).run();
     assert_eq!((ending.code, ending.out.as_str()), (1, ""));
-    assert_snapshot!(ending.err, @"");
+    assert_snapshot!(ending.err, @r"
+    error: plugin `htpp`: cannot read `htpp`: No such file or directory (os error 2)
+    ");
 }
 
 #[test]

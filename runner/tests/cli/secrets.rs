@@ -7,8 +7,8 @@ use super::{canary, folder};
 
 const TOKEN: &str = "correct-horse-battery";
 const PASSWORD: &str = "staple-tr0ub4dor";
-/// Of `canary:` and the password.
-const CREDENTIALS: &str = "Y2FuYXJ5OnN0YXBsZS10cjB1YjRkb3I";
+/// What the password is in the base64 of `canary:` and the password.
+const CREDENTIALS: &str = "N0YXBsZS10cjB1YjRkb3";
 
 /// A site that says aloud what it was sent.
 fn parrot() -> Site {
@@ -62,7 +62,7 @@ async fn what_a_peer_says_again_is_redacted_in_every_format() {
 #[test]
 fn a_value_that_does_not_fit_is_not_shown() {
     let places = [
-        "target: \"${env:TOKEN}\"",
+        "target: \"http://${env:TOKEN}:port/\"",
         "target: localhost:1\n    interval: \"${env:TOKEN}\"",
         "target: localhost:1\n    retries: \"${env:TOKEN}\"",
         "target: localhost:1\n    quota: { memory: \"${env:TOKEN}\" }",

@@ -41,7 +41,7 @@ fn ten_thousand_checks_are_a_suite() {
         )
         .unwrap();
     }
-    let ending = canary(suite(&text), &["validate", "suite.yaml"]).run();
+    let ending = canary(&suite(&text), &["validate", "suite.yaml"]).run();
     assert_eq!(
         (ending.code, ending.out.as_str()),
         (0, "ok: 10000 checks\n"),
