@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::Settings;
+use crate::console;
 use crate::grant::Networks;
 use crate::plugin::Cache;
 use crate::quota::Quota;
@@ -128,7 +129,7 @@ impl HostArgs {
     fn settings(&self) -> anyhow::Result<Settings> {
         Ok(Settings {
             concurrency: self.concurrency,
-            cache: self.cache()?,
+            cache: self.cache()?.noticing(console::compiling),
             blocked: Networks::parse(self.block_networks.iter().map(String::as_str))?,
             ceiling: Quota::ceiling(),
             resolver: None,

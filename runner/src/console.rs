@@ -89,6 +89,13 @@ pub fn note(text: &str) {
     let _closed = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Says on a terminal why nothing else is there yet: a plugin is compiled the first time that it is used.
+pub fn compiling(plugin: &str) {
+    if std::io::stderr().is_terminal() {
+        note(&format!("compiling plugin `{plugin}`"));
+    }
+}
+
 /// What standard output is: its width, and whether to colour (a terminal, and `no_color` is not set).
 #[must_use]
 pub fn screen(no_color: bool) -> Screen {

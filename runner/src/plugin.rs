@@ -102,7 +102,7 @@ impl Plugin {
                 wanted: wanted.to_owned(),
             });
         }
-        let component = cache.component(&digest, wasm, sandbox.engine()).await?;
+        let component = cache.component(name, &digest, wasm, sandbox.engine()).await?;
         Self::of_component(name, digest, &component, sandbox).await
     }
 

@@ -18,13 +18,15 @@ use crate::sandbox::Engine;
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
     folder: Option<PathBuf>,
+    /// Told the name of each plugin that is compiled, which takes a while.
+    notice: Option<fn(&str)>,
 }
 
 impl Cache {
     /// Keeps nothing.
     #[must_use]
     pub fn none() -> Self {
-        Self { folder: None }
+        Self::default()
     }
 
     /// Keeps compiled plugins in `folder`, which is made with mode 0700 when it is not there.
@@ -43,12 +45,23 @@ impl Cache {
         }
         Ok(Self {
             folder: Some(folder.to_owned()),
+            notice: None,
         })
+    }
+
+    /// Tells `notice` the name of each plugin before it is compiled.
+    #[must_use]
+    pub fn noticing(self, notice: fn(&str)) -> Self {
+        Self {
+            notice: Some(notice),
+            ..self
+        }
     }
 
     /// The component, from disk or compiled now.
     pub(super) async fn component(
         &self,
+        name: &str,
         digest: &str,
         wasm: Cow<'static, [u8]>,
         engine: &Engine,
@@ -61,6 +74,9 @@ impl Cache {
             return Ok(component);
         }
         judge_preamble(&wasm)?;
+        if let Some(notice) = self.notice {
+            notice(name);
+        }
         let compiler = engine.clone();
         let compiled = tokio::task::spawn_blocking(move || -> wasmtime::Result<Component> {
             let component = compiler.compile(&wasm)?;
