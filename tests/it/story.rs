@@ -66,10 +66,14 @@ fn ten_thousand_runs_of_every_kind_leave_the_descriptors_as_they_were() {
 /// One of the behaviours that end by themselves, and soon.
 fn quick<'h>(harness: &'h Harness, number: usize, peer: &Peer) -> Trial<'h> {
     const BEHAVIOURS: [&str; 6] = ["return", "panic", "give_up", "recurse", "exit", "bad_text"];
-    let trial = match number % (BEHAVIOURS.len() + 1) {
-        kind if kind < BEHAVIOURS.len() => harness.guest(BEHAVIOURS[kind]),
-        _ => harness.guest_with("reconnect", json!(3)),
+    let trial = match BEHAVIOURS.get(number % (BEHAVIOURS.len() + 1)) {
+        Some(behaviour) => harness.guest(behaviour),
+        None => harness.guest_with("reconnect", json!(3)),
     };
-    let what = ["nothing", "request"][number / 7 % 2];
+    let what = if number.is_multiple_of(2) {
+        "nothing"
+    } else {
+        "request"
+    };
     trial.hold(2).on_each(what).against(peer)
 }

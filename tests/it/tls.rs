@@ -6,13 +6,10 @@ use canary_tests::harness::{Harness, Ran, alone, ms};
 use canary_tests::peer::starttls::{Conduct, Protocol};
 use canary_tests::peer::tls::{HostileTls, NAMES};
 
-#[track_caller]
+/// Nothing where there is no such attribute.
 fn attribute<'v>(verdict: &'v Verdict, key: &str) -> &'v str {
     let found = verdict.attributes.iter().find(|(known, _)| known == key);
-    found.map_or_else(
-        || panic!("no `{key}` in {verdict:?}"),
-        |(_, value)| value.as_str(),
-    )
+    found.map_or("", |(_, value)| value)
 }
 
 #[track_caller]

@@ -148,20 +148,17 @@ impl Harness {
     }
 
     /// A run of the hostile guest that behaves as it is told, by the word of a behaviour without parameters.
-    #[must_use]
     pub fn guest(&self, behaviour: &str) -> Trial<'_> {
         self.plugin("hostile").set("then", behaviour)
     }
 
     /// A run of the hostile guest with a behaviour that has parameters.
-    #[must_use]
     pub fn guest_with(&self, behaviour: &str, parameters: impl Into<serde_json::Value>) -> Trial<'_> {
         self.plugin("hostile")
             .set("then", serde_json::json!({ behaviour: parameters.into() }))
     }
 
     /// A run of a plugin: `hostile`, `table`, or the name of an embedded one.
-    #[must_use]
     pub fn plugin(&self, name: &str) -> Trial<'_> {
         Trial::new(self, self.guests.plugin(name))
     }

@@ -23,7 +23,7 @@ pub(crate) fn behave(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes)
         Behaviour::Spin => spin(),
         Behaviour::Recurse => drop(recurse(1)),
         Behaviour::GrowMemory => grow_memory(),
-        Behaviour::FloodLog => (0..).for_each(log_line),
+        Behaviour::FloodLog => flood_log(),
         Behaviour::Log(lines) => (0..*lines).for_each(log_line),
         Behaviour::Sleep => sleep(),
         Behaviour::HugeVerdict => huge_verdict(notes),
@@ -108,6 +108,12 @@ fn grow_memory() {
 )]
 fn sleep() {
     std::thread::sleep(FOR_EVER);
+}
+
+fn flood_log() {
+    loop {
+        log_line(0);
+    }
 }
 
 fn log_line(number: u32) {
