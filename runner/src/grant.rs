@@ -21,9 +21,6 @@ pub use self::error::{Denial, GrantError};
 pub use self::network::{Networks, is_public};
 pub use self::pattern::Grant;
 
-/// What the `tls` plugin connects to when its target names no port.
-const BARE_HOST_PORT: u16 = 443;
-
 /// The destinations that a suite grants a check. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -54,9 +51,10 @@ pub enum NameDecision {
 impl Grants {
     /// The check's own target and `allow`.
     ///
-    /// `target_syntax` is the plugin's word for what a target looks like. `URL`, `HOST:PORT` and
-    /// `HOST[:PORT]` (443 when absent) must fit; of any other syntax the target is a grant if it happens to be
-    /// a URL with a port or a `HOST:PORT`. `follow_public_redirects` lets redirects, and nothing else, lead to
+    /// `target_syntax` is the plugin's word for what a target looks like: `URL`, a URL of one scheme such as
+    /// `https://HOST`, `HOST:PORT`, or `HOST[:PORT]` (any port of the host when absent, since the plugin
+    /// chooses), or several of them with `or` between. The target must fit one; of any other syntax the target
+    /// is a grant if it happens to be a URL with a port or a `HOST:PORT`. `follow_public_redirects` lets redirects, and nothing else, lead to
     /// any public address.
     ///
     /// # Errors
@@ -143,27 +141,56 @@ impl Grants {
 }
 
 fn own_grant(target: &str, target_syntax: &str) -> Result<Option<Grant>, GrantError> {
-    let own = match target_syntax {
-        "URL" => url_grant(target),
-        "HOST:PORT" => Grant::of_host_and_port(target, None),
-        "HOST[:PORT]" => Grant::of_host_and_port(target, Some(BARE_HOST_PORT)),
-        _ => {
-            return Ok(url_grant(target)
-                .or_else(|_| Grant::of_host_and_port(target, None))
-                .ok());
+    let mut refusal = None;
+    for form in forms(target_syntax) {
+        let own = match form {
+            "URL" => url_grant(target, None),
+            "HOST:PORT" => Grant::of_host_and_port(target),
+            "HOST[:PORT]" => Grant::of_host(target),
+            _ => match form.split_once("://") {
+                Some((scheme, _)) => url_grant(target, Some(scheme)),
+                // Words for people.
+                None => return Ok(any_grant(target)),
+            },
+        };
+        match own {
+            Ok(own) => return Ok(Some(own)),
+            Err(error) => refusal = refusal.or(Some(error)),
         }
-    };
-    own.map(Some).map_err(|source| GrantError::Target {
-        syntax: target_syntax.to_owned(),
-        source: Box::new(source),
-    })
+    }
+    match refusal {
+        None => Ok(any_grant(target)),
+        Some(source) => Err(GrantError::Target {
+            syntax: target_syntax.to_owned(),
+            source: Box::new(source),
+        }),
+    }
 }
 
-fn url_grant(target: &str) -> Result<Grant, GrantError> {
+/// The alternatives of a plugin's syntax.
+fn forms(target_syntax: &str) -> impl Iterator<Item = &str> {
+    match target_syntax {
+        "HOST or HOST:PORT" => "HOST[:PORT]".split(" or "),
+        syntax => syntax.split(" or "),
+    }
+}
+
+fn any_grant(target: &str) -> Option<Grant> {
+    url_grant(target, None)
+        .or_else(|_| Grant::of_host_and_port(target))
+        .ok()
+}
+
+fn url_grant(target: &str, scheme: Option<&str>) -> Result<Grant, GrantError> {
     let url = Url::parse(target).map_err(|source| GrantError::Url { source })?;
+    if scheme.is_some_and(|scheme| scheme != url.scheme()) {
+        return Err(GrantError::OtherScheme {
+            scheme: url.scheme().to_owned(),
+        });
+    }
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().ok_or_else(|| GrantError::NoPort {
         text: format!("{}://{host}", url.scheme()),
     })?;
-    Ok(Grant::of_place(Host::parse(host)?, port))
+    Ok(Grant::of_place(Host::parse(host)?, Some(port)))
 }

@@ -136,7 +136,7 @@ impl fmt::Display for ResourceKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
     /// The suite grants this check no such destination. The text names it.
-    #[error("the suite does not allow `{0}`")]
+    #[error("the suite does not allow it: {0}")]
     Denied(String),
     /// The check's own quota is used up.
     #[error("the quota of {limit} `{what}` is used up")]

@@ -102,6 +102,12 @@ pub enum GrantError {
         #[source]
         source: url::ParseError,
     },
+    /// The target is a URL of another kind.
+    #[error("its scheme is `{scheme}`")]
+    OtherScheme {
+        /// Without its colon.
+        scheme: String,
+    },
     /// The target does not fit what the plugin asks for.
     #[error("the target does not fit the plugin's syntax `{syntax}`")]
     Target {

@@ -35,23 +35,29 @@ enum Hosts {
 }
 
 impl Grant {
-    /// One host and one port.
-    pub(super) fn of_place(host: Host, port: u16) -> Self {
+    /// One host, and one port or any.
+    pub(super) fn of_place(host: Host, port: Option<u16>) -> Self {
         Self {
             hosts: Hosts::of_host(host),
-            port: Some(port),
+            port,
         }
     }
 
     /// `HOST:PORT`, no wildcards.
-    pub(super) fn of_host_and_port(text: &str, default_port: Option<u16>) -> Result<Self, GrantError> {
-        let (host, port) = split_port(text)?;
-        let port = match port {
-            Some(port) => parse_port(port)?,
-            None => default_port.ok_or_else(|| GrantError::NoPort {
+    pub(super) fn of_host_and_port(text: &str) -> Result<Self, GrantError> {
+        let own = Self::of_host(text)?;
+        match own.port {
+            Some(_) => Ok(own),
+            None => Err(GrantError::NoPort {
                 text: text.to_owned(),
-            })?,
-        };
+            }),
+        }
+    }
+
+    /// `HOST:PORT`, or `HOST` for any port of it; no wildcards.
+    pub(super) fn of_host(text: &str) -> Result<Self, GrantError> {
+        let (host, port) = split_port(text)?;
+        let port = port.map(parse_port).transpose()?;
         Ok(Self::of_place(Host::parse(host)?, port))
     }
 

@@ -3,6 +3,8 @@ use std::net::IpAddr;
 
 use super::*;
 
+const HTTP: &str = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]";
+
 fn grants(allow: &[&str]) -> Grants {
     let allow = allow.iter().map(|text| text.parse().unwrap()).collect();
     Grants {
@@ -157,9 +159,11 @@ fn a_target_is_a_grant_of_its_own() {
         ("http://0x7f000001/", "URL", "127.0.0.1", 80),
         ("db.internal:5432", "HOST:PORT", "db.internal", 5432),
         ("[::1]:5432", "HOST:PORT", "::1", 5432),
-        ("example.com", "HOST[:PORT]", "example.com", 443),
-        ("[2001:db8::1]", "HOST[:PORT]", "2001:db8::1", 443),
         ("mail.example.com:25", "HOST[:PORT]", "mail.example.com", 25),
+        ("mail.example.com:25", "HOST or HOST:PORT", "mail.example.com", 25),
+        ("http://example.com/", HTTP, "example.com", 80),
+        ("https://example.com/", HTTP, "example.com", 443),
+        ("cache:6379", "redis://HOST[:PORT] or HOST:PORT", "cache", 6379),
         ("https://example.com/", "anything", "example.com", 443),
         ("redis://cache:6379/0", "anything", "cache", 6379),
         ("cache:6379", "anything", "cache", 6379),
@@ -169,6 +173,25 @@ fn a_target_is_a_grant_of_its_own() {
         assert!(granted(&grants, host, port), "{target}");
         assert!(!granted(&grants, host, port + 1), "{target}");
         assert!(!granted(&grants, "other.example", port), "{target}");
+    }
+}
+
+#[test]
+fn a_host_alone_grants_every_port_of_it_since_the_plugin_chooses_one() {
+    for syntax in ["HOST[:PORT]", "HOST or HOST:PORT"] {
+        for host in ["example.com", "2001:db8::1"] {
+            let target = if host.contains(':') {
+                format!("[{host}]")
+            } else {
+                host.to_owned()
+            };
+            let grants = own(&target, syntax);
+            assert!(
+                granted(&grants, host, 443) && granted(&grants, host, 25),
+                "{target}"
+            );
+            assert!(!granted(&grants, "other.example", 443), "{target}");
+        }
     }
 }
 
@@ -190,6 +213,9 @@ fn a_target_of_unknown_syntax_may_be_no_place() {
 fn a_target_that_does_not_fit_its_syntax_is_refused_without_being_shown() {
     let cases = [
         ("example.com", "URL", "not a URL"),
+        ("hello world", HTTP, "not a URL"),
+        ("http://localhost:port/", HTTP, "not a URL"),
+        ("ftp://localhost/", HTTP, "its scheme is `ftp`"),
         (
             "redis://cache/0",
             "URL",
