@@ -3,12 +3,13 @@
 pub(super) mod wire;
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hickory_proto::rr::{Record, RecordType};
 
 use super::{Client, NetError, Phase, within};
 use crate::grant::{Destination, Scheme, Via};
+use tokio::time::Instant;
 
 /// One record of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,21 +1,18 @@
 //! HTTP, one exchange at a time: every request has a connection of its own, nothing is pooled.
 
 mod exchange;
+mod hop;
 mod proxy;
 mod redirect;
-
-use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
-use super::connect::ConnectOptions;
-use super::stream::Transport;
-use super::tls::{TlsOptions, TlsSession, handshake};
-use super::{Client, Family, NetError, Phase, Timings, within};
-use crate::grant::{Destination, NameDecision, Scheme, Via};
-use proxy::Proxy;
+use super::tls::{TlsOptions, TlsSession};
+use super::{Client, Family, NetError, Timings};
+use crate::grant::Via;
+use hop::Journey;
 
 /// Sent when the plugin names no user agent.
 const USER_AGENT: &str = concat!("canary/", env!("CARGO_PKG_VERSION"));
@@ -130,7 +127,7 @@ impl Client {
     pub async fn send(&self, request: Request) -> Result<Response, NetError> {
         let options = request.options.clone();
         let mut next = prepare(request, &options, self)?;
-        let origin = next.url.clone();
+        let journey = Journey::new(self, &options, &next.url)?;
         let mut hops = Vec::new();
         loop {
             let via = if hops.is_empty() {
@@ -138,7 +135,7 @@ impl Client {
             } else {
                 Via::Redirect
             };
-            let mut response = self.exchange(&next, &options, &origin, via).await?;
+            let mut response = journey.hop(&next, via).await?;
             let redirect = redirect::next(&next, &response)?.filter(|_| options.max_redirects > 0);
             let Some(redirected) = redirect else {
                 response.hops = hops;
@@ -174,134 +171,6 @@ impl Client {
         results.extend(std::iter::repeat_with(refusal).take(refused));
         results
     }
-
-    /// One hop: a connection, a request, an answer.
-    async fn exchange(
-        &self,
-        request: &Prepared,
-        options: &RequestOptions,
-        origin: &Url,
-        via: Via,
-    ) -> Result<Response, NetError> {
-        let proxy = options.proxy.as_deref().map(Proxy::parse).transpose()?;
-        let (stream, mut timings) = self
-            .reach(&request.url, options, proxy.as_ref(), origin, via)
-            .await?;
-        let peer = stream.peer_addr()?.to_string();
-        let is_tls = request.url.scheme() == "https";
-        let (transport, tls) = match is_tls {
-            false => (Transport::Plain(stream), None),
-            true => {
-                let stream = match &proxy {
-                    Some(proxy) => {
-                        within(
-                            self.limit(None),
-                            Phase::Connect,
-                            proxy.tunnel(stream, &request.url),
-                        )
-                        .await?
-                    }
-                    None => stream,
-                };
-                let (transport, session, took) = self.secure(stream, &request.url, options).await?;
-                timings.handshake = Some(took);
-                (transport, Some(session))
-            }
-        };
-        let version = spoken(options.version, tls.as_ref());
-        let via_proxy = proxy.as_ref().filter(|_| !is_tls);
-        let asked = exchange::Asked {
-            request,
-            version,
-            via_proxy,
-            max_body: options.max_body,
-        };
-        let answer = exchange::run(transport, asked, self.limit(None)).await?;
-        timings.send = answer.send;
-        timings.wait = answer.wait;
-        timings.receive = answer.receive;
-        Ok(Response {
-            url: request.url.to_string(),
-            status: answer.head.status.as_u16(),
-            version,
-            headers: answer.head.headers,
-            body: answer.body,
-            truncated: answer.truncated,
-            body_length: answer.body_length,
-            peer,
-            timings,
-            tls,
-            hops: Vec::new(),
-        })
-    }
-
-    /// Connects to the URL's host, to its stand-in, or to the proxy.
-    async fn reach(
-        &self,
-        url: &Url,
-        options: &RequestOptions,
-        proxy: Option<&Proxy>,
-        origin: &Url,
-        via: Via,
-    ) -> Result<(crate::ledger::LeasedStream, Timings), NetError> {
-        let target = destination(url)?;
-        let connect = ConnectOptions {
-            family: options.family,
-            ..ConnectOptions::default()
-        };
-        if let Some(proxy) = proxy {
-            // The proxy resolves the target: its name is all that can be judged here.
-            if self.grants.name(&target, via) != NameDecision::Granted {
-                return Err(NetError::Denied(format!(
-                    "`{target}` is not granted to this check by name"
-                )));
-            }
-            return self.connect(&proxy.destination, Via::Direct, connect).await;
-        }
-        match options
-            .connect_to
-            .as_deref()
-            .filter(|_| url.origin() == origin.origin())
-        {
-            None => self.connect(&target, via, connect).await,
-            Some(place) => {
-                self.connect(&stand_in(place, target.scheme())?, Via::Direct, connect)
-                    .await
-            }
-        }
-    }
-
-    async fn secure(
-        &self,
-        stream: crate::ledger::LeasedStream,
-        url: &Url,
-        options: &RequestOptions,
-    ) -> Result<(Transport, TlsSession, Duration), NetError> {
-        let started_at = Instant::now();
-        let mut tls = options.tls.clone().unwrap_or(TlsOptions {
-            require_valid: true,
-            ..TlsOptions::default()
-        });
-        if tls.alpn.is_empty() {
-            tls.alpn = match options.version {
-                None => vec!["h2".to_owned(), "http/1.1".to_owned()],
-                Some(HttpVersion::Http2) => vec!["h2".to_owned()],
-                Some(_) => vec!["http/1.1".to_owned()],
-            };
-        }
-        let host = bare_host(url)?;
-        let shaken = handshake(&self.shared.trust, stream, &host, &tls);
-        let (stream, session) = within(self.limit(None), Phase::Handshake, shaken).await?;
-        Ok((Transport::Tls(Box::new(stream)), session, started_at.elapsed()))
-    }
-}
-
-fn spoken(wanted: Option<HttpVersion>, tls: Option<&TlsSession>) -> HttpVersion {
-    match (wanted, tls.and_then(|session| session.alpn.as_deref())) {
-        (Some(version), _) => version,
-        (None, Some("h2")) => HttpVersion::Http2,
-        (None, _) => HttpVersion::Http11,
-    }
 }
 
 fn prepare(request: Request, options: &RequestOptions, client: &Client) -> Result<Prepared, NetError> {
@@ -331,39 +200,4 @@ fn prepare(request: Request, options: &RequestOptions, client: &Client) -> Resul
         headers,
         body: request.body,
     })
-}
-
-fn destination(url: &Url) -> Result<Destination, NetError> {
-    let scheme = match url.scheme() {
-        "http" => Scheme::Http,
-        "https" => Scheme::Https,
-        other => {
-            return Err(NetError::Invalid(format!(
-                "url scheme `{other}`: only http and https"
-            )));
-        }
-    };
-    let port = url
-        .port_or_known_default()
-        .ok_or_else(|| NetError::Invalid(format!("url `{url}` has no port")))?;
-    place(scheme, &bare_host(url)?, port)
-}
-
-/// The host without the brackets of an IPv6 address.
-fn bare_host(url: &Url) -> Result<String, NetError> {
-    let host = url
-        .host_str()
-        .ok_or_else(|| NetError::Invalid(format!("url `{url}` has no host")))?;
-    Ok(host.trim_start_matches('[').trim_end_matches(']').to_owned())
-}
-
-fn stand_in(text: &str, scheme: Scheme) -> Result<Destination, NetError> {
-    let invalid = || NetError::Invalid(format!("connect-to `{text}` is not HOST:PORT"));
-    let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
-    let port = port.parse().map_err(|_| invalid())?;
-    place(scheme, host, port)
-}
-
-fn place(scheme: Scheme, host: &str, port: u16) -> Result<Destination, NetError> {
-    Destination::new(scheme, host, port).map_err(|error| NetError::Invalid(error.to_string()))
 }

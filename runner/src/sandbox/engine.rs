@@ -23,6 +23,9 @@ const COMPONENT_HANDLES: usize = 1_024;
 /// Memory of an instance that is kept for the next one: what a small guest touches, its stack included.
 const KEPT_MEMORY: usize = 256 << 10;
 
+/// Elements of one table: enough for the function table of a language runtime.
+const TABLE_ELEMENTS: usize = 100_000;
+
 /// What the engine is made for.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineSettings {
@@ -150,6 +153,7 @@ fn pool(settings: EngineSettings) -> InstanceAllocationStrategy {
     pool.max_memory_size(usize::try_from(settings.memory_ceiling).unwrap_or(usize::MAX));
     pool.linear_memory_keep_resident(KEPT_MEMORY);
     pool.table_keep_resident(16 << 10);
+    pool.table_elements(TABLE_ELEMENTS);
     InstanceAllocationStrategy::Pooling(pool)
 }
 

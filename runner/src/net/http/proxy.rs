@@ -6,8 +6,10 @@ use http::HeaderValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
-use super::{Destination, NetError, destination};
+use super::hop::destination;
+use crate::grant::Destination;
 use crate::ledger::LeasedStream;
+use crate::net::NetError;
 
 /// Bytes of a proxy's answer to `CONNECT`.
 const LONGEST_HEAD: usize = 16 << 10;

@@ -1,0 +1,217 @@
+//! One hop of a request: the way to its host, and the exchange there.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use url::Url;
+
+use super::exchange::{self, Answer, Asked};
+use super::proxy::Proxy;
+use super::{HttpVersion, Prepared, RequestOptions, Response};
+use crate::grant::{Destination, Host, NameDecision, Scheme, Via};
+use crate::ledger::LeasedStream;
+use crate::net::connect::ConnectOptions;
+use crate::net::stream::Transport;
+use crate::net::tls::{TlsOptions, TlsSession, handshake};
+use crate::net::{Client, NetError, Phase, Timings, within};
+
+/// What stays the same from hop to hop.
+pub(super) struct Journey<'a> {
+    client: &'a Client,
+    options: &'a RequestOptions,
+    proxy: Option<Proxy>,
+    /// Where the plugin's own request went; its stand-in holds there only.
+    origin: url::Origin,
+}
+
+impl<'a> Journey<'a> {
+    pub(super) fn new(
+        client: &'a Client,
+        options: &'a RequestOptions,
+        first: &Url,
+    ) -> Result<Self, NetError> {
+        let proxy = options.proxy.as_deref().map(Proxy::parse).transpose()?;
+        Ok(Self {
+            client,
+            options,
+            proxy,
+            origin: first.origin(),
+        })
+    }
+
+    /// A connection, a request, an answer.
+    pub(super) async fn hop(&self, request: &Prepared, via: Via) -> Result<Response, NetError> {
+        let url = &request.url;
+        let (stream, mut timings) = self.reach(url, via).await?;
+        let peer = stream.peer_addr()?.to_string();
+        let (transport, tls) = match url.scheme() {
+            "https" => {
+                let stream = self.tunnel(stream, url).await?;
+                let (transport, session, took) = self.secure(stream, url).await?;
+                timings.handshake = Some(took);
+                (transport, Some(session))
+            }
+            _ => (Transport::Plain(stream), None),
+        };
+        let asked = Asked {
+            request,
+            version: spoken(self.options.version, tls.as_ref()),
+            via_proxy: self.proxy.as_ref().filter(|_| tls.is_none()),
+            max_body: self.options.max_body,
+        };
+        let version = asked.version;
+        let answer = exchange::run(transport, asked, self.client.limit(None)).await?;
+        Ok(response(url, version, answer, Way { peer, timings, tls }))
+    }
+
+    /// Connects to the URL's host, to its stand-in, or to the proxy.
+    async fn reach(&self, url: &Url, via: Via) -> Result<(LeasedStream, Timings), NetError> {
+        let target = destination(url)?;
+        let options = ConnectOptions {
+            family: self.options.family,
+            ..ConnectOptions::default()
+        };
+        if let Some(proxy) = &self.proxy {
+            self.judge_behind_proxy(&target, via)?;
+            return self
+                .client
+                .connect(&proxy.destination, Via::Direct, options)
+                .await;
+        }
+        let stand_in = self
+            .options
+            .connect_to
+            .as_deref()
+            .filter(|_| url.origin() == self.origin);
+        match stand_in {
+            None => self.client.connect(&target, via, options).await,
+            Some(place) => {
+                let place = parse_place(place, target.scheme())?;
+                self.client.connect(&place, Via::Direct, options).await
+            }
+        }
+    }
+
+    /// The proxy resolves the target's name: unless it is an address, the name is all that can be judged.
+    fn judge_behind_proxy(&self, target: &Destination, via: Via) -> Result<(), NetError> {
+        if let Host::Address(address) = target.host() {
+            let judged = self
+                .client
+                .grants
+                .address(target, *address, via, &self.client.shared.blocked);
+            return judged.map_err(|denial| NetError::Denied(denial.to_string()));
+        }
+        match self.client.grants.name(target, via) {
+            NameDecision::Granted => Ok(()),
+            NameDecision::ByAddress | NameDecision::Denied(_) => Err(NetError::Denied(format!(
+                "`{target}` is not granted to this check by name"
+            ))),
+        }
+    }
+
+    async fn tunnel(&self, stream: LeasedStream, url: &Url) -> Result<LeasedStream, NetError> {
+        let Some(proxy) = &self.proxy else {
+            return Ok(stream);
+        };
+        within(self.client.limit(None), Phase::Connect, proxy.tunnel(stream, url)).await
+    }
+
+    async fn secure(
+        &self,
+        stream: LeasedStream,
+        url: &Url,
+    ) -> Result<(Transport, TlsSession, Duration), NetError> {
+        let started_at = Instant::now();
+        let default = || TlsOptions {
+            require_valid: true,
+            ..TlsOptions::default()
+        };
+        let mut tls = self.options.tls.clone().unwrap_or_else(default);
+        if tls.alpn.is_empty() {
+            tls.alpn = offered(self.options.version);
+        }
+        let host = bare_host(url)?;
+        let shaken = handshake(&self.client.shared.trust, stream, host, &tls);
+        let (stream, session) = within(self.client.limit(None), Phase::Handshake, shaken).await?;
+        Ok((Transport::Tls(Box::new(stream)), session, started_at.elapsed()))
+    }
+}
+
+/// What is known of a hop before its exchange.
+struct Way {
+    peer: String,
+    timings: Timings,
+    tls: Option<TlsSession>,
+}
+
+fn response(url: &Url, version: HttpVersion, answer: Answer, way: Way) -> Response {
+    Response {
+        url: url.to_string(),
+        status: answer.head.status.as_u16(),
+        version,
+        headers: answer.head.headers,
+        body: answer.body,
+        truncated: answer.truncated,
+        body_length: answer.body_length,
+        peer: way.peer,
+        timings: Timings {
+            send: answer.send,
+            wait: answer.wait,
+            receive: answer.receive,
+            ..way.timings
+        },
+        tls: way.tls,
+        hops: Vec::new(),
+    }
+}
+
+fn offered(version: Option<HttpVersion>) -> Vec<String> {
+    let protocols: &[&str] = match version {
+        None => &["h2", "http/1.1"],
+        Some(HttpVersion::Http2) => &["h2"],
+        Some(HttpVersion::Http10 | HttpVersion::Http11) => &["http/1.1"],
+    };
+    protocols.iter().map(|protocol| (*protocol).to_owned()).collect()
+}
+
+fn spoken(wanted: Option<HttpVersion>, tls: Option<&TlsSession>) -> HttpVersion {
+    match (wanted, tls.and_then(|session| session.alpn.as_deref())) {
+        (Some(version), _) => version,
+        (None, Some("h2")) => HttpVersion::Http2,
+        (None, _) => HttpVersion::Http11,
+    }
+}
+
+pub(super) fn destination(url: &Url) -> Result<Destination, NetError> {
+    let scheme = match url.scheme() {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => {
+            return Err(NetError::Invalid(format!(
+                "url scheme `{other}`: only http and https"
+            )));
+        }
+    };
+    let port = url
+        .port_or_known_default()
+        .ok_or_else(|| NetError::Invalid(format!("url `{url}` has no port")))?;
+    place(scheme, bare_host(url)?, port)
+}
+
+/// The host without the brackets of an IPv6 address.
+fn bare_host(url: &Url) -> Result<&str, NetError> {
+    let host = url
+        .host_str()
+        .ok_or_else(|| NetError::Invalid(format!("url `{url}` has no host")))?;
+    Ok(host.trim_start_matches('[').trim_end_matches(']'))
+}
+
+fn parse_place(text: &str, scheme: Scheme) -> Result<Destination, NetError> {
+    let invalid = || NetError::Invalid(format!("connect-to `{text}` is not HOST:PORT"));
+    let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
+    place(scheme, host, port.parse().map_err(|_| invalid())?)
+}
+
+fn place(scheme: Scheme, host: &str, port: u16) -> Result<Destination, NetError> {
+    Destination::new(scheme, host, port).map_err(|error| NetError::Invalid(error.to_string()))
+}
