@@ -4,10 +4,11 @@ mod exchange;
 mod proxy;
 mod redirect;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use tokio::time::Instant;
 use url::Url;
 
 use super::connect::ConnectOptions;
@@ -192,17 +193,7 @@ impl Client {
         let (transport, tls) = match is_tls {
             false => (Transport::Plain(stream), None),
             true => {
-                let stream = match &proxy {
-                    Some(proxy) => {
-                        within(
-                            self.limit(None),
-                            Phase::Connect,
-                            proxy.tunnel(stream, &request.url),
-                        )
-                        .await?
-                    }
-                    None => stream,
-                };
+                let stream = self.tunnel(stream, proxy.as_ref(), &request.url).await?;
                 let (transport, session, took) = self.secure(stream, &request.url, options).await?;
                 timings.handshake = Some(took);
                 (transport, Some(session))
@@ -268,6 +259,19 @@ impl Client {
                 self.connect(&stand_in(place, target.scheme())?, Via::Direct, connect)
                     .await
             }
+        }
+    }
+
+    /// Through the proxy, if there is one, to the URL's host.
+    async fn tunnel(
+        &self,
+        stream: crate::ledger::LeasedStream,
+        proxy: Option<&Proxy>,
+        url: &Url,
+    ) -> Result<crate::ledger::LeasedStream, NetError> {
+        match proxy {
+            Some(proxy) => within(self.limit(None), Phase::Connect, proxy.tunnel(stream, url)).await,
+            None => Ok(stream),
         }
     }
 

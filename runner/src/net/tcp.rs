@@ -1,8 +1,9 @@
 //! A byte stream as a plugin uses it: reads, writes, and TLS from the middle, each by the run's deadline.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 use super::stream::Transport;
 use super::tls::{TlsOptions, TlsSession, handshake};

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::header::HOST;
@@ -15,7 +15,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::proxy::Proxy;
 use super::{HttpVersion, Prepared};
@@ -42,11 +42,7 @@ pub(super) struct Answer {
 }
 
 /// Sends the request and reads the answer by `limit`; a time-out names the phase that it passed in.
-pub(super) async fn run(
-    transport: Transport,
-    asked: Asked<'_>,
-    limit: tokio::time::Instant,
-) -> Result<Answer, NetError> {
+pub(super) async fn run(transport: Transport, asked: Asked<'_>, limit: Instant) -> Result<Answer, NetError> {
     let moments = Arc::new(Mutex::new(Moments::default()));
     let stream = TokioIo::new(Timed::new(transport, Arc::clone(&moments)));
     let started_at = Instant::now();
@@ -164,10 +160,12 @@ async fn drive<T>(exchange: impl Future<Output = T>, connection: impl Future) ->
     exchange.await
 }
 
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Runs what HTTP/2 would spawn inside the exchange that needs it.
 #[derive(Clone, Default)]
 struct Inline {
-    started: Arc<Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>>,
+    started: Arc<Mutex<Vec<Task>>>,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Inline {
