@@ -238,10 +238,10 @@ fn a_compiled_plugin_is_not_machine_code_that_a_suite_may_bring() {
     let ending = canary(&cache, &arguments).run();
     assert_eq!(ending.code, 0, "{ending:?}");
     let is_compiled = |path: &Path| path.extension().is_some_and(|extension| extension == "cwasm");
-    let files = fs::read_dir(cache.path())
+    let mut files = fs::read_dir(cache.path())
         .unwrap()
         .map(|file| file.unwrap().path());
-    let compiled = files.filter(|file| is_compiled(file)).next().unwrap();
+    let compiled = files.find(|file| is_compiled(file)).unwrap();
     assert_snapshot!(complaint(&with_plugin(&fs::read(compiled).unwrap())), @r"
     error: suite.yaml:2:3: plugin `mine`: not a wasm component: it does not begin as wasm does
         2 |   mine: { path: mine.wasm }

@@ -60,6 +60,6 @@ fn names(line: &str, path: &str) -> bool {
     line.match_indices(path).any(|(start, found)| {
         let before = line[..start].chars().next_back();
         let after = line[start + found.len()..].chars().next();
-        !before.is_some_and(is_word) && !(path.ends_with(is_word) && after.is_some_and(is_word))
+        !before.is_some_and(is_word) && !after.is_some_and(|char| path.ends_with(is_word) && is_word(char))
     })
 }
