@@ -1,4 +1,4 @@
-//! Builds the hostile guest for `wasm32-wasip2`; the harness embeds it.
+//! Builds the guests of the tests and benches for `wasm32-wasip2`.
 
 #[path = "../runner/build/guests.rs"]
 mod guests;
@@ -6,7 +6,10 @@ mod guests;
 fn main() {
     guests::build(
         "CANARY_GUEST",
-        &[("hostile", "tests/guests/hostile")],
+        &[
+            ("hostile", "tests/guests/hostile"),
+            ("empty", "tests/guests/empty"),
+        ],
         "canary-guest",
     );
 }

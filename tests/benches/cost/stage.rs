@@ -1,0 +1,135 @@
+//! The peers, on a thread of their own, and a host with a check for each.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use canary::app::load::load;
+use canary::app::{Host, Settings};
+use canary::dispatch::Dispatcher;
+use canary::grant::Networks;
+use canary::plugin::Cache;
+use canary::quota::Quota;
+use canary::suite::{Check, ProcessEnvironment, Suite};
+use canary_tests::certificate::Authority;
+use canary_tests::peer::http::Site;
+use canary_tests::peer::{Peer, tls};
+use rustls::ClientConfig;
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+
+/// A plugin that passes at once.
+const EMPTY: &str = env!("CANARY_GUEST_EMPTY");
+
+/// Where the peers are, and how to trust the one with TLS.
+pub(crate) struct Peers {
+    pub(crate) site: SocketAddr,
+    pub(crate) plain: SocketAddr,
+    pub(crate) tls: SocketAddr,
+    pub(crate) trust: ClientConfig,
+    authority: String,
+}
+
+impl Peers {
+    /// Starts them; they end with the process.
+    fn start() -> Self {
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async move {
+                let site = Site::start(|_| super::page());
+                let plain = Peer::tcp(async |mut wire| wire.read(&mut [0; 16]).await.map(drop));
+                let root = Authority::new("Root");
+                let leaf = root
+                    .intermediate("Intermediate")
+                    .leaf(&["127.0.0.1", "localhost"])
+                    .issue();
+                let secure = tls::server(leaf.server_config(), async |mut stream| {
+                    stream.read(&mut [0; 16]).await.map(drop)
+                });
+                let peers = Self {
+                    site: site.address(),
+                    plain: plain.address(),
+                    tls: secure.address(),
+                    trust: root.client_config(),
+                    authority: root.pem(),
+                };
+                tell.send(peers).expect("the bench waits");
+                std::future::pending::<()>().await;
+            });
+        });
+        told.recv().expect("the peers start")
+    }
+}
+
+/// A host whose plugins are compiled, and a suite with a check for each peer.
+pub(crate) struct Stage {
+    pub(crate) peers: Peers,
+    dispatcher: Dispatcher,
+    suite: Suite,
+}
+
+impl Stage {
+    pub(crate) async fn set() -> Self {
+        let peers = Peers::start();
+        let (dispatcher, suite) = host(&suite(&peers), 100, Cache::none()).await;
+        Self {
+            peers,
+            dispatcher,
+            suite,
+        }
+    }
+
+    pub(crate) fn check(&self, name: &str) -> &Arc<Check> {
+        let named = self.suite.checks.iter().find(|check| check.name == name);
+        named.expect("the suite has a check of this name")
+    }
+
+    /// One run, from the permit to the outcome.
+    pub(crate) async fn run(&self, check: &Arc<Check>) {
+        let permit = self.dispatcher.permit().await.expect("nothing drains");
+        let run = self.dispatcher.run(check, permit).await;
+        assert!(run.outcome.is_good(), "{}: {}", check.name, run.outcome.summary());
+    }
+}
+
+/// A host for so many runs at once, and a suite that is loaded.
+pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispatcher, Suite) {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("suite.yaml");
+    std::fs::write(&path, suite).expect("a file");
+    let host = Host::start(Settings {
+        concurrency,
+        cache,
+        blocked: Networks::default(),
+        ceiling: Quota::ceiling(),
+        resolver: None,
+    });
+    let host = host.expect("a host");
+    let loaded = load(&[path], &host, &ProcessEnvironment).await;
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+    (host.dispatcher(loaded.plugins), loaded.suite)
+}
+
+fn suite(peers: &Peers) -> String {
+    let Peers { site, plain, tls, .. } = peers;
+    let authority = serde_json::Value::from(peers.authority.as_str());
+    format!(
+        r#"
+defaults: {{ interval: 1m, timeout: 10s, retries: 0 }}
+plugins:
+  empty: {{ path: "{EMPTY}" }}
+checks:
+  - {{ name: empty, plugin: empty, target: nothing }}
+  - name: http
+    plugin: http
+    target: http://{site}/
+    config: {{ expect: {{ status: [200], body: {{ contains: Welcome }} }} }}
+  - {{ name: tcp, plugin: tcp, target: "{plain}" }}
+  - name: tls
+    plugin: tls
+    target: "{tls}"
+    config: {{ ca: {authority}, names: [localhost] }}
+"#
+    )
+}

@@ -1,0 +1,20 @@
+//! A plugin that passes at once: what a run costs that asks for nothing.
+
+use canary_sdk::{Check, Error, NoConfig, Probe, Verdict};
+
+/// Passes.
+#[derive(Debug)]
+pub struct Empty;
+
+impl Probe for Empty {
+    type Config = NoConfig;
+    const NAME: &'static str = "empty";
+    const SUMMARY: &'static str = "Passes at once";
+    const TARGET_SYNTAX: &'static str = "anything";
+
+    fn run(_check: &Check<NoConfig>) -> Result<Verdict, Error> {
+        Ok(Verdict::pass("nothing to do"))
+    }
+}
+
+canary_sdk::export_probe!(Empty);
