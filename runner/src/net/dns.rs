@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_proto::rr::{Record, RecordType};
-use tokio::time::Instant;
 
 use super::{Client, NetError, Phase, within};
 use crate::grant::{Destination, Scheme, Via};

@@ -7,7 +7,6 @@ mod redirect;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use tokio::time::Instant;
 use url::Url;
 
 use super::tls::{TlsOptions, TlsSession};

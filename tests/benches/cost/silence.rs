@@ -51,7 +51,7 @@ pub(crate) async fn measure() {
          {took:.0?}",
         after >> 20,
         before >> 20,
-        (after - before) / u64::from(runs) >> 10,
+        ((after - before) / u64::from(runs)) >> 10,
     );
     dispatcher.cut();
     while let Some(run) = waiting.join_next().await {

@@ -107,7 +107,7 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
     });
     let host = host.expect("a host");
     let loaded = load(&[path], &host, &ProcessEnvironment).await;
-    let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}"));
+    let loaded = loaded.expect("a good suite");
     (host.dispatcher(loaded.plugins), loaded.suite)
 }
 
