@@ -82,8 +82,6 @@ pub struct Check {
     pub plugin: String,
     /// What is examined, in the plugin's own syntax.
     pub target: Target,
-    /// Checks of one group share a permit pool.
-    pub group: Option<String>,
     /// From one due time to the next.
     pub interval: Duration,
     /// The one deadline of an attempt; never above `interval`.

@@ -124,7 +124,7 @@ impl Resolver {
         match (v6, v4) {
             (Ok(mut both), Ok(v4)) => {
                 both.extend(v4);
-                let none = || NetError::Unresolved(format!("`{name}` has no {family} address"));
+                let none = || NetError::Unresolved(format!("`{}` has no {family} address", shown(&name)));
                 if both.is_empty() { Err(none()) } else { Ok(both) }
             }
             (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
@@ -147,7 +147,7 @@ impl Resolver {
                 .collect()),
             code => Err(NetError::Unresolved(format!(
                 "`{}`: {}",
-                query.name(),
+                shown(query.name()),
                 wire::code_word(code)
             ))),
         }
@@ -166,7 +166,7 @@ impl Resolver {
                     }
                     Ok(Ok(reply)) => {
                         let code = wire::code_word(reply.metadata.response_code);
-                        NetError::Unresolved(format!("`{}`: {code}", query.name()))
+                        NetError::Unresolved(format!("`{}`: {code}", shown(query.name())))
                     }
                     Ok(Err(error)) => NetError::Unresolved(format!("DNS server {server}: {error}")),
                     Err(_) => NetError::Unresolved(format!("DNS server {server} does not answer")),
@@ -182,6 +182,12 @@ impl Resolver {
             .await
             .map_err(|closed| NetError::Other(closed.to_string()))
     }
+}
+
+/// As people write it, without the dot at the end.
+fn shown(name: &Name) -> String {
+    let text = name.to_string();
+    text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 
 fn parse(name: &str) -> Result<Name, NetError> {

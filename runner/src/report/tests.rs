@@ -21,7 +21,6 @@ fn check(name: &str, plugin: &str, target: &str) -> Arc<Check> {
         name: name.to_owned(),
         plugin: plugin.to_owned(),
         target: Target::new(target),
-        group: None,
         secrets: Secrets::default(),
         interval: Duration::from_secs(30),
         timeout: Duration::from_secs(5),

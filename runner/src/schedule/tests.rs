@@ -11,7 +11,6 @@ fn check(id: &str, interval: Duration) -> Arc<Check> {
         name: id.to_owned(),
         plugin: "tcp".to_owned(),
         target: Target::new("example.com:443"),
-        group: None,
         secrets: Secrets::default(),
         interval,
         timeout: interval,

@@ -15,7 +15,7 @@ use super::tree::{Entry, Kind, Node, quoted};
 use super::{Target, suggest};
 use crate::grant::Grant;
 
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 13] = [
     "name",
     "plugin",
     "target",
@@ -23,7 +23,6 @@ pub(super) const KEYS: [&str; 14] = [
     "config",
     "allow",
     "labels",
-    "group",
     settings::KEYS[0],
     settings::KEYS[1],
     settings::KEYS[2],
@@ -35,7 +34,6 @@ pub(super) const KEYS: [&str; 14] = [
 /// Characters.
 pub(super) const MAX_NAME: usize = 200;
 const MAX_PLUGIN: usize = 64;
-pub(super) const MAX_GROUP: usize = 64;
 pub(super) const MAX_TARGET: usize = 2_048;
 const MAX_GRANT: usize = 512;
 /// Elements of `allow`.
@@ -55,7 +53,6 @@ pub(super) struct RawCheck {
     pub(super) settings: Settings,
     pub(super) allow: Vec<Grant>,
     pub(super) labels: BTreeMap<String, String>,
-    pub(super) group: Option<String>,
     pub(super) config: Option<RawConfig>,
     /// Whether something about the check was reported.
     pub(super) broken: bool,
@@ -143,7 +140,6 @@ fn check(
         settings: Settings::default(),
         allow: Vec::new(),
         labels: BTreeMap::new(),
-        group: None,
         config: None,
         broken: false,
     };
@@ -176,7 +172,6 @@ fn field(reader: &mut Reader<'_>, check: &mut RawCheck, entry: &Entry, interpola
         "config" => check.config = raw_config(reader, entry, interpolator),
         "allow" => check.allow = allow(reader, entry),
         "labels" => check.labels = labels(reader, entry),
-        "group" => check.group = reader.text(entry, MAX_GROUP).map(ToString::to_string),
         _ => check.settings.read(reader, entry),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::PluginFacts;
-use super::check::{MAX_GRANTS, MAX_GROUP, MAX_NAME, MAX_TARGET};
+use super::check::{MAX_GRANTS, MAX_NAME, MAX_TARGET};
 use super::raw::{MAX_LABEL_VALUE, MAX_LABELS};
 use super::settings::{RETRIES, THRESHOLDS};
 use crate::quota::QuotaKind;
@@ -107,10 +107,6 @@ fn check_properties() -> Map<String, Value> {
                 "type": "object", "maxProperties": MAX_LABELS, "additionalProperties": text(MAX_LABEL_VALUE, "A value."),
                 "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$" },
             }),
-        ),
-        (
-            "group",
-            text(MAX_GROUP, "Checks of one group share their permits."),
         ),
     ])
 }

@@ -131,7 +131,6 @@ impl Judge<'_> {
                 name: name.value.to_string(),
                 plugin: plugin.value.to_string(),
                 target: target.target.clone(),
-                group: raw.group.clone(),
                 interval: effective.interval,
                 timeout: effective.timeout,
                 retries: effective.retries,

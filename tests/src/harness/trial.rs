@@ -146,7 +146,6 @@ impl<'h> Trial<'h> {
             name,
             plugin: self.plugin.name.clone(),
             target: Target::new(&self.target),
-            group: None,
             interval: self.timeout,
             timeout: self.timeout,
             retries: 0,

@@ -34,13 +34,12 @@ fn show(check: &Check) -> String {
         .map(|kind| format!("{kind} {}", kind.show(check.quota.limit(*kind))))
         .collect();
     format!(
-        "{} ({}), {}, target {}, group {:?}\nevery {interval:?} within {timeout:?}, {retries} retries, \
+        "{} ({}), {}, target {}\nevery {interval:?} within {timeout:?}, {retries} retries, \
          down after {failure_threshold}, up after {success_threshold}\n{}\n{:?} {:?} {:?}",
         check.id,
         check.name,
         check.plugin,
         check.target,
-        check.group,
         quota.join(", "),
         check.labels,
         check.config,
