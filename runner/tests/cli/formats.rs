@@ -7,7 +7,7 @@ use canary_tests::command::{Ending, Program, find};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{canary, http_check, runs, site, suite};
+use super::{cache, canary, http_check, runs, site, suite};
 
 const ESCAPE: char = '\x1b';
 
@@ -136,9 +136,11 @@ async fn a_terminal_has_colours_unless_no_color_is_set() {
     let Some(script) = find("script") else { return };
     let site = site();
     let folder = suite(&format!("checks:\n{}", http_check("fine", &site, "/")));
-    let command = format!("{} check --no-cache suite.yaml", env!("CARGO_BIN_EXE_canary"));
+    let command = format!("{} check suite.yaml", env!("CARGO_BIN_EXE_canary"));
     let terminal = || {
-        let program = Program::at(&script).within(folder.path()).env("SHELL", "/bin/sh");
+        let program = Program::at(&script)
+            .within(folder.path())
+            .env("CANARY_CACHE_DIR", cache());
         program.args(["--quiet", "--return", "--command", &command, "/dev/null"])
     };
     for (ending, is_coloured) in [

@@ -10,7 +10,7 @@ mod secrets;
 mod service;
 mod validate;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use canary_tests::command::Program;
 use canary_tests::peer::Peer;
@@ -34,15 +34,17 @@ fn suite(text: &str) -> TempDir {
     folder(&[("suite.yaml", text)])
 }
 
-/// `canary ARGUMENTS`, started in `folder`. Compiled plugins are shared by all tests.
+/// `canary ARGUMENTS`, started in `folder`.
 fn canary(folder: &TempDir, arguments: &[&str]) -> Program {
     Program::at(env!("CARGO_BIN_EXE_canary"))
-        .env(
-            "CANARY_CACHE_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
-        )
+        .env("CANARY_CACHE_DIR", cache())
         .within(folder.path())
         .args(arguments)
+}
+
+/// Where all tests keep the plugins that they compile.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")
 }
 
 /// A site whose every page is fine, but `/bad`.

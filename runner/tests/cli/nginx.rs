@@ -199,8 +199,8 @@ fn is_socket(path: &Path) -> bool {
     path.to_str().is_some_and(|path| path.starts_with("socket:"))
 }
 
-/// Runs 20 such checks 10 times a second until nginx has answered 1,000 requests more than it had when the service
-/// was warm, and asserts that no descriptor is left behind.
+/// Runs 20 such checks 10 times a second until nginx has answered 1,000 runs more than it had when the service was
+/// warm, and asserts that no descriptor is left behind.
 fn stays_flat(plugin: &str, connections: usize, rest: &str) {
     let Some((mut nginx, _)) = start() else { return };
     let target = format!("http://{}/large.bin", nginx.plain());
@@ -210,9 +210,9 @@ fn stays_flat(plugin: &str, connections: usize, rest: &str) {
     }
     let folder = folder(&[("suite.yaml", &text)]);
     let running = canary(&folder, &["run", "suite.yaml"]).start();
-    nginx.answer(100);
+    nginx.answer(100 * connections);
     let (warm, warm_sockets) = (running.descriptors().len(), sockets(&running));
-    nginx.answer(1_000);
+    nginx.answer(1_000 * connections);
     let (now, now_sockets) = (running.descriptors().len(), sockets(&running));
     // Both counts may have met all checks in the middle of a run.
     let under_way = 20 * connections;
