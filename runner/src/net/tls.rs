@@ -71,19 +71,19 @@ pub struct TlsSession {
 #[derive(Debug, Default)]
 pub(crate) struct Roots {
     anchors: Vec<TrustAnchor<'static>>,
+    /// Those of the anchors, in their order; none for Mozilla's.
     certificates: Vec<CertificateDer<'static>>,
 }
 
 impl Roots {
     fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
-        let anchors = certificates
-            .iter()
+        let (anchors, certificates) = certificates
+            .into_iter()
             .filter_map(|der| {
-                webpki::anchor_from_trusted_cert(der)
-                    .ok()
-                    .map(|anchor| anchor.to_owned())
+                let anchor = webpki::anchor_from_trusted_cert(&der).ok()?.to_owned();
+                Some((anchor, der))
             })
-            .collect();
+            .unzip();
         Self {
             anchors,
             certificates,
@@ -205,14 +205,18 @@ fn session(connection: &rustls::ClientConnection, recorder: &Recorder) -> Result
     };
     let suite = connection.negotiated_cipher_suite().ok_or_else(incomplete)?;
     let seen = recorder.take().ok_or_else(incomplete)?;
+    let chain = certificate::parse_chain(&seen.chain, &[]);
+    let verified_chain = seen
+        .verified_chain
+        .map(|path| certificate::parse_chain(&path, &chain));
     Ok(TlsSession {
         version,
         cipher_suite: format!("{:?}", suite.suite()),
         alpn: connection
             .alpn_protocol()
             .map(|name| String::from_utf8_lossy(name).into_owned()),
-        chain: certificate::parse_chain(&seen.chain),
-        verified_chain: seen.verified_chain.as_deref().map(certificate::parse_chain),
+        chain,
+        verified_chain,
         verified: seen.verified,
         ocsp_staple: seen.ocsp_staple,
     })

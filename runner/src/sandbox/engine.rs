@@ -152,6 +152,8 @@ fn pool(settings: EngineSettings) -> InstanceAllocationStrategy {
     pool.total_tables(runs.saturating_mul(3).max(60));
     pool.max_memory_size(usize::try_from(settings.memory_ceiling).unwrap_or(usize::MAX));
     pool.linear_memory_keep_resident(KEPT_MEMORY);
+    // Asks the kernel which kept pages were written, and clears those only.
+    pool.pagemap_scan(wasmtime::Enabled::Auto);
     pool.table_keep_resident(16 << 10);
     pool.table_elements(TABLE_ELEMENTS);
     InstanceAllocationStrategy::Pooling(pool)

@@ -1,6 +1,7 @@
 //! What a certificate says, for people and plugins.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
@@ -38,9 +39,13 @@ pub struct Certificate {
     pub fingerprint: String,
 }
 
-/// Certificates that cannot be parsed keep their DER and fingerprint.
-pub(super) fn parse_chain(chain: &[CertificateDer<'_>]) -> Vec<Certificate> {
-    chain.iter().map(|der| Certificate::parse(der)).collect()
+/// Certificates that cannot be parsed keep their DER and fingerprint. What is among the `known` is not parsed again.
+pub(super) fn parse_chain(chain: &[CertificateDer<'_>], known: &[Certificate]) -> Vec<Certificate> {
+    let parse = |der: &CertificateDer<'_>| {
+        let known = known.iter().find(|known| known.der == der.as_ref());
+        known.cloned().unwrap_or_else(|| Certificate::parse(der))
+    };
+    chain.iter().map(parse).collect()
 }
 
 impl Certificate {
@@ -112,9 +117,9 @@ fn public_key(parsed: &X509Certificate<'_>) -> String {
 }
 
 fn signature_algorithm(parsed: &X509Certificate<'_>) -> String {
+    static REGISTRY: LazyLock<OidRegistry<'_>> = LazyLock::new(|| OidRegistry::default().with_crypto());
     let oid = &parsed.signature_algorithm.algorithm;
-    let registry = OidRegistry::default().with_crypto();
-    match registry.get(oid) {
+    match REGISTRY.get(oid) {
         Some(entry) => entry.sn().to_owned(),
         None => oid.to_id_string(),
     }

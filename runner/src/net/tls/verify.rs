@@ -76,10 +76,8 @@ impl Recorder {
             None,
             None,
         )?;
-        let anchor = path.anchor().subject.as_ref();
-        let root = self.roots.certificates.iter().find(|root| {
-            webpki::anchor_from_trusted_cert(root).is_ok_and(|root| root.subject.as_ref() == anchor)
-        });
+        let place = self.roots.anchors.iter().position(|root| root == path.anchor());
+        let root = place.and_then(|place| self.roots.certificates.get(place));
         let between = path
             .intermediate_certificates()
             .map(|certificate| certificate.der().into_owned());
