@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::secrets::{REDACTED, Secret};
 use super::source::read_bounded;
 use super::suggest::closest;
-use super::tree::quoted;
+use super::tree::{quoted, quoted_path};
 
 /// Bytes of a file that a suite refers to.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
@@ -187,7 +187,7 @@ impl<'e> Interpolator<'e> {
         match read {
             Ok(secret) => self.charge(secret),
             Err(reason) => Err(Unresolved {
-                message: format!("the file {} {reason}", quoted(&path.to_string_lossy())),
+                message: format!("the file {} {reason}", quoted_path(path)),
                 hint: path
                     .is_relative()
                     .then(|| "relative paths are relative to the suite file".to_owned()),

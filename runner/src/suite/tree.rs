@@ -1,5 +1,6 @@
 //! YAML as a tree that knows where everything stands. Subtrees are shared, so that an alias costs nothing.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Number;
@@ -9,6 +10,8 @@ use super::source::printable;
 
 /// Characters of a value that a problem quotes.
 const MAX_QUOTED_CHARS: usize = 60;
+/// What the operating system takes.
+const MAX_PATH_CHARS: usize = 4_096;
 
 #[derive(Clone)]
 pub(super) struct Node {
@@ -54,8 +57,17 @@ impl Node {
 
 /// A text of the suite in backticks: one line, printable, shortened.
 pub(super) fn quoted(text: &str) -> String {
-    let mut shown: String = text.chars().take(MAX_QUOTED_CHARS).map(printable).collect();
-    if text.chars().nth(MAX_QUOTED_CHARS).is_some() {
+    within(text, MAX_QUOTED_CHARS)
+}
+
+/// A path in backticks: whole, since its end says which file it is.
+pub(super) fn quoted_path(path: &Path) -> String {
+    within(&path.to_string_lossy(), MAX_PATH_CHARS)
+}
+
+fn within(text: &str, most: usize) -> String {
+    let mut shown: String = text.chars().take(most).map(printable).collect();
+    if text.chars().nth(most).is_some() {
         shown.push('…');
     }
     format!("`{shown}`")
