@@ -13,6 +13,7 @@ use crate::console;
 use crate::grant::Networks;
 use crate::plugin::Cache;
 use crate::quota::Quota;
+use crate::trace::propagation::Propagation;
 
 pub use run::run;
 
@@ -133,6 +134,7 @@ impl HostArgs {
             blocked: Networks::parse(self.block_networks.iter().map(String::as_str))?,
             ceiling: Quota::ceiling(),
             resolver: None,
+            propagation: Propagation::default(),
         })
     }
 

@@ -22,3 +22,4 @@ pub mod schedule;
 pub mod signal;
 pub mod status;
 pub mod suite;
+pub mod trace;

@@ -14,6 +14,7 @@ use crate::plugin::Cache;
 use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
 use crate::suite::Suite;
+use crate::trace::propagation::Propagation;
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct Settings {
     pub ceiling: Quota,
     /// DNS servers; absent: the operating system's.
     pub resolver: Option<ResolverSettings>,
+    /// How requests carry their run's trace.
+    pub propagation: Propagation,
 }
 
 /// The host cannot start.
@@ -70,6 +73,7 @@ impl Host {
             resolver,
             blocked: settings.blocked.clone(),
             trust: TrustStore::default(),
+            propagation: settings.propagation.clone(),
         };
         Ok(Self {
             sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),

@@ -75,7 +75,7 @@ impl Service<'_> {
         let dispatcher = Arc::clone(&self.dispatcher);
         self.runs.spawn(async move {
             match dispatcher.permit().await {
-                Some(permit) => Ended::Finished(Box::new(dispatcher.run(&due.check, permit).await)),
+                Some(permit) => Ended::Finished(Box::new(dispatcher.run(&due.check, permit, due.due).await)),
                 None => Ended::NeverStarted(due.check.id.clone()),
             }
         });

@@ -3,9 +3,9 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 20] = [
-    "quota", "grant", "suite", "outcome", "status", "account", "schedule", "report", "signal", "console",
-    "publish", "ledger", "net", "sandbox", "plugin", "dispatch", "app", "demo", "cli", "main",
+const ORDER: [&str; 21] = [
+    "quota", "grant", "suite", "trace", "outcome", "status", "account", "schedule", "report", "signal",
+    "console", "publish", "ledger", "net", "sandbox", "plugin", "dispatch", "app", "demo", "cli", "main",
 ];
 
 /// Something that only a few modules may name.
