@@ -22,4 +22,5 @@ pub mod schedule;
 pub mod signal;
 pub mod status;
 pub mod suite;
+pub mod telemetry;
 pub mod trace;

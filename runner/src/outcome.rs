@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::quota::QuotaKind;
 use crate::suite::{Check, Secrets};
-use crate::trace::{ClosedBy, TraceContext, Trail};
+use crate::trace::{CANCELLED, ClosedBy, TraceContext, Trail};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -374,4 +374,25 @@ pub struct Run {
     pub trail: Trail,
     /// Of the run.
     pub trace: TraceContext,
+}
+
+impl Run {
+    /// One word for why the run is not well: why it did not complete, or what the last exchange that failed died
+    /// of, or `assertion`. A bounded set, fit for a metric; nothing for a verdict of pass or warn.
+    #[must_use]
+    pub fn error_type(&self) -> Option<&'static str> {
+        if self.outcome.is_good() {
+            return None;
+        }
+        self.outcome.cause().or_else(|| {
+            let last = self
+                .trail
+                .steps
+                .iter()
+                .filter(|step| step.attempt == self.attempts);
+            let failed = last.filter_map(|step| step.error.as_ref());
+            let word = failed.map(|error| error.word).filter(|word| *word != CANCELLED);
+            Some(word.last().unwrap_or("assertion"))
+        })
+    }
 }

@@ -53,6 +53,9 @@ impl fmt::Debug for TraceContext {
     }
 }
 
+/// The error of a step that was no longer wanted: another address was faster, or the run was over.
+pub const CANCELLED: &str = "cancelled";
+
 /// Draws the id of a span.
 #[must_use]
 pub fn draw_span_id() -> SpanId {

@@ -15,11 +15,12 @@ use crate::app::{self, Host, serve};
 use crate::console::{self, Console};
 use crate::demo;
 use crate::grant::GrantError;
+use crate::outcome::Run;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::publish::Board;
 use crate::report::{self, Screen};
 use crate::signal::Shutdown;
-use crate::status::Transition;
+use crate::status::Standing;
 use crate::suite::{Check, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
 
 /// A suite that does not load.
@@ -119,12 +120,12 @@ struct Lines {
 }
 
 impl serve::Watcher for Lines {
-    fn transition(&mut self, check: &Check, transition: &Transition) {
-        self.console
-            .print(report::transition(check, transition, self.screen.colour));
+    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, _board: &Board) {
+        if let Some(transition) = &standing.transition {
+            self.console
+                .print(report::transition(&run.check, transition, self.screen.colour));
+        }
     }
-
-    fn published(&mut self, _board: &Board) {}
 }
 
 /// `--only` names a check that the suite does not have.

@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::report::{self, Screen};
-use crate::status::Transition;
+use crate::status::Standing;
 use crate::suite::Check;
 
 /// Between two pictures of the table.
@@ -80,14 +80,11 @@ impl Watcher {
 }
 
 impl serve::Watcher for Watcher {
-    fn transition(&mut self, check: &Check, transition: &Transition) {
-        if !self.is_terminal {
+    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board) {
+        if let Some(transition) = standing.transition.as_ref().filter(|_| !self.is_terminal) {
             self.console
-                .print(report::transition(check, transition, self.screen.colour));
+                .print(report::transition(&run.check, transition, self.screen.colour));
         }
-    }
-
-    fn published(&mut self, board: &Board) {
         self.last = self
             .checks
             .iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::page::Page;
-use crate::trace::{SpanId, Step, StepError, StepKind, draw_span_id};
+use crate::trace::{CANCELLED, SpanId, Step, StepError, StepKind, draw_span_id};
 
 /// A step that goes on; it is written down when it ends, also when its future is dropped.
 #[derive(Debug)]
@@ -63,9 +63,6 @@ impl Recording {
         });
     }
 }
-
-/// Another address was faster, or the run was over.
-const CANCELLED: &str = "cancelled";
 
 impl Drop for Recording {
     fn drop(&mut self) {
