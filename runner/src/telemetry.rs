@@ -5,4 +5,7 @@
 mod attribute;
 pub mod logs;
 mod name;
+#[cfg(test)]
+mod sample;
+pub mod settings;
 pub mod spans;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::dispatch::{Dispatcher, Plugins};
 use crate::grant::Networks;
-use crate::ledger::audit::{Audit, open_descriptors};
+use crate::ledger::audit::{Audit, Reserve, open_descriptors};
 use crate::ledger::{Budget, Ledger, raise_descriptor_limit};
 use crate::net::Shared;
 use crate::net::resolve::{Resolver, ResolverSettings};
@@ -48,6 +48,8 @@ pub enum HostError {
 pub struct Host {
     /// Where attempts run.
     pub sandbox: Sandbox,
+    /// Descriptors of the runner itself that come and go.
+    pub reserve: Reserve,
     settings: Settings,
 }
 
@@ -77,6 +79,7 @@ impl Host {
         };
         Ok(Self {
             sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),
+            reserve: Reserve::default(),
             settings,
         })
     }
@@ -99,7 +102,7 @@ impl Host {
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn audit(&self) -> io::Result<Audit> {
-        Audit::baseline(self.sandbox.ledger())
+        Audit::baseline(self.sandbox.ledger(), &self.reserve)
     }
 
     /// Says when as many runs at once as allowed could want more sockets than the host has to lend.
