@@ -56,7 +56,7 @@ impl Node {
 }
 
 /// A text of the suite in backticks: one line, printable, shortened.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     within(text, MAX_QUOTED_CHARS)
 }
 
