@@ -19,6 +19,7 @@ pub mod quota;
 pub mod report;
 pub mod sandbox;
 pub mod schedule;
+pub mod settings;
 pub mod signal;
 pub mod status;
 pub mod suite;

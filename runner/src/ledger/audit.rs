@@ -65,7 +65,9 @@ impl Audit {
         let known = || ledger.leased() + self.reserve.held();
         let before = known();
         let open = open_descriptors()?;
-        Ok(open.saturating_sub(self.baseline).saturating_sub(before.max(known())))
+        Ok(open
+            .saturating_sub(self.baseline)
+            .saturating_sub(before.max(known())))
     }
 }
 

@@ -9,8 +9,8 @@ use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, Verdict, Verdi
 use crate::quota::{Quota, QuotaKind};
 use crate::suite::{Check, CheckId, Config, Secrets, Target};
 use crate::trace::{
-    CertificateFacts, ClosedBy, Connection, Denied, EndCause, Handshake, Lookup, Phase, PhaseTime, Request, Step,
-    StepError, StepKind, TraceContext, Trail,
+    CertificateFacts, ClosedBy, Connection, Denied, EndCause, Handshake, Lookup, Phase, PhaseTime, Request,
+    Step, StepError, StepKind, TraceContext, Trail,
 };
 
 pub(super) const MS: Duration = Duration::from_millis(1);

@@ -3,11 +3,12 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "quota",
     "grant",
     "suite",
     "trace",
+    "settings",
     "outcome",
     "status",
     "account",

@@ -89,5 +89,8 @@ fn a_run_that_passed_may_have_changed_the_status_to_up() {
         consecutive: 1,
     };
     let told = told(of_run(&run, &standing(Some(change)), sample::noon()));
-    assert_eq!(told, ["INFO canary.check.transition: check website: down -> up: 200 OK"]);
+    assert_eq!(
+        told,
+        ["INFO canary.check.transition: check website: down -> up: 200 OK"]
+    );
 }

@@ -19,7 +19,9 @@ fn attributes(list: &[KeyValue]) -> BTreeMap<&str, String> {
         Some(Value::BoolValue(flag)) => flag.to_string(),
         other => format!("{other:?}"),
     };
-    list.iter().map(|attribute| (attribute.key.as_str(), shown(attribute))).collect()
+    list.iter()
+        .map(|attribute| (attribute.key.as_str(), shown(attribute)))
+        .collect()
 }
 
 fn decoded(run: &Run) -> Vec<Span> {
@@ -55,15 +57,24 @@ fn a_run_is_a_root_with_a_child_for_each_thing_that_the_host_did() {
     }
     let kinds: Vec<i32> = spans.iter().map(|span| span.kind).collect();
     let (internal, client) = (SpanKind::Internal as i32, SpanKind::Client as i32);
-    assert_eq!(kinds, [internal, internal, internal, internal, internal, internal, client]);
+    assert_eq!(
+        kinds,
+        [internal, internal, internal, internal, internal, internal, client]
+    );
 }
 
 #[test]
 fn the_root_spans_the_queue_and_the_run() {
     let run = sample::run();
     let root = &decoded(&run)[0];
-    assert_eq!(root.start_time_unix_nano, unix_nanos(sample::noon() - 5 * sample::MS));
-    assert_eq!(root.end_time_unix_nano, unix_nanos(sample::noon() + 100 * sample::MS));
+    assert_eq!(
+        root.start_time_unix_nano,
+        unix_nanos(sample::noon() - 5 * sample::MS)
+    );
+    assert_eq!(
+        root.end_time_unix_nano,
+        unix_nanos(sample::noon() + 100 * sample::MS)
+    );
 }
 
 #[test]
@@ -140,7 +151,7 @@ fn a_handshake_tells_what_the_peer_showed() {
         "tls.protocol.version": "1.3",
         "tls.server.hash.sha256": "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB",
         "tls.server.issuer": "CN=Test Root",
-        "tls.server.not_after": "2027-01-26T09:46:40Z",
+        "tls.server.not_after": "2027-01-26T21:46:40Z",
         "tls.server.not_before": "2026-09-21T14:13:20Z",
         "tls.server.subject": "CN=example.com",
     }
@@ -176,7 +187,10 @@ fn what_stopped_or_broke_a_run_is_its_error_type() {
         (Outcome::Faulted(Fault::Trap("unreachable".to_owned())), "trap"),
     ];
     for (outcome, word) in ends {
-        let run = Run { outcome, ..sample::run() };
+        let run = Run {
+            outcome,
+            ..sample::run()
+        };
         let root = &decoded(&run)[0];
         assert_eq!(attributes(&root.attributes)["error.type"], word);
         assert_eq!(root.status.as_ref().unwrap().code, StatusCode::Error as i32);
@@ -199,7 +213,10 @@ fn a_failed_step_is_an_error_and_names_that_of_the_run() {
 #[test]
 fn a_run_that_passed_is_no_error() {
     let outcome = Outcome::Completed(sample::verdict(VerdictStatus::Pass));
-    let root = &decoded(&Run { outcome, ..sample::run() })[0];
+    let root = &decoded(&Run {
+        outcome,
+        ..sample::run()
+    })[0];
     assert_eq!(root.status, None);
     assert!(!attributes(&root.attributes).contains_key("error.type"));
 }
