@@ -9,7 +9,7 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::endpoint::{self, Endpoint};
-use super::layer::{Layers, Route};
+use super::layer::{Field, Layers};
 use super::{Compression, Destination, Exporter, Protocol, Signal, TlsFiles, choice, headers};
 use crate::settings::{Report, Written};
 use crate::suite::Environment;
@@ -41,7 +41,7 @@ pub(super) fn exporter(
 }
 
 fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<Destination> {
-    let one = |field: fn(&Route) -> &Option<Written>| layers.of(signal, field).map(|found| found.value);
+    let one = |field: Field| layers.of(signal, field).map(|found| found.value);
     let protocol = match one(|route| &route.protocol) {
         Some(written) => choice::protocol(written, report)?,
         None => Protocol::HttpProtobuf,
@@ -75,7 +75,7 @@ fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<D
 }
 
 fn tls(layers: &Layers, signal: Signal, report: &mut Report) -> TlsFiles {
-    let one = |field: fn(&Route) -> &Option<Written>| layers.of(signal, field).map(|found| found.value);
+    let one = |field: Field| layers.of(signal, field).map(|found| found.value);
     let certificate = one(|route| &route.client_certificate);
     let key = one(|route| &route.client_key);
     let alone = match (certificate, key) {
@@ -110,7 +110,7 @@ enum Pem {
 }
 
 fn check_files(layers: &Layers, signal: Signal, environment: &dyn Environment, report: &mut Report) {
-    let files: [(fn(&Route) -> &Option<Written>, Pem); 3] = [
+    let files: [(Field, Pem); 3] = [
         (|route| &route.certificate, Pem::Certificate),
         (|route| &route.client_certificate, Pem::Certificate),
         (|route| &route.client_key, Pem::Key),
