@@ -75,21 +75,61 @@ admin: { listen: localhost, prot: 1 }
 concurency: 1
 telemetry: on",
     );
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    canary.yaml:1:14: `concurrency`: is 0; allowed: 1 to 100000
+
+    canary.yaml:2:18: `block_networks`: unknown network `privat`; allowed: `private`, `link-local`, `metadata`, `loopback`, or a CIDR such as `10.0.0.0/8`
+
+    canary.yaml:2:26: `block_networks`: `10.0.0.1/8` has bits beyond its prefix; did you mean `10.0.0.0/8`?
+
+    canary.yaml:3:12: `cache_dir`: expected one value, found a list
+
+    canary.yaml:4:12: the environment variable `NOTHING` is not set
+    hint: set it, or give a default: `${env:NOTHING:-default}`
+
+    canary.yaml:5:18: `admin.listen`: `localhost` is no address with a port
+    hint: write `127.0.0.1:9464` or `[::1]:9464`, or `admin: none`
+
+    canary.yaml:5:29: unknown key `prot` in `admin`
+    hint: known: `listen`
+
+    canary.yaml:6:1: unknown key `concurency`
+    hint: did you mean `concurrency`?
+
+    canary.yaml:7:12: `telemetry`: expected a mapping, found a text
+
+    9 problems with the settings
+    ");
 }
 
 #[test]
 fn a_file_that_is_no_mapping_is_a_problem() {
-    insta::assert_snapshot!(file("- a").1, @"");
-    insta::assert_snapshot!(file("admin: loopback").1, @"");
-    insta::assert_snapshot!(file("a: [").1, @"");
+    insta::assert_snapshot!(file("- a").1, @"
+    canary.yaml:1:1: expected a mapping, found a list
+
+    1 problem with the settings
+    ");
+    insta::assert_snapshot!(file("admin: loopback").1, @"
+    canary.yaml:1:8: `admin`: expected a mapping, found a text
+
+    1 problem with the settings
+    ");
+    insta::assert_snapshot!(file("a: [").1, @"
+    canary.yaml:1:4: not YAML: unclosed bracket '['
+
+    1 problem with the settings
+    ");
 }
 
 #[test]
 fn a_file_that_is_not_there_is_a_problem() {
     let file = File::read(Path::new("/no/such/canary.yaml"), &Fixed);
     let told = file.report.finish(()).unwrap_err().to_string();
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"
+    /no/such/canary.yaml: no such file
+
+    1 problem with the settings
+    ");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rustls_pki_types::pem::{self, PemObject};
@@ -13,7 +13,6 @@ use super::layer::{Field, Layers};
 use super::{Compression, Destination, Exporter, Protocol, Signal, TlsFiles, choice, headers};
 use crate::settings::{Report, Written};
 use crate::suite::Environment;
-use crate::suite::quoted;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Of one export: a collector that has not answered by then never will.
@@ -43,8 +42,8 @@ pub(super) fn exporter(
 fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<Destination> {
     let one = |field: Field| layers.of(signal, field).map(|found| found.value);
     let protocol = match one(|route| &route.protocol) {
-        Some(written) => choice::protocol(written, report)?,
-        None => Protocol::HttpProtobuf,
+        Some(written) => choice::protocol(written, report),
+        None => Some(Protocol::HttpProtobuf),
     };
     let insecure = one(|route| &route.insecure).and_then(|written| written.boolean(report));
     let timeout = one(|route| &route.timeout).and_then(|written| written.duration(TIMEOUTS, report));
@@ -53,6 +52,7 @@ fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<D
     let headers = layers.of(signal, |route| &route.headers);
     let headers = headers.map(|found| headers::headers(found.value, report));
     let tls = tls(layers, signal, report);
+    let protocol = protocol?;
     let url = match layers.of(signal, |route| &route.endpoint) {
         None => endpoint::default(signal, protocol),
         Some(found) => {
@@ -119,10 +119,9 @@ fn check_files(layers: &Layers, signal: Signal, environment: &dyn Environment, r
         let Some(found) = layers.of(signal, field) else {
             continue;
         };
-        let path: PathBuf = found.value.path();
-        if let Err(reason) = pem.check(&path, environment) {
-            let shown = quoted(&path.to_string_lossy());
-            report.add(found.value.problem(format!("the file {shown} {reason}")));
+        if let Err(reason) = pem.check(&found.value.path(), environment) {
+            let message = format!("the file {} {reason}", found.value.quoted_path());
+            report.add(found.value.problem(message));
         }
     }
 }

@@ -128,7 +128,18 @@ fn the_resource_says_who_speaks() {
             format!("{} = {value:?}", pair.key)
         })
         .collect();
-    insta::assert_snapshot!(shown.join("\n"), @"");
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    service.name = StringValue("canary")
+    service.version = StringValue("1.2.3")
+    service.instance.id = StringValue("instance")
+    host.name = StringValue("mine")
+    process.pid = IntValue(7)
+    os.type = StringValue("linux")
+    telemetry.sdk.name = StringValue("canary")
+    region = StringValue("eu")
+    telemetry.sdk.language = StringValue("rust")
+    telemetry.sdk.version = StringValue("1.2.3")
+    "#);
 }
 
 #[test]

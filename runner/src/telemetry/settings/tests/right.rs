@@ -236,3 +236,31 @@ fn without_a_place_there_is_no_spool() {
     let settings = read(Section::default(), &Fixed(&[]), None, Report::default());
     assert_eq!(settings.unwrap().spool, None);
 }
+
+/// The file of the README, and every variable and key that it names.
+#[test]
+fn the_readme_is_right() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("canary.yaml");
+    std::fs::write(&path, example).unwrap();
+    let environment = Fixed(&[("TOKEN", "hunter2")]);
+    let file = File::read(&path, &environment);
+    let settings = read(file.telemetry, &environment, None, file.report).unwrap();
+    assert_eq!(settings.sampler, Sampler::Ratio(Ratio::new(0.1).unwrap()));
+    let quoted = |text: &'static str| text.split('"').skip(1).step_by(2);
+    let is_variable = |name: &&str| name.starts_with("OTEL_") && !name.ends_with('_') && !name.contains('{');
+    for name in quoted(include_str!("../variables.rs")).filter(is_variable) {
+        assert!(readme.contains(&format!("| `{name}` |")), "`{name}` is missing");
+    }
+    let keys = quoted(include_str!("../file.rs")).chain(quoted(include_str!("../layer.rs")));
+    for key in keys.filter(|key| *key != "canary") {
+        let forms = [format!("`{key}`"), format!(".{key}`"), format!("`{key}: ")];
+        assert!(
+            forms.iter().any(|form| readme.contains(form)),
+            "`{key}` is missing"
+        );
+    }
+}
