@@ -39,7 +39,7 @@ pub use self::error::{Location, Position, Problem, Problems, SourceLine};
 pub use self::interpolate::{Environment, ProcessEnvironment};
 pub use self::schema::schema;
 pub use self::secrets::Secrets;
-pub(crate) use self::tree::quoted;
+pub(crate) use self::tree::{quoted, quoted_path};
 use crate::grant::Grants;
 use crate::quota::Quota;
 

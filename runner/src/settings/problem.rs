@@ -47,7 +47,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// As they were found.
+    /// Those of variables as they were found, then those of the file by their place.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.listed.iter()
     }
@@ -112,10 +112,11 @@ impl Report {
     ///
     /// # Errors
     /// Every problem that was found.
-    pub fn finish<T>(self, value: T) -> Result<T, Problems> {
+    pub fn finish<T>(mut self, value: T) -> Result<T, Problems> {
         if self.problems.is_empty() {
             return Ok(value);
         }
+        self.problems.sort_by_key(|problem| problem.origin.place());
         Err(Problems {
             listed: self.problems,
             omitted: self.omitted,

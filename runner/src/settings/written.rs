@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::{Problem, Report};
 use crate::suite::Location;
-use crate::suite::quoted;
+use crate::suite::Position;
 use crate::suite::suggest;
 use crate::suite::units;
+use crate::suite::{quoted, quoted_path};
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,16 @@ pub enum Origin {
     },
     /// The file as such.
     File(Location),
+}
+
+impl Origin {
+    /// In the file; none for a variable.
+    pub(super) fn place(&self) -> Option<Option<Position>> {
+        match self {
+            Self::Variable(_) => None,
+            Self::Key { location, .. } | Self::File(location) => Some(location.at),
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -86,6 +97,11 @@ impl Written {
     /// The value for a message: references stay hidden, and a long value is cut. Not for headers.
     pub(crate) fn quoted(&self) -> String {
         quoted(&self.shown)
+    }
+
+    /// A path for a message: whole, since its end says which file it is.
+    pub(crate) fn quoted_path(&self) -> String {
+        quoted_path(Path::new(&self.shown))
     }
 
     pub(crate) fn is_variable(&self) -> bool {

@@ -61,7 +61,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// A path in backticks: whole, since its end says which file it is.
-pub(super) fn quoted_path(path: &Path) -> String {
+pub(crate) fn quoted_path(path: &Path) -> String {
     within(&path.to_string_lossy(), MAX_PATH_CHARS)
 }
 

@@ -80,6 +80,7 @@ pub enum Compression {
 
 /// What becomes of a signal.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a runner has three of them")]
 pub enum Exporter {
     /// Nothing.
     None,
@@ -209,12 +210,21 @@ pub fn read(
         variables: variables::layer(environment, &mut report),
         file: file::layer(section, &mut report),
     };
-    let report = &mut report;
+    let settings = settings(&layers, environment, state_dir, &mut report);
+    report.finish(settings)
+}
+
+fn settings(
+    layers: &Layers,
+    environment: &dyn Environment,
+    state_dir: Option<&Path>,
+    report: &mut Report,
+) -> Settings {
     let disabled = layers.boolean(|layer| &layer.disabled, report).unwrap_or(false);
     let [traces, metrics, logs] =
-        Signal::ALL.map(|signal| destination::exporter(&layers, signal, disabled, environment, report));
-    choice::refuse_temporality(&layers, report);
-    let settings = Settings {
+        Signal::ALL.map(|signal| destination::exporter(layers, signal, disabled, environment, report));
+    choice::refuse_temporality(layers, report);
+    Settings {
         disabled,
         nothing_to_export_to: !disabled && Signal::ALL.into_iter().all(|signal| layers.is_silent(signal)),
         traces,
@@ -228,14 +238,13 @@ pub fn read(
         schedule_delay: layers
             .duration(|layer| &layer.schedule_delay, report)
             .unwrap_or(choice::DEFAULT_SCHEDULE_DELAY),
-        sampler: choice::sampler(&layers, report),
+        sampler: choice::sampler(layers, report),
         failures_always_sampled: layers
             .boolean(|layer| &layer.failures_always_sampled, report)
             .unwrap_or(true),
-        propagation: choice::propagation(&layers, report),
-        exemplars: choice::exemplars(&layers, report),
-        max_series_per_check: choice::max_series(&layers, report),
+        propagation: choice::propagation(layers, report),
+        exemplars: choice::exemplars(layers, report),
+        max_series_per_check: choice::max_series(layers, report),
         spool: spool::spool(&layers.file.spool, state_dir, report),
-    };
-    std::mem::take(report).finish(settings)
+    }
 }

@@ -137,7 +137,7 @@ pub(super) fn sampler(layers: &Layers, report: &mut Report) -> Sampler {
     let ratio = arg.and_then(|written| ratio(written, report));
     let Some(written) = layers.first(|layer| &layer.sampler) else {
         // A variable without the other is of no effect by the specification; in a file it was meant.
-        if let Some(arg) = arg.filter(|arg| !arg.is_variable()) {
+        if let Some(arg) = arg.filter(|arg| ratio.is_some() && !arg.is_variable()) {
             let problem = arg.problem("there is no sampler that would take it");
             report.add(problem.hint("set `sampler: traceidratio`"));
         }

@@ -2,18 +2,17 @@
 
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::endpoint::{self, Endpoint};
-use super::layer::{Layers, Route};
+use super::layer::{Field, Layers};
 use super::{Compression, Destination, Exporter, Protocol, Signal, TlsFiles, choice, headers};
 use crate::settings::{Report, Written};
 use crate::suite::Environment;
-use crate::suite::quoted;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Of one export: a collector that has not answered by then never will.
@@ -41,10 +40,10 @@ pub(super) fn exporter(
 }
 
 fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<Destination> {
-    let one = |field: fn(&Route) -> &Option<Written>| layers.of(signal, field).map(|found| found.value);
+    let one = |field: Field| layers.of(signal, field).map(|found| found.value);
     let protocol = match one(|route| &route.protocol) {
-        Some(written) => choice::protocol(written, report)?,
-        None => Protocol::HttpProtobuf,
+        Some(written) => choice::protocol(written, report),
+        None => Some(Protocol::HttpProtobuf),
     };
     let insecure = one(|route| &route.insecure).and_then(|written| written.boolean(report));
     let timeout = one(|route| &route.timeout).and_then(|written| written.duration(TIMEOUTS, report));
@@ -53,6 +52,7 @@ fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<D
     let headers = layers.of(signal, |route| &route.headers);
     let headers = headers.map(|found| headers::headers(found.value, report));
     let tls = tls(layers, signal, report);
+    let protocol = protocol?;
     let url = match layers.of(signal, |route| &route.endpoint) {
         None => endpoint::default(signal, protocol),
         Some(found) => {
@@ -75,7 +75,7 @@ fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<D
 }
 
 fn tls(layers: &Layers, signal: Signal, report: &mut Report) -> TlsFiles {
-    let one = |field: fn(&Route) -> &Option<Written>| layers.of(signal, field).map(|found| found.value);
+    let one = |field: Field| layers.of(signal, field).map(|found| found.value);
     let certificate = one(|route| &route.client_certificate);
     let key = one(|route| &route.client_key);
     let alone = match (certificate, key) {
@@ -110,7 +110,7 @@ enum Pem {
 }
 
 fn check_files(layers: &Layers, signal: Signal, environment: &dyn Environment, report: &mut Report) {
-    let files: [(fn(&Route) -> &Option<Written>, Pem); 3] = [
+    let files: [(Field, Pem); 3] = [
         (|route| &route.certificate, Pem::Certificate),
         (|route| &route.client_certificate, Pem::Certificate),
         (|route| &route.client_key, Pem::Key),
@@ -119,10 +119,9 @@ fn check_files(layers: &Layers, signal: Signal, environment: &dyn Environment, r
         let Some(found) = layers.of(signal, field) else {
             continue;
         };
-        let path: PathBuf = found.value.path();
-        if let Err(reason) = pem.check(&path, environment) {
-            let shown = quoted(&path.to_string_lossy());
-            report.add(found.value.problem(format!("the file {shown} {reason}")));
+        if let Err(reason) = pem.check(&found.value.path(), environment) {
+            let message = format!("the file {} {reason}", found.value.quoted_path());
+            report.add(found.value.problem(message));
         }
     }
 }

@@ -57,10 +57,14 @@ fn resource(section: &mut Section, report: &mut Report) -> Pairs {
 /// `spool: none`, or a mapping.
 fn spool(section: &mut Section, report: &mut Report) -> Spool {
     if section.is_none("spool") {
-        return Spool::None;
+        return Spool {
+            is_none: true,
+            ..Spool::default()
+        };
     }
     let mut section = section.section("spool", report);
-    let spool = Spool::Some {
+    let spool = Spool {
+        is_none: false,
         folder: section.value("folder"),
         max_size: section.value("max_size"),
         max_age: section.value("max_age"),

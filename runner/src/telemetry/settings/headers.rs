@@ -32,8 +32,8 @@ pub(super) fn headers(pairs: &Pairs, report: &mut Report) -> Vec<(HeaderName, He
         report.add(value.problem(message));
     }
     let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
-    for (index, (name, value)) in pairs.iter().take(MAX_HEADERS).enumerate() {
-        if let Some((name, value)) = header(index + 1, name, value, report) {
+    for (name, value) in pairs.iter().take(MAX_HEADERS) {
+        if let Some((name, value)) = header(name, value, report) {
             headers.retain(|(known, _)| *known != name);
             headers.push((name, value));
         }
@@ -41,14 +41,9 @@ pub(super) fn headers(pairs: &Pairs, report: &mut Report) -> Vec<(HeaderName, He
     headers
 }
 
-fn header(
-    number: usize,
-    name: &str,
-    value: &Written,
-    report: &mut Report,
-) -> Option<(HeaderName, HeaderValue)> {
+fn header(name: &str, value: &Written, report: &mut Report) -> Option<(HeaderName, HeaderValue)> {
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
-        let problem = value.problem(format!("the name of header {number} is no name of a header"));
+        let problem = value.problem("a name is not that of a header");
         report.add(problem.hint("a name holds letters, digits and `-`, such as `authorization`"));
         return None;
     };
@@ -65,7 +60,9 @@ fn header(
         report.add(value.problem(message));
         return None;
     }
-    let Ok(mut content) = HeaderValue::from_str(value.expose()) else {
+    // The type takes bytes beyond ASCII as well; gRPC does not.
+    let content = HeaderValue::from_str(value.expose()).ok();
+    let Some(mut content) = content.filter(|_| value.expose().is_ascii()) else {
         let problem = value.problem(format!(
             "the value of the header `{name}` holds what no header may hold"
         ));

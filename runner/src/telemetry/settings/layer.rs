@@ -15,6 +15,9 @@ const SERVICE_NAME: &str = opentelemetry_semantic_conventions::resource::SERVICE
 /// Names and values, such as headers.
 pub(super) type Pairs = Vec<(Arc<str>, Written)>;
 
+/// A part of what is said of a route.
+pub(super) type Field = fn(&Route) -> &Option<Written>;
+
 /// What is said of the way to a collector.
 #[derive(Debug, Default)]
 pub(super) struct Route {
@@ -95,18 +98,12 @@ pub(super) struct Layer {
 
 /// What is said of the spool.
 #[derive(Debug, Default)]
-pub(super) enum Spool {
-    /// Nothing that would differ from the defaults.
-    #[default]
-    Default,
+pub(super) struct Spool {
     /// That there is to be none.
-    None,
-    /// Some of its bounds.
-    Some {
-        folder: Option<Written>,
-        max_size: Option<Written>,
-        max_age: Option<Written>,
-    },
+    pub(super) is_none: bool,
+    pub(super) folder: Option<Written>,
+    pub(super) max_size: Option<Written>,
+    pub(super) max_age: Option<Written>,
 }
 
 /// A value, and whether it is of one signal or of all.

@@ -18,20 +18,19 @@ const FOLDER: &str = "spool";
 
 /// The bounds; absent when there is to be no spool, or when nobody said where it could be.
 pub(super) fn spool(spool: &Spool, state_dir: Option<&Path>, report: &mut Report) -> Option<SpoolSettings> {
-    let (folder, max_size, max_age) = match spool {
-        Spool::None => return None,
-        Spool::Default => (None, None, None),
-        Spool::Some {
-            folder,
-            max_size,
-            max_age,
-        } => (folder.as_ref(), max_size.as_ref(), max_age.as_ref()),
-    };
-    let max_bytes = max_size.and_then(|written| written.size(BYTES, report));
-    let max_age = max_age.and_then(|written| written.duration(AGES, report));
-    let folder = folder
-        .map(Written::path)
-        .or_else(|| Some(state_dir?.join(FOLDER)));
+    let max_bytes = spool
+        .max_size
+        .as_ref()
+        .and_then(|written| written.size(BYTES, report));
+    let max_age = spool
+        .max_age
+        .as_ref()
+        .and_then(|written| written.duration(AGES, report));
+    let folder = spool.folder.as_ref().map(Written::path);
+    let folder = folder.or_else(|| Some(state_dir?.join(FOLDER)));
+    if spool.is_none {
+        return None;
+    }
     Some(SpoolSettings {
         folder: folder?,
         max_bytes: max_bytes.unwrap_or(DEFAULT_BYTES),

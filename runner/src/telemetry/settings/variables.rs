@@ -30,7 +30,7 @@ pub(super) fn layer(environment: &dyn Environment, report: &mut Report) -> Layer
         // Those have no name in OpenTelemetry.
         failures_always_sampled: None,
         max_series_per_check: None,
-        spool: Spool::Default,
+        spool: Spool::default(),
     }
 }
 
