@@ -4,6 +4,7 @@
 //! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> status.
 
 pub mod account;
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod console;

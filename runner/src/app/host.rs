@@ -15,6 +15,7 @@ use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
 use crate::suite::Suite;
 use crate::trace::propagation::Propagation;
+use crate::trace::sampler::Sampler;
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub resolver: Option<ResolverSettings>,
     /// How requests carry their run's trace.
     pub propagation: Propagation,
+    /// Which runs' traces are wanted.
+    pub sampler: Sampler,
 }
 
 /// The host cannot start.
@@ -94,7 +97,7 @@ impl Host {
     #[must_use]
     pub fn dispatcher(&self, plugins: Plugins) -> Dispatcher {
         let concurrency = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);
-        Dispatcher::new(self.sandbox.clone(), plugins, concurrency)
+        Dispatcher::new(self.sandbox.clone(), plugins, concurrency).sampled_by(self.settings.sampler)
     }
 
     /// Takes what is open now as the host's own.

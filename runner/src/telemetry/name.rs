@@ -32,3 +32,26 @@ pub(super) const STATUS: &str = "canary.status";
 pub(super) const MISS_REASON: &str = "canary.miss.reason";
 /// Marks a request as one that no user made (`user_agent.synthetic.type`).
 pub(super) const SYNTHETIC_TEST: &str = "test";
+/// The part of a run in which time went by.
+pub(super) const PHASE: &str = "canary.phase";
+/// `guest`, `peer` or `host`.
+pub(super) const CLOSED_BY: &str = "canary.closed_by";
+/// `leaf`, or `chain` for what stands above it.
+pub(super) const TLS_POSITION: &str = "canary.tls.position";
+/// Of a plugin's measurement.
+pub(super) const MEASUREMENT: &str = "canary.measurement.name";
+/// UCUM.
+pub(super) const MEASUREMENT_UNIT: &str = "canary.measurement.unit";
+
+/// Methods that are told as they are; others are `_OTHER` (HTTP conventions, `http.request.method`).
+const METHODS: [&str; 10] = [
+    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE",
+];
+
+/// A method as the conventions want it, so that no plugin makes up values.
+pub(super) fn http_method(method: &str) -> &str {
+    match METHODS.contains(&method) {
+        true => method,
+        false => "_OTHER",
+    }
+}

@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "quota",
     "grant",
     "suite",
@@ -23,6 +23,7 @@ const ORDER: [&str; 23] = [
     "plugin",
     "dispatch",
     "telemetry",
+    "admin",
     "app",
     "demo",
     "cli",
@@ -59,7 +60,7 @@ const RULES: [Rule; 7] = [
     },
     Rule {
         what: "a socket",
-        why: "a socket of a check has a lease in the ledger; the demo's targets are no checks",
+        why: "a socket of a check has a lease in the ledger; those of the runner itself are no check's",
         paths: &[
             "TcpStream",
             "TcpListener",
@@ -73,7 +74,16 @@ const RULES: [Rule; 7] = [
             "rustix::net",
             "ToSocketAddrs",
         ],
-        places: &["net", "ledger", "demo/targets"],
+        places: &[
+            "net",
+            "ledger",
+            "demo/targets",
+            "telemetry/delivery/transport",
+            "admin",
+            "app/aside",
+            "cli/settings",
+            "cli/run",
+        ],
     },
     Rule {
         what: "a task",
@@ -85,13 +95,13 @@ const RULES: [Rule; 7] = [
             "spawn_local",
             "Handle::current",
         ],
-        places: &["app", "dispatch", "telemetry", "demo"],
+        places: &["app", "dispatch", "telemetry", "admin", "demo"],
     },
     Rule {
         what: "the blocking pool",
         why: "what waits there outlives its run; only compiling is done there",
         paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
-        places: &["plugin/compile"],
+        places: &["plugin/compile", "telemetry/delivery/transport"],
     },
     Rule {
         what: "the environment",
@@ -119,6 +129,8 @@ const RULES: [Rule; 7] = [
             "sandbox",
             "plugin/compile",
             "dispatch",
+            "telemetry",
+            "admin",
             "app",
             "demo",
             "cli",

@@ -106,6 +106,7 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         ceiling: Quota::ceiling(),
         resolver: None,
         propagation: Default::default(),
+        sampler: canary::trace::sampler::Sampler::AlwaysOn,
     });
     let host = host.expect("a host");
     let loaded = load(&[path], &host, &ProcessEnvironment).await;

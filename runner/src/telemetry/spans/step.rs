@@ -8,11 +8,6 @@ use super::{Attributes, Children, error};
 use crate::telemetry::name;
 use crate::trace::{Handshake, Lookup, Phase, Request, Step, StepKind};
 
-/// Methods that are told as they are; others are `_OTHER` (HTTP conventions, "HTTP client span").
-const METHODS: [&str; 10] = [
-    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE",
-];
-
 impl Children {
     pub(super) fn of(&self, step: &Step) -> Span {
         let mut attributes = Attributes::default();
@@ -131,12 +126,10 @@ fn date(seconds: i64) -> String {
 }
 
 fn request(told: &Request, attributes: &mut Attributes) -> String {
-    let is_known = METHODS.contains(&told.method.as_str());
+    let method = name::http_method(&told.method);
+    let is_known = method == told.method;
     attributes
-        .text(
-            semconv::HTTP_REQUEST_METHOD,
-            if is_known { told.method.as_str() } else { "_OTHER" },
-        )
+        .text(semconv::HTTP_REQUEST_METHOD, method)
         .some(Some(&told.method).filter(|_| !is_known), |attributes, method| {
             attributes.text(semconv::HTTP_REQUEST_METHOD_ORIGINAL, method.as_str())
         })
