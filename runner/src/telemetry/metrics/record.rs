@@ -16,7 +16,14 @@ use crate::telemetry::name;
 use crate::trace::{Handshake, Phase, PhaseTime, Step, StepKind};
 
 const STATUSES: [Status; 4] = [Status::Up, Status::Degraded, Status::Down, Status::Unknown];
-const OUTCOMES: [&str; 5] = ["pass", "warn", "fail", "stopped", "faulted"];
+/// Outcomes, with the most usual error of those that have one.
+const OUTCOMES: [(&str, Option<&str>); 5] = [
+    ("pass", None),
+    ("warn", None),
+    ("fail", Some("assertion")),
+    ("stopped", Some("deadline")),
+    ("faulted", Some("trap")),
+];
 const MISSES: [MissReason; 4] = [
     MissReason::Overlap,
     MissReason::Overload,
@@ -38,12 +45,10 @@ pub(super) fn prepare(scope: &mut Scope, check: &Check) {
     scope.add(told::FAULTS, Vec::new(), 0);
     scope.add(told::OPENED, transport(None), 0);
     scope.add_seconds(told::CPU_TIME, Vec::new(), 0.0);
-    for outcome in OUTCOMES {
-        let is_good = matches!(outcome, "pass" | "warn");
-        // The errors of the others are not known beforehand.
-        if is_good {
-            scope.add(told::RUNS, vec![word(name::OUTCOME, outcome)], 0);
-        }
+    for (outcome, error) in OUTCOMES {
+        let mut extra = vec![word(name::OUTCOME, outcome)];
+        extra.extend(error.map(|error| word(semconv::ERROR_TYPE, error)));
+        scope.add(told::RUNS, extra, 0);
     }
     for status in STATUSES {
         scope.add(told::TRANSITIONS, vec![word(name::STATUS, status.word())], 0);

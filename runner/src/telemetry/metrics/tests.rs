@@ -1,15 +1,17 @@
+mod bounds;
+mod exposition;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::metrics::v1::{Metric, exemplar, metric};
+use opentelemetry_proto::tonic::metrics::v1::{Metric, metric};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prost::Message as _;
 use tokio::time::Instant;
 
 use super::instrument::ALL;
 use super::*;
-use crate::outcome::{Assertion, Fault, Measurement, Outcome, Run, VerdictStatus};
+use crate::outcome::{Fault, Outcome, Run, VerdictStatus};
 use crate::settings::{Report, Section};
 use crate::status::{Standing, Status, Transition};
 use crate::suite::Environment;
@@ -170,7 +172,7 @@ fn a_run_is_told_in_numbers() {
     finish(&mut metrics, &sample::run());
     let told = |part: &str| samples(&metrics, part);
     insta::assert_debug_snapshot!([
-        told("canary_check_runs_total{canary"),
+        told("canary_check_runs_total"),
         told("canary_check_status"),
         told("canary_check_up"),
         told("canary_check_consecutive"),
@@ -182,72 +184,13 @@ fn a_run_is_told_in_numbers() {
         told("canary_connections"),
         told("canary_network_io"),
         told("utilization"),
-        told("denials_total{canary_quota_name=\"sockets\""),
+        told("denials_total"),
         told("canary_plugin_cpu"),
         told("run_duration_seconds_count"),
         told("phase_duration_seconds_count"),
         told("http_client_request_duration_seconds_count"),
         told("dns_lookup_duration_seconds_count"),
     ]);
-}
-
-#[test]
-fn both_ways_name_a_metric_the_same() {
-    // As seen behind vmagent and in victoria-metrics.
-    let mut metrics = metrics();
-    finish(&mut metrics, &sample::run());
-    metrics.delivery(&report());
-    metrics.process(&ProcessReading::take(Instant::now()).unwrap());
-    let text = text(&metrics);
-    for name in [
-        "canary_check_runs_total",
-        "canary_plugin_cpu_time_seconds_total",
-        "canary_network_io_bytes_total",
-        "canary_check_run_active",
-        "canary_check_run_duration_seconds_bucket",
-        "canary_plugin_memory_peak_bytes_bucket",
-        "canary_quota_utilization_ratio",
-        "canary_check_up",
-        "canary_check_last_run_timestamp_seconds",
-        "canary_check_interval_seconds",
-        "canary_tls_certificate_not_after_timestamp_seconds",
-        "canary_telemetry_spool_size_bytes",
-        "canary_telemetry_spool_oldest_age_seconds",
-        "canary_telemetry_exports_total",
-        "process_cpu_time_seconds_total",
-        "process_memory_usage_bytes",
-        "process_uptime_seconds",
-        "process_unix_file_descriptor_count",
-        "http_client_request_duration_seconds_bucket",
-    ] {
-        assert!(
-            text.lines().any(|line| line.starts_with(&format!("{name}{{"))),
-            "{name}"
-        );
-    }
-}
-
-#[test]
-fn each_family_has_one_head_and_its_samples_below_it() {
-    let mut metrics = metrics();
-    finish(&mut metrics, &sample::run());
-    for format in [Format::Prometheus, Format::OpenMetrics] {
-        let text = metrics.exposition(format, &resource());
-        let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
-        let unlike: BTreeSet<&str> = heads.iter().copied().collect();
-        assert_eq!(heads.len(), unlike.len());
-    }
-}
-
-#[test]
-fn openmetrics_names_families_without_total_and_ends_with_a_mark() {
-    let mut metrics = metrics();
-    finish(&mut metrics, &sample::run());
-    let text = metrics.exposition(Format::OpenMetrics, &resource());
-    assert!(text.contains("# TYPE canary_check_runs counter\n"));
-    assert!(text.contains("# UNIT canary_check_run_duration_seconds seconds\n"));
-    assert!(text.contains("# TYPE target info\n"));
-    assert!(text.ends_with("# EOF\n"));
 }
 
 #[test]
@@ -307,165 +250,6 @@ fn what_the_last_run_did_not_measure_is_gone() {
         },
     );
     assert_eq!(samples(&metrics, "canary_check_measurement").len(), 0);
-}
-
-#[test]
-fn names_that_a_plugin_makes_up_are_capped_and_counted() {
-    let mut metrics = metrics_with(Settings {
-        max_series_per_check: 10,
-        ..settings()
-    });
-    for number in 0..50 {
-        let mut verdict = sample::verdict(VerdictStatus::Pass);
-        verdict.measurements = vec![measurement(&format!("m{number}")); 1];
-        verdict.assertions = vec![Assertion {
-            name: format!("a{number}"),
-            status: VerdictStatus::Pass,
-            message: String::new(),
-        }];
-        let outcome = Outcome::Completed(verdict);
-        finish(
-            &mut metrics,
-            &Run {
-                outcome,
-                ..sample::run()
-            },
-        );
-    }
-    let assertions = samples(&metrics, "canary_check_assertions_total");
-    assert!(assertions.len() <= 11, "{assertions:?}");
-    assert!(
-        assertions
-            .iter()
-            .any(|line| line.contains("otel_metric_overflow=\"true\"")),
-        "{assertions:?}"
-    );
-    let overflow = samples(&metrics, "canary_telemetry_series_overflow_total");
-    assert!(!overflow[0].ends_with(" 0"), "{overflow:?}");
-}
-
-fn measurement(name: &str) -> Measurement {
-    Measurement {
-        name: name.to_owned(),
-        value: 1.0,
-        unit: "s".to_owned(),
-        attributes: Vec::new(),
-    }
-}
-
-#[test]
-fn what_a_plugin_says_is_cut_and_escaped() {
-    let mut verdict = sample::verdict(VerdictStatus::Pass);
-    let mut hostile = measurement(&"\"\n\\é".repeat(100));
-    hostile.value = f64::NAN;
-    hostile.attributes = (0..20)
-        .map(|number| (format!("1 k{number}"), "v\n".repeat(200)))
-        .collect();
-    hostile
-        .attributes
-        .push(("canary.check.name".to_owned(), "another".to_owned()));
-    verdict.measurements = vec![hostile];
-    let mut metrics = metrics();
-    let outcome = Outcome::Completed(verdict);
-    finish(
-        &mut metrics,
-        &Run {
-            outcome,
-            ..sample::run()
-        },
-    );
-    let [line] = &samples(&metrics, "canary_check_measurement")[..] else {
-        panic!("not one line")
-    };
-    assert!(line.ends_with("} NaN") && line.len() < 3_000, "{line}");
-    assert!(
-        !line.contains("another") && line.contains("key_1_k7") && !line.contains("key_1_k8"),
-        "{line}"
-    );
-}
-
-#[test]
-fn a_label_cannot_take_the_place_of_the_checks_name() {
-    let mut check = Check::clone(&sample::check());
-    check
-        .labels
-        .insert("canary.check.name".to_owned(), "another".to_owned());
-    check
-        .labels
-        .insert("service.name".to_owned(), "another".to_owned());
-    let mut metrics = Metrics::new(&settings(), sample::noon());
-    metrics.keep(&[Arc::new(check)], sample::noon());
-    assert!(!text(&metrics).contains("another"));
-}
-
-#[test]
-fn the_run_duration_has_the_trace_of_a_run_as_exemplar_where_the_format_has_room() {
-    let mut metrics = metrics();
-    finish(&mut metrics, &sample::run());
-    let trace = "01".repeat(16);
-    assert!(!text(&metrics).contains(&trace));
-    let open = metrics.exposition(Format::OpenMetrics, &resource());
-    let line = open.lines().find(|line| line.contains(&trace)).unwrap();
-    assert!(
-        line.starts_with("canary_check_run_duration_seconds_bucket") && line.contains("le=\"0.1\"} 1 # {"),
-        "{line}"
-    );
-    let duration = requests(&metrics)
-        .into_iter()
-        .find(|metric| metric.name == "canary.check.run.duration");
-    let Some(metric::Data::Histogram(histogram)) = duration.unwrap().data else {
-        panic!("no histogram")
-    };
-    let [found] = &histogram.data_points[0].exemplars[..] else {
-        panic!("{histogram:?}")
-    };
-    assert_eq!(found.trace_id, [1; 16]);
-    assert_eq!(found.value, Some(exemplar::Value::AsDouble(0.1)));
-}
-
-#[test]
-fn a_run_that_is_not_sampled_is_no_exemplar_nor_is_any_when_they_are_off() {
-    let mut run = sample::run();
-    run.trace.sampled = false;
-    let mut metrics = metrics();
-    finish(&mut metrics, &run);
-    let off = Settings {
-        exemplars: false,
-        ..settings()
-    };
-    let mut without = metrics_with(off);
-    finish(&mut without, &sample::run());
-    for metrics in [metrics, without] {
-        assert!(
-            !metrics
-                .exposition(Format::OpenMetrics, &resource())
-                .contains("trace_id")
-        );
-    }
-}
-
-#[test]
-fn a_large_suite_leaves_in_requests_of_a_bounded_size() {
-    let check = |number: usize| {
-        let mut check = Check::clone(&sample::check());
-        check.id = CheckId::new(&format!("check {number}"));
-        Arc::new(check)
-    };
-    let checks: Vec<Arc<Check>> = (0..1_000).map(check).collect();
-    let mut metrics = Metrics::new(&settings(), sample::noon());
-    metrics.keep(&checks, sample::noon());
-    for check in &checks {
-        let run = Run {
-            check: Arc::clone(check),
-            ..sample::run()
-        };
-        finish(&mut metrics, &run);
-    }
-    let requests = metrics.requests(&resource(), &InstrumentationScope::default(), sample::noon());
-    assert!(requests.len() > 5);
-    for request in &requests {
-        assert!(request.encoded_len() < 3 << 20, "{} bytes", request.encoded_len());
-    }
 }
 
 #[test]
