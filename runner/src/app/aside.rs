@@ -46,6 +46,7 @@ impl Aside {
         let view = HostView {
             ledger: host.sandbox.ledger().clone(),
             audit: host.audit()?,
+            reserve: host.reserve.clone(),
         };
         let instance = format!("{:032x}", fastrand::u128(..));
         let resource = resource(settings, &Process::current(instance));

@@ -44,7 +44,9 @@ pub use notice::Notice;
 pub use report::{DeliveryReport, DropReason, SignalReport};
 
 use super::settings::{Exporter, Signal, SpoolSettings};
+use crate::ledger::audit::Reserve;
 use console::Console;
+use disk::Disk;
 use envelope::Envelope;
 use lane::{Lane, Shared};
 use notice::Notices;
@@ -67,6 +69,8 @@ pub struct DeliverySettings {
     pub spool: Option<SpoolSettings>,
     /// Where [`Exporter::Console`] writes its lines.
     pub console: Box<dyn Write + Send>,
+    /// Where connections and files that stay open are counted.
+    pub reserve: Reserve,
     /// Takes what an operator should hear. What finds the channel full is not said.
     pub notices: mpsc::Sender<Notice>,
 }
@@ -94,7 +98,12 @@ impl Delivery {
         let outlets: BTreeMap<Signal, Outlet> = settings
             .exporters
             .into_iter()
-            .filter_map(|(signal, exporter)| Some((signal, outlet(signal, exporter, &console)?)))
+            .filter_map(|(signal, exporter)| {
+                Some((
+                    signal,
+                    outlet(signal, exporter, &console, settings.reserve.clone())?,
+                ))
+            })
             .collect();
         let queues = outlets.iter().map(|(signal, outlet)| {
             let is_kept = matches!(outlet, Outlet::Collector(_));
@@ -105,7 +114,11 @@ impl Delivery {
             .any(|outlet| matches!(outlet, Outlet::Collector(_)));
         let store = Store::open(
             queues,
-            settings.spool.filter(|_| has_collector),
+            Disk::new(
+                settings.spool.filter(|_| has_collector),
+                settings.reserve.clone(),
+                notices.clone(),
+            ),
             Envelope::new(&settings.resource, &settings.scope),
             settings.batch_delay,
             &notices,
@@ -164,10 +177,14 @@ impl Drop for Delivery {
     }
 }
 
-fn outlet(signal: Signal, exporter: Exporter, console: &Console) -> Option<Outlet> {
+fn outlet(signal: Signal, exporter: Exporter, console: &Console, reserve: Reserve) -> Option<Outlet> {
     match exporter {
         Exporter::None => None,
         Exporter::Console => Some(Outlet::Console(signal, console.clone())),
-        Exporter::Otlp(destination) => Some(Outlet::Collector(Box::new(Transport::new(signal, destination)))),
+        Exporter::Otlp(destination) => Some(Outlet::Collector(Box::new(Transport::new(
+            signal,
+            destination,
+            reserve,
+        )))),
     }
 }

@@ -13,7 +13,7 @@ pub use super::metrics::Format;
 use super::metrics::{HostReading, Metrics, ProcessReading};
 use super::settings::Settings;
 use crate::ledger::Ledger;
-use crate::ledger::audit::Audit;
+use crate::ledger::audit::{Audit, Reserve};
 
 /// What telemetry reads of the host whenever it tells of it.
 pub struct HostView {
@@ -21,6 +21,8 @@ pub struct HostView {
     pub ledger: Arc<Ledger>,
     /// Tells when there is one that nobody owns.
     pub audit: Audit,
+    /// Where the descriptors of telemetry itself are counted.
+    pub reserve: Reserve,
 }
 
 /// The metrics, with what they are told of.
@@ -73,7 +75,7 @@ impl Book {
     }
 
     fn read_host(&self) -> MutexGuard<'_, Metrics> {
-        let HostView { ledger, audit } = &self.host;
+        let HostView { ledger, audit, .. } = &self.host;
         let mut metrics = self.metrics();
         let mut active = std::collections::BTreeMap::new();
         for lease in ledger.live() {

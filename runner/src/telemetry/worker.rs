@@ -63,6 +63,7 @@ pub fn start(
         batch_delay: settings.schedule_delay,
         spool: settings.spool.clone(),
         console,
+        reserve: host.reserve.clone(),
         notices,
     };
     let book = Arc::new(Book::new(settings, resource, scope, host));

@@ -54,7 +54,8 @@ impl Batch {
         envelope: &Envelope,
         disk: &mut Disk,
     ) -> Self {
-        let segment = disk.attempt(|spool| Segment::create(&spool.segment(signal, stamp), envelope));
+        let segment =
+            disk.attempt(|spool| Segment::create(&spool.segment(signal, stamp), envelope, spool.hold()));
         Self {
             stamp,
             close_at: Instant::now() + delay,

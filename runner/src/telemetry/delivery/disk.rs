@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::notice::{Notice, Notices};
 use super::spool::Spool;
+use crate::ledger::audit::Reserve;
 use crate::telemetry::settings::SpoolSettings;
 
 /// How often a folder that could not be opened is tried again, and how long the disk must have done well after a
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Disk {
     settings: Option<SpoolSettings>,
+    reserve: Reserve,
     spool: Option<Spool>,
     trouble: Option<Trouble>,
     failures: u64,
@@ -30,9 +32,10 @@ struct Trouble {
 
 impl Disk {
     /// A disk that is opened by [`Disk::open`].
-    pub(super) fn new(settings: Option<SpoolSettings>, notices: Notices) -> Self {
+    pub(super) fn new(settings: Option<SpoolSettings>, reserve: Reserve, notices: Notices) -> Self {
         Self {
             settings,
+            reserve,
             spool: None,
             trouble: None,
             failures: 0,
@@ -42,7 +45,7 @@ impl Disk {
 
     /// No disk at all.
     pub(super) fn none(notices: Notices) -> Self {
-        Self::new(None, notices)
+        Self::new(None, Reserve::default(), notices)
     }
 
     /// Opens the folder, unless it is open or was tried a moment ago; true when it is open since now.
@@ -54,7 +57,7 @@ impl Disk {
         if self.trouble.as_ref().is_some_and(waits) {
             return false;
         }
-        match Spool::open(&settings.folder) {
+        match Spool::open(&settings.folder, &self.reserve) {
             Ok(spool) => self.spool = Some(spool),
             Err(error) => self.fail(error),
         }

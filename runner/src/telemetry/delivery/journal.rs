@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::envelope::Envelope;
+use crate::ledger::audit::Held;
 
 /// Bytes before the payload of a record: its length and its CRC-32, both little-endian.
 const HEADER: usize = 8;
@@ -21,6 +22,7 @@ const MAX_SEGMENT: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Segment {
     file: File,
+    _held: Held,
     /// Kept for its capacity.
     record: Vec<u8>,
 }
@@ -30,11 +32,12 @@ impl Segment {
     ///
     /// # Errors
     /// The file cannot be made or written.
-    pub(super) fn create(path: &Path, envelope: &Envelope) -> io::Result<Self> {
+    pub(super) fn create(path: &Path, envelope: &Envelope, held: Held) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(path)?;
         let mut segment = Self {
             file,
+            _held: held,
             record: Vec::new(),
         };
         push_record(&mut segment.record, &envelope.resource)?;
@@ -111,6 +114,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::ledger::audit::Reserve;
 
     fn envelope() -> Envelope {
         Envelope {
@@ -121,7 +125,7 @@ mod tests {
 
     fn segment_of(folder: &Path, frames: &[&[u8]]) -> std::path::PathBuf {
         let path = folder.join("segment");
-        let mut segment = Segment::create(&path, &envelope()).unwrap();
+        let mut segment = Segment::create(&path, &envelope(), Reserve::default().hold()).unwrap();
         for frame in frames {
             segment.append(frame).unwrap();
         }

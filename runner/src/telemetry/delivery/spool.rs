@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use super::stamp::Stamp;
+use crate::ledger::audit::{Held, Reserve};
 use crate::telemetry::settings::Signal;
 use dead::DeadLetters;
 
@@ -33,7 +34,8 @@ pub(super) struct Spool {
     folder: PathBuf,
     dead: DeadLetters,
     /// Two runners that took each other's files for leftovers would send and remove them twice.
-    _lock: File,
+    _lock: (File, Held),
+    reserve: Reserve,
 }
 
 /// What an earlier process left.
@@ -50,14 +52,20 @@ impl Spool {
     ///
     /// # Errors
     /// A folder cannot be made or read, or another process has the lock.
-    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, reserve: &Reserve) -> io::Result<Self> {
         make_folders(folder)?;
         let lock = lock(&folder.join("lock"))?;
         Ok(Self {
             folder: folder.to_owned(),
             dead: DeadLetters::open(dead_folder(folder))?,
-            _lock: lock,
+            _lock: (lock, reserve.hold()),
+            reserve: reserve.clone(),
         })
+    }
+
+    /// Notes a file of the journal that is about to be opened, and stays open.
+    pub(super) fn hold(&self) -> Held {
+        self.reserve.hold()
     }
 
     /// What is there of a signal, oldest first, the journal of a request right after it. Removes what was never

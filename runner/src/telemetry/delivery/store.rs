@@ -11,7 +11,6 @@ use super::queue::{Next, Queue};
 use super::report::{DeliveryReport, DropReason};
 use super::stamp::Stamp;
 use crate::telemetry::settings::Signal;
-use crate::telemetry::settings::SpoolSettings;
 
 /// The queues of the signals that are exported.
 #[derive(Debug)]
@@ -28,14 +27,14 @@ impl Store {
     /// A store of these queues that takes over what an earlier process left in the spool.
     pub(super) fn open(
         queues: impl Iterator<Item = Queue>,
-        spool: Option<SpoolSettings>,
+        disk: Disk,
         envelope: Envelope,
         delay: Duration,
         notices: &Notices,
     ) -> Self {
         let mut store = Self {
             queues: queues.map(|queue| (queue.signal(), queue)).collect(),
-            disk: Disk::new(spool, notices.clone()),
+            disk,
             nowhere: Disk::none(notices.clone()),
             envelope,
             delay,

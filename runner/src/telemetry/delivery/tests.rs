@@ -41,6 +41,7 @@ fn destination(collector: &Collector) -> Destination {
 fn start(exporters: BTreeMap<Signal, Exporter>, folder: Option<&Path>) -> Fixture {
     let (sender, notices) = mpsc::channel(64);
     let delivery = Delivery::start(DeliverySettings {
+        reserve: Reserve::default(),
         exporters,
         resource: Resource::default(),
         scope: InstrumentationScope::default(),
@@ -370,6 +371,7 @@ async fn the_console_has_a_line_of_json_for_each_request_and_none_goes_nowhere()
     let page = Page::default();
     let (sender, _notices) = mpsc::channel(1);
     let delivery = Delivery::start(DeliverySettings {
+        reserve: Reserve::default(),
         exporters: BTreeMap::from([
             (Signal::Traces, Exporter::Console),
             (Signal::Logs, Exporter::None),

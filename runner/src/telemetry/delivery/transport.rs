@@ -19,6 +19,7 @@ use hyper::body::Bytes;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Cause, Failure};
+use crate::ledger::audit::Reserve;
 use crate::telemetry::settings::{Compression, Destination, Protocol, Signal};
 use link::{Link, Reply};
 
@@ -32,14 +33,16 @@ type Wire = Request<Full<Bytes>>;
 pub(super) struct Transport {
     signal: Signal,
     destination: Destination,
+    reserve: Reserve,
     link: Option<Link>,
 }
 
 impl Transport {
-    pub(super) fn new(signal: Signal, destination: Destination) -> Self {
+    pub(super) fn new(signal: Signal, destination: Destination, reserve: Reserve) -> Self {
         Self {
             signal,
             destination,
+            reserve,
             link: None,
         }
     }
@@ -73,7 +76,7 @@ impl Transport {
                 Err(_) => link.close().await,
             }
         }
-        let mut link = connect::open(&self.destination, deadline).await?;
+        let mut link = connect::open(&self.destination, &self.reserve, deadline).await?;
         let reply = link.ask(wire.clone(), deadline).await?;
         Ok(self.keep(link, reply))
     }

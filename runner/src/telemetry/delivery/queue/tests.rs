@@ -6,7 +6,9 @@ use tokio::sync::mpsc;
 use tokio::time::advance;
 
 use super::*;
+use crate::ledger::audit::Reserve;
 use crate::telemetry::delivery::answer::{Answer, Cause};
+use crate::telemetry::delivery::disk::Disk;
 use crate::telemetry::delivery::store::Store;
 use crate::telemetry::settings::SpoolSettings;
 
@@ -34,7 +36,13 @@ impl Fixture {
             max_bytes,
             max_age: Duration::from_secs(3600),
         });
-        let store = Store::open(queues.into_iter(), spool, envelope(), DELAY, &notices);
+        let store = Store::open(
+            queues.into_iter(),
+            Disk::new(spool, Reserve::default(), notices.clone()),
+            envelope(),
+            DELAY,
+            &notices,
+        );
         Self { store, told }
     }
 

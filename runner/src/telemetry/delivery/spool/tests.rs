@@ -2,6 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
+use crate::ledger::audit::Reserve;
 
 fn stamp(second: u64) -> Stamp {
     Stamp::after(None, UNIX_EPOCH + Duration::from_secs(second))
@@ -15,7 +16,7 @@ fn mode(path: &Path) -> u32 {
 fn a_request_is_there_whole_for_its_owner_only_and_leaves_no_temporary_file() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("spool");
-    let spool = Spool::open(&folder).unwrap();
+    let spool = Spool::open(&folder, &Reserve::default()).unwrap();
     spool.keep(Signal::Traces, stamp(1), b"request").unwrap();
 
     let path = folder.join("traces/00000000000001000000.request");
@@ -29,7 +30,7 @@ fn a_request_is_there_whole_for_its_owner_only_and_leaves_no_temporary_file() {
 #[test]
 fn leftovers_come_oldest_first_without_what_was_never_finished_and_what_is_not_ours() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path()).unwrap();
+    let spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
     let logs = folder.path().join("logs");
     for second in [3, 1, 2] {
         spool.keep(Signal::Logs, stamp(second), b"12345").unwrap();
@@ -56,18 +57,18 @@ fn leftovers_come_oldest_first_without_what_was_never_finished_and_what_is_not_o
 #[test]
 fn a_folder_has_one_runner_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Spool::open(folder.path()).unwrap();
-    let error = Spool::open(folder.path()).unwrap_err();
+    let first = Spool::open(folder.path(), &Reserve::default()).unwrap();
+    let error = Spool::open(folder.path(), &Reserve::default()).unwrap_err();
     assert_eq!(error.to_string(), "another process uses this folder");
     drop(first);
-    Spool::open(folder.path()).unwrap();
+    Spool::open(folder.path(), &Reserve::default()).unwrap();
 }
 
 #[test]
 fn a_folder_that_was_cleared_away_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("spool");
-    let spool = Spool::open(&folder).unwrap();
+    let spool = Spool::open(&folder, &Reserve::default()).unwrap();
     fs::remove_dir_all(&folder).unwrap();
     spool.keep(Signal::Metrics, stamp(1), b"request").unwrap();
     assert_eq!(
@@ -79,7 +80,7 @@ fn a_folder_that_was_cleared_away_is_made_again() {
 #[test]
 fn a_request_whose_file_is_gone_is_lost_and_no_error_of_the_disk() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path()).unwrap();
+    let spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
     assert_eq!(spool.read(Signal::Logs, stamp(1)).unwrap(), None);
     spool.remove_request(Signal::Logs, stamp(1)).unwrap();
 }
@@ -87,7 +88,7 @@ fn a_request_whose_file_is_gone_is_lost_and_no_error_of_the_disk() {
 #[test]
 fn a_failed_write_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path()).unwrap();
+    let spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
     // A folder under the file's name: the rename fails after the write.
     fs::create_dir(spool.request(Signal::Logs, stamp(1))).unwrap();
     spool.keep(Signal::Logs, stamp(1), b"request").unwrap_err();

@@ -11,6 +11,7 @@ use url::Host;
 
 use super::link::{Link, Stream, failure, within};
 use super::tls;
+use crate::ledger::audit::Reserve;
 use crate::telemetry::delivery::answer::{Cause, Failure};
 use crate::telemetry::settings::{Destination, Protocol};
 
@@ -20,7 +21,12 @@ const MAX_ADDRESSES: usize = 4;
 /// Opens a connection by `deadline`, with the TLS files as they are now.
 ///
 /// Cancellation: closes it. A lookup of a name that the system does not answer goes on for a while, without effect.
-pub(super) async fn open(destination: &Destination, deadline: Instant) -> Result<Link, Failure> {
+pub(super) async fn open(
+    destination: &Destination,
+    reserve: &Reserve,
+    deadline: Instant,
+) -> Result<Link, Failure> {
+    let held = reserve.hold();
     let stream = stream(destination, deadline).await?;
     let handshake = async {
         match destination.protocol {
@@ -28,9 +34,8 @@ pub(super) async fn open(destination: &Destination, deadline: Instant) -> Result
             Protocol::Grpc => Link::over_http2(stream).await,
         }
     };
-    within(deadline, "no HTTP handshake", handshake)
-        .await?
-        .map_err(failure)
+    let link = within(deadline, "no HTTP handshake", handshake).await?;
+    Ok(link.map_err(failure)?.holding(held))
 }
 
 async fn stream(destination: &Destination, deadline: Instant) -> Result<Box<dyn Stream>, Failure> {

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::Wire;
+use crate::ledger::audit::Held;
 use crate::telemetry::delivery::answer::{Cause, Failure};
 
 /// Bytes of an answer's body that are read.
@@ -30,6 +31,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub(super) struct Link {
     sender: Sender,
     drivers: Drivers,
+    /// Of the runner's own descriptors; outlives the connection.
+    held: Option<Held>,
 }
 
 #[derive(Debug)]
@@ -50,6 +53,14 @@ pub(super) struct Reply {
 }
 
 impl Link {
+    /// The same, counted among the runner's own descriptors.
+    pub(super) fn holding(self, held: Held) -> Self {
+        Self {
+            held: Some(held),
+            ..self
+        }
+    }
+
     pub(super) async fn over_http1(stream: Box<dyn Stream>) -> hyper::Result<Self> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(usize::try_from(MAX_HEAD).unwrap_or(usize::MAX));
@@ -62,6 +73,7 @@ impl Link {
         Ok(Self {
             sender: Sender::Http1(sender),
             drivers,
+            held: None,
         })
     }
 
@@ -79,6 +91,7 @@ impl Link {
         Ok(Self {
             sender: Sender::Http2(sender),
             drivers,
+            held: None,
         })
     }
 
@@ -117,7 +130,11 @@ impl Link {
 
     /// Closes the connection, and returns when its descriptor is.
     pub(super) async fn close(self) {
-        let Self { sender, drivers } = self;
+        let Self {
+            sender,
+            drivers,
+            held: _held,
+        } = self;
         drop(sender);
         drivers.end().await;
     }
