@@ -5,7 +5,7 @@
 //! (not the machine: that would cost an fsync a run). What a kill cut off in the middle shows by its length or its
 //! sum, and ends the reading.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -42,7 +42,11 @@ impl Segment {
         };
         push_record(&mut segment.record, &envelope.resource)?;
         push_record(&mut segment.record, &envelope.scope)?;
-        segment.file.write_all(&segment.record)?;
+        if let Err(error) = segment.file.write_all(&segment.record) {
+            // A full disk makes empty files all the same. The error that counts is the first one.
+            drop(fs::remove_file(path));
+            return Err(error);
+        }
         Ok(segment)
     }
 
@@ -111,8 +115,6 @@ fn sum(payload: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::ledger::audit::Reserve;
 

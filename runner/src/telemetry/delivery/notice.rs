@@ -34,7 +34,7 @@ pub enum Notice {
         waiting: usize,
     },
     /// The collector refused a request for good.
-    #[error("the collector refuses {}: {message}; such requests are kept as dead letters", .signal.word())]
+    #[error("the collector refuses requests of {}, which are not sent again: {message}", .signal.word())]
     Refused {
         /// Whose request it was.
         signal: Signal,

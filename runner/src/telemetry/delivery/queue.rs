@@ -215,6 +215,9 @@ impl Queue {
     /// Moves to disk whatever is in memory, oldest first, as far as the disk takes it.
     pub(super) fn spill(&mut self, disk: &mut Disk) {
         let signal = self.signal;
+        if self.memory_bytes == 0 {
+            return;
+        }
         for (stamp, waiting) in &mut self.waiting {
             let Place::Memory { request, journaled } = &waiting.place else {
                 continue;

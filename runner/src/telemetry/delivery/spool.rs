@@ -23,7 +23,6 @@ use crate::ledger::audit::{Held, Reserve};
 use crate::telemetry::settings::Signal;
 use dead::DeadLetters;
 
-const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
 const REQUEST: &str = "request";
 const SEGMENT: &str = "segment";
 const TEMPORARY: &str = "tmp";
@@ -167,7 +166,7 @@ fn dead_folder(folder: &Path) -> PathBuf {
 
 fn make_folders(folder: &Path) -> io::Result<()> {
     let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
-    SIGNALS
+    Signal::ALL
         .iter()
         .try_for_each(|signal| make(&folder.join(signal.word())))?;
     make(&dead_folder(folder))

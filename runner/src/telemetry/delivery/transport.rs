@@ -92,13 +92,9 @@ impl Transport {
             Protocol::HttpProtobuf => http1::wire(&self.destination, request),
             Protocol::Grpc => grpc::wire(&self.destination, self.signal, request),
         };
-        let mut wire = wire.map_err(|error| {
-            let url = &self.destination.url;
-            Failure::new(
-                Cause::Settings,
-                format!("cannot make a request for `{url}`: {error}"),
-            )
-        })?;
+        // The URL itself may have a token in its query.
+        let failure = |error| Failure::new(Cause::Settings, format!("cannot make a request: {error}"));
+        let mut wire = wire.map_err(failure)?;
         let headers = wire.headers_mut();
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         put_headers(headers, &self.destination);

@@ -40,7 +40,7 @@ pub(super) async fn open(
 
 async fn stream(destination: &Destination, deadline: Instant) -> Result<Box<dyn Stream>, Failure> {
     let url = &destination.url;
-    let no_host = || Failure::new(Cause::Settings, format!("`{url}` has no host"));
+    let no_host = || Failure::new(Cause::Settings, "the endpoint has no host or port");
     let host = url.host().ok_or_else(no_host)?;
     let port = url.port_or_known_default().ok_or_else(no_host)?;
     if url.scheme() != "https" {

@@ -1,0 +1,158 @@
+//! What is kept when there is no room, and what becomes of the rest.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_of_all_signals_makes_room_in_a_full_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = Fixture::bounded(Some(folder.path()), 100);
+    for signal in [Signal::Traces, Signal::Metrics] {
+        fixture.store.push(signal, vec![b'0'; 30]);
+        fixture.answer(signal, away());
+    }
+    for _ in 0..2 {
+        fixture.store.push(Signal::Metrics, vec![b'1'; 30]);
+    }
+    let (traces, metrics) = (fixture.of(Signal::Traces), fixture.of(Signal::Metrics));
+    assert_eq!(traces.dropped, BTreeMap::from([(DropReason::SpoolFull, 1)]));
+    assert_eq!((traces.waiting, traces.spool_bytes), (0, 0));
+    assert_eq!((metrics.waiting, metrics.spool_bytes), (3, 90));
+    assert!(files(&folder.path().join("traces")).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_its_way_is_not_dropped_to_make_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = Fixture::bounded(Some(folder.path()), 50);
+    fixture.store.push(Signal::Metrics, vec![b'0'; 30]);
+    fixture.answer(Signal::Metrics, away());
+    let (stamp, _) = fixture.send(Signal::Metrics).unwrap();
+    fixture.store.push(Signal::Metrics, vec![b'1'; 30]);
+    fixture.store.conclude(Signal::Metrics, stamp, Answer::accepted());
+    let report = fixture.of(Signal::Metrics);
+    assert_eq!(report.exports["success"], 1);
+    assert_eq!(report.dropped[&DropReason::SpoolFull], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waited_too_long_is_dropped_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("metrics");
+    fs::create_dir_all(&metrics).unwrap();
+    fs::write(metrics.join("00000000000001000000.request"), b"of 1970").unwrap();
+    let mut fixture = Fixture::new(Some(folder.path()));
+    assert_eq!(fixture.of(Signal::Metrics).dropped[&DropReason::Expired], 1);
+    assert!(fixture.send(Signal::Metrics).is_none());
+    assert!(files(&metrics).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_spool_memory_is_bounded_and_the_oldest_goes() {
+    let mut fixture = Fixture::new(None);
+    fixture.store.push(Signal::Metrics, b"oldest".to_vec());
+    fixture.answer(Signal::Metrics, away());
+    for _ in 0..16 {
+        fixture.store.push(Signal::Metrics, vec![0; MIB]);
+    }
+    let report = fixture.of(Signal::Metrics);
+    assert_eq!((report.waiting, report.memory_bytes), (16, MAX_MEMORY));
+    assert_eq!(report.dropped, BTreeMap::from([(DropReason::MemoryFull, 1)]));
+    assert_eq!(fixture.of(Signal::Traces).dropped.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_is_slow_fills_the_disk_and_not_the_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = Fixture::new(Some(folder.path()));
+    fixture.store.push(Signal::Metrics, b"on its way".to_vec());
+    let (stamp, _) = fixture.send(Signal::Metrics).unwrap();
+    for _ in 0..20 {
+        fixture.store.push(Signal::Metrics, vec![0; MIB]);
+    }
+    assert!(fixture.of(Signal::Metrics).memory_bytes <= MAX_PENDING);
+    fixture.store.conclude(Signal::Metrics, stamp, Answer::accepted());
+    assert_eq!(fixture.drain(Signal::Metrics).len(), 20);
+    assert!(fixture.of(Signal::Metrics).dropped.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spool_that_cannot_be_used_is_told_once_and_again_when_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("spool");
+    fs::write(&spool, b"a file in its place").unwrap();
+    let mut fixture = Fixture::new(Some(&spool));
+    fixture.store.push(Signal::Metrics, b"1".to_vec());
+    fixture.answer(Signal::Metrics, away());
+    for _ in 0..5 {
+        advance(Duration::from_secs(11)).await;
+        fixture.store.push(Signal::Metrics, b"2".to_vec());
+    }
+    let notices = fixture.notices();
+    let failures = notices.iter().filter(|notice| notice.contains("cannot be used"));
+    assert_eq!(failures.count(), 1, "{notices:?}");
+    let report = fixture.store.report();
+    assert!(report.disk_failures >= 5 && !report.spool_is_well);
+    assert_eq!(fixture.of(Signal::Metrics).waiting, 6);
+
+    fs::remove_file(&spool).unwrap();
+    advance(Duration::from_secs(11)).await;
+    fixture.store.push(Signal::Metrics, b"3".to_vec());
+    assert_eq!(
+        fixture.notices(),
+        [format!("spool folder `{}` can be used again", spool.display())]
+    );
+    assert_eq!(count(&spool.join("metrics"), "request"), 7);
+    assert!(fixture.store.report().spool_is_well);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_under_way_costs_nothing_while_memory_has_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let traces = folder.path().join("traces");
+    let mut fixture = Fixture::new(Some(folder.path()));
+    fs::remove_dir_all(&traces).unwrap();
+    fs::write(&traces, b"a file in its place").unwrap();
+    fixture.store.append(Signal::Traces, b"one");
+    fixture.store.close_batches();
+    fixture.answer(Signal::Traces, away());
+    fixture.store.append(Signal::Traces, b"two");
+    fixture.store.close_batches();
+    assert_eq!(fixture.of(Signal::Traces).waiting, 2);
+    assert_eq!(fixture.drain(Signal::Traces), [request(b"one"), request(b"two")]);
+    assert!(fixture.store.report().disk_failures > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_gone_is_counted_and_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("metrics");
+    let mut fixture = Fixture::new(Some(folder.path()));
+    for request in [b"1", b"2"] {
+        fixture.store.push(Signal::Metrics, request.to_vec());
+    }
+    fixture.answer(Signal::Metrics, away());
+    fs::remove_file(metrics.join(&files(&metrics)[0])).unwrap();
+    assert_eq!(fixture.drain(Signal::Metrics), [b"2"]);
+    assert_eq!(
+        fixture.of(Signal::Metrics).dropped,
+        BTreeMap::from([(DropReason::DiskError, 1)])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_everything_is_on_disk_or_counted_as_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = Fixture::new(Some(folder.path()));
+    fixture.store.append(Signal::Traces, b"open");
+    fixture.store.push(Signal::Metrics, b"waiting".to_vec());
+    fixture.store.end();
+    assert_eq!(count(&folder.path().join("traces"), "request"), 1);
+    assert_eq!(count(&folder.path().join("traces"), "segment"), 0);
+    assert_eq!(count(&folder.path().join("metrics"), "request"), 1);
+    assert!(fixture.of(Signal::Metrics).dropped.is_empty());
+
+    let mut fixture = Fixture::new(None);
+    fixture.store.append(Signal::Traces, b"open");
+    fixture.store.end();
+    assert_eq!(fixture.of(Signal::Traces).dropped[&DropReason::Shutdown], 1);
+}
