@@ -47,9 +47,14 @@ impl Attributes {
         std::mem::take(&mut self.0)
     }
 
+    /// A name may be there once (OTLP, `KeyValue`): what a suite or a plugin adds does not replace what is ours.
     fn add(&mut self, key: impl Into<String>, value: Value) -> &mut Self {
+        let key = key.into();
+        if self.0.iter().any(|known| known.key == key) {
+            return self;
+        }
         self.0.push(KeyValue {
-            key: key.into(),
+            key,
             value: Some(any(value)),
             ..KeyValue::default()
         });

@@ -8,6 +8,7 @@ mod nginx;
 mod plugins;
 mod secrets;
 mod service;
+mod telemetry;
 mod validate;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ mod load;
 mod rounds;
 mod silence;
 mod stage;
+mod telemetry;
 
 use std::time::Duration;
 
@@ -44,6 +45,9 @@ fn main() {
         if is_wanted("load") {
             load::measure().await;
         }
+        if is_wanted("telemetry") {
+            telemetry::measure().await;
+        }
         if is_wanted("silence") {
             silence::measure().await;
         }
@@ -74,7 +78,7 @@ async fn checks(is_wanted: impl Fn(&str) -> bool) {
     );
     for (name, budget) in wanted {
         let check = stage.check(name);
-        let ours = async || stage.run(check).await;
+        let ours = async || drop(stage.run(check).await);
         let (ours, theirs) = match name {
             "http" => in_turns(ours, async || bare.http().await).await,
             "tcp" => in_turns(ours, async || bare.tcp().await).await,

@@ -18,7 +18,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    fn of(mut rounds: Vec<Duration>) -> Self {
+    pub(crate) fn of(mut rounds: Vec<Duration>) -> Self {
         rounds.sort_unstable();
         let middle = rounds.get(rounds.len() / 2).copied();
         Self {

@@ -9,6 +9,8 @@ use canary::app::load::load;
 use canary::app::{Host, Settings};
 use canary::dispatch::Dispatcher;
 use canary::grant::Networks;
+use canary::ledger::Ledger;
+use canary::outcome::Run;
 use canary::plugin::Cache;
 use canary::quota::Quota;
 use canary::suite::{Check, ProcessEnvironment, Suite};
@@ -86,11 +88,17 @@ impl Stage {
         named.expect("the suite has a check of this name")
     }
 
+    /// Who owns which descriptor.
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        self.dispatcher.sandbox().ledger()
+    }
+
     /// One run, from the permit to the outcome.
-    pub(crate) async fn run(&self, check: &Arc<Check>) {
+    pub(crate) async fn run(&self, check: &Arc<Check>) -> Run {
         let permit = self.dispatcher.permit().await.expect("nothing drains");
         let run = self.dispatcher.run(check, permit, Instant::now()).await;
         assert!(run.outcome.is_good(), "{}: {}", check.name, run.outcome.summary());
+        run
     }
 }
 

@@ -17,6 +17,10 @@ use super::*;
 use crate::telemetry::settings::TlsFiles;
 use server::{Server, Tls};
 
+fn transport(destination: Destination) -> Transport {
+    Transport::new(Signal::Traces, destination, Reserve::default())
+}
+
 fn destination(url: &str, protocol: Protocol) -> Destination {
     Destination {
         url: url.parse().unwrap(),
@@ -29,7 +33,7 @@ fn destination(url: &str, protocol: Protocol) -> Destination {
 }
 
 async fn export(destination: Destination, request: &'static [u8]) -> Answer {
-    let mut transport = Transport::new(Signal::Traces, destination);
+    let mut transport = transport(destination);
     transport.export(Bytes::from_static(request)).await
 }
 
@@ -144,10 +148,7 @@ async fn the_status_of_a_call_is_in_its_trailers() {
 #[tokio::test]
 async fn calls_over_grpc_share_a_connection() {
     let server = Server::grpc(0, framed(&[])).await;
-    let mut transport = Transport::new(
-        Signal::Traces,
-        destination(&server.url("http", ""), Protocol::Grpc),
-    );
+    let mut transport = transport(destination(&server.url("http", ""), Protocol::Grpc));
     for _ in 0..3 {
         assert_eq!(
             transport.export(Bytes::from_static(b"x")).await,
@@ -161,7 +162,7 @@ async fn calls_over_grpc_share_a_connection() {
 async fn no_more_of_an_answer_is_read_than_it_may_have() {
     let server = Server::http1(StatusCode::OK, vec![b'x'; 2 * link::MAX_BODY], None).await;
     let to = destination(&server.url("http", "/v1/traces"), Protocol::HttpProtobuf);
-    let mut transport = Transport::new(Signal::Traces, to);
+    let mut transport = transport(to);
     assert_eq!(
         transport.export(Bytes::from_static(b"x")).await,
         Answer::accepted()
@@ -241,7 +242,7 @@ async fn files_are_read_at_each_connect_so_that_a_renewed_one_is_taken() {
     let mut to = destination(&server.url("https", "/v1/traces"), Protocol::HttpProtobuf);
     let path = old.certificate();
     to.tls.ca = Some(path.clone());
-    let mut transport = Transport::new(Signal::Traces, to);
+    let mut transport = transport(to);
     assert_eq!(transport.export(Bytes::from_static(b"x")).await.word(), "tls");
     std::fs::copy(new.certificate(), path).unwrap();
     assert_eq!(
