@@ -23,14 +23,17 @@ async fn the_oldest_of_all_signals_makes_room_in_a_full_spool() {
 #[tokio::test(start_paused = true)]
 async fn what_is_on_its_way_is_not_dropped_to_make_room() {
     let folder = tempfile::tempdir().unwrap();
-    let mut fixture = Fixture::bounded(Some(folder.path()), 50);
+    let mut fixture = Fixture::bounded(Some(folder.path()), 70);
     fixture.store.push(Signal::Metrics, vec![b'0'; 30]);
     fixture.answer(Signal::Metrics, away());
     let (stamp, _) = fixture.send(Signal::Metrics).unwrap();
-    fixture.store.push(Signal::Metrics, vec![b'1'; 30]);
+    for byte in [b'1', b'2'] {
+        fixture.store.push(Signal::Metrics, vec![byte; 30]);
+    }
     fixture.store.conclude(Signal::Metrics, stamp, Answer::accepted());
+    assert_eq!(fixture.drain(Signal::Metrics), [[b'2'; 30]]);
     let report = fixture.of(Signal::Metrics);
-    assert_eq!(report.exports["success"], 1);
+    assert_eq!(report.exports["success"], 2);
     assert_eq!(report.dropped[&DropReason::SpoolFull], 1);
 }
 
