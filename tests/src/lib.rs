@@ -1,7 +1,10 @@
 //! The harness: certificates, peers, guests and programs for the tests of Canary.
 
 pub mod certificate;
+pub mod client;
+pub mod collector;
 pub mod command;
 pub mod harness;
 pub mod nginx;
+pub mod otlp;
 pub mod peer;

@@ -1,0 +1,175 @@
+//! A small HTTP client that blocks, to ask real servers what they got and to send what a test made by hand.
+#![expect(clippy::expect_used, reason = "a client that cannot run must fail its test")]
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper::header::{HOST, HeaderMap};
+use hyper::{Request, Response, StatusCode, Version};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+
+/// A request that takes longer has failed.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Why there is no answer.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers, and the trailers among them.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The first value of a header or trailer, if it is there and readable.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// GET `path` over HTTP/1.1 in plain text.
+///
+/// # Errors
+/// There is no whole answer within [`LIMIT`].
+pub fn get(server: SocketAddr, path: &str) -> Result<Answer, Failure> {
+    let request = Request::get(path).body(Full::default())?;
+    call(server, None, request)
+}
+
+/// Sends a request on a connection of its own, in the version that it says, over TLS to `localhost` where it is
+/// given. Blocks the thread, also where that belongs to a runtime.
+///
+/// # Errors
+/// There is no whole answer within [`LIMIT`].
+pub fn call(
+    server: SocketAddr,
+    tls: Option<ClientConfig>,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, Failure> {
+    let exchange = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let exchange = async { tokio::time::timeout(LIMIT, exchange(server, tls, request)).await? };
+        runtime.block_on(exchange)
+    };
+    // A runtime must not be entered from within another.
+    std::thread::scope(|scope| scope.spawn(exchange).join()).expect("the exchange does not panic")
+}
+
+async fn exchange(
+    server: SocketAddr,
+    tls: Option<ClientConfig>,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, Failure> {
+    let stream = TcpStream::connect(server).await?;
+    let Some(mut tls) = tls else {
+        return converse(stream, server, request).await;
+    };
+    let alpn: &[u8] = if request.version() == Version::HTTP_2 {
+        b"h2"
+    } else {
+        b"http/1.1"
+    };
+    tls.alpn_protocols = vec![alpn.to_vec()];
+    let name = ServerName::try_from("localhost")?;
+    let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await?;
+    converse(stream, server, request).await
+}
+
+async fn converse<S>(
+    stream: S,
+    server: SocketAddr,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Answer, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stream = TokioIo::new(stream);
+    if request.version() == Version::HTTP_2 {
+        let tasks = Arc::default();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(Tasks(Arc::downgrade(&tasks)), stream).await?;
+        return beside(connection, async {
+            read(sender.send_request(request).await?).await
+        })
+        .await;
+    }
+    request.headers_mut().insert(HOST, server.to_string().parse()?);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+    beside(connection, async {
+        read(sender.send_request(request).await?).await
+    })
+    .await
+}
+
+/// Runs the tasks of one HTTP/2 connection, no longer than its exchange.
+#[derive(Clone)]
+struct Tasks(Weak<Mutex<JoinSet<()>>>);
+
+impl<F> hyper::rt::Executor<F> for Tasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        if let Some(tasks) = self.0.upgrade() {
+            tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+        }
+    }
+}
+
+/// Drives `connection` until `answer` is there.
+async fn beside(
+    connection: impl Future<Output = Result<(), hyper::Error>>,
+    answer: impl Future<Output = Result<Answer, Failure>>,
+) -> Result<Answer, Failure> {
+    let (mut connection, mut answer) = (std::pin::pin!(connection), std::pin::pin!(answer));
+    tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        ended = &mut connection => {
+            ended?;
+            // What it read before its end may be the whole answer.
+            tokio::time::timeout(Duration::from_secs(1), answer).await.map_err(|_| closed())?
+        }
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the connection is closed")
+}
+
+async fn read(response: Response<hyper::body::Incoming>) -> Result<Answer, Failure> {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await?;
+    let mut headers = head.headers;
+    headers.extend(body.trailers().cloned().unwrap_or_default());
+    Ok(Answer {
+        status: head.status,
+        headers,
+        body: body.to_bytes(),
+    })
+}
