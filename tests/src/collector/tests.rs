@@ -171,7 +171,7 @@ fn a_grpc_refusal_carries_the_delay_to_wait() {
     let details = answer.header("grpc-status-details-bin").unwrap();
     assert_eq!(
         details,
-        "CAgSFHRoZSB0ZXN0IHdhbnRzIGl0IHNvGjcKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SCwoJCAEQgMq17gE"
+        "CAgSFHRoZSB0ZXN0IHdhbnRzIGl0IHNvGjYKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5SZXRyeUluZm8SCgoICAEQgMq17gE"
     );
     collector.set(Mode::Grpc {
         code: 14,

@@ -1,0 +1,1 @@
+//! What Canary exports, as real receivers take it.
