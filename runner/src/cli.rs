@@ -1,20 +1,16 @@
 //! The command line: the only place that reads arguments and the environment.
 
 mod run;
+mod settings;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::app::Settings;
-use crate::console;
-use crate::grant::Networks;
-use crate::plugin::Cache;
-use crate::quota::Quota;
+use clap::{Parser, Subcommand, ValueEnum};
+use url::Url;
 
 pub use run::run;
+use settings::HostArgs;
 
 /// Health checks that can't go silent.
 #[derive(Debug, Parser)]
@@ -66,6 +62,9 @@ enum Command {
         /// Run each check once, print, and exit.
         #[arg(long)]
         once: bool,
+        /// Send the demo's telemetry to this collector, such as `http://127.0.0.1:4318`.
+        #[arg(long, value_name = "URL")]
+        otlp: Option<Url>,
     },
     /// Look at plugins.
     #[command(subcommand)]
@@ -93,71 +92,6 @@ enum Format {
     Human,
     Json,
     Junit,
-}
-
-/// What an operator decides for all suites.
-#[derive(Debug, Args)]
-struct HostArgs {
-    /// Runs at once.
-    #[arg(long, global = true, env = "CANARY_CONCURRENCY", default_value_t = 1_000, value_name = "RUNS",
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    concurrency: u32,
-    /// Networks that no check may reach: `private`, `link-local`, `metadata`, `loopback` or a CIDR.
-    #[arg(
-        long,
-        global = true,
-        env = "CANARY_BLOCK_NETWORKS",
-        value_delimiter = ',',
-        value_name = "NETWORK"
-    )]
-    block_networks: Vec<String>,
-    /// Where compiled plugins are kept between starts.
-    #[arg(long, global = true, env = "CANARY_CACHE_DIR", value_name = "FOLDER")]
-    cache_dir: Option<PathBuf>,
-    /// Keep no compiled plugins.
-    #[arg(long, global = true, conflicts_with = "cache_dir")]
-    no_cache: bool,
-    #[arg(long, env = "NO_COLOR", hide = true, global = true, num_args = 0..=1, default_missing_value = "1")]
-    no_color: Option<String>,
-    #[arg(long, env = "XDG_CACHE_HOME", hide = true, global = true)]
-    xdg_cache_home: Option<PathBuf>,
-    #[arg(long, env = "HOME", hide = true, global = true)]
-    home: Option<PathBuf>,
-}
-
-impl HostArgs {
-    fn settings(&self) -> anyhow::Result<Settings> {
-        Ok(Settings {
-            concurrency: self.concurrency,
-            cache: self.cache()?.noticing(console::compiling),
-            blocked: Networks::parse(self.block_networks.iter().map(String::as_str))?,
-            ceiling: Quota::ceiling(),
-            resolver: None,
-        })
-    }
-
-    /// As asked for, or where the XDG base directory specification has it. Without a place that was not asked for
-    /// the runner does its work all the same.
-    fn cache(&self) -> anyhow::Result<Cache> {
-        if self.no_cache {
-            return Ok(Cache::none());
-        }
-        if let Some(folder) = &self.cache_dir {
-            let failed = || format!("cannot keep compiled plugins in `{}`", folder.display());
-            return Cache::at(folder).with_context(failed);
-        }
-        let own = |folder: &PathBuf| folder.join("canary");
-        let home = || self.home.as_ref().map(|home| home.join(".cache").join("canary"));
-        let usual = self.xdg_cache_home.as_ref().map(own).or_else(home);
-        Ok(usual
-            .and_then(|folder| Cache::at(&folder).ok())
-            .unwrap_or_else(Cache::none))
-    }
-
-    /// <https://no-color.org>: set and not empty.
-    fn no_color(&self) -> bool {
-        self.no_color.as_ref().is_some_and(|value| !value.is_empty())
-    }
 }
 
 #[cfg(test)]

@@ -9,13 +9,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{self, Host};
+use crate::app::{self, Aside, Host};
 use crate::console;
 use crate::ledger::audit::Audit;
 use crate::outcome::Run;
 use crate::report::{Screen, human};
 use crate::signal::Shutdown;
 use crate::suite::Problems;
+use crate::telemetry::Telemetry;
+use crate::telemetry::settings::Settings;
 use targets::Targets;
 
 /// How long runs may go on after the end was asked for.
@@ -52,13 +54,16 @@ struct Ending {
 ///
 /// # Errors
 /// The demo cannot be shown.
-pub async fn once(host: &Host, screen: Screen) -> Result<bool, DemoError> {
+pub async fn once(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> Result<bool, DemoError> {
     let stage = Stage::set(host).await?;
     let dispatcher = host.dispatcher(stage.loaded.plugins.clone());
     // Compiled plugins and the runtime have their descriptors now: what is added from here on, checks add.
     let audit = host.audit().map_err(DemoError::System)?;
     let runs = app::check::once(&stage.loaded.suite.checks, &dispatcher).await;
     let ending = stage.ending(host, audit, &runs)?;
+    if let Some(settings) = telemetry {
+        app::check::tell(&stage.loaded.suite.checks, &runs, host, settings).map_err(DemoError::System)?;
+    }
     let text = format!("{}\n{}", human(&runs, screen), ending.words(host, &runs));
     console::print(&text).map_err(DemoError::System)?;
     Ok(ending.is_as_told())
@@ -68,16 +73,27 @@ pub async fn once(host: &Host, screen: Screen) -> Result<bool, DemoError> {
 ///
 /// # Errors
 /// The demo cannot be shown.
-pub async fn live(host: &Host, screen: Screen) -> Result<bool, DemoError> {
+pub async fn live(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> Result<bool, DemoError> {
     let stage = Stage::set(host).await?;
     let dispatcher = Arc::new(host.dispatcher(stage.loaded.plugins.clone()));
-    let audit = host.audit().map_err(DemoError::System)?;
     let mut shutdown = Shutdown::listen().map_err(DemoError::System)?;
     let checks = stage.loaded.suite.checks.clone();
-    let mut watcher = live::Watcher::start(checks.clone(), host, screen).map_err(DemoError::System)?;
+    let (aside, telemetry) = match telemetry {
+        Some(settings) => {
+            let (aside, telemetry) = Aside::start(host, settings, None).map_err(DemoError::System)?;
+            (Some(aside), telemetry)
+        }
+        None => (None, Telemetry::off()),
+    };
+    telemetry.suite(checks.clone());
+    let watcher = live::Watcher::start(checks.clone(), host, telemetry, screen);
+    let mut watcher = watcher.map_err(DemoError::System)?;
+    // Beside the live table: the aside's own descriptors are no check's.
+    let audit = host.audit().map_err(DemoError::System)?;
     app::serve::serve(checks, dispatcher, &mut watcher, shutdown.requested(), GRACE).await;
     let runs = watcher.finish();
     let ending = stage.ending(host, audit, &runs)?;
+    drop(aside);
     console::print(&ending.words(host, &runs)).map_err(DemoError::System)?;
     Ok(ending.is_as_told())
 }

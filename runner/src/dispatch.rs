@@ -4,23 +4,28 @@ mod retry;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::outcome::{Fault, Outcome, Run, StopCause, TraceContext, Usage};
+use crate::outcome::{Fault, LogLine, Outcome, Run, StopCause, Usage};
 use crate::plugin::Plugin;
 use crate::sandbox::{Attempt, Report, Sandbox};
 use crate::suite::Check;
+use crate::trace::sampler::Sampler;
+use crate::trace::{TraceContext, Trail, draw_span_id};
 
 /// Plugins by the name that suites use.
 pub type Plugins = BTreeMap<String, Arc<Plugin>>;
 
 /// The right to execute one run; given back on drop.
 #[derive(Debug)]
-pub struct Permit(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
+pub struct Permit {
+    _permit: Option<OwnedSemaphorePermit>,
+    waited: Duration,
+}
 
 /// Runs checks, never more at once than the instance pool holds.
 pub struct Dispatcher {
@@ -29,6 +34,7 @@ pub struct Dispatcher {
     permits: Arc<Semaphore>,
     draining: CancellationToken,
     cut: CancellationToken,
+    sampler: Sampler,
 }
 
 impl Dispatcher {
@@ -41,7 +47,14 @@ impl Dispatcher {
             permits: Arc::new(Semaphore::new(concurrency)),
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
+            sampler: Sampler::AlwaysOn,
         }
+    }
+
+    /// The same, but `sampler` decides which traces are wanted.
+    #[must_use]
+    pub fn sampled_by(self, sampler: Sampler) -> Self {
+        Self { sampler, ..self }
     }
 
     /// The sandbox that runs go to.
@@ -52,11 +65,16 @@ impl Dispatcher {
 
     /// Waits for room for one more run, first come first served; nothing once draining has begun.
     pub async fn permit(&self) -> Option<Permit> {
-        tokio::select! {
+        let asked_at = Instant::now();
+        let permit = tokio::select! {
             biased;
-            () = self.draining.cancelled() => None,
-            permit = Arc::clone(&self.permits).acquire_owned() => Some(Permit(permit.ok())),
-        }
+            () = self.draining.cancelled() => return None,
+            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
+        };
+        Some(Permit {
+            _permit: permit,
+            waited: asked_at.elapsed(),
+        })
     }
 
     /// Grants no further permit and starts no further attempt; attempts under way go on.
@@ -70,60 +88,70 @@ impl Dispatcher {
         self.cut.cancel();
     }
 
-    /// Executes one run: the first attempt and as many retries as it takes and the check has.
+    /// Executes one run that was due at `due`: the first attempt and as many retries as it takes and the check has.
     ///
     /// Cancellation: dropping the future closes every descriptor of the run, and no outcome is recorded.
-    pub async fn run(&self, check: &Arc<Check>, _permit: Permit) -> Run {
+    pub async fn run(&self, check: &Arc<Check>, permit: Permit, due: Instant) -> Run {
         let started_at = SystemTime::now();
         let started = Instant::now();
-        let trace = draw_trace();
+        let trace = self.draw_trace();
         let mut usage = Usage::default();
+        let mut trail = Trail::default();
         let mut attempts = 0;
-        loop {
+        let (outcome, log) = loop {
             attempts += 1;
+            let offset = started.elapsed();
             let report = self.attempt(check, attempts, trace).await;
             usage.absorb(&report.usage);
+            trail.absorb(report.trail, attempts, offset);
             let is_last =
                 attempts > check.retries || report.outcome.is_good() || self.draining.is_cancelled();
             if is_last || !self.wait_before(attempts).await {
-                let outcome = report.outcome.redacted(&check.secrets);
-                let log = report
-                    .log
-                    .into_iter()
-                    .map(|line| line.redacted(&check.secrets))
-                    .collect();
-                let duration = started.elapsed();
-                let check = Arc::clone(check);
-                return Run {
-                    check,
-                    started_at,
-                    duration,
-                    attempts,
-                    outcome,
-                    usage,
-                    log,
-                    trace,
-                };
+                break (report.outcome, later(report.log, offset));
             }
+        };
+        Run {
+            plugin_digest: self.digest(check),
+            lag: started.duration_since(due),
+            queued: permit.waited,
+            started_at,
+            duration: started.elapsed(),
+            attempts,
+            outcome: outcome.redacted(&check.secrets),
+            usage,
+            log: log
+                .into_iter()
+                .map(|line| line.redacted(&check.secrets))
+                .collect(),
+            trail: trail.redacted(&check.secrets),
+            trace,
+            check: Arc::clone(check),
+        }
+    }
+
+    fn digest(&self, check: &Check) -> Arc<str> {
+        self.plugins
+            .get(&check.plugin)
+            .map_or_else(|| "".into(), |plugin| Arc::clone(&plugin.digest))
+    }
+
+    /// Ids of a run, random and never zero (<https://www.w3.org/TR/trace-context/>).
+    fn draw_trace(&self) -> TraceContext {
+        let trace_id = fastrand::u128(1..).to_be_bytes();
+        TraceContext {
+            trace_id,
+            span_id: draw_span_id(),
+            sampled: self.sampler.is_sampled(trace_id),
         }
     }
 
     async fn attempt(&self, check: &Arc<Check>, number: u32, trace: TraceContext) -> Report {
         let Some(plugin) = self.plugins.get(&check.plugin) else {
             let fault = Fault::Host(format!("plugin `{}` is not loaded", check.plugin));
-            return Report {
-                outcome: Outcome::Faulted(fault),
-                usage: Usage::default(),
-                log: Vec::new(),
-            };
+            return Report::without_a_guest(Outcome::Faulted(fault));
         };
         if self.cut.is_cancelled() {
-            let outcome = Outcome::Stopped(StopCause::Shutdown);
-            return Report {
-                outcome,
-                usage: Usage::default(),
-                log: Vec::new(),
-            };
+            return Report::without_a_guest(Outcome::Stopped(StopCause::Shutdown));
         }
         self.sandbox
             .run(Attempt {
@@ -146,9 +174,22 @@ impl Dispatcher {
     }
 }
 
-/// Ids of a run, random and never zero (<https://www.w3.org/TR/trace-context/>).
-fn draw_trace() -> TraceContext {
-    let trace_id = fastrand::u128(1..).to_be_bytes();
-    let span_id = fastrand::u64(1..).to_be_bytes();
-    TraceContext { trace_id, span_id }
+/// Moves the lines of an attempt to the run's own clock.
+fn later(mut log: Vec<LogLine>, offset: Duration) -> Vec<LogLine> {
+    for line in &mut log {
+        line.at += offset;
+    }
+    log
+}
+
+impl Report {
+    /// An attempt that never reached the sandbox.
+    fn without_a_guest(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            usage: Usage::default(),
+            log: Vec::new(),
+            trail: Trail::default(),
+        }
+    }
 }

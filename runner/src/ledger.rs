@@ -12,6 +12,7 @@ mod budget;
 mod lease;
 mod page;
 mod record;
+mod recording;
 mod slot;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 pub use budget::{Budget, raise_descriptor_limit};
 pub use lease::{Lease, LeasedStream, LeasedUdp};
 pub use page::Page;
-pub use record::{ClosedBy, Connection, EndCause, LiveLease, PageOwner};
+pub use record::{LiveLease, PageOwner};
+pub use recording::Recording;
 
 use crate::quota::{Quota, QuotaKind};
 

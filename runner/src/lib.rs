@@ -4,6 +4,7 @@
 //! suite -> schedule -> dispatch -> sandbox (ledger, net) -> outcome -> publish -> status.
 
 pub mod account;
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod console;
@@ -19,6 +20,9 @@ pub mod quota;
 pub mod report;
 pub mod sandbox;
 pub mod schedule;
+pub mod settings;
 pub mod signal;
 pub mod status;
 pub mod suite;
+pub mod telemetry;
+pub mod trace;

@@ -26,7 +26,8 @@ pub use family::Family;
 
 use crate::grant::{Destination, Grants, Host, NameDecision, Networks, Via};
 use crate::ledger::Page;
-use crate::outcome::TraceContext;
+use crate::trace::propagation::Propagation;
+use crate::trace::{Lookup, StepKind, TraceContext};
 use resolve::Resolver;
 use tls::TrustStore;
 
@@ -39,6 +40,8 @@ pub struct Shared {
     pub blocked: Networks,
     /// Roots that a certificate is judged by when the plugin brings none.
     pub trust: TrustStore,
+    /// How a request carries its run's trace, where the check asks for that.
+    pub propagation: Propagation,
 }
 
 /// Time spent in each phase; a phase that did not happen is absent.
@@ -110,11 +113,12 @@ impl Client {
         destination: &Destination,
         via: Via,
         family: Family,
+        limit: Instant,
     ) -> Result<Vec<IpAddr>, NetError> {
         if let NameDecision::Denied(denial) = self.grants.name(destination, via) {
             return Err(NetError::Denied(denial.to_string()));
         }
-        let found = self.resolve(destination.host(), family).await?;
+        let found = self.resolve(destination.host(), family, limit).await?;
         let mut denied = None;
         let allowed: Vec<IpAddr> = found
             .into_iter()
@@ -133,7 +137,7 @@ impl Client {
         }
     }
 
-    async fn resolve(&self, host: &Host, family: Family) -> Result<Vec<IpAddr>, NetError> {
+    async fn resolve(&self, host: &Host, family: Family, limit: Instant) -> Result<Vec<IpAddr>, NetError> {
         let name = match host {
             Host::Name(name) => name,
             Host::Address(address) if family.admits(*address) => return Ok(vec![*address]),
@@ -148,14 +152,32 @@ impl Client {
             return Ok(pinned.clone());
         }
         self.page.count_lookup()?;
-        let found = self.shared.resolver.resolve(&key.0, family).await?;
+        let found = self.look_up(&key.0, family, limit).await?;
         self.pins
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, found.clone());
         Ok(found)
     }
+
+    /// One question to the DNS service, as a step of the run's record.
+    async fn look_up(&self, name: &str, family: Family, limit: Instant) -> Result<Vec<IpAddr>, NetError> {
+        let asked = Lookup {
+            name: name.to_owned(),
+            addresses: Vec::new(),
+        };
+        let mut step = self.page.begin(StepKind::Lookup(asked), limit);
+        let found = self.shared.resolver.resolve(name, family).await;
+        if let (Some(StepKind::Lookup(lookup)), Ok(found)) = (step.kind(), &found) {
+            lookup.addresses = found.iter().take(ADDRESSES_TOLD).copied().collect();
+        }
+        step.end(found.as_ref().err().map(NetError::told));
+        found
+    }
 }
+
+/// Addresses of an answer that a run's record keeps.
+const ADDRESSES_TOLD: usize = 16;
 
 /// Bounds one step by `limit`; when it passes, the error names the step's phase.
 async fn within<T>(

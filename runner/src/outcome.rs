@@ -4,12 +4,12 @@
 //! and that the guest broke. Everything that leaves Canary is made from a [`Run`].
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::quota::QuotaKind;
 use crate::suite::{Check, Secrets};
+use crate::trace::{CANCELLED, ClosedBy, TraceContext, Trail};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -272,6 +272,10 @@ pub struct Usage {
     pub cpu: Duration,
     /// Log lines kept.
     pub log_lines: u64,
+    /// Connects that ended, by the word of their error; nothing for those that succeeded.
+    pub opened: BTreeMap<Option<&'static str>, u64>,
+    /// Connections that were closed, by who did it.
+    pub closed: BTreeMap<ClosedBy, u64>,
     /// Refusals, by quota.
     pub denials: BTreeMap<QuotaKind, u64>,
     /// Descriptors that the guest left open and the host closed.
@@ -290,10 +294,16 @@ impl Usage {
         self.memory_peak = self.memory_peak.max(other.memory_peak);
         self.cpu += other.cpu;
         self.log_lines += other.log_lines;
-        for (kind, count) in &other.denials {
-            *self.denials.entry(*kind).or_default() += count;
-        }
+        add(&mut self.opened, &other.opened);
+        add(&mut self.closed, &other.closed);
+        add(&mut self.denials, &other.denials);
         self.reclaimed += other.reclaimed;
+    }
+}
+
+fn add<K: Copy + Ord>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+    for (key, count) in more {
+        *sums.entry(*key).or_default() += count;
     }
 }
 
@@ -321,6 +331,8 @@ pub struct LogLine {
     pub message: String,
     /// Values beside the message.
     pub fields: Vec<(String, String)>,
+    /// Since the run's start.
+    pub at: Duration,
 }
 
 impl LogLine {
@@ -335,38 +347,17 @@ impl LogLine {
     }
 }
 
-/// W3C trace context of a run, drawn when it starts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TraceContext {
-    /// Never all zero.
-    pub trace_id: [u8; 16],
-    /// Never all zero.
-    pub span_id: [u8; 8],
-}
-
-impl TraceContext {
-    /// The `traceparent` header, sampled (<https://www.w3.org/TR/trace-context/>).
-    #[must_use]
-    pub fn traceparent(&self) -> String {
-        format!(
-            "00-{}-{}-01",
-            hex::encode(self.trace_id),
-            hex::encode(self.span_id)
-        )
-    }
-}
-
-impl fmt::Debug for TraceContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.traceparent())
-    }
-}
-
 /// One scheduled execution of a check: one or more attempts, one outcome.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// What was run.
     pub check: Arc<Check>,
+    /// Digest of the plugin's wasm: lower-case hexadecimal SHA-256.
+    pub plugin_digest: Arc<str>,
+    /// From the due time to the first attempt's start.
+    pub lag: Duration,
+    /// The part of it that was spent waiting for a permit.
+    pub queued: Duration,
     /// When the first attempt started.
     pub started_at: SystemTime,
     /// From the first attempt's start to the outcome, waits between attempts included.
@@ -379,6 +370,29 @@ pub struct Run {
     pub usage: Usage,
     /// Of the last attempt.
     pub log: Vec<LogLine>,
+    /// What all attempts did.
+    pub trail: Trail,
     /// Of the run.
     pub trace: TraceContext,
+}
+
+impl Run {
+    /// One word for why the run is not well: why it did not complete, or what the last exchange that failed died
+    /// of, or `assertion`. A bounded set, fit for a metric; nothing for a verdict of pass or warn.
+    #[must_use]
+    pub fn error_type(&self) -> Option<&'static str> {
+        if self.outcome.is_good() {
+            return None;
+        }
+        self.outcome.cause().or_else(|| {
+            let last = self
+                .trail
+                .steps
+                .iter()
+                .filter(|step| step.attempt == self.attempts);
+            let failed = last.filter_map(|step| step.error.as_ref());
+            let word = failed.map(|error| error.word).filter(|word| *word != CANCELLED);
+            Some(word.last().unwrap_or("assertion"))
+        })
+    }
 }

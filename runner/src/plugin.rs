@@ -7,6 +7,7 @@ mod compile;
 mod source;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -21,7 +22,7 @@ pub struct Plugin {
     /// As suites name it.
     pub name: String,
     /// Lower-case hexadecimal SHA-256 of the wasm.
-    pub digest: String,
+    pub digest: Arc<str>,
     /// What it says of itself.
     pub description: Description,
     /// Its `config-schema`, parsed.
@@ -119,7 +120,7 @@ impl Plugin {
             .map_err(|error| PluginError::Describe(format!("its config schema is not JSON: {error}")))?;
         Ok(Self {
             name: name.to_owned(),
-            digest,
+            digest: digest.into(),
             description,
             config_schema,
             program,

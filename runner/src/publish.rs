@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use crate::account::{Account, MissReason};
 use crate::outcome::Run;
 use crate::report::LiveRow;
-use crate::status::{Status, Thresholds, Tracker, Transition};
+use crate::status::{Standing, Status, Thresholds, Tracker};
 use crate::suite::{Check, CheckId};
 
 /// Statuses, last runs, and the account of all runs.
@@ -21,7 +21,27 @@ pub struct Board {
 struct Entry {
     tracker: Tracker,
     is_running: bool,
-    last: Option<Run>,
+    failures: u64,
+    last_success: Option<SystemTime>,
+    last: Option<Arc<Run>>,
+}
+
+impl Entry {
+    fn take(&mut self, run: Arc<Run>, now: SystemTime) -> Standing {
+        let thresholds = Thresholds::from(run.check.as_ref());
+        let transition = self.tracker.observe(&run.outcome, thresholds, now);
+        match run.outcome.is_good() {
+            true => (self.failures, self.last_success) = (0, Some(now)),
+            false => self.failures += 1,
+        }
+        self.last = Some(run);
+        Standing {
+            status: self.tracker.status(),
+            transition,
+            consecutive_failures: self.failures,
+            last_success: self.last_success,
+        }
+    }
 }
 
 impl Board {
@@ -47,15 +67,12 @@ impl Board {
     }
 
     /// Records the one outcome of a run.
-    pub fn publish(&mut self, run: Run) -> Option<Transition> {
+    pub fn publish(&mut self, run: Arc<Run>, now: SystemTime) -> Standing {
         self.account.start();
         self.account.finish(&run.outcome);
         let entry = self.checks.entry(run.check.id.clone()).or_default();
         entry.is_running = false;
-        let thresholds = Thresholds::from(run.check.as_ref());
-        let transition = entry.tracker.observe(&run.outcome, thresholds, SystemTime::now());
-        entry.last = Some(run);
-        transition
+        entry.take(run, now)
     }
 
     /// What became of every scheduled run.
@@ -74,7 +91,7 @@ impl Board {
     /// The last run of a check.
     #[must_use]
     pub fn last(&self, id: &CheckId) -> Option<&Run> {
-        self.checks.get(id)?.last.as_ref()
+        self.checks.get(id)?.last.as_deref()
     }
 
     /// The live table's rows, in the suite's order.
@@ -86,7 +103,7 @@ impl Board {
                 check: check.as_ref(),
                 status: entry.map_or(Status::Unknown, |entry| entry.tracker.status()),
                 is_running: entry.is_some_and(|entry| entry.is_running),
-                last: entry.and_then(|entry| entry.last.as_ref()),
+                last: entry.and_then(|entry| entry.last.as_deref()),
             }
         };
         checks.iter().map(row).collect()

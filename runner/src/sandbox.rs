@@ -28,11 +28,12 @@ pub use engine::{Engine, EngineError, EngineSettings};
 pub use program::{LinkError, Program};
 
 use crate::grant::Grants;
-use crate::ledger::{EndCause, Ledger, Page, PageOwner};
+use crate::ledger::{Ledger, Page, PageOwner};
 use crate::net::{Client, Shared};
-use crate::outcome::{Fault, LogLine, Outcome, StopCause, TraceContext, Usage};
+use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage};
 use crate::quota::Quota;
 use crate::suite::Check;
+use crate::trace::{EndCause, StepKind, TraceContext, Trail};
 use bindings::probe;
 use cpu::CpuMeter;
 use state::State;
@@ -64,6 +65,16 @@ pub struct Report {
     pub usage: Usage,
     /// What the guest logged.
     pub log: Vec<LogLine>,
+    /// What the host did for it; times count from the attempt's start.
+    pub trail: Trail,
+}
+
+/// What is known of a call, however it ended.
+#[derive(Debug)]
+struct Record {
+    usage: Usage,
+    log: Vec<LogLine>,
+    trail: Trail,
 }
 
 /// Runs attempts.
@@ -122,7 +133,7 @@ impl Sandbox {
             },
         };
         let request = request(&attempt);
-        let (called, usage, log) = self
+        let (called, record) = self
             .call(attempt.program, bounds, attempt.shutdown, async |guest, store| {
                 guest.canary_check_probe().call_run(store, &request).await
             })
@@ -132,7 +143,13 @@ impl Sandbox {
             Ok(Err(reason)) => Outcome::Faulted(Fault::GaveUp(host::bounded(reason))),
             Err(outcome) => outcome,
         };
-        Report { outcome, usage, log }
+        let Record { usage, log, trail } = record;
+        Report {
+            outcome,
+            usage,
+            log,
+            trail,
+        }
     }
 
     /// Asks a plugin what it is, without a network.
@@ -151,13 +168,14 @@ impl Sandbox {
             trace: TraceContext {
                 trace_id: [0; 16],
                 span_id: [0; 8],
+                sampled: false,
             },
             owner: PageOwner {
                 check: crate::suite::CheckId::new("describe"),
                 attempt: 1,
             },
         };
-        let (described, ..) = self
+        let (described, _) = self
             .call(
                 program,
                 bounds,
@@ -175,7 +193,7 @@ impl Sandbox {
         bounds: Bounds,
         shutdown: &CancellationToken,
         call: impl AsyncFnOnce(&bindings::Check, &mut Store<State>) -> wasmtime::Result<T>,
-    ) -> (Result<T, Outcome>, Usage, Vec<LogLine>) {
+    ) -> (Result<T, Outcome>, Record) {
         let deadline = Instant::now() + bounds.timeout;
         let page = self.ledger.open_page(bounds.owner, bounds.quota);
         let meter = Arc::new(CpuMeter::new(bounds.quota.cpu));
@@ -192,11 +210,15 @@ impl Sandbox {
             .store(State::new(client, Arc::clone(&meter), &bounds.quota));
         let ended = {
             let guest = async {
-                let instance = program
-                    .pre()
-                    .instantiate_async(&mut store)
-                    .await
-                    .map_err(fault::instantiate)?;
+                let step = page.begin(StepKind::Instantiate, deadline);
+                let instance = program.pre().instantiate_async(&mut store).await;
+                step.end(
+                    instance
+                        .as_ref()
+                        .err()
+                        .map(|error| ("instantiate", format!("{error:#}"))),
+                );
+                let instance = instance.map_err(fault::instantiate)?;
                 call(&instance, &mut store).await.map_err(fault::trap)
             };
             let mut guest = pin!(meter.measure(AssertUnwindSafe(guest).catch_unwind()));
@@ -220,7 +242,12 @@ impl Sandbox {
         let ended = ended.map_err(|outcome| fault::explain(outcome, store.data()));
         let usage = usage(&page, &meter, store.data());
         drop(store);
-        (ended, usage, page.take_log())
+        let record = Record {
+            usage,
+            log: page.take_log(),
+            trail: page.take_trail(),
+        };
+        (ended, record)
     }
 }
 

@@ -75,6 +75,19 @@ pub struct Transition {
     pub consecutive: u32,
 }
 
+/// How a check stands after a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// From now on.
+    pub status: Status,
+    /// Set when this run changed the status.
+    pub transition: Option<Transition>,
+    /// Runs in a row, up to this one, that were not well: any outcome but pass and warn.
+    pub consecutive_failures: u64,
+    /// When the last run ended that was well.
+    pub last_success: Option<SystemTime>,
+}
+
 /// Turns the outcomes of one check into its status.
 ///
 /// A status gets worse when `failure` verdicts in a row were at least as bad as the new one, and better when

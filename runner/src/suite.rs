@@ -6,6 +6,7 @@
 mod check;
 mod config;
 mod contract;
+mod document;
 mod draft;
 mod error;
 mod fields;
@@ -18,11 +19,11 @@ mod schema;
 mod secrets;
 mod settings;
 mod source;
-mod suggest;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 mod tree;
-mod units;
+pub(crate) mod units;
 mod validate;
 
 use std::collections::{BTreeMap, HashMap};
@@ -32,11 +33,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use self::document::{Content, Document, Member, Value};
 pub use self::draft::{Draft, read};
 pub use self::error::{Location, Position, Problem, Problems, SourceLine};
 pub use self::interpolate::{Environment, ProcessEnvironment};
 pub use self::schema::schema;
 pub use self::secrets::Secrets;
+pub(crate) use self::tree::{quoted, quoted_path};
 use crate::grant::Grants;
 use crate::quota::Quota;
 

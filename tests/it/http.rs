@@ -1,5 +1,6 @@
 //! The http plugin against a good site.
 
+use canary::trace::StepKind;
 use canary_tests::certificate::Authority;
 use canary_tests::harness::{Harness, alone};
 use canary_tests::peer::http::{Reply, Request, Site};
@@ -76,6 +77,7 @@ fn a_request_carries_its_method_body_credentials_and_trace() {
             .run()
             .await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
+        let asked = ran.trail.steps.last().unwrap().clone();
         let trial = harness.plugin("http").target(&site.url("http", "/private"));
         let ran = trial
             .set("basic_auth", json!({ "username": "user", "password": "pass" }))
@@ -84,8 +86,15 @@ fn a_request_carries_its_method_body_credentials_and_trace() {
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
         let requests = site.requests();
         assert_eq!(requests[0].method, "POST");
-        let trace = "00-01010101010101010101010101010101-0202020202020202-01";
-        assert_eq!(requests[0].header("traceparent"), Some(trace));
+        // The parent is the request's own span, not the run's.
+        let StepKind::Request(_) = &asked.kind else {
+            panic!("{asked:?}")
+        };
+        let trace = format!(
+            "00-01010101010101010101010101010101-{}-01",
+            hex::encode(asked.span_id)
+        );
+        assert_eq!(requests[0].header("traceparent"), Some(trace.as_str()));
         assert_eq!(requests[1].header("traceparent"), None);
     });
 }

@@ -13,3 +13,4 @@ mod names;
 mod quotas;
 mod story;
 mod tls;
+mod trail;

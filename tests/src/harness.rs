@@ -107,6 +107,7 @@ impl Settings {
             resolver: Resolver::new(ResolverSettings::servers(self.servers), &ledger),
             blocked: self.blocked,
             trust: TrustStore::default(),
+            propagation: Default::default(),
         });
         let sandbox = Sandbox::new(guests.engine().clone(), ledger, shared);
         let mut harness = Harness {

@@ -1,22 +1,29 @@
 //! Every check once, now.
 
+use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::Instant;
 
+use super::{Aside, Host};
 use crate::dispatch::Dispatcher;
 use crate::outcome::Run;
+use crate::publish::Board;
 use crate::suite::Check;
+use crate::telemetry::settings::{Exporter, Settings, Signal};
 
 /// Runs each check once, as many at once as there are permits; the runs come in the checks' order. Fewer runs than
 /// checks come back when the dispatcher was drained meanwhile.
 pub async fn once(checks: &[Arc<Check>], dispatcher: &Dispatcher) -> Vec<Run> {
+    let due = Instant::now();
     let mut under_way: FuturesUnordered<_> = checks
         .iter()
         .enumerate()
         .map(|(place, check)| async move {
             let permit = dispatcher.permit().await?;
-            Some((place, dispatcher.run(check, permit).await))
+            Some((place, dispatcher.run(check, permit, due).await))
         })
         .collect();
     let mut runs = Vec::with_capacity(checks.len());
@@ -25,4 +32,27 @@ pub async fn once(checks: &[Arc<Check>], dispatcher: &Dispatcher) -> Vec<Run> {
     }
     runs.sort_by_key(|(place, _)| *place);
     runs.into_iter().map(|(_, run)| run).collect()
+}
+
+/// Tells telemetry of runs, and waits until it has left; nothing to do where there is nowhere to send it to.
+///
+/// # Errors
+/// The operating system refuses a thread or what a runtime needs.
+pub fn tell(checks: &[Arc<Check>], runs: &[Run], host: &Host, settings: &Settings) -> io::Result<()> {
+    if Signal::ALL
+        .iter()
+        .all(|signal| *settings.exporter(*signal) == Exporter::None)
+    {
+        return Ok(());
+    }
+    let (aside, telemetry) = Aside::start(host, settings, None)?;
+    telemetry.suite(checks.to_vec());
+    let mut board = Board::default();
+    for run in runs {
+        let run = Arc::new(run.clone());
+        let standing = board.publish(Arc::clone(&run), SystemTime::now());
+        telemetry.finished(&run, &standing);
+    }
+    aside.finish();
+    Ok(())
 }

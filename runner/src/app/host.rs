@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::dispatch::{Dispatcher, Plugins};
 use crate::grant::Networks;
-use crate::ledger::audit::{Audit, open_descriptors};
+use crate::ledger::audit::{Audit, Reserve, open_descriptors};
 use crate::ledger::{Budget, Ledger, raise_descriptor_limit};
 use crate::net::Shared;
 use crate::net::resolve::{Resolver, ResolverSettings};
@@ -14,6 +14,8 @@ use crate::plugin::Cache;
 use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
 use crate::suite::Suite;
+use crate::trace::propagation::Propagation;
+use crate::trace::sampler::Sampler;
 
 /// What an operator sets.
 #[derive(Debug, Clone)]
@@ -28,6 +30,10 @@ pub struct Settings {
     pub ceiling: Quota,
     /// DNS servers; absent: the operating system's.
     pub resolver: Option<ResolverSettings>,
+    /// How requests carry their run's trace.
+    pub propagation: Propagation,
+    /// Which runs' traces are wanted.
+    pub sampler: Sampler,
 }
 
 /// The host cannot start.
@@ -45,6 +51,8 @@ pub enum HostError {
 pub struct Host {
     /// Where attempts run.
     pub sandbox: Sandbox,
+    /// Descriptors of the runner itself that come and go.
+    pub reserve: Reserve,
     settings: Settings,
 }
 
@@ -70,9 +78,11 @@ impl Host {
             resolver,
             blocked: settings.blocked.clone(),
             trust: TrustStore::default(),
+            propagation: settings.propagation.clone(),
         };
         Ok(Self {
             sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),
+            reserve: Reserve::default(),
             settings,
         })
     }
@@ -87,7 +97,7 @@ impl Host {
     #[must_use]
     pub fn dispatcher(&self, plugins: Plugins) -> Dispatcher {
         let concurrency = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);
-        Dispatcher::new(self.sandbox.clone(), plugins, concurrency)
+        Dispatcher::new(self.sandbox.clone(), plugins, concurrency).sampled_by(self.settings.sampler)
     }
 
     /// Takes what is open now as the host's own.
@@ -95,7 +105,7 @@ impl Host {
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn audit(&self) -> io::Result<Audit> {
-        Audit::baseline(self.sandbox.ledger())
+        Audit::baseline(self.sandbox.ledger(), &self.reserve)
     }
 
     /// Says when as many runs at once as allowed could want more sockets than the host has to lend.

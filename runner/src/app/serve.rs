@@ -2,27 +2,30 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use crate::account::Account;
+use crate::account::{Account, MissReason};
 use crate::dispatch::Dispatcher;
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::schedule::ticker::Ticker;
 use crate::schedule::{Due, Schedule};
-use crate::status::Transition;
+use crate::status::Standing;
 use crate::suite::{Check, CheckId};
 
-/// What the service tells while it goes on.
+/// What the service tells while it goes on. It is told in the service's own task: nothing here may wait.
 pub trait Watcher {
-    /// A check's status changed.
-    fn transition(&mut self, check: &Check, transition: &Transition);
-
     /// A run was recorded.
-    fn published(&mut self, board: &Board);
+    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board);
+
+    /// A run is due and will start as soon as there is room.
+    fn started(&mut self, _check: &Arc<Check>) {}
+
+    /// Due times passed without a run.
+    fn missed(&mut self, _check: &CheckId, _reason: MissReason, _count: u64) {}
 }
 
 /// Runs `checks` until `stop` is done; then starts no more, gives those under way `grace`, and cuts what is left.
@@ -69,13 +72,19 @@ enum Ended {
 
 impl Service<'_> {
     fn start(&mut self, due: Due) {
+        if due.missed > 0 {
+            self.watcher
+                .missed(&due.check.id, MissReason::ClockJump, due.missed);
+        }
         if !self.board.schedule(&due.check, due.missed) {
+            self.watcher.missed(&due.check.id, MissReason::Overlap, 1);
             return;
         }
+        self.watcher.started(&due.check);
         let dispatcher = Arc::clone(&self.dispatcher);
         self.runs.spawn(async move {
             match dispatcher.permit().await {
-                Some(permit) => Ended::Finished(Box::new(dispatcher.run(&due.check, permit).await)),
+                Some(permit) => Ended::Finished(Box::new(dispatcher.run(&due.check, permit, due.due).await)),
                 None => Ended::NeverStarted(due.check.id.clone()),
             }
         });
@@ -84,16 +93,17 @@ impl Service<'_> {
     fn record(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
         match ended {
             Ok(Ended::Finished(run)) => {
-                let check = Arc::clone(&run.check);
-                if let Some(transition) = self.board.publish(*run) {
-                    self.watcher.transition(&check, &transition);
-                }
+                let run = Arc::new(*run);
+                let standing = self.board.publish(Arc::clone(&run), SystemTime::now());
+                self.watcher.finished(&run, &standing, &self.board);
             }
-            Ok(Ended::NeverStarted(id)) => self.board.abandon(&id),
+            Ok(Ended::NeverStarted(id)) => {
+                self.board.abandon(&id);
+                self.watcher.missed(&id, MissReason::Shutdown, 1);
+            }
             // A run catches its guest's and its host functions' panics: this one is the runner's own.
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
-        self.watcher.published(&self.board);
     }
 
     async fn drain(&mut self, grace: Duration) {

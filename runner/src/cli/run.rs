@@ -1,6 +1,7 @@
 //! One function a command: load, do, print, exit code.
 
 use std::ffi::OsString;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,18 +10,23 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 
+use super::settings::Settings;
 use super::{Cli, Command, Format, PluginCommand};
+use crate::account::MissReason;
 use crate::app::load::{Loaded, load};
-use crate::app::{self, Host, serve};
+use crate::app::{self, Aside, Host, serve};
 use crate::console::{self, Console};
 use crate::demo;
 use crate::grant::GrantError;
+use crate::outcome::Run;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::publish::Board;
 use crate::report::{self, Screen};
+use crate::settings;
 use crate::signal::Shutdown;
-use crate::status::Transition;
-use crate::suite::{Check, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
+use crate::status::Standing;
+use crate::suite::{Check, CheckId, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
+use crate::telemetry::{self, Telemetry};
 
 /// A suite that does not load.
 const BAD_SUITE: u8 = 3;
@@ -51,32 +57,46 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<Problems>() {
         return BAD_SUITE;
     }
-    match error.is::<GrantError>() || error.is::<NoSuchCheck>() {
+    let is_usage = error.is::<GrantError>() || error.is::<NoSuchCheck>() || error.is::<settings::Problems>();
+    match is_usage {
         true => USAGE,
         false => 1,
     }
 }
 
 fn start(cli: &Cli) -> anyhow::Result<u8> {
-    let settings = cli.host.settings()?;
+    let otlp = match &cli.command {
+        Command::Demo { otlp, .. } => otlp.as_ref(),
+        _ => None,
+    };
+    let settings = cli.host.settings(otlp)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
     let screen = console::screen(cli.host.no_color());
     runtime.block_on(async {
-        let host = Host::start(settings)?;
-        command(&cli.command, &host, screen).await
+        let host = Host::start(settings.host.clone())?;
+        command(&cli.command, &host, &settings, screen).await
     })
 }
 
-async fn command(command: &Command, host: &Host, screen: Screen) -> anyhow::Result<u8> {
+async fn command(command: &Command, host: &Host, settings: &Settings, screen: Screen) -> anyhow::Result<u8> {
     match command {
-        Command::Run { suites, grace } => service(suites, *grace, host, screen).await,
-        Command::Check { suites, only, format } => check(suites, only, *format, host, screen).await,
+        Command::Run { suites, grace } => service(suites, *grace, host, settings, screen).await,
+        Command::Check { suites, only, format } => {
+            let runs = check(suites, only, host, settings).await?;
+            show(&runs, *format, screen)
+        }
         Command::Validate { suites } => validate(suites, host).await,
-        Command::Demo { once: true } => Ok(u8::from(!demo::once(host, screen).await?)),
-        Command::Demo { once: false } => Ok(u8::from(!demo::live(host, screen).await?)),
+        Command::Demo { once, otlp } => {
+            let telemetry = otlp.is_some().then_some(&settings.telemetry);
+            let as_told = match once {
+                true => demo::once(host, telemetry, screen).await?,
+                false => demo::live(host, telemetry, screen).await?,
+            };
+            Ok(u8::from(!as_told))
+        }
         Command::Plugin(PluginCommand::List) => plugin_list(host).await,
         Command::Plugin(PluginCommand::Inspect { plugin, schema }) => inspect(plugin, *schema, host).await,
         Command::Schema => suite_schema(host).await,
@@ -92,17 +112,31 @@ async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
-async fn service(suites: &[PathBuf], grace: Duration, host: &Host, screen: Screen) -> anyhow::Result<u8> {
+async fn service(
+    suites: &[PathBuf],
+    grace: Duration,
+    host: &Host,
+    settings: &Settings,
+    screen: Screen,
+) -> anyhow::Result<u8> {
     let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
+    let listener = settings.listen()?;
     let Loaded { suite, plugins } = ready(suites, host).await?;
     console::note(&format!("running {}", counted(suite.checks.len(), "check")));
+    tell_where(listener.as_ref(), &settings.telemetry)?;
     let dispatcher = Arc::new(host.dispatcher(plugins));
+    let console = Console::start()?;
+    let (aside, telemetry) =
+        Aside::start(host, &settings.telemetry, listener).context("cannot start telemetry")?;
+    telemetry.suite(suite.checks.clone());
     let mut lines = Lines {
-        console: Console::start()?,
+        console,
         screen,
+        telemetry,
     };
     let account = serve::serve(suite.checks, dispatcher, &mut lines, shutdown.requested(), grace).await;
     drop(lines);
+    aside.finish();
     let finished: u64 = account.finished().values().sum();
     let missed: u64 = account.missed().values().sum();
     console::note(&format!(
@@ -112,19 +146,45 @@ async fn service(suites: &[PathBuf], grace: Duration, host: &Host, screen: Scree
     Ok(0)
 }
 
-/// Prints each transition.
+/// Says where the metrics are, or that nothing is exported.
+fn tell_where(
+    listener: Option<&TcpListener>,
+    telemetry: &telemetry::settings::Settings,
+) -> std::io::Result<()> {
+    if let Some(listener) = listener {
+        console::note(&format!("metrics on http://{}/metrics", listener.local_addr()?));
+    }
+    if telemetry.nothing_to_export_to {
+        console::note(
+            "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or `telemetry.endpoint` in the file of `--config`",
+        );
+    }
+    Ok(())
+}
+
+/// Prints each transition, and tells telemetry of everything.
 struct Lines {
     console: Console,
     screen: Screen,
+    telemetry: Telemetry,
 }
 
 impl serve::Watcher for Lines {
-    fn transition(&mut self, check: &Check, transition: &Transition) {
-        self.console
-            .print(report::transition(check, transition, self.screen.colour));
+    fn started(&mut self, check: &Arc<Check>) {
+        self.telemetry.started(&check.id);
     }
 
-    fn published(&mut self, _board: &Board) {}
+    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, _board: &Board) {
+        self.telemetry.finished(run, standing);
+        if let Some(transition) = &standing.transition {
+            self.console
+                .print(report::transition(&run.check, transition, self.screen.colour));
+        }
+    }
+
+    fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
+        self.telemetry.missed(check, reason, count);
+    }
 }
 
 /// `--only` names a check that the suite does not have.
@@ -138,10 +198,9 @@ struct NoSuchCheck {
 async fn check(
     suites: &[PathBuf],
     only: &[String],
-    format: Format,
     host: &Host,
-    screen: Screen,
-) -> anyhow::Result<u8> {
+    settings: &Settings,
+) -> anyhow::Result<Vec<Run>> {
     let Loaded { suite, plugins } = ready(suites, host).await?;
     let checks = pick(suite, only)?;
     let dispatcher = host.dispatcher(plugins);
@@ -155,13 +214,18 @@ async fn check(
             once.await
         }
     };
+    app::check::tell(&checks, &runs, host, &settings.telemetry).context("cannot start telemetry")?;
+    Ok(runs)
+}
+
+fn show(runs: &[Run], format: Format, screen: Screen) -> anyhow::Result<u8> {
     let text = match format {
-        Format::Human => report::human(&runs, screen),
-        Format::Json => report::json(&runs)?,
-        Format::Junit => report::junit(&runs)?,
+        Format::Human => report::human(runs, screen),
+        Format::Json => report::json(runs)?,
+        Format::Junit => report::junit(runs)?,
     };
     console::print(&text)?;
-    Ok(report::exit_code(&runs))
+    Ok(report::exit_code(runs))
 }
 
 fn pick(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {

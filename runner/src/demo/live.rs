@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::account::MissReason;
 use crate::app::{Host, serve};
 use crate::console::{self, Console};
 use crate::ledger::Ledger;
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::report::{self, Screen};
-use crate::status::Transition;
-use crate::suite::Check;
+use crate::status::Standing;
+use crate::suite::{Check, CheckId};
+use crate::telemetry::Telemetry;
 
 /// Between two pictures of the table.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -28,11 +30,17 @@ pub(super) struct Watcher {
     drawn_at: Option<Instant>,
     /// Lines of the picture on the terminal.
     height: usize,
+    telemetry: Telemetry,
     last: Vec<Run>,
 }
 
 impl Watcher {
-    pub(super) fn start(checks: Vec<Arc<Check>>, host: &Host, screen: Screen) -> io::Result<Self> {
+    pub(super) fn start(
+        checks: Vec<Arc<Check>>,
+        host: &Host,
+        telemetry: Telemetry,
+        screen: Screen,
+    ) -> io::Result<Self> {
         Ok(Self {
             console: Console::start()?,
             checks,
@@ -41,6 +49,7 @@ impl Watcher {
             is_terminal: console::is_terminal(),
             drawn_at: None,
             height: 0,
+            telemetry,
             last: Vec::new(),
         })
     }
@@ -80,14 +89,12 @@ impl Watcher {
 }
 
 impl serve::Watcher for Watcher {
-    fn transition(&mut self, check: &Check, transition: &Transition) {
-        if !self.is_terminal {
+    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board) {
+        self.telemetry.finished(run, standing);
+        if let Some(transition) = standing.transition.as_ref().filter(|_| !self.is_terminal) {
             self.console
-                .print(report::transition(check, transition, self.screen.colour));
+                .print(report::transition(&run.check, transition, self.screen.colour));
         }
-    }
-
-    fn published(&mut self, board: &Board) {
         self.last = self
             .checks
             .iter()
@@ -96,5 +103,13 @@ impl serve::Watcher for Watcher {
         if self.is_terminal && self.drawn_at.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
             self.draw(board);
         }
+    }
+
+    fn started(&mut self, check: &Arc<Check>) {
+        self.telemetry.started(&check.id);
+    }
+
+    fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
+        self.telemetry.missed(check, reason, count);
     }
 }

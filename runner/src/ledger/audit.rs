@@ -1,15 +1,45 @@
 //! The ledger held against what the operating system says.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Ledger;
 
-/// Compares `/proc/self/fd` with a baseline and the ledger.
+/// Descriptors of the runner itself that come and go: connections to a collector, those of the admin address.
+#[derive(Debug, Clone, Default)]
+pub struct Reserve(Arc<AtomicU64>);
+
+impl Reserve {
+    /// Notes one more; take it just before the descriptor exists, and keep it beside the descriptor.
+    pub fn hold(&self) -> Held {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Held(Arc::clone(&self.0))
+    }
+
+    fn held(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A descriptor of the reserve; given back on drop.
+#[derive(Debug)]
+#[must_use = "a descriptor is given back when this is dropped"]
+pub struct Held(Arc<AtomicU64>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Compares `/proc/self/fd` with a baseline, the ledger and the reserve.
 ///
-/// What is in neither is unaccounted, which must be 0: a descriptor that nobody owns.
-#[derive(Debug, Clone, Copy)]
+/// What is in none of them is unaccounted, which must be 0: a descriptor that nobody owns.
+#[derive(Debug, Clone)]
 pub struct Audit {
     baseline: u64,
+    reserve: Reserve,
 }
 
 impl Audit {
@@ -18,10 +48,11 @@ impl Audit {
     ///
     /// # Errors
     /// `/proc/self/fd` cannot be read.
-    pub fn baseline(ledger: &Ledger) -> io::Result<Self> {
-        let leased = ledger.leased();
+    pub fn baseline(ledger: &Ledger, reserve: &Reserve) -> io::Result<Self> {
+        let known = ledger.leased() + reserve.held();
         Ok(Self {
-            baseline: open_descriptors()?.saturating_sub(leased),
+            baseline: open_descriptors()?.saturating_sub(known),
+            reserve: reserve.clone(),
         })
     }
 
@@ -31,10 +62,12 @@ impl Audit {
     /// `/proc/self/fd` cannot be read.
     pub fn unaccounted(&self, ledger: &Ledger) -> io::Result<u64> {
         // Leases come and go while the folder is read: the larger count is the fair one.
-        let before = ledger.leased();
+        let known = || ledger.leased() + self.reserve.held();
+        let before = known();
         let open = open_descriptors()?;
-        let leased = before.max(ledger.leased());
-        Ok(open.saturating_sub(self.baseline).saturating_sub(leased))
+        Ok(open
+            .saturating_sub(self.baseline)
+            .saturating_sub(before.max(known())))
     }
 }
 

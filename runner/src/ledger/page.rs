@@ -3,17 +3,24 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::record::{ClosedBy, Connection, EndCause, LiveLease, PageOwner};
+use super::record::{LiveLease, PageOwner};
+use super::recording::Recording;
 use super::slot::Revocable;
 use super::{Denial, Ledger, Refusal};
 use crate::outcome::{LogLine, Usage};
 use crate::quota::{Quota, QuotaKind};
+use crate::trace::{ClosedBy, Connection, Denied, EndCause, Phase, PhaseTime, Step, StepKind, Trail};
 
 /// Closed connections that a page remembers; more are counted only.
 const CONNECTIONS_KEPT: usize = 64;
+/// Steps that a page remembers; more are counted only.
+const STEPS_KEPT: usize = 128;
+/// Refusals that a page remembers one by one; more are counted only.
+const DENIALS_KEPT: usize = 32;
 
 /// Bytes of one descriptor, counted by the stream and read by the page.
 #[derive(Debug, Default)]
@@ -37,6 +44,7 @@ pub struct Page {
     id: u64,
     owner: PageOwner,
     quota: Quota,
+    opened_at: Instant,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     /// Shared by the run's task and the live view; held for a few assignments.
@@ -49,7 +57,7 @@ struct State {
     open: u64,
     entries: Vec<Option<Entry>>,
     usage: Usage,
-    connections: Vec<Connection>,
+    trail: Trail,
     log: Vec<LogLine>,
 }
 
@@ -61,6 +69,7 @@ impl Page {
             id,
             owner,
             quota,
+            opened_at: Instant::now(),
             bytes_in,
             bytes_out,
             state: Mutex::default(),
@@ -97,7 +106,7 @@ impl Page {
         self.ledger.note_reclaimed(count(leftovers.len()));
         let mut state = self.state();
         for entry in leftovers {
-            state.remember(entry, ClosedBy::Host(cause));
+            state.remember(entry, ClosedBy::Host(cause), self.opened_at);
         }
     }
 
@@ -108,26 +117,27 @@ impl Page {
     pub fn count_lookup(&self) -> Result<(), Denial> {
         let mut state = self.state();
         if state.usage.lookups >= self.quota.lookups {
-            return Err(state.deny(QuotaKind::Lookups, &self.quota));
+            return Err(self.refuse(&mut state, QuotaKind::Lookups));
         }
         state.usage.lookups += 1;
         Ok(())
     }
 
     /// Keeps a line of the guest's log; beyond the quota `log_lines` it is dropped and counted as denied.
-    pub fn log(&self, line: LogLine) {
+    pub fn log(&self, mut line: LogLine) {
         let mut state = self.state();
         if state.usage.log_lines >= self.quota.log_lines {
-            state.deny(QuotaKind::LogLines, &self.quota);
+            self.refuse(&mut state, QuotaKind::LogLines);
             return;
         }
+        line.at = self.opened_at.elapsed();
         state.usage.log_lines += 1;
         state.log.push(line);
     }
 
     /// Counts a refusal that another part of the host decided, such as memory.
     pub fn note_denial(&self, kind: QuotaKind) -> Denial {
-        self.state().deny(kind, &self.quota)
+        self.refuse(&mut self.state(), kind)
     }
 
     /// What was used up to now. The sandbox adds memory and cpu.
@@ -145,10 +155,58 @@ impl Page {
         std::mem::take(&mut self.state().log)
     }
 
-    /// Connections that are closed, oldest first; the first 64.
+    /// Takes what was written down up to now; times count from the page's opening.
     #[must_use]
-    pub fn connections(&self) -> Vec<Connection> {
-        self.state().connections.clone()
+    pub fn take_trail(&self) -> Trail {
+        std::mem::take(&mut self.state().trail)
+    }
+
+    /// Begins to write a step down. `limit` tells a step that ran out of time from one that was no longer wanted.
+    pub fn begin(self: &Arc<Self>, kind: StepKind, limit: Instant) -> Recording {
+        Recording::new(Arc::clone(self), kind, limit)
+    }
+
+    /// Counts time spent in a phase.
+    pub fn spend(&self, phase: Phase, took: Duration, error: Option<&'static str>) {
+        let mut state = self.state();
+        let known = state.trail.phases.iter_mut().find(|time| time.phase == phase);
+        match known {
+            Some(time) => {
+                time.took += took;
+                time.error = error.or(time.error);
+            }
+            None => state.trail.phases.push(PhaseTime {
+                attempt: self.owner.attempt,
+                phase,
+                took,
+                error,
+            }),
+        }
+    }
+
+    /// Keeps a step that ended.
+    pub(super) fn keep(&self, step: Step) {
+        let mut state = self.state();
+        let word = step.error.as_ref().map(|error| error.word);
+        // No socket was made of what was refused.
+        let is_refused = matches!(word, Some("quota" | "host_exhausted"));
+        if matches!(step.kind, StepKind::Connect { .. }) && !is_refused {
+            *state.usage.opened.entry(word).or_default() += 1;
+        }
+        match state.trail.steps.len() < STEPS_KEPT {
+            true => state.trail.steps.push(step),
+            false => state.trail.steps_lost += 1,
+        }
+    }
+
+    /// When the page was opened.
+    pub(super) fn opened_at(&self) -> Instant {
+        self.opened_at
+    }
+
+    /// Whose page it is.
+    pub(super) fn owner(&self) -> &PageOwner {
+        &self.owner
     }
 
     /// Descriptors open now.
@@ -190,7 +248,7 @@ impl Page {
         ];
         for (kind, used) in used {
             if used >= self.quota.limit(kind) {
-                return Err(state.deny(kind, &self.quota).into());
+                return Err(self.refuse(&mut state, kind).into());
             }
         }
         if !self.ledger.budget.try_take() {
@@ -223,7 +281,7 @@ impl Page {
             true => ClosedBy::Peer,
             false => ClosedBy::Guest,
         };
-        state.remember(entry, by);
+        state.remember(entry, by, self.opened_at);
     }
 
     /// How many bytes may still be received.
@@ -246,6 +304,12 @@ impl Page {
 
     pub(super) fn count_out(&self, bytes: usize) {
         self.bytes_out.fetch_add(count(bytes), Ordering::Relaxed);
+    }
+
+    fn refuse(&self, state: &mut State, what: QuotaKind) -> Denial {
+        let limit = self.quota.limit(what);
+        state.deny(what, limit, self.opened_at.elapsed());
+        Denial { what, limit }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -280,21 +344,21 @@ impl State {
         (index, traffic)
     }
 
-    fn deny(&mut self, what: QuotaKind, quota: &Quota) -> Denial {
+    fn deny(&mut self, what: QuotaKind, limit: u64, at: Duration) {
         *self.usage.denials.entry(what).or_default() += 1;
-        Denial {
-            what,
-            limit: quota.limit(what),
+        if self.trail.denied.len() < DENIALS_KEPT {
+            self.trail.denied.push(Denied { at, what, limit });
         }
     }
 
-    fn remember(&mut self, entry: Entry, closed_by: ClosedBy) {
-        if self.connections.len() >= CONNECTIONS_KEPT {
+    fn remember(&mut self, entry: Entry, closed_by: ClosedBy, epoch: Instant) {
+        *self.usage.closed.entry(closed_by).or_default() += 1;
+        if self.trail.connections.len() >= CONNECTIONS_KEPT {
             return;
         }
-        self.connections.push(Connection {
+        self.trail.connections.push(Connection {
             peer: entry.peer,
-            opened_at: entry.opened_at,
+            opened: entry.opened_at - epoch,
             open_for: entry.opened_at.elapsed(),
             bytes_in: entry.traffic.bytes_in.load(Ordering::Relaxed),
             bytes_out: entry.traffic.bytes_out.load(Ordering::Relaxed),

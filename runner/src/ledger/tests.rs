@@ -4,9 +4,10 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Budget, ClosedBy, EndCause, Lease, LeasedStream, Ledger, Page, PageOwner, Refusal};
+use super::{Budget, Lease, LeasedStream, Ledger, Page, PageOwner, Refusal};
 use crate::quota::{Quota, QuotaKind};
 use crate::suite::CheckId;
+use crate::trace::{ClosedBy, EndCause};
 
 fn page(ledger: &Arc<Ledger>, quota: Quota) -> Arc<Page> {
     ledger.open_page(
@@ -106,7 +107,7 @@ async fn the_end_of_a_run_closes_what_is_still_held_and_wakes_who_waits() {
         (0, 1, 1)
     );
     assert_eq!(
-        page.connections()[0].closed_by,
+        page.take_trail().connections[0].closed_by,
         ClosedBy::Host(EndCause::Deadline)
     );
     drop(ours);
@@ -165,7 +166,7 @@ async fn a_stream_that_ends_at_the_last_byte_of_the_quota_is_no_denial() {
     ours.read_to_end(&mut all).await.unwrap();
     assert_eq!(all, b"123");
     drop(ours);
-    assert_eq!(page.connections()[0].closed_by, ClosedBy::Peer);
+    assert_eq!(page.take_trail().connections[0].closed_by, ClosedBy::Peer);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::{Client, Family, NetError, Phase, Timings, within};
 use crate::grant::{Destination, Via};
 use crate::ledger::{Lease, LeasedStream, Page};
+use crate::trace::StepKind;
 
 /// How long one address is tried alone before the next is tried beside it (RFC 8305, section 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -45,11 +46,16 @@ impl Client {
     ) -> Result<(LeasedStream, Timings), NetError> {
         let limit = self.limit(options.timeout);
         let started_at = Instant::now();
-        let resolving = self.addresses(to, via, options.family);
+        let resolving = self.addresses(to, via, options.family, limit);
         let addresses = within(limit, Phase::Resolve, resolving).await?;
         let resolved_at = Instant::now();
         let peers = peers(addresses, to.port(), options.source);
-        let stream = within(limit, Phase::Connect, race(&self.page, peers, options.source)).await?;
+        let stream = within(
+            limit,
+            Phase::Connect,
+            race(&self.page, peers, options.source, limit),
+        )
+        .await?;
         let timings = Timings {
             resolve: Some(resolved_at - started_at),
             connect: Some(resolved_at.elapsed()),
@@ -79,6 +85,7 @@ async fn race(
     page: &Arc<Page>,
     peers: Vec<SocketAddr>,
     source: Option<IpAddr>,
+    limit: Instant,
 ) -> Result<LeasedStream, NetError> {
     let mut waiting = peers.into_iter();
     let mut attempts = FuturesUnordered::new();
@@ -87,7 +94,7 @@ async fn race(
         let next = waiting.next();
         let is_last = next.is_none();
         if let Some(peer) = next {
-            attempts.push(open(page, peer, source));
+            attempts.push(told(page, peer, source, limit));
         }
         let head_start = async {
             if is_last {
@@ -108,6 +115,19 @@ async fn race(
             None => {}
         }
     }
+}
+
+/// One connect to one address, as a step of the run's record.
+async fn told(
+    page: &Arc<Page>,
+    peer: SocketAddr,
+    source: Option<IpAddr>,
+    limit: Instant,
+) -> Result<LeasedStream, NetError> {
+    let step = page.begin(StepKind::Connect { peer }, limit);
+    let opened = open(page, peer, source).await;
+    step.end(opened.as_ref().err().map(NetError::told));
+    opened
 }
 
 /// One connect to one address. Dropping the future closes its socket.

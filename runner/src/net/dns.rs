@@ -9,6 +9,7 @@ use hickory_proto::rr::{Record, RecordType};
 
 use super::{Client, NetError, Phase, within};
 use crate::grant::{Destination, Scheme, Via};
+use crate::trace::{Lookup, StepKind};
 use tokio::time::Instant;
 
 /// One record of an answer.
@@ -54,8 +55,16 @@ impl Client {
         let server = self.granted_server(server)?;
         self.page.count_lookup()?;
         let asked_at = Instant::now();
+        let limit = self.limit(None);
+        let asked = Lookup {
+            name: name.to_owned(),
+            addresses: Vec::new(),
+        };
+        let step = self.page().begin(StepKind::Lookup(asked), limit);
         let query = self.shared.resolver.query(name, kind, server);
-        let message = within(self.limit(None), Phase::Resolve, query).await?;
+        let message = within(limit, Phase::Resolve, query).await;
+        step.end(message.as_ref().err().map(NetError::told));
+        let message = message?;
         Ok(Reply {
             code: wire::code_word(message.metadata.response_code),
             authoritative: message.metadata.authoritative,

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use crate::ledger::{Denial, Refusal};
+use crate::trace;
 
 /// The step of an exchange in which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,13 +27,19 @@ impl Phase {
     /// The word in metrics, spans and messages.
     #[must_use]
     pub fn word(self) -> &'static str {
-        match self {
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Handshake => "handshake",
-            Self::Send => "send",
-            Self::Wait => "wait",
-            Self::Receive => "receive",
+        trace::Phase::from(self).word()
+    }
+}
+
+impl From<Phase> for trace::Phase {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Resolve => Self::Resolve,
+            Phase::Connect => Self::Connect,
+            Phase::Handshake => Self::Handshake,
+            Phase::Send => Self::Send,
+            Phase::Wait => Self::Wait,
+            Phase::Receive => Self::Receive,
         }
     }
 }
@@ -119,6 +126,31 @@ impl From<io::Error> for NetError {
 }
 
 impl NetError {
+    /// A bounded set of words, fit for a metric.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "denied",
+            Self::Quota(_) => "quota",
+            Self::HostExhausted => "host_exhausted",
+            Self::Timeout(_) => "timeout",
+            Self::Unresolved(_) => "unresolved",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Reset => "reset",
+            Self::Closed => "closed",
+            Self::Tls(_) => "tls",
+            Self::Protocol(_) => "protocol",
+            Self::Invalid(_) => "invalid",
+            Self::Other(_) => "other",
+        }
+    }
+
+    /// As a step of the run's record is told of it.
+    pub(super) fn told(&self) -> (&'static str, String) {
+        (self.word(), self.to_string())
+    }
+
     /// What a protocol library says, with the cause that it wrapped when that was a refusal or an I/O error.
     pub(super) fn from_protocol(error: &(dyn StdError + 'static)) -> Self {
         if let Some(refusal) = Refusal::find(error) {

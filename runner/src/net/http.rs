@@ -32,6 +32,18 @@ pub enum HttpVersion {
     Http2,
 }
 
+impl HttpVersion {
+    /// `1.0`, `1.1` or `2` (`network.protocol.version`).
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
+}
+
 /// What a plugin asks for.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -126,7 +138,7 @@ impl Client {
     /// Grants, quotas, time, the network, TLS, or a peer that breaks HTTP.
     pub async fn send(&self, request: Request) -> Result<Response, NetError> {
         let options = request.options.clone();
-        let mut next = prepare(request, &options, self)?;
+        let mut next = prepare(request)?;
         let journey = Journey::new(self, &options, &next.url)?;
         let mut hops = Vec::new();
         loop {
@@ -135,7 +147,7 @@ impl Client {
             } else {
                 Via::Redirect
             };
-            let mut response = journey.hop(&next, via).await?;
+            let mut response = journey.hop(&next, via, hops.len()).await?;
             let redirect = redirect::next(&next, &response)?.filter(|_| options.max_redirects > 0);
             let Some(redirected) = redirect else {
                 response.hops = hops;
@@ -173,7 +185,7 @@ impl Client {
     }
 }
 
-fn prepare(request: Request, options: &RequestOptions, client: &Client) -> Result<Prepared, NetError> {
+fn prepare(request: Request) -> Result<Prepared, NetError> {
     let invalid = |what: &str, why: &dyn std::fmt::Display| NetError::Invalid(format!("{what}: {why}"));
     let url = Url::parse(&request.url).map_err(|error| invalid(&format!("url `{}`", request.url), &error))?;
     let method = Method::from_bytes(request.method.as_bytes())
@@ -189,11 +201,6 @@ fn prepare(request: Request, options: &RequestOptions, client: &Client) -> Resul
     headers
         .entry(http::header::USER_AGENT)
         .or_insert(HeaderValue::from_static(USER_AGENT));
-    if options.propagate_trace
-        && let Ok(parent) = HeaderValue::from_str(&client.trace.traceparent())
-    {
-        headers.insert("traceparent", parent);
-    }
     Ok(Prepared {
         method,
         url,

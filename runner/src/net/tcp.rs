@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::stream::Transport;
-use super::tls::{TlsOptions, TlsSession, handshake};
+use super::tls::{TlsOptions, TlsSession};
 use super::{Client, NetError, Phase, within};
 use crate::ledger::LeasedStream;
 
@@ -95,11 +95,9 @@ impl Stream {
             }
             None => return Err(NetError::Closed),
         };
-        let started_at = Instant::now();
-        let shaken = handshake(&client.shared.trust, stream, &self.host, options);
-        let (stream, session) = within(client.limit(None), Phase::Handshake, shaken).await?;
+        let (stream, session, took) = client.secure(stream, &self.host, options).await?;
         self.transport = Some(Transport::Tls(Box::new(stream)));
-        Ok((session, started_at.elapsed()))
+        Ok((session, took))
     }
 
     /// Up to `max` bytes as soon as there are any; empty at the end of the stream.
@@ -157,17 +155,30 @@ impl Stream {
             transport.write_all(bytes).await?;
             Ok(transport.flush().await?)
         };
-        within(client.limit(None), Phase::Send, writing).await
+        timed(client, Phase::Send, writing).await
     }
 
     async fn receive(&mut self, client: &Client, max: usize) -> Result<Vec<u8>, NetError> {
         let transport = self.transport.as_mut().ok_or(NetError::Closed)?;
         let mut buffer = vec![0; max.min(CHUNK)];
         let reading = async { Ok(transport.read(&mut buffer).await?) };
-        let read = within(client.limit(None), Phase::Receive, reading).await?;
+        let read = timed(client, Phase::Receive, reading).await?;
         buffer.truncate(read);
         Ok(buffer)
     }
+}
+
+/// Bounds an operation by the run's deadline, and writes its time down.
+async fn timed<T>(
+    client: &Client,
+    phase: Phase,
+    operation: impl Future<Output = Result<T, NetError>>,
+) -> Result<T, NetError> {
+    let started_at = Instant::now();
+    let done = within(client.limit(None), phase, operation).await;
+    let error = done.as_ref().err().map(NetError::word);
+    client.page().spend(phase.into(), started_at.elapsed(), error);
+    done
 }
 
 /// The end of the first `delimiter`; bytes before `searched` are known not to hold its end.

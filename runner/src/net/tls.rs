@@ -5,6 +5,7 @@ mod certificate;
 mod verify;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
@@ -12,12 +13,15 @@ use rustls::{ClientConfig, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub use certificate::Certificate;
 
-use super::NetError;
+use super::{Client, NetError, Phase, within};
+use crate::ledger::LeasedStream;
+use crate::trace::{CertificateFacts, Handshake, StepKind};
 use verify::Recorder;
 
 /// A version of TLS.
@@ -114,6 +118,56 @@ impl TrustStore {
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider())))
+}
+
+impl Client {
+    /// Turns a connection into a TLS session with `host` by `limit`; also says how long that took.
+    ///
+    /// Cancellation: dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// As [`handshake`], and the time.
+    pub(super) async fn secure(
+        &self,
+        stream: LeasedStream,
+        host: &str,
+        options: &TlsOptions,
+    ) -> Result<(TlsStream<LeasedStream>, TlsSession, Duration), NetError> {
+        let limit = self.limit(None);
+        let begun = Handshake {
+            server_name: options.server_name.as_deref().unwrap_or(host).to_owned(),
+            peer: stream.peer_addr().ok(),
+            ..Handshake::default()
+        };
+        let mut step = self.page().begin(StepKind::Handshake(Box::new(begun)), limit);
+        let started_at = Instant::now();
+        let shaken = handshake(&self.shared.trust, stream, host, options);
+        let shaken = within(limit, Phase::Handshake, shaken).await;
+        if let (Some(StepKind::Handshake(told)), Ok((_, session))) = (step.kind(), &shaken) {
+            tell(told, session);
+        }
+        step.end(shaken.as_ref().err().map(NetError::told));
+        let (stream, session) = shaken?;
+        Ok((stream, session, started_at.elapsed()))
+    }
+}
+
+fn tell(told: &mut Handshake, session: &TlsSession) {
+    told.version = Some(match session.version {
+        TlsVersion::Tls12 => "1.2",
+        TlsVersion::Tls13 => "1.3",
+    });
+    told.cipher_suite = Some(session.cipher_suite.clone());
+    told.alpn.clone_from(&session.alpn);
+    told.leaf = session.chain.first().map(|leaf| CertificateFacts {
+        subject: leaf.subject.clone(),
+        issuer: leaf.issuer.clone(),
+        not_before: leaf.not_before,
+        not_after: leaf.not_after,
+        fingerprint: leaf.fingerprint.clone(),
+    });
+    told.chain_not_after = session.chain.iter().skip(1).map(|above| above.not_after).min();
+    told.untrusted = session.verified.as_ref().err().cloned();
 }
 
 /// Turns a stream into a TLS session with `host`.

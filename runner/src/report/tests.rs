@@ -5,10 +5,11 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::grant::Grants;
-use crate::outcome::{Assertion, Fault, Measurement, StopCause, TraceContext, Usage, Verdict};
+use crate::outcome::{Assertion, Fault, Measurement, StopCause, Usage, Verdict};
 use crate::quota::{Quota, QuotaKind};
 use crate::status::{Status, Transition};
 use crate::suite::{Check, CheckId, Config, Secrets, Target};
+use crate::trace::{TraceContext, Trail};
 
 const PLAIN: Screen = Screen {
     width: 100,
@@ -37,6 +38,9 @@ fn check(name: &str, plugin: &str, target: &str) -> Arc<Check> {
 fn run(check: Arc<Check>, micros: u64, outcome: Outcome) -> Run {
     Run {
         check,
+        plugin_digest: "00".into(),
+        lag: Duration::ZERO,
+        queued: Duration::ZERO,
         started_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678),
         duration: Duration::from_micros(micros),
         attempts: 1,
@@ -48,9 +52,11 @@ fn run(check: Arc<Check>, micros: u64, outcome: Outcome) -> Run {
             ..Usage::default()
         },
         log: Vec::new(),
+        trail: Trail::default(),
         trace: TraceContext {
             trace_id: [1; 16],
             span_id: [2; 8],
+            sampled: true,
         },
     }
 }

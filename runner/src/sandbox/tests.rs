@@ -9,9 +9,10 @@ use crate::ledger::{Budget, Lease, Ledger, PageOwner};
 use crate::net::Shared;
 use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
-use crate::outcome::{Fault, Outcome, TraceContext};
+use crate::outcome::{Fault, Outcome};
 use crate::quota::Quota;
 use crate::suite::CheckId;
+use crate::trace::TraceContext;
 
 fn sandbox() -> Sandbox {
     let settings = EngineSettings {
@@ -23,6 +24,7 @@ fn sandbox() -> Sandbox {
         resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
         blocked: Networks::default(),
         trust: TrustStore::default(),
+        propagation: crate::trace::propagation::Propagation::default(),
     };
     Sandbox::new(Engine::new(settings).unwrap(), ledger, Arc::new(shared))
 }
@@ -35,6 +37,7 @@ fn bounds() -> Bounds {
         trace: TraceContext {
             trace_id: [1; 16],
             span_id: [1; 8],
+            sampled: true,
         },
         owner: PageOwner {
             check: CheckId::new("a check"),
@@ -51,7 +54,7 @@ async fn a_panic_of_the_host_is_an_outcome_and_gives_back_what_was_lent() {
         .compile(include_bytes!(env!("CANARY_PLUGIN_LEAK")));
     let program = sandbox.link(&component.unwrap()).unwrap();
     let token = CancellationToken::new();
-    let (ended, usage, _log) = sandbox
+    let (ended, record) = sandbox
         .call(&program, bounds(), &token, async |_guest, store| {
             let nowhere = ([127, 0, 0, 1], 9).into();
             std::mem::forget(Lease::take(store.data().client.page(), nowhere).unwrap());
@@ -63,5 +66,5 @@ async fn a_panic_of_the_host_is_an_outcome_and_gives_back_what_was_lent() {
         .await;
     let expected = Fault::Host("a host function panicked: a bug of the host".to_owned());
     assert_eq!(ended, Err(Outcome::Faulted(expected)));
-    assert_eq!((usage.reclaimed, sandbox.ledger().leased()), (1, 0));
+    assert_eq!((record.usage.reclaimed, sandbox.ledger().leased()), (1, 0));
 }

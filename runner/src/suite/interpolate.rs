@@ -190,7 +190,7 @@ impl<'e> Interpolator<'e> {
                 message: format!("the file {} {reason}", quoted_path(path)),
                 hint: path
                     .is_relative()
-                    .then(|| "relative paths are relative to the suite file".to_owned()),
+                    .then(|| "relative paths are relative to the file that holds them".to_owned()),
             }),
         }
     }

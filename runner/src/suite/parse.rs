@@ -186,7 +186,7 @@ impl<'a> Builder<'a> {
             let name = quoted(&format!("{}{}", tag.original_handle(), tag.suffix()));
             self.report.add(
                 self.source
-                    .problem(at, format!("the YAML tag {name} means nothing in a suite")),
+                    .problem(at, format!("the YAML tag {name} means nothing here")),
             );
         }
         meaning

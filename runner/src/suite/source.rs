@@ -224,7 +224,7 @@ fn read_text(path: &Path, budget: u64) -> Result<String, Problem> {
 }
 
 /// Refuses what is not text, and says where.
-fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
+pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Problem::of_file(path, "the file is UTF-16").hint("save it as UTF-8"));
     }

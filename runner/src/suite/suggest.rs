@@ -31,7 +31,7 @@ fn fold(word: &str) -> String {
 }
 
 /// A hint for an unknown word: the closest known one, or all of them.
-pub(super) fn hint<'c>(word: &str, known: impl IntoIterator<Item = &'c str> + Clone) -> Option<String> {
+pub(crate) fn hint<'c>(word: &str, known: impl IntoIterator<Item = &'c str> + Clone) -> Option<String> {
     if let Some(candidate) = closest(word, known.clone()) {
         return Some(format!("did you mean `{candidate}`?"));
     }

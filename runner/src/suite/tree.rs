@@ -56,12 +56,12 @@ impl Node {
 }
 
 /// A text of the suite in backticks: one line, printable, shortened.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     within(text, MAX_QUOTED_CHARS)
 }
 
 /// A path in backticks: whole, since its end says which file it is.
-pub(super) fn quoted_path(path: &Path) -> String {
+pub(crate) fn quoted_path(path: &Path) -> String {
     within(&path.to_string_lossy(), MAX_PATH_CHARS)
 }
 

@@ -15,7 +15,7 @@ const SIZES: [(&str, u64); 7] = [
 
 /// Why a text is no duration or no size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum UnitError {
+pub(crate) enum UnitError {
     /// Neither of the forms in the hint.
     #[error("is no duration")]
     Duration,
@@ -29,7 +29,7 @@ pub(super) enum UnitError {
 
 impl UnitError {
     /// The forms that are understood.
-    pub(super) fn hint(&self) -> &'static str {
+    pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::Duration => "write a number with a unit, such as `500ms`, `30s`, `5m` or `1h 30m`",
             Self::Size => {
@@ -41,7 +41,7 @@ impl UnitError {
 }
 
 /// Such as `500ms`, `30s`, `1h 30m`.
-pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
+pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     humantime::parse_duration(text).map_err(|error| match error {
         humantime::DurationError::NumberOverflow => UnitError::TooLarge,
         _ => UnitError::Duration,
@@ -49,7 +49,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
 }
 
 /// A duration in its largest whole unit: `90s`, `1500ms`, `2h`.
-pub(super) fn show(duration: Duration) -> String {
+pub(crate) fn show(duration: Duration) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     // People say 60s and 90s.
     const SECONDS_BELOW: u64 = 120_000;
@@ -65,7 +65,7 @@ pub(super) fn show(duration: Duration) -> String {
 }
 
 /// Such as `4096`, `64 KiB`, `8MiB`, `1GB`.
-pub(super) fn size(text: &str) -> Result<u64, UnitError> {
+pub(crate) fn size(text: &str) -> Result<u64, UnitError> {
     let text = text.trim();
     let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(digits_end);

@@ -38,6 +38,7 @@ fn suite(text: &str) -> TempDir {
 fn canary(folder: &TempDir, arguments: &[&str]) -> Program {
     Program::at(env!("CARGO_BIN_EXE_canary"))
         .env("CANARY_CACHE_DIR", cache())
+        .env("CANARY_ADMIN", "none")
         .within(folder.path())
         .args(arguments)
 }

@@ -35,7 +35,7 @@ pub(crate) async fn measure() {
         let (dispatcher, check) = (Arc::clone(&dispatcher), Arc::clone(check));
         waiting.spawn(async move {
             let permit = dispatcher.permit().await.expect("nothing drains");
-            dispatcher.run(&check, permit).await
+            dispatcher.run(&check, permit, Instant::now()).await
         });
     }
     while dispatcher.sandbox().ledger().leased() < u64::from(runs) {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
+use tokio::time::Instant;
 
 use canary::app::load::load;
 use canary::app::{Host, Settings};
@@ -88,7 +89,7 @@ impl Stage {
     /// One run, from the permit to the outcome.
     pub(crate) async fn run(&self, check: &Arc<Check>) {
         let permit = self.dispatcher.permit().await.expect("nothing drains");
-        let run = self.dispatcher.run(check, permit).await;
+        let run = self.dispatcher.run(check, permit, Instant::now()).await;
         assert!(run.outcome.is_good(), "{}: {}", check.name, run.outcome.summary());
     }
 }
@@ -104,6 +105,8 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         blocked: Networks::default(),
         ceiling: Quota::ceiling(),
         resolver: None,
+        propagation: Default::default(),
+        sampler: canary::trace::sampler::Sampler::AlwaysOn,
     });
     let host = host.expect("a host");
     let loaded = load(&[path], &host, &ProcessEnvironment).await;

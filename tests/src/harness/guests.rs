@@ -87,6 +87,7 @@ fn offline(engine: Engine) -> Sandbox {
         resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
         blocked: canary::grant::Networks::default(),
         trust: TrustStore::default(),
+        propagation: Default::default(),
     });
     Sandbox::new(engine, ledger, shared)
 }

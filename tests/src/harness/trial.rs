@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use canary::grant::Grants;
 use canary::ledger::LiveLease;
-use canary::outcome::{LogLine, Outcome, TraceContext, Usage, Verdict};
+use canary::outcome::{LogLine, Outcome, Usage, Verdict};
 use canary::plugin::Plugin;
 use canary::quota::{Quota, QuotaKind};
 use canary::sandbox::Attempt;
 use canary::suite::{Check, CheckId, Config, Secrets, Target};
+use canary::trace::{TraceContext, Trail};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -112,6 +113,7 @@ impl<'h> Trial<'h> {
             trace: TraceContext {
                 trace_id: [1; 16],
                 span_id: [2; 8],
+                sampled: true,
             },
             shutdown: &self.shutdown,
         };
@@ -125,6 +127,7 @@ impl<'h> Trial<'h> {
             outcome: report.outcome,
             usage: report.usage,
             log: report.log,
+            trail: report.trail,
         }
     }
 
@@ -173,6 +176,8 @@ pub struct Ran {
     pub usage: Usage,
     /// What it logged.
     pub log: Vec<LogLine>,
+    /// What the host did for it.
+    pub trail: Trail,
     /// From start to outcome.
     pub took: Duration,
     descriptors_left: i64,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::header::HOST;
-use http::{HeaderValue, Uri, Version};
+use http::{HeaderName, HeaderValue, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
@@ -25,6 +25,8 @@ use crate::net::{NetError, Phase};
 
 pub(super) struct Asked<'a> {
     pub(super) request: &'a Prepared,
+    /// Carries the run's trace to the target, where the check asks for that.
+    pub(super) trace: Vec<(HeaderName, HeaderValue)>,
     pub(super) version: HttpVersion,
     /// Set when the request goes to a proxy that forwards it.
     pub(super) via_proxy: Option<&'a Proxy>,
@@ -36,36 +38,52 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     pub(super) truncated: bool,
     pub(super) body_length: u64,
+}
+
+/// Where the time of an exchange went, also of one that failed.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Spent {
     pub(super) send: Option<Duration>,
     pub(super) wait: Option<Duration>,
     pub(super) receive: Option<Duration>,
 }
 
 /// Sends the request and reads the answer by `limit`; a time-out names the phase that it passed in.
-pub(super) async fn run(transport: Transport, asked: Asked<'_>, limit: Instant) -> Result<Answer, NetError> {
+pub(super) async fn run(
+    transport: Transport,
+    asked: Asked<'_>,
+    limit: Instant,
+) -> (Result<Answer, NetError>, Spent) {
     let moments = Arc::new(Mutex::new(Moments::default()));
     let stream = TokioIo::new(Timed::new(transport, Arc::clone(&moments)));
     let started_at = Instant::now();
-    let request = wire_request(&asked)?;
+    let request = match wire_request(&asked) {
+        Ok(request) => request,
+        Err(error) => return (Err(error), Spent::default()),
+    };
     let outcome = match asked.version {
         HttpVersion::Http2 => timeout_at(limit, over_http2(stream, request, asked.max_body)).await,
         _ => timeout_at(limit, over_http1(stream, request, asked.max_body)).await,
     };
     let moments = read(&moments);
-    let (head, body) = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(moments))))?;
-    let now = Instant::now();
-    Ok(Answer {
+    let outcome = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(moments))));
+    let answer = outcome.map(|(head, body)| Answer {
         head,
         body: body.kept,
         truncated: body.truncated,
         body_length: body.length,
-        send: moments.last_write.map(|at| at - started_at),
-        wait: moments
-            .last_write
-            .zip(moments.first_read)
-            .map(|(sent, read)| read - sent),
-        receive: moments.first_read.map(|at| now - at),
-    })
+    });
+    (answer, spent(moments, started_at, Instant::now()))
+}
+
+/// What never came was waited for until the end.
+fn spent(moments: Moments, started_at: Instant, ended_at: Instant) -> Spent {
+    let sent_at = moments.last_write;
+    Spent {
+        send: Some(sent_at.unwrap_or(ended_at) - started_at),
+        wait: sent_at.map(|sent| moments.first_read.unwrap_or(ended_at) - sent),
+        receive: moments.first_read.map(|read| ended_at - read),
+    }
 }
 
 fn phase(moments: Moments) -> Phase {
@@ -101,6 +119,7 @@ fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
     *request.method_mut() = method.clone();
     *request.uri_mut() = uri;
     *request.headers_mut() = headers.clone();
+    request.headers_mut().extend(asked.trace.iter().cloned());
     if asked.version == HttpVersion::Http10 {
         *request.version_mut() = Version::HTTP_10;
     }

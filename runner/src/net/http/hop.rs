@@ -1,19 +1,22 @@
 //! One hop of a request: the way to its host, and the exchange there.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 use url::Url;
 
-use super::exchange::{self, Answer, Asked};
+use super::exchange::{self, Answer, Asked, Spent};
 use super::proxy::Proxy;
 use super::{HttpVersion, Prepared, RequestOptions, Response};
 use crate::grant::{Destination, Host, NameDecision, Scheme, Via};
-use crate::ledger::LeasedStream;
+use crate::ledger::{LeasedStream, Recording};
 use crate::net::connect::ConnectOptions;
 use crate::net::stream::Transport;
-use crate::net::tls::{TlsOptions, TlsSession, handshake};
+use crate::net::tls::{TlsOptions, TlsSession};
 use crate::net::{Client, NetError, Phase, Timings, within};
+use crate::trace::{Request as Told, StepKind};
 
 /// What stays the same from hop to hop.
 pub(super) struct Journey<'a> {
@@ -39,11 +42,16 @@ impl<'a> Journey<'a> {
         })
     }
 
-    /// A connection, a request, an answer.
-    pub(super) async fn hop(&self, request: &Prepared, via: Via) -> Result<Response, NetError> {
+    /// A connection, a request, an answer. `number` redirects came before.
+    pub(super) async fn hop(
+        &self,
+        request: &Prepared,
+        via: Via,
+        number: usize,
+    ) -> Result<Response, NetError> {
         let url = &request.url;
         let (stream, mut timings) = self.reach(url, via).await?;
-        let peer = stream.peer_addr()?.to_string();
+        let peer = stream.peer_addr()?;
         let (transport, tls) = match url.scheme() {
             "https" => {
                 let stream = self.tunnel(stream, url).await?;
@@ -53,15 +61,91 @@ impl<'a> Journey<'a> {
             }
             _ => (Transport::Plain(stream), None),
         };
+        let version = spoken(self.options.version, tls.as_ref());
+        let limit = self.client.limit(None);
+        let step = self.begin(request, version, peer, number, limit);
         let asked = Asked {
             request,
-            version: spoken(self.options.version, tls.as_ref()),
+            trace: self.trace_headers(&step),
+            version,
             via_proxy: self.proxy.as_ref().filter(|_| tls.is_none()),
             max_body: self.options.max_body,
         };
-        let version = asked.version;
-        let answer = exchange::run(transport, asked, self.client.limit(None)).await?;
-        Ok(response(url, version, answer, Way { peer, timings, tls }))
+        let (answer, spent) = exchange::run(transport, asked, limit).await;
+        self.end(step, &answer, spent);
+        timings = Timings {
+            send: spent.send,
+            wait: spent.wait,
+            receive: spent.receive,
+            ..timings
+        };
+        let peer = peer.to_string();
+        Ok(response(url, version, answer?, Way { peer, timings, tls }))
+    }
+
+    /// Begins to write the request down. What it tells of the URL holds no credentials and no query.
+    fn begin(
+        &self,
+        request: &Prepared,
+        version: HttpVersion,
+        peer: SocketAddr,
+        number: usize,
+        limit: Instant,
+    ) -> Recording {
+        let url = &request.url;
+        let told = Told {
+            method: request.method.to_string(),
+            url: bare(url),
+            scheme: url.scheme().to_owned(),
+            host: bare_host(url).unwrap_or_default().to_owned(),
+            port: url.port_or_known_default().unwrap_or_default(),
+            peer: Some(peer),
+            version: Some(version.word()),
+            hop: u32::try_from(number).unwrap_or(u32::MAX),
+            request_bytes: u64::try_from(request.body.len()).unwrap_or(u64::MAX),
+            ..Told::default()
+        };
+        let page = self.client.page();
+        page.begin(StepKind::Request(Box::new(told)), limit)
+    }
+
+    fn end(&self, mut step: Recording, answer: &Result<Answer, NetError>, spent: Spent) {
+        if let Some(StepKind::Request(told)) = step.kind() {
+            if let Ok(answer) = answer {
+                told.status = Some(answer.head.status.as_u16());
+                told.response_bytes = Some(answer.body_length);
+            }
+            (told.send, told.wait, told.receive) = (spent.send, spent.wait, spent.receive);
+        }
+        let failed = answer.as_ref().err().map(NetError::told);
+        let word = failed.as_ref().map(|(word, _)| *word);
+        let phases = [
+            (Phase::Send, spent.send),
+            (Phase::Wait, spent.wait),
+            (Phase::Receive, spent.receive),
+        ];
+        let last = phases.iter().rposition(|(_, took)| took.is_some());
+        for (place, (phase, took)) in phases.into_iter().enumerate() {
+            let Some(took) = took else { continue };
+            let error = word.filter(|_| Some(place) == last);
+            self.client.page().spend(phase.into(), took, error);
+        }
+        step.end(failed);
+    }
+
+    /// The target's own span becomes a child of the request's.
+    fn trace_headers(&self, step: &Recording) -> Vec<(HeaderName, HeaderValue)> {
+        if !self.options.propagate_trace {
+            return Vec::new();
+        }
+        let Client { trace, shared, .. } = self.client;
+        let headers = shared
+            .propagation
+            .headers(&trace.trace_id, &step.span_id(), trace.sampled);
+        let parsed = headers.into_iter().filter_map(|(name, value)| {
+            Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+        });
+        parsed.collect()
     }
 
     /// Connects to the URL's host, to its stand-in, or to the proxy.
@@ -121,7 +205,6 @@ impl<'a> Journey<'a> {
         stream: LeasedStream,
         url: &Url,
     ) -> Result<(Transport, TlsSession, Duration), NetError> {
-        let started_at = Instant::now();
         let default = || TlsOptions {
             require_valid: true,
             ..TlsOptions::default()
@@ -131,9 +214,8 @@ impl<'a> Journey<'a> {
             tls.alpn = offered(self.options.version);
         }
         let host = bare_host(url)?;
-        let shaken = handshake(&self.client.shared.trust, stream, host, &tls);
-        let (stream, session) = within(self.client.limit(None), Phase::Handshake, shaken).await?;
-        Ok((Transport::Tls(Box::new(stream)), session, started_at.elapsed()))
+        let (stream, session, took) = self.client.secure(stream, host, &tls).await?;
+        Ok((Transport::Tls(Box::new(stream)), session, took))
     }
 }
 
@@ -154,12 +236,7 @@ fn response(url: &Url, version: HttpVersion, answer: Answer, way: Way) -> Respon
         truncated: answer.truncated,
         body_length: answer.body_length,
         peer: way.peer,
-        timings: Timings {
-            send: answer.send,
-            wait: answer.wait,
-            receive: answer.receive,
-            ..way.timings
-        },
+        timings: way.timings,
         tls: way.tls,
         hops: Vec::new(),
     }
@@ -196,6 +273,15 @@ pub(super) fn destination(url: &Url) -> Result<Destination, NetError> {
         .port_or_known_default()
         .ok_or_else(|| NetError::Invalid(format!("url `{url}` has no port")))?;
     place(scheme, bare_host(url)?, port)
+}
+
+/// Without credentials, query and fragment: what a URL may tell to everyone.
+fn bare(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    url.set_query(None);
+    let _no_host = (url.set_username(""), url.set_password(None));
+    url.into()
 }
 
 /// The host without the brackets of an IPv6 address.

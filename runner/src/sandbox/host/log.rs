@@ -1,5 +1,7 @@
 //! `canary:check/log`.
 
+use std::time::Duration;
+
 use super::bounded;
 use super::convert::attributes;
 use crate::outcome::{LogLevel, LogLine};
@@ -24,6 +26,7 @@ impl log::Host for State {
             level,
             message: bounded(message),
             fields: attributes(fields),
+            at: Duration::ZERO, // the page notes the time
         });
         Ok(())
     }

@@ -1,0 +1,121 @@
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread::JoinHandle;
+
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+/// An admin address on a thread of its own.
+struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let until = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let text = |format| format!("{format:?}");
+            let served = serve(listener, Reserve::default(), text, until.cancelled());
+            runtime.unwrap().block_on(served);
+        });
+        Self {
+            address,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    fn open(&self) -> std::net::TcpStream {
+        let stream = std::net::TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// What comes back for a request, until the server closes.
+    fn ask(&self, request: &str) -> String {
+        let mut stream = self.open();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    fn get(&self, path: &str, headers: &str) -> String {
+        self.ask(&format!(
+            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n"
+        ))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+#[test]
+fn a_scraper_gets_the_format_that_it_names() {
+    let server = Server::start();
+    let plain = server.get("/metrics", "");
+    assert!(
+        plain.contains("text/plain; version=0.0.4") && plain.ends_with("Prometheus"),
+        "{plain}"
+    );
+    let open = server.get(
+        "/metrics",
+        "accept: application/openmetrics-text;version=1.0.0;q=0.9\r\n",
+    );
+    assert!(
+        open.contains("version=1.0.0") && open.ends_with("OpenMetrics"),
+        "{open}"
+    );
+}
+
+#[test]
+fn a_scraper_that_takes_gzip_gets_it() {
+    let server = Server::start();
+    let zipped = server.get("/metrics", "accept-encoding: gzip\r\n");
+    assert!(zipped.contains("content-encoding: gzip"), "{zipped}");
+}
+
+#[test]
+fn other_paths_and_methods_are_refused() {
+    let server = Server::start();
+    assert!(server.get("/secret", "").starts_with("HTTP/1.1 404"));
+    assert!(server.get("/", "").starts_with("HTTP/1.1 200"));
+    let post =
+        server.ask("POST /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    assert!(post.starts_with("HTTP/1.1 405"), "{post}");
+}
+
+#[test]
+fn silent_clients_hold_it_up_for_no_longer_than_a_head_may_take() {
+    let server = Server::start();
+    let silent: Vec<_> = (0..CONNECTIONS).map(|_| server.open()).collect();
+    // All places are taken; this one waits until the first is thrown out.
+    assert!(server.get("/metrics", "").starts_with("HTTP/1.1 200"));
+    drop(silent);
+}
+
+#[test]
+fn a_head_without_end_is_cut_off() {
+    let server = Server::start();
+    let mut stream = server.open();
+    stream.write_all(b"GET / HTTP/1.1\r\nx: ").unwrap();
+    let endless = std::iter::repeat_with(|| stream.write_all(&[b'a'; 1_024])).take(1_024);
+    let _cut_off = endless.take_while(Result::is_ok).count();
+    let mut answer = Vec::new();
+    // A refusal, or the connection is gone.
+    let _closed = stream.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP/1.1 200"));
+    assert!(server.get("/", "").starts_with("HTTP/1.1 200"));
+}

@@ -1,0 +1,210 @@
+//! What an operator decides: flags and variables over the file, the file over the defaults.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use clap::Args;
+use url::Url;
+
+use crate::app;
+use crate::console;
+use crate::grant::Networks;
+use crate::plugin::Cache;
+use crate::quota::Quota;
+use crate::settings::{Admin, File};
+use crate::suite::{Environment, ProcessEnvironment};
+use crate::telemetry::settings as telemetry;
+
+/// Runs at once, unless told otherwise.
+const CONCURRENCY: u32 = 1_000;
+/// The port of OTLP/gRPC.
+const GRPC: u16 = 4_317;
+/// Where `/metrics` is, unless told otherwise.
+const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_464);
+
+/// What an operator decides for all suites.
+#[derive(Debug, Args)]
+pub(super) struct HostArgs {
+    /// The runner's own settings, in YAML.
+    #[arg(long, global = true, env = "CANARY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Runs at once; 1000 unless told otherwise.
+    #[arg(long, global = true, env = "CANARY_CONCURRENCY", value_name = "RUNS",
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    concurrency: Option<u32>,
+    /// Networks that no check may reach: `private`, `link-local`, `metadata`, `loopback` or a CIDR.
+    #[arg(
+        long,
+        global = true,
+        env = "CANARY_BLOCK_NETWORKS",
+        value_delimiter = ',',
+        value_name = "NETWORK"
+    )]
+    block_networks: Vec<String>,
+    /// Where compiled plugins are kept between starts.
+    #[arg(long, global = true, env = "CANARY_CACHE_DIR", value_name = "FOLDER")]
+    cache_dir: Option<PathBuf>,
+    /// Keep no compiled plugins.
+    #[arg(long, global = true, conflicts_with = "cache_dir")]
+    no_cache: bool,
+    /// Where everything lies that survives a restart.
+    #[arg(long, global = true, env = "CANARY_STATE_DIR", value_name = "FOLDER")]
+    state_dir: Option<PathBuf>,
+    /// Where `run` shows its metrics: an address with a port, or `none`; 127.0.0.1:9464 unless told otherwise.
+    #[arg(long, global = true, env = "CANARY_ADMIN", value_name = "ADDRESS")]
+    admin: Option<Address>,
+    #[arg(long, env = "NO_COLOR", hide = true, global = true, num_args = 0..=1, default_missing_value = "1")]
+    no_color: Option<String>,
+    #[arg(long, env = "XDG_CACHE_HOME", hide = true, global = true)]
+    xdg_cache_home: Option<PathBuf>,
+    #[arg(long, env = "XDG_STATE_HOME", hide = true, global = true)]
+    xdg_state_home: Option<PathBuf>,
+    /// Of systemd.
+    #[arg(long, env = "STATE_DIRECTORY", hide = true, global = true)]
+    state_directory: Option<PathBuf>,
+    #[arg(long, env = "HOME", hide = true, global = true)]
+    home: Option<PathBuf>,
+}
+
+/// The process's environment, with a collector of its own choice.
+struct Surroundings<'a> {
+    otlp: Option<&'a Url>,
+}
+
+impl Environment for Surroundings<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        let Some(url) = self.otlp else {
+            return ProcessEnvironment.variable(name);
+        };
+        match name {
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => Some(url.to_string()),
+            "OTEL_EXPORTER_OTLP_PROTOCOL" if url.port() == Some(GRPC) => Some("grpc".to_owned()),
+            _ if name.ends_with("_ENDPOINT")
+                || name.ends_with("_EXPORTER")
+                || name == "OTEL_SDK_DISABLED" =>
+            {
+                None
+            }
+            _ => ProcessEnvironment.variable(name),
+        }
+    }
+
+    fn file(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        ProcessEnvironment.file(path)
+    }
+}
+
+/// An address with a port, or nothing.
+#[derive(Debug, Clone, Copy)]
+struct Address(Admin);
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self(Admin::None)),
+            _ => match text.parse() {
+                Ok(address) => Ok(Self(Admin::Listen(address))),
+                Err(_) => Err("write ADDRESS:PORT, such as `127.0.0.1:9464`, or `none`".to_owned()),
+            },
+        }
+    }
+}
+
+/// Everything that an operator decided.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) host: app::Settings,
+    pub(super) telemetry: telemetry::Settings,
+    pub(super) admin: Admin,
+}
+
+impl Settings {
+    /// Takes the admin address, so that one that is in use is told at start.
+    pub(super) fn listen(&self) -> anyhow::Result<Option<TcpListener>> {
+        let Admin::Listen(address) = self.admin else {
+            return Ok(None);
+        };
+        let listener = TcpListener::bind(address).with_context(|| {
+            format!("cannot listen on {address}; choose another address with `--admin`, or `--admin none`")
+        })?;
+        listener.set_nonblocking(true)?;
+        Ok(Some(listener))
+    }
+}
+
+impl HostArgs {
+    /// Puts together what was said. `otlp` is where all telemetry goes, whatever else was said of that.
+    pub(super) fn settings(&self, otlp: Option<&Url>) -> anyhow::Result<Settings> {
+        let environment = &Surroundings { otlp };
+        let file = match &self.config {
+            Some(path) => File::read(path, environment),
+            None => File::default(),
+        };
+        let state_dir = self.state_dir(file.state_dir.as_deref());
+        let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), file.report)?;
+        let named = self.block_networks.iter().map(String::as_str);
+        let blocked = match self.block_networks.is_empty() {
+            true => file.block_networks.unwrap_or_default(),
+            false => Networks::parse(named)?,
+        };
+        Ok(Settings {
+            host: app::Settings {
+                concurrency: self.concurrency.or(file.concurrency).unwrap_or(CONCURRENCY),
+                cache: self
+                    .cache(file.cache_dir.as_deref())?
+                    .noticing(console::compiling),
+                blocked,
+                ceiling: Quota::ceiling(),
+                resolver: None,
+                propagation: telemetry.propagation.clone(),
+                sampler: telemetry.sampler,
+            },
+            telemetry,
+            admin: self
+                .admin
+                .map(|Address(admin)| admin)
+                .or(file.admin)
+                .unwrap_or(Admin::Listen(ADMIN)),
+        })
+    }
+
+    /// As asked for, or where systemd or the XDG base directory specification has it; nowhere without a home.
+    fn state_dir(&self, file: Option<&Path>) -> Option<PathBuf> {
+        let own = |folder: &PathBuf| folder.join("canary");
+        let home = || Some(self.home.as_ref()?.join(".local").join("state").join("canary"));
+        let asked = self.state_dir.clone().or_else(|| file.map(Path::to_owned));
+        let usual = || {
+            self.state_directory
+                .clone()
+                .or_else(|| self.xdg_state_home.as_ref().map(own))
+        };
+        asked.or_else(usual).or_else(home)
+    }
+
+    /// As asked for, or where the XDG base directory specification has it. Without a place that was not asked for
+    /// the runner does its work all the same.
+    fn cache(&self, file: Option<&Path>) -> anyhow::Result<Cache> {
+        if self.no_cache {
+            return Ok(Cache::none());
+        }
+        if let Some(folder) = self.cache_dir.as_deref().or(file) {
+            let failed = || format!("cannot keep compiled plugins in `{}`", folder.display());
+            return Cache::at(folder).with_context(failed);
+        }
+        let own = |folder: &PathBuf| folder.join("canary");
+        let home = || self.home.as_ref().map(|home| home.join(".cache").join("canary"));
+        let usual = self.xdg_cache_home.as_ref().map(own).or_else(home);
+        Ok(usual
+            .and_then(|folder| Cache::at(&folder).ok())
+            .unwrap_or_else(Cache::none))
+    }
+
+    /// <https://no-color.org>: set and not empty.
+    pub(super) fn no_color(&self) -> bool {
+        self.no_color.as_ref().is_some_and(|value| !value.is_empty())
+    }
+}

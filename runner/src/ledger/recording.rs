@@ -1,0 +1,75 @@
+//! A step that goes on.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::page::Page;
+use crate::trace::{CANCELLED, SpanId, Step, StepError, StepKind, draw_span_id};
+
+/// A step that goes on; it is written down when it ends, also when its future is dropped.
+#[derive(Debug)]
+#[must_use = "a step that is dropped at once has failed"]
+pub struct Recording {
+    page: Arc<Page>,
+    span_id: SpanId,
+    began: Instant,
+    limit: Instant,
+    /// Absent once the step has ended.
+    kind: Option<StepKind>,
+}
+
+impl Recording {
+    pub(super) fn new(page: Arc<Page>, kind: StepKind, limit: Instant) -> Self {
+        Self {
+            page,
+            span_id: draw_span_id(),
+            began: Instant::now(),
+            limit,
+            kind: Some(kind),
+        }
+    }
+
+    /// The id of the step's span.
+    #[must_use]
+    pub fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+
+    /// What is known of the step, to be completed while it goes on.
+    pub fn kind(&mut self) -> Option<&mut StepKind> {
+        self.kind.as_mut()
+    }
+
+    /// Ends the step; an error is a word of a bounded set and a text.
+    pub fn end(mut self, failed: Option<(&'static str, String)>) {
+        self.keep(failed);
+    }
+
+    fn keep(&mut self, failed: Option<(&'static str, String)>) {
+        let Some(kind) = self.kind.take() else { return };
+        let took = self.began.elapsed();
+        let word = failed.as_ref().map(|(word, _)| *word);
+        if let Some(phase) = kind.phase().filter(|_| word != Some(CANCELLED)) {
+            self.page.spend(phase, took, word);
+        }
+        self.page.keep(Step {
+            kind,
+            span_id: self.span_id,
+            attempt: self.page.owner().attempt,
+            started: self.began - self.page.opened_at(),
+            took,
+            error: failed.map(|(word, message)| StepError { word, message }),
+        });
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let failed = match Instant::now() >= self.limit {
+            true => ("timeout", "timed out".to_owned()),
+            false => (CANCELLED, "given up before its end".to_owned()),
+        };
+        self.keep(Some(failed));
+    }
+}

@@ -1,0 +1,143 @@
+use std::io;
+
+use super::*;
+use crate::suite::ProcessEnvironment;
+
+struct Fixed;
+
+impl Environment for Fixed {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "STATE").then(|| "/state".to_owned())
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        ProcessEnvironment.file(path)
+    }
+}
+
+/// The file, and what an operator is told of it.
+fn file(text: &str) -> (File, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("canary.yaml");
+    std::fs::write(&path, text).unwrap();
+    let mut file = File::read(&path, &Fixed);
+    let report = std::mem::take(&mut file.report);
+    let told = report.finish(()).map_err(|problems| problems.to_string());
+    let told = told.err().unwrap_or_default();
+    (file, told.replace(&format!("{}/", folder.path().display()), ""))
+}
+
+#[test]
+fn a_file_says_what_holds_for_all_suites() {
+    let (file, told) = file(
+        "concurrency: 50
+block_networks: [private, 203.0.113.0/24]
+cache_dir: /cache
+state_dir: ${env:STATE}/canary
+admin: { listen: '[::1]:9464' }
+x-mine: anything",
+    );
+    assert_eq!(told, "");
+    assert_eq!(file.concurrency, Some(50));
+    assert_eq!(
+        file.block_networks,
+        Some(Networks::parse(["private", "203.0.113.0/24"]).unwrap())
+    );
+    assert_eq!(file.cache_dir, Some(PathBuf::from("/cache")));
+    assert_eq!(file.state_dir, Some(PathBuf::from("/state/canary")));
+    assert_eq!(file.admin, Some(Admin::Listen("[::1]:9464".parse().unwrap())));
+}
+
+#[test]
+fn a_file_need_say_nothing() {
+    for text in ["", "concurrency:\nblock_networks:\nadmin:\ntelemetry:\n"] {
+        let (file, told) = file(text);
+        assert_eq!(told, "");
+        assert_eq!(file.concurrency, None);
+        assert_eq!(file.block_networks, None);
+        assert_eq!(file.admin, None);
+    }
+}
+
+#[test]
+fn the_runner_may_show_itself_nowhere() {
+    assert_eq!(file("admin: none").0.admin, Some(Admin::None));
+}
+
+#[test]
+fn every_problem_comes_at_once_with_its_place() {
+    let (_, told) = file(
+        "concurrency: 0
+block_networks: [privat, 10.0.0.1/8]
+cache_dir: [a]
+state_dir: ${env:NOTHING}
+admin: { listen: localhost, prot: 1 }
+concurency: 1
+telemetry: on",
+    );
+    insta::assert_snapshot!(told, @"
+    canary.yaml:1:14: `concurrency`: is 0; allowed: 1 to 100000
+
+    canary.yaml:2:18: `block_networks`: unknown network `privat`; allowed: `private`, `link-local`, `metadata`, `loopback`, or a CIDR such as `10.0.0.0/8`
+
+    canary.yaml:2:26: `block_networks`: `10.0.0.1/8` has bits beyond its prefix; did you mean `10.0.0.0/8`?
+
+    canary.yaml:3:12: `cache_dir`: expected one value, found a list
+
+    canary.yaml:4:12: the environment variable `NOTHING` is not set
+    hint: set it, or give a default: `${env:NOTHING:-default}`
+
+    canary.yaml:5:18: `admin.listen`: `localhost` is no address with a port
+    hint: write `127.0.0.1:9464` or `[::1]:9464`, or `admin: none`
+
+    canary.yaml:5:29: unknown key `prot` in `admin`
+    hint: known: `listen`
+
+    canary.yaml:6:1: unknown key `concurency`
+    hint: did you mean `concurrency`?
+
+    canary.yaml:7:12: `telemetry`: expected a mapping, found a text
+
+    9 problems with the settings
+    ");
+}
+
+#[test]
+fn a_file_that_is_no_mapping_is_a_problem() {
+    insta::assert_snapshot!(file("- a").1, @"
+    canary.yaml:1:1: expected a mapping, found a list
+
+    1 problem with the settings
+    ");
+    insta::assert_snapshot!(file("admin: loopback").1, @"
+    canary.yaml:1:8: `admin`: expected a mapping, found a text
+
+    1 problem with the settings
+    ");
+    insta::assert_snapshot!(file("a: [").1, @"
+    canary.yaml:1:4: not YAML: unclosed bracket '['
+
+    1 problem with the settings
+    ");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_problem() {
+    let file = File::read(Path::new("/no/such/canary.yaml"), &Fixed);
+    let told = file.report.finish(()).unwrap_err().to_string();
+    insta::assert_snapshot!(told, @"
+    /no/such/canary.yaml: no such file
+
+    1 problem with the settings
+    ");
+}
+
+#[test]
+fn many_problems_are_counted_but_not_all_listed() {
+    let keys: String = (0..150).map(|key| format!("unknown-{key}: 1\n")).collect();
+    let told = file(&keys).1;
+    assert!(
+        told.ends_with("\n\n... and 50 more\n\n150 problems with the settings"),
+        "{told}"
+    );
+}

@@ -1,0 +1,163 @@
+//! A YAML file that is no suite, such as the runner's own settings: in the dialect of a suite, within its bounds,
+//! with the same references.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Environment;
+use super::error::{Location, Problem, Report};
+use super::interpolate::{Interpolator, Place};
+use super::source::{Source, decode, read_bounded};
+use super::tree::{Entry, Kind, Node};
+use super::{Position, parse};
+
+/// What a file holds, references replaced.
+pub(crate) struct Document {
+    /// Absent when the file is empty or cannot be read at all.
+    pub(crate) root: Option<Value>,
+    /// Without the lines that they are about: those may hold secrets.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// A value, and where it was written.
+pub(crate) struct Value {
+    pub(crate) location: Location,
+    pub(crate) content: Content,
+}
+
+/// What a value is. No `Debug`: a text may be a secret.
+pub(crate) enum Content {
+    Nothing,
+    Text {
+        text: String,
+        /// The same, with `***` for what a reference brought in.
+        shown: String,
+    },
+    /// A number or a boolean, as JSON writes it.
+    Plain(String),
+    List(Vec<Value>),
+    Map(Vec<Member>),
+}
+
+/// A key and its value.
+pub(crate) struct Member {
+    pub(crate) key: Arc<str>,
+    pub(crate) location: Location,
+    pub(crate) value: Value,
+}
+
+impl Document {
+    /// Reads a file of at most `limit` bytes.
+    pub(crate) fn read(path: &Path, limit: u64, environment: &dyn Environment) -> Self {
+        let text = read_bounded(path, limit)
+            .map_err(|error| Problem::of_file(path, unreadable(&error, limit)))
+            .and_then(|bytes| decode(path, bytes));
+        match text {
+            Ok(text) => Self::parse(Source::new(path, text, 0), environment),
+            Err(problem) => Self {
+                root: None,
+                problems: vec![without_line(problem)],
+            },
+        }
+    }
+
+    fn parse(source: Source, environment: &dyn Environment) -> Self {
+        let mut report = Report::default();
+        let root = parse::parse(&source, &mut report);
+        let mut settler = Settler {
+            source: &source,
+            interpolator: Interpolator::new(environment),
+            report: &mut report,
+        };
+        let root = root.map(|node| settler.value(&node));
+        let problems = report.into_problems();
+        Self {
+            root,
+            problems: problems.iter().cloned().map(without_line).collect(),
+        }
+    }
+}
+
+impl Content {
+    /// What stands here, as the end of `expected .., found ..`; never its text.
+    pub(crate) fn found(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Text { .. } => "a text",
+            Self::Plain(_) => "a number or a boolean",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a mapping",
+        }
+    }
+}
+
+fn unreadable(error: &io::Error, limit: u64) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::FileTooLarge => {
+            format!("the file is larger than {}", crate::quota::show_bytes(limit))
+        }
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+fn without_line(mut problem: Problem) -> Problem {
+    problem.source_line = None;
+    problem
+}
+
+/// Replaces references, and keeps the place of everything.
+struct Settler<'a, 'e> {
+    source: &'a Source,
+    interpolator: Interpolator<'e>,
+    report: &'a mut Report,
+}
+
+impl Settler<'_, '_> {
+    fn value(&mut self, node: &Node) -> Value {
+        let content = match &node.kind {
+            Kind::Null => Content::Nothing,
+            Kind::Bool(value) => Content::Plain(value.to_string()),
+            Kind::Number(number) => Content::Plain(number.to_string()),
+            Kind::Text(text) => self.text(text, node.at),
+            Kind::List(nodes) => Content::List(nodes.iter().map(|node| self.value(node)).collect()),
+            Kind::Map(entries) => Content::Map(entries.iter().map(|entry| self.member(entry)).collect()),
+        };
+        Value {
+            location: self.source.location(node.at),
+            content,
+        }
+    }
+
+    fn member(&mut self, entry: &Entry) -> Member {
+        Member {
+            key: Arc::clone(&entry.key),
+            location: self.source.location(entry.at),
+            value: self.value(&entry.value),
+        }
+    }
+
+    fn text(&mut self, text: &str, at: Position) -> Content {
+        let place = Place {
+            directory: self.source.directory(),
+            captures: false,
+        };
+        match self.interpolator.expand(text, place) {
+            Ok(expanded) => Content::Text {
+                text: expanded.text,
+                shown: expanded.shown,
+            },
+            Err(unresolved) => {
+                for reference in unresolved {
+                    let problem = self.source.problem(at, reference.message);
+                    self.report.add(problem.maybe_hint(reference.hint));
+                }
+                Content::Nothing
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Telemetry: what happened, for Grafana. The only place that knows OpenTelemetry.
+//!
+//! Nothing on the way of a run knows it: runs are recorded as plain data, and told of here when they are over. A
+//! [`Telemetry`] hands them over without waiting; a [`Worker`] on a thread of its own makes spans, metrics and log
+//! records of them, and its delivery keeps what a collector does not take.
+
+mod attribute;
+pub mod delivery;
+mod exposition;
+pub mod logs;
+pub mod metrics;
+mod name;
+#[cfg(test)]
+mod sample;
+pub mod settings;
+pub mod spans;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+
+pub use exposition::{Exposition, Format, HostView};
+pub use worker::{FLUSH, Say, Worker, start};
+
+use crate::account::MissReason;
+use crate::outcome::Run;
+use crate::status::Standing;
+use crate::suite::{Check, CheckId};
+
+/// Events that may wait for the worker; beyond that they are lost and counted. At a run every 100 us this is more
+/// than a second of a stalled telemetry thread.
+const EVENTS_WAITING: usize = 16_384;
+
+/// What the worker is told.
+#[derive(Debug)]
+enum Event {
+    Suite(Vec<Arc<Check>>),
+    Started(CheckId),
+    Finished(Arc<Run>, Standing),
+    Missed(CheckId, MissReason, u64),
+}
+
+/// Hands events over to the worker. Never waits; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// Absent when there is no telemetry.
+    events: Option<mpsc::Sender<Event>>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Telemetry {
+    /// Telemetry that nobody wants.
+    #[must_use]
+    pub fn off() -> Self {
+        Self {
+            events: None,
+            lost: Arc::default(),
+        }
+    }
+
+    /// These are the checks from now on; what was known of others is forgotten.
+    pub fn suite(&self, checks: Vec<Arc<Check>>) {
+        self.tell(|| Event::Suite(checks));
+    }
+
+    /// A run is due.
+    pub fn started(&self, check: &CheckId) {
+        self.tell(|| Event::Started(check.clone()));
+    }
+
+    /// A run was recorded.
+    pub fn finished(&self, run: &Arc<Run>, standing: &Standing) {
+        self.tell(|| Event::Finished(Arc::clone(run), standing.clone()));
+    }
+
+    /// Due times passed without a run.
+    pub fn missed(&self, check: &CheckId, reason: MissReason, count: u64) {
+        self.tell(|| Event::Missed(check.clone(), reason, count));
+    }
+
+    fn tell(&self, event: impl FnOnce() -> Event) {
+        let Some(events) = &self.events else { return };
+        if events.try_send(event()).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! How encoded OTLP requests get to the collector, and how nothing is lost while it is away.
+//!
+//! ```text
+//! append -> batch + journal \
+//!                            queue -> lane -> transport -> collector
+//! push  ------------------- /   \-> spool, as long as it must wait
+//! ```
+//!
+//! One lane a signal, so that signals do not block each other; in each, requests go out in the order in which they
+//! were begun, and a request leaves the queue only when its fate is known. A collector can have a request twice,
+//! when the answer to the first time was lost: never less than once.
+
+mod answer;
+mod backoff;
+mod batch;
+mod console;
+mod disk;
+mod envelope;
+mod journal;
+mod lane;
+mod notice;
+mod outlet;
+mod queue;
+mod report;
+mod spool;
+mod stamp;
+mod store;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+pub use notice::Notice;
+pub use report::{DeliveryReport, DropReason, SignalReport};
+
+use super::settings::{Exporter, Signal, SpoolSettings};
+use console::Console;
+use envelope::Envelope;
+use lane::{Lane, Shared};
+use notice::Notices;
+use outlet::Outlet;
+use queue::Queue;
+use store::Store;
+use transport::Transport;
+
+/// What delivery is made of.
+pub struct DeliverySettings {
+    /// Where each signal goes; a signal that is absent goes nowhere.
+    pub exporters: BTreeMap<Signal, Exporter>,
+    /// Whose telemetry it is; for frames, since whole requests say it themselves.
+    pub resource: Resource,
+    /// What made the frames.
+    pub scope: InstrumentationScope,
+    /// How long a batch stays open (OTEL_BSP_SCHEDULE_DELAY).
+    pub batch_delay: Duration,
+    /// Where requests wait; absent: in memory, at most 16 MiB a signal.
+    pub spool: Option<SpoolSettings>,
+    /// Where [`Exporter::Console`] writes its lines.
+    pub console: Box<dyn Write + Send>,
+    /// Takes what an operator should hear. What finds the channel full is not said.
+    pub notices: mpsc::Sender<Notice>,
+}
+
+/// Lanes, queues and spool, on the thread that made it.
+///
+/// Dropping it sends nothing more and writes nothing more: frames stay in the journal and spooled requests in the
+/// spool, as after a kill. [`Delivery::finish`] is the way to end.
+#[derive(Debug)]
+pub struct Delivery {
+    shared: Arc<Shared>,
+    lanes: JoinSet<()>,
+}
+
+impl Delivery {
+    /// Takes over what an earlier process left in the spool and starts sending. Never fails: a spool that cannot be
+    /// used is a [`Notice`], and tried again.
+    ///
+    /// Must be called on the runtime that the lanes are to run on; its file I/O is done in line, so that runtime
+    /// should be nobody else's.
+    #[must_use]
+    pub fn start(settings: DeliverySettings) -> Self {
+        let notices = Notices::new(settings.notices);
+        let console = Console::new(settings.console);
+        let outlets: BTreeMap<Signal, Outlet> = settings
+            .exporters
+            .into_iter()
+            .filter_map(|(signal, exporter)| Some((signal, outlet(signal, exporter, &console)?)))
+            .collect();
+        let queues = outlets.iter().map(|(signal, outlet)| {
+            let is_kept = matches!(outlet, Outlet::Collector(_));
+            Queue::new(*signal, is_kept, notices.clone())
+        });
+        let has_collector = outlets
+            .values()
+            .any(|outlet| matches!(outlet, Outlet::Collector(_)));
+        let store = Store::open(
+            queues,
+            settings.spool.filter(|_| has_collector),
+            Envelope::new(&settings.resource, &settings.scope),
+            settings.batch_delay,
+            &notices,
+        );
+        let shared = Arc::new(Shared::new(store, outlets.keys().copied()));
+        let mut lanes = JoinSet::new();
+        for (signal, outlet) in outlets {
+            lanes.spawn(Lane::new(signal, outlet, Arc::clone(&shared)).run());
+        }
+        Self { shared, lanes }
+    }
+
+    /// Takes the encoded `spans` of a `ScopeSpans`, or the encoded `log_records` of a `ScopeLogs`, to be sent with
+    /// others. Once this returns, a kill of the process does not lose them, if there is a spool and its disk is well.
+    /// Waits for nobody.
+    pub fn append(&self, signal: Signal, frame: &[u8]) {
+        if !frame.is_empty() && self.shared.store().append(signal, frame) {
+            self.shared.wake(signal);
+        }
+    }
+
+    /// Takes a whole encoded request, to be sent as it is. Waits for nobody.
+    pub fn push(&self, signal: Signal, request: Vec<u8>) {
+        if !request.is_empty() {
+            self.shared.store().push(signal, request);
+            self.shared.wake(signal);
+        }
+    }
+
+    /// How delivery goes.
+    #[must_use]
+    pub fn report(&self) -> DeliveryReport {
+        self.shared.store().report()
+    }
+
+    /// Sends what can be sent by `deadline`, writes the rest to the spool, and says how it went. It does not wait for
+    /// a collector that was away at its last attempt.
+    ///
+    /// Cancellation: as if dropped.
+    pub async fn finish(mut self, deadline: Instant) -> DeliveryReport {
+        self.shared.store().close_batches();
+        self.shared.wake_all();
+        // What was not sent in time is spooled like all that could not be sent.
+        drop(timeout_at(deadline, self.shared.settled()).await);
+        self.lanes.shutdown().await;
+        let mut store = self.shared.store();
+        store.end();
+        store.report()
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        self.lanes.abort_all();
+        self.shared.store().close();
+    }
+}
+
+fn outlet(signal: Signal, exporter: Exporter, console: &Console) -> Option<Outlet> {
+    match exporter {
+        Exporter::None => None,
+        Exporter::Console => Some(Outlet::Console(signal, console.clone())),
+        Exporter::Otlp(destination) => Some(Outlet::Collector(Box::new(Transport::new(signal, destination)))),
+    }
+}

@@ -1,0 +1,192 @@
+//! What came back for a request, and what that means for it.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
+use tonic::Code;
+
+/// Characters of a collector's own words that go into a message.
+const MAX_MESSAGE: usize = 200;
+
+/// The fate of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The collector has it.
+    Accepted {
+        /// Items of it that the collector threw away (OTLP's partial success).
+        rejected: u64,
+        message: String,
+    },
+    /// It will never be taken.
+    Refused { cause: Cause, message: String },
+    /// It may be taken another time.
+    Later {
+        cause: Cause,
+        message: String,
+        /// How long the collector wants to be left alone.
+        after: Option<Duration>,
+    },
+}
+
+impl Answer {
+    pub(super) fn accepted() -> Self {
+        Self::Accepted {
+            rejected: 0,
+            message: String::new(),
+        }
+    }
+
+    /// `success`, or why not.
+    pub(super) fn word(&self) -> Cow<'static, str> {
+        match self {
+            Self::Accepted { .. } => Cow::Borrowed("success"),
+            Self::Refused { cause, .. } | Self::Later { cause, .. } => cause.word(),
+        }
+    }
+
+    /// Takes the values of headers out of the collector's words: some collectors quote what they were sent.
+    pub(super) fn without_secrets<'a>(mut self, secrets: impl Iterator<Item = &'a str>) -> Self {
+        let (Self::Accepted { message, .. } | Self::Refused { message, .. } | Self::Later { message, .. }) =
+            &mut self;
+        // `Bearer` alone is no secret, and short words would tear holes into every text.
+        for word in secrets
+            .flat_map(str::split_whitespace)
+            .filter(|word| word.len() > 6)
+        {
+            *message = message.replace(word, "***");
+        }
+        self
+    }
+}
+
+/// An attempt that got no answer that could be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn new(cause: Cause, message: impl Into<String>) -> Self {
+        Self {
+            cause,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<Failure> for Answer {
+    fn from(Failure { cause, message }: Failure) -> Self {
+        Self::Later {
+            cause,
+            message,
+            after: None,
+        }
+    }
+}
+
+/// Why a request was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The settings cannot be used as they are, such as a certificate file that is not there.
+    Settings,
+    /// The collector's name has no address.
+    Lookup,
+    Connect,
+    Tls,
+    /// The connection ended before the answer.
+    Closed,
+    Timeout,
+    /// The answer is none of the protocol.
+    Garbage,
+    Http(StatusCode),
+    Grpc(Code),
+    /// The console cannot be written.
+    Console,
+}
+
+impl Cause {
+    /// The word in metrics; its set is bounded whatever a collector answers.
+    pub(super) fn word(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Settings => "settings",
+            Self::Lookup => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Closed => "closed",
+            Self::Timeout => "timeout",
+            Self::Garbage => "garbage",
+            Self::Http(status) if status.as_u16() < 600 => {
+                return Cow::Owned(format!("http_{}", status.as_u16()));
+            }
+            Self::Http(_) => "http_other",
+            Self::Grpc(code) => grpc_word(code),
+            Self::Console => "console",
+        })
+    }
+}
+
+fn grpc_word(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "grpc_ok",
+        Code::Cancelled => "grpc_cancelled",
+        Code::Unknown => "grpc_unknown",
+        Code::InvalidArgument => "grpc_invalid_argument",
+        Code::DeadlineExceeded => "grpc_deadline_exceeded",
+        Code::NotFound => "grpc_not_found",
+        Code::AlreadyExists => "grpc_already_exists",
+        Code::PermissionDenied => "grpc_permission_denied",
+        Code::ResourceExhausted => "grpc_resource_exhausted",
+        Code::FailedPrecondition => "grpc_failed_precondition",
+        Code::Aborted => "grpc_aborted",
+        Code::OutOfRange => "grpc_out_of_range",
+        Code::Unimplemented => "grpc_unimplemented",
+        Code::Internal => "grpc_internal",
+        Code::Unavailable => "grpc_unavailable",
+        Code::DataLoss => "grpc_data_loss",
+        Code::Unauthenticated => "grpc_unauthenticated",
+    }
+}
+
+/// A collector's words as they may stand in a log line.
+pub(super) fn readable(text: &str) -> String {
+    let printable = text.chars().filter(|char| !char.is_control());
+    printable.take(MAX_MESSAGE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_results_are_bounded_whatever_a_collector_answers() {
+        let words: std::collections::BTreeSet<_> = (100..1000)
+            .map(|status| Cause::Http(StatusCode::from_u16(status).unwrap()).word())
+            .collect();
+        assert_eq!(words.len(), 501);
+        assert!(words.contains("http_503") && words.contains("http_other"));
+    }
+
+    #[test]
+    fn words_of_a_collector_are_short_and_on_one_line() {
+        let text = format!("bad\r\n\x1b[31m{}", "x".repeat(1000));
+        let shown = readable(&text);
+        assert!(shown.starts_with("bad[31mxxx"), "{shown}");
+        assert_eq!(shown.chars().count(), MAX_MESSAGE);
+    }
+
+    #[test]
+    fn a_collector_that_quotes_a_header_reveals_nothing() {
+        let answer = Answer::Refused {
+            cause: Cause::Http(StatusCode::BAD_REQUEST),
+            message: "no such tenant: Bearer s3cret-token".to_owned(),
+        };
+        let Answer::Refused { message, .. } = answer.without_secrets(["Bearer s3cret-token"].into_iter())
+        else {
+            panic!("still refused");
+        };
+        assert_eq!(message, "no such tenant: Bearer ***");
+    }
+}

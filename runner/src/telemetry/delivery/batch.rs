@@ -1,0 +1,92 @@
+//! Frames that become one request together.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::disk::Disk;
+use super::envelope::Envelope;
+use super::journal::Segment;
+use super::stamp::Stamp;
+use crate::telemetry::settings::Signal;
+
+/// Bytes of frames that close a batch; a collector's usual limit for a message is 4 MiB.
+pub(super) const MAX_BYTES: usize = 512 << 10;
+/// Frames that close a batch; the default of OTEL_BSP_MAX_EXPORT_BATCH_SIZE.
+pub(super) const MAX_FRAMES: usize = 512;
+
+/// An open batch and its segment of the journal.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) stamp: Stamp,
+    pub(super) close_at: Instant,
+    frames: Vec<u8>,
+    count: usize,
+    segment: Option<Segment>,
+    journaled: Journaled,
+}
+
+/// How much of a batch its segment holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Journaled {
+    /// There is no segment.
+    Not,
+    /// Frames up to the one at which the disk failed.
+    Partly,
+    /// All frames.
+    Whole,
+}
+
+/// A batch as a request.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) stamp: Stamp,
+    pub(super) request: Vec<u8>,
+    pub(super) journaled: Journaled,
+}
+
+impl Batch {
+    /// Begins a batch, on disk too where there is one, that is to be closed after `delay`.
+    pub(super) fn open(
+        signal: Signal,
+        stamp: Stamp,
+        delay: Duration,
+        envelope: &Envelope,
+        disk: &mut Disk,
+    ) -> Self {
+        let segment = disk.attempt(|spool| Segment::create(&spool.segment(signal, stamp), envelope));
+        Self {
+            stamp,
+            close_at: Instant::now() + delay,
+            frames: Vec::new(),
+            count: 0,
+            journaled: match segment {
+                Some(_) => Journaled::Whole,
+                None => Journaled::Not,
+            },
+            segment,
+        }
+    }
+
+    /// Takes a frame; true when the batch is full with it.
+    pub(super) fn append(&mut self, frame: &[u8], disk: &mut Disk) -> bool {
+        if let Some(segment) = &mut self.segment
+            && disk.attempt(|_| segment.append(frame)).is_none()
+        {
+            // Its end may be torn: what came after that would not be read.
+            self.segment = None;
+            self.journaled = Journaled::Partly;
+        }
+        self.frames.extend_from_slice(frame);
+        self.count += 1;
+        self.frames.len() >= MAX_BYTES || self.count >= MAX_FRAMES
+    }
+
+    pub(super) fn close(self, envelope: &Envelope) -> Closed {
+        Closed {
+            stamp: self.stamp,
+            request: envelope.request(&self.frames),
+            journaled: self.journaled,
+        }
+    }
+}

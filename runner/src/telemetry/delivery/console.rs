@@ -1,0 +1,65 @@
+//! Requests as lines of OTLP/JSON, for people who try things out.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message;
+
+use super::answer::{Answer, Cause};
+use crate::telemetry::settings::Signal;
+
+/// Where lines go; shared by the signals, so that theirs do not mix.
+#[derive(Clone)]
+pub(super) struct Console(Arc<Mutex<Box<dyn Write + Send>>>);
+
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Console")
+    }
+}
+
+impl Console {
+    pub(super) fn new(writer: Box<dyn Write + Send>) -> Self {
+        Self(Arc::new(Mutex::new(writer)))
+    }
+
+    /// Writes one line. What cannot be written is refused: nobody reads it later.
+    pub(super) fn write(&self, signal: Signal, request: &[u8]) -> Answer {
+        let written = line(signal, request).and_then(|line| {
+            // A line is written whole or its error is reported; a panic in between leaves nothing half done here.
+            let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.write_all(&line)?;
+            Ok(writer.flush()?)
+        });
+        match written {
+            Ok(()) => Answer::accepted(),
+            Err(error) => Answer::Refused {
+                cause: Cause::Console,
+                message: error.to_string(),
+            },
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ConsoleError {
+    #[error("the request cannot be decoded")]
+    Decode(#[from] prost::DecodeError),
+    #[error("the request cannot be shown as JSON")]
+    Encode(#[from] serde_json::Error),
+    #[error("the console cannot be written")]
+    Write(#[from] std::io::Error),
+}
+
+fn line(signal: Signal, request: &[u8]) -> Result<Vec<u8>, ConsoleError> {
+    let mut line = match signal {
+        Signal::Traces => serde_json::to_vec(&ExportTraceServiceRequest::decode(request)?)?,
+        Signal::Metrics => serde_json::to_vec(&ExportMetricsServiceRequest::decode(request)?)?,
+        Signal::Logs => serde_json::to_vec(&ExportLogsServiceRequest::decode(request)?)?,
+    };
+    line.push(b'\n');
+    Ok(line)
+}

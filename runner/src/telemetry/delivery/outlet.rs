@@ -1,0 +1,27 @@
+//! Where a lane ends.
+
+use hyper::body::Bytes;
+
+use super::answer::Answer;
+use super::console::Console;
+use super::transport::Transport;
+use crate::telemetry::settings::Signal;
+
+/// A collector or the console.
+#[derive(Debug)]
+pub(super) enum Outlet {
+    Collector(Box<Transport>),
+    Console(Signal, Console),
+}
+
+impl Outlet {
+    /// Sends one request, within the time that the destination has for it.
+    ///
+    /// Cancellation: closes the connection; the collector may have the request.
+    pub(super) async fn export(&mut self, request: Bytes) -> Answer {
+        match self {
+            Self::Collector(transport) => transport.export(request).await,
+            Self::Console(signal, console) => console.write(*signal, &request),
+        }
+    }
+}

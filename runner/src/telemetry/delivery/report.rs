@@ -1,0 +1,123 @@
+//! What became of every request, as plain numbers.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use crate::telemetry::settings::Signal;
+
+/// Why a request was never delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DropReason {
+    /// The spool held more bytes than it may, and this was the oldest.
+    SpoolFull,
+    /// It waited in vain for longer than it may.
+    Expired,
+    /// Nothing could be kept on disk, and memory held more than it may.
+    MemoryFull,
+    /// Its file could not be read again.
+    DiskError,
+    /// The collector refused it for good; it is among the dead letters if there is a spool.
+    Rejected,
+    /// The process ended, and there was no disk to keep it on.
+    Shutdown,
+}
+
+impl DropReason {
+    /// The word in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::SpoolFull => "spool_full",
+            Self::Expired => "expired",
+            Self::MemoryFull => "memory_full",
+            Self::DiskError => "disk_error",
+            Self::Rejected => "rejected",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// For a person.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::SpoolFull => "the spool is full and the oldest make room",
+            Self::Expired => "they waited longer than the spool keeps them",
+            Self::MemoryFull => "nothing can be kept on disk and memory for them is full",
+            Self::DiskError => "their files in the spool cannot be read",
+            Self::Rejected => "the collector refuses them",
+            Self::Shutdown => "there is no disk to keep them on",
+        }
+    }
+}
+
+/// The state of delivery at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryReport {
+    /// Each signal that is exported.
+    pub signals: BTreeMap<Signal, SignalReport>,
+    /// Whether a spool is set and can be used.
+    pub spool_is_well: bool,
+    /// How many times the spool's disk failed.
+    pub disk_failures: u64,
+}
+
+/// The state of one signal's delivery; counts are since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SignalReport {
+    /// Attempts by result: `success`, or a word of a bounded set such as `timeout`, `connect`, `http_503`,
+    /// `grpc_unavailable`.
+    pub exports: BTreeMap<Cow<'static, str>, u64>,
+    /// Requests that were never delivered.
+    pub dropped: BTreeMap<DropReason, u64>,
+    /// Requests laid among the dead letters.
+    pub dead_letters: u64,
+    /// Spans, data points or log records that the collector rejected of requests it accepted.
+    pub rejected_items: u64,
+    /// Requests that wait now.
+    pub waiting: u64,
+    /// Bytes of those on disk.
+    pub spool_bytes: u64,
+    /// Bytes of those in memory.
+    pub memory_bytes: u64,
+    /// How long the oldest of those has waited.
+    pub oldest_age: Option<Duration>,
+    /// When an export was last accepted.
+    pub last_success: Option<SystemTime>,
+    /// How long every attempt has failed; none when the last one did not.
+    pub failing_for: Option<Duration>,
+}
+
+/// The part of a [`SignalReport`] that is counted.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) exports: BTreeMap<Cow<'static, str>, u64>,
+    pub(super) dropped: BTreeMap<DropReason, u64>,
+    pub(super) dead_letters: u64,
+    pub(super) rejected_items: u64,
+    pub(super) last_success: Option<SystemTime>,
+    pub(super) failing_since: Option<Instant>,
+}
+
+impl Tally {
+    pub(super) fn export(&mut self, word: Cow<'static, str>) {
+        *self.exports.entry(word).or_default() += 1;
+    }
+
+    pub(super) fn lose(&mut self, reason: DropReason) {
+        *self.dropped.entry(reason).or_default() += 1;
+    }
+
+    /// The collector answered as it should.
+    pub(super) fn succeed(&mut self) {
+        self.last_success = Some(SystemTime::now());
+        self.failing_since = None;
+    }
+
+    /// The collector did not.
+    pub(super) fn fail(&mut self) {
+        self.failing_since.get_or_insert_with(Instant::now);
+    }
+}

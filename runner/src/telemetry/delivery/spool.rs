@@ -1,0 +1,218 @@
+//! The folder in which requests wait for their collector.
+//!
+//! `traces/00001732453200000000.request` is one encoded request, `.segment` the journal of an open batch, `.tmp` what
+//! is being written. A request is written under its temporary name, synced, renamed, and the folder synced, so that
+//! a `.request` is always whole. Files are for their owner only, and hold no header.
+//!
+//! All of it is done in line, on the telemetry thread: the files are small, a thread of their own would be one more
+//! to end in order, and a disk that hangs holds up telemetry, never a check.
+
+mod dead;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use super::stamp::Stamp;
+use crate::telemetry::settings::Signal;
+use dead::DeadLetters;
+
+const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];
+const REQUEST: &str = "request";
+const SEGMENT: &str = "segment";
+const TEMPORARY: &str = "tmp";
+
+/// The folder, locked for this process.
+#[derive(Debug)]
+pub(super) struct Spool {
+    folder: PathBuf,
+    dead: DeadLetters,
+    /// Two runners that took each other's files for leftovers would send and remove them twice.
+    _lock: File,
+}
+
+/// What an earlier process left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leftover {
+    /// A request that waits, with its size in bytes.
+    Request(u64),
+    /// A batch that was open or under way.
+    Segment,
+}
+
+impl Spool {
+    /// Makes the folders that are missing and takes the lock.
+    ///
+    /// # Errors
+    /// A folder cannot be made or read, or another process has the lock.
+    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+        make_folders(folder)?;
+        let lock = lock(&folder.join("lock"))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            dead: DeadLetters::open(dead_folder(folder))?,
+            _lock: lock,
+        })
+    }
+
+    /// What is there of a signal, oldest first, the journal of a request right after it. Removes what was never
+    /// finished, and leaves alone what is not ours.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(super) fn leftovers(&self, signal: Signal) -> io::Result<Vec<(Stamp, Leftover)>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(self.folder.join(signal.word()))? {
+            let entry = entry?;
+            let path = entry.path();
+            let name = path.file_stem().and_then(|name| name.to_str());
+            let Some(stamp) = name.and_then(Stamp::parse) else {
+                continue;
+            };
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some(REQUEST) => found.push((stamp, Leftover::Request(entry.metadata()?.len()))),
+                Some(SEGMENT) => found.push((stamp, Leftover::Segment)),
+                Some(TEMPORARY) => remove(&path)?,
+                _ => {}
+            }
+        }
+        found.sort_by_key(|(stamp, leftover)| (*stamp, *leftover == Leftover::Segment));
+        Ok(found)
+    }
+
+    /// Writes a request so that it outlives a crash of the machine.
+    ///
+    /// # Errors
+    /// The disk is full or refuses; nothing of the request is left then.
+    pub(super) fn keep(&self, signal: Signal, stamp: Stamp, request: &[u8]) -> io::Result<()> {
+        let path = self.request(signal, stamp);
+        match write_durably(&path, request) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Somebody cleared the folder away.
+                make_folders(&self.folder)?;
+                write_durably(&path, request)
+            }
+            result => result,
+        }
+    }
+
+    /// Reads a request; none when its file is gone or damaged, so that nobody can read it ever again.
+    ///
+    /// # Errors
+    /// It cannot be read now, since the process or the machine is short of descriptors or memory.
+    pub(super) fn read(&self, signal: Signal, stamp: Stamp) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.request(signal, stamp)) {
+            Ok(request) => Ok(Some(request)),
+            Err(error) if is_shortage(&error) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// # Errors
+    /// The file is there and stays there.
+    pub(super) fn remove_request(&self, signal: Signal, stamp: Stamp) -> io::Result<()> {
+        remove(&self.request(signal, stamp))
+    }
+
+    /// # Errors
+    /// The file is there and stays there.
+    pub(super) fn remove_segment(&self, signal: Signal, stamp: Stamp) -> io::Result<()> {
+        remove(&self.segment(signal, stamp))
+    }
+
+    /// Lays a request that nobody will take among the dead letters, from memory or from where it
+    /// waits.
+    ///
+    /// # Errors
+    /// The disk is full or refuses.
+    pub(super) fn bury(&mut self, signal: Signal, stamp: Stamp, request: Option<&[u8]>) -> io::Result<()> {
+        if let Some(request) = request {
+            self.keep(signal, stamp, request)?;
+        }
+        self.dead.take(&self.request(signal, stamp), signal, stamp)
+    }
+
+    /// Where the journal of a batch is.
+    pub(super) fn segment(&self, signal: Signal, stamp: Stamp) -> PathBuf {
+        self.file(signal, stamp, SEGMENT)
+    }
+
+    fn request(&self, signal: Signal, stamp: Stamp) -> PathBuf {
+        self.file(signal, stamp, REQUEST)
+    }
+
+    fn file(&self, signal: Signal, stamp: Stamp, extension: &str) -> PathBuf {
+        self.folder
+            .join(signal.word())
+            .join(format!("{stamp}.{extension}"))
+    }
+}
+
+fn dead_folder(folder: &Path) -> PathBuf {
+    folder.join("dead")
+}
+
+fn make_folders(folder: &Path) -> io::Result<()> {
+    let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+    SIGNALS
+        .iter()
+        .try_for_each(|signal| make(&folder.join(signal.word())))?;
+    make(&dead_folder(folder))
+}
+
+fn lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.create(true).append(true).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "another process uses this folder",
+        )),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension(TEMPORARY);
+    let written = write_and_sync(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The error that counts is the first one, and the next start clears this name too.
+        drop(fs::remove_file(&temporary));
+        return written;
+    }
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&errno))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,96 @@
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+
+fn stamp(second: u64) -> Stamp {
+    Stamp::after(None, UNIX_EPOCH + Duration::from_secs(second))
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_request_is_there_whole_for_its_owner_only_and_leaves_no_temporary_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("spool");
+    let spool = Spool::open(&folder).unwrap();
+    spool.keep(Signal::Traces, stamp(1), b"request").unwrap();
+
+    let path = folder.join("traces/00000000000001000000.request");
+    assert_eq!(fs::read(&path).unwrap(), b"request");
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("traces")), 0o700);
+    assert_eq!(fs::read_dir(folder.join("traces")).unwrap().count(), 1);
+}
+
+#[test]
+fn leftovers_come_oldest_first_without_what_was_never_finished_and_what_is_not_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path()).unwrap();
+    let logs = folder.path().join("logs");
+    for second in [3, 1, 2] {
+        spool.keep(Signal::Logs, stamp(second), b"12345").unwrap();
+    }
+    fs::write(spool.segment(Signal::Logs, stamp(2)), b"").unwrap();
+    fs::write(logs.join(format!("{}.tmp", stamp(9))), b"half").unwrap();
+    fs::write(logs.join("notes.request"), b"").unwrap();
+
+    let found = spool.leftovers(Signal::Logs).unwrap();
+    let request = Leftover::Request(5);
+    assert_eq!(
+        found,
+        [
+            (stamp(1), request),
+            (stamp(2), request),
+            (stamp(2), Leftover::Segment),
+            (stamp(3), request)
+        ]
+    );
+    assert!(!logs.join(format!("{}.tmp", stamp(9))).exists());
+    assert!(logs.join("notes.request").exists());
+}
+
+#[test]
+fn a_folder_has_one_runner_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Spool::open(folder.path()).unwrap();
+    let error = Spool::open(folder.path()).unwrap_err();
+    assert_eq!(error.to_string(), "another process uses this folder");
+    drop(first);
+    Spool::open(folder.path()).unwrap();
+}
+
+#[test]
+fn a_folder_that_was_cleared_away_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("spool");
+    let spool = Spool::open(&folder).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    spool.keep(Signal::Metrics, stamp(1), b"request").unwrap();
+    assert_eq!(
+        spool.read(Signal::Metrics, stamp(1)).unwrap().unwrap(),
+        b"request"
+    );
+}
+
+#[test]
+fn a_request_whose_file_is_gone_is_lost_and_no_error_of_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path()).unwrap();
+    assert_eq!(spool.read(Signal::Logs, stamp(1)).unwrap(), None);
+    spool.remove_request(Signal::Logs, stamp(1)).unwrap();
+}
+
+#[test]
+fn a_failed_write_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::open(folder.path()).unwrap();
+    // A folder under the file's name: the rename fails after the write.
+    fs::create_dir(spool.request(Signal::Logs, stamp(1))).unwrap();
+    spool.keep(Signal::Logs, stamp(1), b"request").unwrap_err();
+    let left = fs::read_dir(folder.path().join("logs")).unwrap().count();
+    assert_eq!(left, 1, "the folder in the way and nothing else");
+}

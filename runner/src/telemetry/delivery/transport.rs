@@ -1,0 +1,138 @@
+//! One signal's connection to its collector, and one request and its answer on it.
+
+mod connect;
+mod grpc;
+mod http1;
+mod link;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::io::{self, Write};
+use std::time::SystemTime;
+
+use flate2::write::GzEncoder;
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderValue, Request};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use tokio::time::Instant;
+
+use super::answer::{Answer, Cause, Failure};
+use crate::telemetry::settings::{Compression, Destination, Protocol, Signal};
+use link::{Link, Reply};
+
+/// As the OTLP specification wants it: `OTel-OTLP-Exporter-` and who it is.
+const AGENT: &str = concat!("OTel-OTLP-Exporter-Canary/", env!("CARGO_PKG_VERSION"));
+
+type Wire = Request<Full<Bytes>>;
+
+/// A destination and the connection to it, kept from one request to the next. At most one descriptor.
+#[derive(Debug)]
+pub(super) struct Transport {
+    signal: Signal,
+    destination: Destination,
+    link: Option<Link>,
+}
+
+impl Transport {
+    pub(super) fn new(signal: Signal, destination: Destination) -> Self {
+        Self {
+            signal,
+            destination,
+            link: None,
+        }
+    }
+
+    /// Sends a request and judges the answer, all within the destination's time-out.
+    ///
+    /// Cancellation: closes the connection; the collector may have the request.
+    pub(super) async fn export(&mut self, request: Bytes) -> Answer {
+        let answer = self.exchange(&request).await.unwrap_or_else(Answer::from);
+        let headers = self.destination.headers.iter();
+        answer.without_secrets(headers.filter_map(|(_, value)| value.to_str().ok()))
+    }
+
+    async fn exchange(&mut self, request: &Bytes) -> Result<Answer, Failure> {
+        let deadline = Instant::now() + self.destination.timeout;
+        let wire = self.wire(request)?;
+        let reply = self.ask(&wire, deadline).await?;
+        Ok(match self.destination.protocol {
+            Protocol::HttpProtobuf => http1::judge(&reply, SystemTime::now()),
+            Protocol::Grpc => grpc::judge(&reply, SystemTime::now()),
+        })
+    }
+
+    /// Asks on the connection that is there; on a new one when there is none or it turns out to be dead.
+    async fn ask(&mut self, wire: &Wire, deadline: Instant) -> Result<Reply, Failure> {
+        if let Some(mut link) = self.link.take() {
+            match link.ask(wire.clone(), deadline).await {
+                Ok(reply) => return Ok(self.keep(link, reply)),
+                Err(failure) if failure.cause == Cause::Timeout => return Err(failure),
+                // The collector closed it while nothing was asked, as it may.
+                Err(_) => link.close().await,
+            }
+        }
+        let mut link = connect::open(&self.destination, deadline).await?;
+        let reply = link.ask(wire.clone(), deadline).await?;
+        Ok(self.keep(link, reply))
+    }
+
+    fn keep(&mut self, link: Link, reply: Reply) -> Reply {
+        // Of an answer that was not read to its end, the rest would come before the next answer.
+        self.link = reply.is_whole.then_some(link);
+        reply
+    }
+
+    fn wire(&self, request: &Bytes) -> Result<Wire, Failure> {
+        let wire = match self.destination.protocol {
+            Protocol::HttpProtobuf => http1::wire(&self.destination, request),
+            Protocol::Grpc => grpc::wire(&self.destination, self.signal, request),
+        };
+        let mut wire = wire.map_err(|error| {
+            let url = &self.destination.url;
+            Failure::new(
+                Cause::Settings,
+                format!("cannot make a request for `{url}`: {error}"),
+            )
+        })?;
+        let headers = wire.headers_mut();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        put_headers(headers, &self.destination);
+        Ok(wire)
+    }
+}
+
+/// The operator's headers, instead of our own where they have the same name.
+fn put_headers(headers: &mut HeaderMap, destination: &Destination) {
+    for (name, _) in &destination.headers {
+        headers.remove(name);
+    }
+    for (name, value) in &destination.headers {
+        headers.append(name, value.clone());
+    }
+}
+
+/// The body as it goes out, and the name of its encoding.
+fn encode(compression: Compression, request: &Bytes) -> io::Result<(Bytes, Option<HeaderValue>)> {
+    match compression {
+        Compression::None => Ok((request.clone(), None)),
+        Compression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(request)?;
+            let encoded = Bytes::from(encoder.finish()?);
+            Ok((encoded, Some(HeaderValue::from_static("gzip"))))
+        }
+    }
+}
+
+/// Why a wire request could not be made.
+#[derive(Debug, thiserror::Error)]
+enum WireError {
+    #[error(transparent)]
+    Http(#[from] http::Error),
+    #[error(transparent)]
+    Compress(#[from] io::Error),
+    #[error("it is larger than a message can be")]
+    Size(#[from] std::num::TryFromIntError),
+}

@@ -1,0 +1,107 @@
+//! From a destination to an open connection.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rustls_pki_types::ServerName;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use super::link::{Link, Stream, failure, within};
+use super::tls;
+use crate::telemetry::delivery::answer::{Cause, Failure};
+use crate::telemetry::settings::{Destination, Protocol};
+
+/// Addresses of a name that are tried, one after the other.
+const MAX_ADDRESSES: usize = 4;
+
+/// Opens a connection by `deadline`, with the TLS files as they are now.
+///
+/// Cancellation: closes it. A lookup of a name that the system does not answer goes on for a while, without effect.
+pub(super) async fn open(destination: &Destination, deadline: Instant) -> Result<Link, Failure> {
+    let stream = stream(destination, deadline).await?;
+    let handshake = async {
+        match destination.protocol {
+            Protocol::HttpProtobuf => Link::over_http1(stream).await,
+            Protocol::Grpc => Link::over_http2(stream).await,
+        }
+    };
+    within(deadline, "no HTTP handshake", handshake)
+        .await?
+        .map_err(failure)
+}
+
+async fn stream(destination: &Destination, deadline: Instant) -> Result<Box<dyn Stream>, Failure> {
+    let url = &destination.url;
+    let no_host = || Failure::new(Cause::Settings, format!("`{url}` has no host"));
+    let host = url.host().ok_or_else(no_host)?;
+    let port = url.port_or_known_default().ok_or_else(no_host)?;
+    if url.scheme() != "https" {
+        return Ok(Box::new(tcp(&host, port, deadline).await?));
+    }
+    let config =
+        tls::config(destination).map_err(|error| Failure::new(Cause::Settings, error.to_string()))?;
+    let name = server_name(&host)?;
+    let stream = tcp(&host, port, deadline).await?;
+    let handshake = TlsConnector::from(config).connect(name, stream);
+    match within(deadline, "no TLS handshake", handshake).await? {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(Failure::new(
+            Cause::Tls,
+            format!("no TLS session with `{host}`: {error}"),
+        )),
+    }
+}
+
+async fn tcp(host: &Host<&str>, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
+    let addresses = addresses(host, port, deadline).await?;
+    let mut last = Failure::new(Cause::Lookup, format!("`{host}` has no address"));
+    for (place, address) in addresses.iter().enumerate() {
+        // An address that nobody answers at leaves time for the others.
+        let share = share(deadline, addresses.len() - place);
+        last = match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                let no_delay = stream.set_nodelay(true);
+                no_delay.map_err(|error| Failure::new(Cause::Connect, error.to_string()))?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => Failure::new(Cause::Connect, format!("cannot connect to {address}: {error}")),
+            Err(_) => Failure::new(
+                Cause::Timeout,
+                format!("no connection to {address} within the time-out"),
+            ),
+        };
+    }
+    Err(last)
+}
+
+fn share(deadline: Instant, parts: usize) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    left / u32::try_from(parts).unwrap_or(u32::MAX).max(1)
+}
+
+async fn addresses(host: &Host<&str>, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
+    let name = match host {
+        Host::Ipv4(ip) => return Ok(vec![SocketAddr::from((*ip, port))]),
+        Host::Ipv6(ip) => return Ok(vec![SocketAddr::from((*ip, port))]),
+        Host::Domain(name) => *name,
+    };
+    match within(deadline, "no address", lookup_host((name, port))).await? {
+        Ok(addresses) => Ok(addresses.take(MAX_ADDRESSES).collect()),
+        Err(error) => Err(Failure::new(
+            Cause::Lookup,
+            format!("cannot look up `{name}`: {error}"),
+        )),
+    }
+}
+
+fn server_name(host: &Host<&str>) -> Result<ServerName<'static>, Failure> {
+    match host {
+        Host::Ipv4(ip) => Ok(ServerName::from(IpAddr::V4(*ip))),
+        Host::Ipv6(ip) => Ok(ServerName::from(IpAddr::V6(*ip))),
+        Host::Domain(name) => ServerName::try_from((*name).to_owned())
+            .map_err(|_| Failure::new(Cause::Settings, format!("`{name}` is not a server name"))),
+    }
+}

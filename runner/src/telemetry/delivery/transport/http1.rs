@@ -1,0 +1,180 @@
+//! OTLP over HTTP/1.1 (OTLP specification, "OTLP/HTTP").
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use url::Position;
+
+use super::link::Reply;
+use super::{Wire, WireError, encode};
+use crate::telemetry::delivery::answer::{Answer, Cause, readable};
+use crate::telemetry::settings::Destination;
+
+const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+/// Answers of class 4xx after which the same request may be taken: these are mistakes that an operator mends (a
+/// token, a path, a proxy), or say that it is not the time for it.
+const WAITED_FOR: [StatusCode; 6] = [
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::TOO_MANY_REQUESTS,
+];
+
+pub(super) fn wire(destination: &Destination, request: &Bytes) -> Result<Wire, WireError> {
+    let url = &destination.url;
+    let (body, encoding) = encode(destination.compression, request)?;
+    let mut wire = Request::post(&url[Position::BeforePath..Position::AfterQuery])
+        .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
+        .header(CONTENT_TYPE, PROTOBUF)
+        .body(Full::new(body))?;
+    if let Some(encoding) = encoding {
+        wire.headers_mut().insert(CONTENT_ENCODING, encoding);
+    }
+    Ok(wire)
+}
+
+/// What an answer says by its status. A 2xx is enough to be sure that the request was taken, whatever follows.
+pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
+    let status = reply.status;
+    if status.is_success() {
+        return accepted(&reply.body);
+    }
+    let cause = Cause::Http(status);
+    let message = match words(reply) {
+        words if words.is_empty() => format!("HTTP {status}"),
+        words => format!("HTTP {status}: {words}"),
+    };
+    match status.is_client_error() && !WAITED_FOR.contains(&status) {
+        true => Answer::Refused { cause, message },
+        false => Answer::Later {
+            cause,
+            message,
+            after: retry_after(&reply.headers, now),
+        },
+    }
+}
+
+/// The partial success in the answer's message, for which all signals have the same fields.
+pub(super) fn accepted(message: &[u8]) -> Answer {
+    let response = ExportTraceServiceResponse::decode(message).unwrap_or_default();
+    let partial = response.partial_success.unwrap_or_default();
+    Answer::Accepted {
+        rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
+        message: readable(&partial.error_message),
+    }
+}
+
+/// `google.rpc.Status`, which an OTLP server puts into the body of an error.
+#[derive(Clone, PartialEq, prost::Message)]
+struct RpcStatus {
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+fn words(reply: &Reply) -> String {
+    let kind = reply
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    match kind.unwrap_or_default() {
+        "application/x-protobuf" => {
+            let status = RpcStatus::decode(&*reply.body).unwrap_or_default();
+            readable(&status.message)
+        }
+        kind if kind.starts_with("text/plain") || kind.starts_with("application/json") => {
+            readable(String::from_utf8_lossy(&reply.body).trim())
+        }
+        // A proxy's page says nothing that its status does not.
+        _ => String::new(),
+    }
+}
+
+/// RFC 9110, 10.2.3: seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16) -> Reply {
+        Reply {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            trailers: HeaderMap::new(),
+            is_whole: true,
+        }
+    }
+
+    fn is_later(status: u16) -> bool {
+        matches!(
+            judge(&reply(status), SystemTime::UNIX_EPOCH),
+            Answer::Later { .. }
+        )
+    }
+
+    #[test]
+    fn what_an_operator_or_time_can_mend_is_tried_again_and_the_rest_is_refused() {
+        let later = [301, 401, 403, 404, 407, 408, 429, 500, 501, 502, 503, 504, 599];
+        let refused = [400, 402, 405, 409, 410, 411, 413, 415, 422, 431];
+        assert!(later.iter().all(|status| is_later(*status)));
+        for status in refused {
+            let answer = judge(&reply(status), SystemTime::UNIX_EPOCH);
+            assert!(matches!(answer, Answer::Refused { .. }), "{status}: {answer:?}");
+        }
+        assert_eq!(judge(&reply(200), SystemTime::UNIX_EPOCH), Answer::accepted());
+        assert_eq!(judge(&reply(204), SystemTime::UNIX_EPOCH), Answer::accepted());
+    }
+
+    #[test]
+    fn the_time_to_come_back_is_given_in_seconds_or_as_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (value, expected) in [
+            ("17", Some(17)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:40:37 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let mut reply = reply(429);
+            reply.headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+            let Answer::Later { after, .. } = judge(&reply, now) else {
+                panic!("429 is no refusal");
+            };
+            assert_eq!(after, expected.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_answer_does_not_undo_its_status() {
+        let mut reply = reply(200);
+        reply.body = b"<html>hello</html>".to_vec();
+        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH), Answer::accepted());
+    }
+
+    #[test]
+    fn the_words_of_an_error_are_in_its_message() {
+        let mut reply = reply(400);
+        reply.headers.insert(CONTENT_TYPE, PROTOBUF);
+        let message = "span without a name".to_owned();
+        reply.body = RpcStatus { message }.encode_to_vec();
+        let Answer::Refused { message, .. } = judge(&reply, SystemTime::UNIX_EPOCH) else {
+            panic!("400 is a refusal");
+        };
+        assert_eq!(message, "HTTP 400 Bad Request: span without a name");
+    }
+}

@@ -1,0 +1,116 @@
+//! The metrics as they are now, for an export or a scrape.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message as _;
+use tokio::time::Instant;
+
+use super::delivery::DeliveryReport;
+pub use super::metrics::Format;
+use super::metrics::{HostReading, Metrics, ProcessReading};
+use super::settings::Settings;
+use crate::ledger::Ledger;
+use crate::ledger::audit::Audit;
+
+/// What telemetry reads of the host whenever it tells of it.
+pub struct HostView {
+    /// Who owns which descriptor.
+    pub ledger: Arc<Ledger>,
+    /// Tells when there is one that nobody owns.
+    pub audit: Audit,
+}
+
+/// The metrics, with what they are told of.
+pub(super) struct Book {
+    /// Written by the worker, read by a scrape; both on one thread, each for a moment.
+    metrics: Mutex<Metrics>,
+    resource: Resource,
+    scope: InstrumentationScope,
+    host: HostView,
+    started: Instant,
+    /// Of the reading before: a descriptor that is between two owners is counted only when it stays there.
+    unaccounted: Mutex<u64>,
+}
+
+impl Book {
+    pub(super) fn new(
+        settings: &Settings,
+        resource: Resource,
+        scope: InstrumentationScope,
+        host: HostView,
+    ) -> Self {
+        Self {
+            metrics: Mutex::new(Metrics::new(settings, SystemTime::now())),
+            resource,
+            scope,
+            host,
+            started: Instant::now(),
+            unaccounted: Mutex::default(),
+        }
+    }
+
+    pub(super) fn metrics(&self) -> MutexGuard<'_, Metrics> {
+        // Metrics are sums: a panic half-way loses a number, and never the book.
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note_delivery(&self, report: &DeliveryReport) {
+        self.metrics().delivery(report);
+    }
+
+    pub(super) fn note_lost(&self, events: u64) {
+        self.metrics().events_lost(events);
+    }
+
+    /// Encoded requests of one time window.
+    pub(super) fn requests(&self, now: SystemTime) -> Vec<Vec<u8>> {
+        let metrics = self.read_host();
+        let requests = metrics.requests(&self.resource, &self.scope, now);
+        requests.iter().map(|request| request.encode_to_vec()).collect()
+    }
+
+    fn read_host(&self) -> MutexGuard<'_, Metrics> {
+        let HostView { ledger, audit } = &self.host;
+        let mut metrics = self.metrics();
+        let mut active = std::collections::BTreeMap::new();
+        for lease in ledger.live() {
+            *active.entry(lease.owner.check).or_insert(0) += 1;
+        }
+        metrics.host(&HostReading {
+            budget: ledger.capacity(),
+            leased: ledger.leased(),
+            // Without a descriptor left there is no reading either.
+            unaccounted: audit.unaccounted(ledger).ok().map(|found| self.settled(found)),
+            active,
+        });
+        if let Some(process) = ProcessReading::take(self.started) {
+            metrics.process(&process);
+        }
+        metrics
+    }
+
+    fn settled(&self, found: u64) -> u64 {
+        let mut before = self.unaccounted.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *before, found).min(found)
+    }
+}
+
+/// What `/metrics` shows.
+#[derive(Clone)]
+pub struct Exposition(Arc<Book>);
+
+impl Exposition {
+    pub(super) fn new(book: Arc<Book>) -> Self {
+        Self(book)
+    }
+
+    /// The metrics as they are now.
+    #[must_use]
+    pub fn text(&self, format: Format) -> String {
+        let book = &self.0;
+        book.read_host().exposition(format, &book.resource)
+    }
+}

@@ -1,0 +1,96 @@
+use opentelemetry_proto::tonic::common::v1::AnyValue;
+
+use super::*;
+use crate::outcome::{Fault, VerdictStatus};
+use crate::telemetry::sample;
+
+fn standing(transition: Option<Transition>) -> Standing {
+    Standing {
+        status: Status::Down,
+        transition,
+        consecutive_failures: 2,
+        last_success: None,
+    }
+}
+
+fn told(frame: Option<Vec<u8>>) -> Vec<String> {
+    let Some(frame) = frame else { return Vec::new() };
+    let scope = ScopeLogs::decode(frame.as_slice()).unwrap();
+    let line = |record: &LogRecord| {
+        let Some(AnyValue {
+            value: Some(Value::StringValue(text)),
+        }) = &record.body
+        else {
+            panic!("{record:?}")
+        };
+        format!("{} {}: {text}", record.severity_text, record.event_name)
+    };
+    scope.log_records.iter().map(line).collect()
+}
+
+fn uneventful() -> Run {
+    let mut run = sample::run();
+    run.trail.connections.clear();
+    run
+}
+
+#[test]
+fn an_ordinary_run_is_no_record() {
+    assert!(of_run(&uneventful(), &standing(None), sample::noon()).is_none());
+}
+
+#[test]
+fn a_change_of_status_is_a_record_in_the_trace_of_its_run() {
+    let change = Transition {
+        from: Status::Up,
+        to: Status::Down,
+        at: sample::noon(),
+        summary: "503 Service Unavailable".to_owned(),
+        consecutive: 2,
+    };
+    let run = uneventful();
+    let frame = of_run(&run, &standing(Some(change)), sample::noon()).unwrap();
+    let record = &ScopeLogs::decode(frame.as_slice()).unwrap().log_records[0];
+    assert_eq!(record.trace_id, run.trace.trace_id);
+    assert_eq!(record.span_id, run.trace.span_id);
+    let line = "ERROR canary.check.transition: check website: up -> down: 503 Service Unavailable";
+    assert_eq!(told(Some(frame)), [line]);
+}
+
+#[test]
+fn a_fault_and_a_reclaimed_connection_are_records() {
+    let mut run = sample::run();
+    run.outcome = Outcome::Faulted(Fault::Trap("unreachable".to_owned()));
+    let told = told(of_run(&run, &standing(None), sample::noon()));
+    insta::assert_debug_snapshot!(told, @r#"
+    [
+        "ERROR canary.check.fault: the plugin trapped: unreachable",
+        "WARN canary.connection.reclaimed: check website: the plugin left a connection to 192.0.2.7:443 open; the host closed it",
+    ]
+    "#);
+}
+
+#[test]
+fn missed_due_times_are_one_record() {
+    let frame = of_missed(&CheckId::new("website"), MissReason::Overlap, 3, sample::noon());
+    let line = "WARN canary.scheduler.missed: check website: 3 due times passed without a run (overlap)";
+    assert_eq!(told(frame), [line]);
+}
+
+#[test]
+fn a_run_that_passed_may_have_changed_the_status_to_up() {
+    let mut run = uneventful();
+    run.outcome = Outcome::Completed(sample::verdict(VerdictStatus::Pass));
+    let change = Transition {
+        from: Status::Down,
+        to: Status::Up,
+        at: sample::noon(),
+        summary: "200 OK".to_owned(),
+        consecutive: 1,
+    };
+    let told = told(of_run(&run, &standing(Some(change)), sample::noon()));
+    assert_eq!(
+        told,
+        ["INFO canary.check.transition: check website: down -> up: 200 OK"]
+    );
+}

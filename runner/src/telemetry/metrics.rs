@@ -1,0 +1,112 @@
+//! Numbers: a small store on OTLP's data model.
+//!
+//! It is our own because it must forget: a check that was removed is gone from every metric at once, whatever kind
+//! of instrument told of it, and a name that comes and goes never uses up a limit. It keeps exemplars as well.
+
+pub mod instrument;
+mod otlp;
+mod process;
+mod prometheus;
+mod record;
+mod runner;
+mod series;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+pub use process::ProcessReading;
+pub use prometheus::Format;
+pub use runner::HostReading;
+
+use super::name;
+use super::settings::Settings;
+use crate::account::MissReason;
+use crate::suite::{Check, CheckId};
+use instrument as told;
+use series::{Extra, Scope, Value, word};
+
+/// All metrics of a runner. One owner feeds it; times are inputs.
+#[derive(Debug)]
+pub struct Metrics {
+    runner: Scope,
+    checks: BTreeMap<CheckId, Scope>,
+    exemplars: bool,
+    /// Of the names that a plugin chooses, a check.
+    max_series: usize,
+}
+
+impl Metrics {
+    /// Metrics whose counters start at `now`.
+    #[must_use]
+    pub fn new(settings: &Settings, now: SystemTime) -> Self {
+        let mut metrics = Self {
+            runner: Scope::new(Vec::new(), now),
+            checks: BTreeMap::new(),
+            exemplars: settings.exemplars,
+            max_series: usize::try_from(settings.max_series_per_check).unwrap_or(usize::MAX),
+        };
+        metrics.prepare_runner();
+        metrics
+    }
+
+    /// These are the checks from `now` on: new ones start at 0, others are forgotten.
+    pub fn keep(&mut self, checks: &[Arc<Check>], now: SystemTime) {
+        let ids: HashSet<&CheckId> = checks.iter().map(|check| &check.id).collect();
+        self.checks.retain(|id, _| ids.contains(id));
+        for check in checks {
+            let base = base(check);
+            match self.checks.get_mut(&check.id) {
+                // Other labels are other series.
+                Some(known) if known.base == base => {}
+                _ => {
+                    self.checks.insert(check.id.clone(), Scope::new(base, now));
+                }
+            }
+            if let Some(scope) = self.checks.get_mut(&check.id) {
+                record::prepare(scope, check);
+            }
+        }
+        let count = u64::try_from(checks.len()).unwrap_or(u64::MAX);
+        self.runner.set_count(told::CHECKS, Vec::new(), count);
+    }
+
+    /// A run is due.
+    pub fn started(&mut self, check: &CheckId) {
+        if let Some(scope) = self.checks.get_mut(check) {
+            scope.add(told::RUN_ACTIVE, Vec::new(), 1);
+        }
+    }
+
+    /// Due times passed without a run.
+    pub fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
+        let Some(scope) = self.checks.get_mut(check) else {
+            return;
+        };
+        let extra = vec![word(name::MISS_REASON, reason.word())];
+        scope.add(told::MISSED, extra, count);
+        if reason == MissReason::Shutdown {
+            scope.take_away(told::RUN_ACTIVE, Vec::new(), count);
+        }
+    }
+
+    /// The runner's own points first, then those of each check.
+    fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        std::iter::once(&self.runner).chain(self.checks.values())
+    }
+}
+
+/// What all points of a check have in common. A label cannot take the name of one of our own attributes.
+fn base(check: &Check) -> Extra {
+    let shared = |text: &str| Value::Shared(text.into());
+    let mut base = vec![
+        (Cow::Borrowed(name::CHECK), shared(check.id.as_str())),
+        (Cow::Borrowed(name::PLUGIN), shared(&check.plugin)),
+    ];
+    let own = check.labels.iter().filter(|(key, _)| !key.starts_with("canary."));
+    base.extend(own.map(|(key, value)| (Cow::Owned(key.clone()), shared(value))));
+    base
+}

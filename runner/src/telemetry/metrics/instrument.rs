@@ -1,0 +1,122 @@
+//! Every instrument, declared once.
+
+use opentelemetry_semantic_conventions::metric as semconv;
+
+/// What is measured, and how it is told.
+#[derive(Debug, PartialEq)]
+pub struct Instrument {
+    /// Dots between namespaces.
+    pub name: &'static str,
+    /// UCUM; empty where there is none.
+    pub unit: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+    /// How its points behave.
+    pub kind: Kind,
+}
+
+/// How the points of an instrument behave.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Grows and shrinks, and can be summed up.
+    UpDown,
+    /// A value that is true now.
+    Gauge,
+    /// Counts by these upper bounds.
+    Histogram(&'static [f64]),
+}
+
+/// Seconds, from a fast local answer to a minute.
+const SECONDS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+/// Seconds of one phase, which may be much less than a run.
+const PHASE_SECONDS: &[f64] = &[
+    0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Bytes of guest memory, by powers of four.
+const BYTES: &[f64] = &[
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    33_554_432.0,
+    67_108_864.0,
+    268_435_456.0,
+];
+
+const fn instrument(
+    name: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    description: &'static str,
+) -> Instrument {
+    Instrument {
+        name,
+        unit,
+        description,
+        kind,
+    }
+}
+
+macro_rules! instruments {
+    ($($constant:ident = $name:expr, $kind:expr, $unit:literal, $description:literal;)*) => {
+        $(pub(super) const $constant: &Instrument = &instrument($name, $kind, $unit, $description);)*
+        /// Each, in the order of the documentation.
+        pub const ALL: &[&Instrument] = &[$($constant),*];
+    };
+}
+
+use Kind::{Counter, Gauge, Histogram, UpDown};
+
+instruments! {
+    RUNS = "canary.check.runs", Counter, "{run}", "Runs by outcome.";
+    RUN_DURATION = "canary.check.run.duration", Histogram(SECONDS), "s", "How long runs took, all their attempts together.";
+    RUN_ACTIVE = "canary.check.run.active", UpDown, "{run}", "Runs that wait for a permit or go on.";
+    UP = "canary.check.up", Gauge, "", "1 while the check is up or degraded, 0 while it is down.";
+    STATUS = "canary.check.status", Gauge, "", "1 for the status that the check has, 0 for the others.";
+    CONSECUTIVE_FAILURES = "canary.check.consecutive_failures", Gauge, "{failure}", "Runs in a row that were not well.";
+    LAST_RUN = "canary.check.last_run.timestamp", Gauge, "s", "When the last run ended, in Unix time.";
+    LAST_SUCCESS = "canary.check.last_success.timestamp", Gauge, "s", "When the last run ended that was well, in Unix time.";
+    INTERVAL = "canary.check.interval", Gauge, "s", "From one due time of the check to the next.";
+    TRANSITIONS = "canary.check.transitions", Counter, "{transition}", "Changes of status, by the new one.";
+    PHASE_DURATION = "canary.check.phase.duration", Histogram(PHASE_SECONDS), "s", "Time that an attempt spent in a phase.";
+    MEASUREMENT = "canary.check.measurement", Gauge, "", "What the plugin measured in the last run.";
+    ASSERTIONS = "canary.check.assertions", Counter, "{assertion}", "What was expected of the target, by how it turned out.";
+    CERTIFICATE = "canary.tls.certificate.not_after.timestamp", Gauge, "s", "When a certificate that the last run saw ends, in Unix time.";
+    OPENED = "canary.connections.opened", Counter, "{connection}", "Connects that ended, by error.";
+    CLOSED = "canary.connections.closed", Counter, "{connection}", "Connections that were closed, by who did it and why.";
+    ACTIVE = "canary.connections.active", Gauge, "{connection}", "Connections that are open now.";
+    RECLAIMED = "canary.connections.reclaimed", Counter, "{connection}", "Connections that a plugin left open and the host closed.";
+    NETWORK_IO = "canary.network.io", Counter, "By", "Bytes sent and received.";
+    QUOTA_UTILIZATION = "canary.quota.utilization", Gauge, "1", "Share of a quota that the last run used, at its peak.";
+    QUOTA_DENIALS = "canary.quota.denials", Counter, "{denial}", "Refusals by a quota.";
+    CPU_TIME = "canary.plugin.cpu.time", Counter, "s", "Time that the plugin itself executed.";
+    MEMORY_PEAK = "canary.plugin.memory.peak", Histogram(BYTES), "By", "The most memory that the plugin had in a run.";
+    FAULTS = "canary.plugin.faults", Counter, "{fault}", "Runs in which the plugin broke.";
+    LAG = "canary.scheduler.lag", Histogram(PHASE_SECONDS), "s", "From a due time to the start of its run.";
+    MISSED = "canary.scheduler.missed", Counter, "{run}", "Due times that passed without a run.";
+    BUDGET = "canary.host.descriptors.budget", Gauge, "{file_descriptor}", "Descriptors that may be lent at once.";
+    LEASED = "canary.host.descriptors.leased", Gauge, "{file_descriptor}", "Descriptors that are lent now.";
+    UNACCOUNTED = "canary.host.descriptors.unaccounted", Gauge, "{file_descriptor}", "Open descriptors that nobody owns; more than 0 is a leak.";
+    SPOOL_SIZE = "canary.telemetry.spool.size", Gauge, "By", "Requests that wait on disk.";
+    SPOOL_AGE = "canary.telemetry.spool.oldest.age", Gauge, "s", "How long the oldest request has waited.";
+    SPOOL_DROPPED = "canary.telemetry.spool.dropped", Counter, "{request}", "Requests that were never delivered.";
+    EXPORTS = "canary.telemetry.exports", Counter, "{request}", "Attempts to export; those that failed have an error.";
+    DEAD_LETTERS = "canary.telemetry.dead_letters", Counter, "{request}", "Requests that a collector refused for good, kept apart.";
+    REJECTED = "canary.telemetry.rejected", Counter, "{item}", "Items that a collector rejected of requests that it accepted.";
+    EVENTS_LOST = "canary.telemetry.events.lost", Counter, "{event}", "Runs and other events that telemetry had no room for.";
+    SERIES_OVERFLOW = "canary.telemetry.series.overflow", Counter, "{measurement}", "Values that came after a check had all its series.";
+    RELOADS = "canary.suite.reloads", Counter, "{reload}", "Times that the suite was read, by error.";
+    CHECKS = "canary.suite.checks", Gauge, "{check}", "Checks of the suite.";
+    HTTP_DURATION = semconv::HTTP_CLIENT_REQUEST_DURATION, Histogram(SECONDS), "s", "How long HTTP requests of checks took.";
+    DNS_DURATION = semconv::DNS_LOOKUP_DURATION, Histogram(PHASE_SECONDS), "s", "How long DNS lookups of checks took.";
+    PROCESS_CPU = semconv::PROCESS_CPU_TIME, Counter, "s", "Time that the runner spent on a processor.";
+    PROCESS_MEMORY = semconv::PROCESS_MEMORY_USAGE, UpDown, "By", "Physical memory of the runner.";
+    PROCESS_DESCRIPTORS = semconv::PROCESS_UNIX_FILE_DESCRIPTOR_COUNT, UpDown, "{file_descriptor}", "Descriptors that the runner has open.";
+    PROCESS_THREADS = semconv::PROCESS_THREAD_COUNT, UpDown, "{thread}", "Threads of the runner.";
+    PROCESS_UPTIME = semconv::PROCESS_UPTIME, Gauge, "s", "How long the runner has been up.";
+}

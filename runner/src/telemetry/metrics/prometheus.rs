@@ -1,0 +1,255 @@
+//! Points as text, for a scrape.
+//!
+//! Names and labels are those that OTLP metrics get on their way into Prometheus
+//! (<https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/>), so that one dashboard fits
+//! both ways. Formats: Prometheus text 0.0.4 and OpenMetrics 1.0.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::UNIX_EPOCH;
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+
+use super::Metrics;
+use super::instrument::{ALL, Instrument, Kind};
+use super::series::{Distribution, Exemplar, Extra, Point, Scope};
+
+/// A text format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `text/plain; version=0.0.4`
+    Prometheus,
+    /// `application/openmetrics-text; version=1.0.0`, with exemplars.
+    OpenMetrics,
+}
+
+impl Format {
+    /// What a scraper asks for by its `Accept` header; OpenMetrics only where it is named.
+    #[must_use]
+    pub fn accepted(accept: &str) -> Self {
+        match accept.contains("application/openmetrics-text") {
+            true => Self::OpenMetrics,
+            false => Self::Prometheus,
+        }
+    }
+
+    /// The `Content-Type` of a text.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+impl Metrics {
+    /// Everything that is known, with the resource as `target_info` and its service's name on every series.
+    #[must_use]
+    pub fn exposition(&self, format: Format, resource: &Resource) -> String {
+        let resource = labels_of(resource);
+        let service = resource.get("service_name").map_or("", String::as_str);
+        let mut page = Page {
+            text: String::new(),
+            format,
+            service: label("service_name", service),
+        };
+        page.target(&resource);
+        for instrument in ALL {
+            page.family(instrument, self);
+        }
+        if format == Format::OpenMetrics {
+            page.text.push_str("# EOF\n");
+        }
+        page.text
+    }
+}
+
+struct Page {
+    text: String,
+    format: Format,
+    /// A label of every sample.
+    service: String,
+}
+
+impl Page {
+    fn target(&mut self, resource: &BTreeMap<String, String>) {
+        let labels: Vec<String> = resource.iter().map(|(key, value)| label(key, value)).collect();
+        let (kind, family) = match self.format {
+            Format::OpenMetrics => ("info", "target"),
+            Format::Prometheus => ("gauge", "target_info"),
+        };
+        self.line(format_args!("# HELP {family} Target metadata"));
+        self.line(format_args!("# TYPE {family} {kind}"));
+        self.line(format_args!("target_info{{{}}} 1", labels.join(",")));
+    }
+
+    /// All samples of an instrument; nothing when there is none.
+    fn family(&mut self, instrument: &'static Instrument, metrics: &Metrics) {
+        let name = name(instrument);
+        let mut is_first = true;
+        for scope in metrics.scopes() {
+            for (extra, point) in scope.of(instrument) {
+                if std::mem::take(&mut is_first) {
+                    self.head(&name, instrument);
+                }
+                let labels = self.labels(scope, extra);
+                self.samples(&name, instrument, &labels, point);
+            }
+        }
+    }
+
+    fn head(&mut self, name: &str, instrument: &Instrument) {
+        let kind = match instrument.kind {
+            Kind::Counter => "counter",
+            Kind::UpDown | Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        // The format before OpenMetrics names a family as its samples.
+        let family = match (self.format, instrument.kind) {
+            (Format::Prometheus, Kind::Counter) => Cow::Owned(format!("{name}_total")),
+            _ => Cow::Borrowed(name),
+        };
+        let description = instrument.description;
+        self.line(format_args!("# HELP {family} {description}"));
+        self.line(format_args!("# TYPE {family} {kind}"));
+        let unit = unit(instrument);
+        if self.format == Format::OpenMetrics && !unit.is_empty() {
+            self.line(format_args!("# UNIT {family} {unit}"));
+        }
+    }
+
+    fn labels(&self, scope: &Scope, extra: &Extra) -> String {
+        let mut labels = self.service.clone();
+        let mut seen: Vec<String> = vec!["service_name".to_owned()];
+        for (key, value) in scope.base.iter().chain(extra) {
+            let key = sanitized(key);
+            // Two attributes may be one label: the first stays.
+            if !seen.contains(&key) {
+                labels.push(',');
+                labels.push_str(&label(&key, &value.show()));
+                seen.push(key);
+            }
+        }
+        labels
+    }
+
+    fn samples(&mut self, name: &str, instrument: &Instrument, labels: &str, point: &Point) {
+        let suffix = match instrument.kind {
+            Kind::Counter => "_total",
+            Kind::UpDown | Kind::Gauge | Kind::Histogram(_) => "",
+        };
+        match point {
+            Point::Count(count) => self.line(format_args!("{name}{suffix}{{{labels}}} {count}")),
+            Point::Number(value) => {
+                let value = number(*value);
+                self.line(format_args!("{name}{suffix}{{{labels}}} {value}"));
+            }
+            Point::Histogram(distribution) => self.histogram(name, labels, distribution),
+        }
+    }
+
+    fn histogram(&mut self, name: &str, labels: &str, distribution: &Distribution) {
+        let mut count = 0;
+        let bounds = distribution.bounds.iter().copied().chain([f64::INFINITY]);
+        for (bucket, (bound, more)) in bounds.zip(&distribution.counts).enumerate() {
+            count += more;
+            let bound = number(bound);
+            let exemplar = distribution.exemplars.get(bucket).and_then(Option::as_ref);
+            let exemplar = exemplar
+                .filter(|_| self.format == Format::OpenMetrics)
+                .map(stands_for)
+                .unwrap_or_default();
+            self.line(format_args!(
+                "{name}_bucket{{{labels},le=\"{bound}\"}} {count}{exemplar}"
+            ));
+        }
+        let sum = number(distribution.sum);
+        self.line(format_args!("{name}_sum{{{labels}}} {sum}"));
+        self.line(format_args!("{name}_count{{{labels}}} {count}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a string does not fail.
+        let _infallible = writeln!(self.text, "{line}");
+    }
+}
+
+fn stands_for(exemplar: &Exemplar) -> String {
+    let at = exemplar.at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!(
+        " # {{trace_id=\"{}\",span_id=\"{}\"}} {} {}.{:03}",
+        hex::encode(exemplar.trace.trace_id),
+        hex::encode(exemplar.trace.span_id),
+        number(exemplar.value),
+        at.as_secs(),
+        at.subsec_millis()
+    )
+}
+
+/// Without `_total`.
+fn name(instrument: &Instrument) -> String {
+    let name = sanitized(instrument.name);
+    let unit = unit(instrument);
+    match unit.is_empty() || name.ends_with(unit) {
+        true => name,
+        false => format!("{name}_{unit}"),
+    }
+}
+
+/// The word for a unit; a ratio is one only of a gauge, and a unit in braces is none.
+fn unit(instrument: &Instrument) -> &'static str {
+    match (instrument.unit, instrument.kind) {
+        ("s", _) => "seconds",
+        ("By", _) => "bytes",
+        ("1", Kind::Gauge) => "ratio",
+        _ => "",
+    }
+}
+
+/// What a name or label may not hold becomes `_`.
+fn sanitized(name: &str) -> String {
+    let fits = |character: char| match character.is_ascii_alphanumeric() {
+        true => character,
+        false => '_',
+    };
+    let name: String = name.chars().map(fits).collect();
+    match name.starts_with(|first: char| first.is_ascii_digit()) {
+        true => format!("key_{name}"),
+        false => name,
+    }
+}
+
+fn label(key: &str, value: &str) -> String {
+    let value = value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
+    format!("{key}=\"{value}\"")
+}
+
+fn number(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    value.to_string()
+}
+
+fn labels_of(resource: &Resource) -> BTreeMap<String, String> {
+    let label = |attribute: &opentelemetry_proto::tonic::common::v1::KeyValue| {
+        let value = match attribute.value.as_ref()?.value.as_ref()? {
+            Any::StringValue(text) => text.clone(),
+            Any::IntValue(number) => number.to_string(),
+            Any::BoolValue(flag) => flag.to_string(),
+            Any::DoubleValue(value) => number(*value),
+            _ => return None,
+        };
+        Some((sanitized(&attribute.key), value))
+    };
+    resource.attributes.iter().filter_map(label).collect()
+}

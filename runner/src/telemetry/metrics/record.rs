@@ -1,0 +1,358 @@
+//! From a run to points.
+
+use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use super::series::{Exemplar, Extra, Scope, Value, text, word};
+use super::{Metrics, told};
+use crate::account::MissReason;
+use crate::outcome::{Measurement, Outcome, Run, VerdictStatus};
+use crate::quota::{Quota, QuotaKind};
+use crate::status::{Standing, Status};
+use crate::suite::Check;
+use crate::telemetry::name;
+use crate::trace::{Handshake, Phase, PhaseTime, Step, StepKind};
+
+const STATUSES: [Status; 4] = [Status::Up, Status::Degraded, Status::Down, Status::Unknown];
+/// Outcomes, with the most usual error of those that have one.
+const OUTCOMES: [(&str, Option<&str>); 5] = [
+    ("pass", None),
+    ("warn", None),
+    ("fail", Some("assertion")),
+    ("stopped", Some("deadline")),
+    ("faulted", Some("trap")),
+];
+const MISSES: [MissReason; 4] = [
+    MissReason::Overlap,
+    MissReason::Overload,
+    MissReason::ClockJump,
+    MissReason::Shutdown,
+];
+/// Of a measurement, and bytes of each name and value; what a plugin says beyond that is left out.
+const MOST_ATTRIBUTES: usize = 8;
+const LONGEST: usize = 128;
+/// OpenTelemetry's name for what had no series of its own ("Cardinality limits" of the metrics SDK specification).
+const OVERFLOW: &str = "otel.metric.overflow";
+
+/// Counters are there from the first moment, so that the first increase is one.
+pub(super) fn prepare(scope: &mut Scope, check: &Check) {
+    scope.set(told::INTERVAL, Vec::new(), check.interval.as_secs_f64());
+    scope.add(told::RUN_ACTIVE, Vec::new(), 0);
+    scope.set_count(told::ACTIVE, Vec::new(), 0);
+    scope.add(told::RECLAIMED, Vec::new(), 0);
+    scope.add(told::FAULTS, Vec::new(), 0);
+    scope.add(told::OPENED, transport(None), 0);
+    scope.add_seconds(told::CPU_TIME, Vec::new(), 0.0);
+    for (outcome, error) in OUTCOMES {
+        let mut extra = vec![word(name::OUTCOME, outcome)];
+        extra.extend(error.map(|error| word(semconv::ERROR_TYPE, error)));
+        scope.add(told::RUNS, extra, 0);
+    }
+    for status in STATUSES {
+        scope.add(told::TRANSITIONS, vec![word(name::STATUS, status.word())], 0);
+    }
+    for reason in MISSES {
+        scope.add(told::MISSED, vec![word(name::MISS_REASON, reason.word())], 0);
+    }
+    for kind in QuotaKind::ALL {
+        scope.add(told::QUOTA_DENIALS, vec![word(name::QUOTA, kind.key())], 0);
+    }
+    for direction in ["receive", "transmit"] {
+        scope.add(
+            told::NETWORK_IO,
+            vec![word(semconv::NETWORK_IO_DIRECTION, direction)],
+            0,
+        );
+    }
+}
+
+impl Metrics {
+    /// A run was recorded. A check that is no longer in the suite leaves nothing.
+    pub fn finished(&mut self, run: &Run, standing: &Standing, now: SystemTime) {
+        let Some(scope) = self.checks.get_mut(&run.check.id) else {
+            return;
+        };
+        self.runner
+            .observe(told::LAG, Vec::new(), run.lag.as_secs_f64(), None);
+        scope.take_away(told::RUN_ACTIVE, Vec::new(), 1);
+        outcome(scope, run, exemplar(run, now).filter(|_| self.exemplars));
+        stands(scope, standing, now);
+        phases(scope, run);
+        connections(scope, run);
+        quotas(scope, run);
+        plugin(scope, run);
+        exchanges(scope, run);
+        let overflow = said(scope, run, self.max_series);
+        self.runner.add(told::SERIES_OVERFLOW, Vec::new(), overflow);
+    }
+}
+
+fn exemplar(run: &Run, at: SystemTime) -> Option<Exemplar> {
+    run.trace.sampled.then(|| Exemplar {
+        value: run.duration.as_secs_f64(),
+        at,
+        trace: run.trace,
+    })
+}
+
+fn outcome(scope: &mut Scope, run: &Run, exemplar: Option<Exemplar>) {
+    let outcome = word(name::OUTCOME, run.outcome.word());
+    let mut extra = vec![outcome.clone()];
+    extra.extend(run.error_type().map(|error| word(semconv::ERROR_TYPE, error)));
+    scope.add(told::RUNS, extra, 1);
+    let seconds = run.duration.as_secs_f64();
+    scope.observe(told::RUN_DURATION, vec![outcome], seconds, exemplar);
+}
+
+fn stands(scope: &mut Scope, standing: &Standing, now: SystemTime) {
+    let is_up = matches!(standing.status, Status::Up | Status::Degraded);
+    scope.set_count(told::UP, Vec::new(), u64::from(is_up));
+    for status in STATUSES {
+        let extra = vec![word(name::STATUS, status.word())];
+        scope.set_count(told::STATUS, extra, u64::from(status == standing.status));
+    }
+    scope.set_count(
+        told::CONSECUTIVE_FAILURES,
+        Vec::new(),
+        standing.consecutive_failures,
+    );
+    scope.set(told::LAST_RUN, Vec::new(), unix_seconds(now));
+    if let Some(at) = standing.last_success {
+        scope.set(told::LAST_SUCCESS, Vec::new(), unix_seconds(at));
+    }
+    if let Some(transition) = &standing.transition {
+        scope.add(
+            told::TRANSITIONS,
+            vec![word(name::STATUS, transition.to.word())],
+            1,
+        );
+    }
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+fn phases(scope: &mut Scope, run: &Run) {
+    let queue = PhaseTime {
+        attempt: 1,
+        phase: Phase::Queue,
+        took: run.queued,
+        error: None,
+    };
+    for time in std::iter::once(&queue).chain(&run.trail.phases) {
+        let mut extra = vec![word(name::PHASE, time.phase.word())];
+        extra.extend(time.error.map(|error| word(semconv::ERROR_TYPE, error)));
+        scope.observe(told::PHASE_DURATION, extra, time.took.as_secs_f64(), None);
+    }
+}
+
+fn transport(error: Option<&'static str>) -> Extra {
+    let mut extra = vec![word(semconv::NETWORK_TRANSPORT, "tcp")];
+    extra.extend(error.map(|error| word(semconv::ERROR_TYPE, error)));
+    extra
+}
+
+fn connections(scope: &mut Scope, run: &Run) {
+    let usage = &run.usage;
+    for (error, count) in &usage.opened {
+        scope.add(told::OPENED, transport(*error), *count);
+    }
+    for (by, count) in &usage.closed {
+        let extra = vec![
+            word(name::CLOSED_BY, by.word()),
+            word(name::CLOSE_REASON, by.reason()),
+        ];
+        scope.add(told::CLOSED, extra, *count);
+    }
+    scope.add(told::RECLAIMED, Vec::new(), usage.reclaimed);
+    let directions = [("receive", usage.bytes_in), ("transmit", usage.bytes_out)];
+    for (direction, bytes) in directions {
+        scope.add(
+            told::NETWORK_IO,
+            vec![word(semconv::NETWORK_IO_DIRECTION, direction)],
+            bytes,
+        );
+    }
+}
+
+fn quotas(scope: &mut Scope, run: &Run) {
+    for (kind, count) in &run.usage.denials {
+        scope.add(told::QUOTA_DENIALS, vec![word(name::QUOTA, kind.key())], *count);
+    }
+    for kind in QuotaKind::ALL {
+        let extra = vec![word(name::QUOTA, kind.key())];
+        scope.set(told::QUOTA_UTILIZATION, extra, share(run, kind, &run.check.quota));
+    }
+}
+
+/// Used by the run, of what its attempts might have used. A quota of 0 is used up by definition.
+#[expect(clippy::cast_precision_loss, reason = "a share of a quota, for a graph")]
+fn share(run: &Run, kind: QuotaKind, quota: &Quota) -> f64 {
+    let usage = &run.usage;
+    let attempts = u64::from(run.attempts.max(1));
+    let (used, times) = match kind {
+        QuotaKind::Sockets => (usage.sockets_peak, 1),
+        QuotaKind::Fds => (usage.fds_peak, 1),
+        QuotaKind::Memory => (usage.memory_peak, 1),
+        QuotaKind::Connections => (usage.connections, attempts),
+        QuotaKind::Lookups => (usage.lookups, attempts),
+        QuotaKind::BytesIn => (usage.bytes_in, attempts),
+        QuotaKind::BytesOut => (usage.bytes_out, attempts),
+        QuotaKind::LogLines => (usage.log_lines, attempts),
+        QuotaKind::Cpu => {
+            let limit = quota.cpu.as_secs_f64() * attempts as f64;
+            return if limit > 0.0 {
+                usage.cpu.as_secs_f64() / limit
+            } else {
+                1.0
+            };
+        }
+    };
+    match quota.limit(kind).saturating_mul(times) {
+        0 => 1.0,
+        limit => used as f64 / limit as f64,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a histogram's sum is a float")]
+fn plugin(scope: &mut Scope, run: &Run) {
+    scope.add_seconds(told::CPU_TIME, Vec::new(), run.usage.cpu.as_secs_f64());
+    scope.observe(told::MEMORY_PEAK, Vec::new(), run.usage.memory_peak as f64, None);
+    if let Outcome::Faulted(fault) = &run.outcome {
+        scope.add(told::FAULTS, vec![word(semconv::ERROR_TYPE, fault.word())], 1);
+    }
+}
+
+/// What the conventions have a name for, and the certificates that were seen.
+fn exchanges(scope: &mut Scope, run: &Run) {
+    if run
+        .trail
+        .steps
+        .iter()
+        .any(|step| matches!(step.kind, StepKind::Handshake(_)))
+    {
+        scope.forget(told::CERTIFICATE);
+    }
+    for step in &run.trail.steps {
+        match &step.kind {
+            StepKind::Lookup(lookup) => {
+                let mut extra = vec![text(semconv::DNS_QUESTION_NAME, bounded(&lookup.name))];
+                extra.extend(error_of(step));
+                scope.observe(told::DNS_DURATION, extra, step.took.as_secs_f64(), None);
+            }
+            StepKind::Request(_) => {
+                let extra = request(step);
+                scope.observe(told::HTTP_DURATION, extra, step.took.as_secs_f64(), None);
+            }
+            StepKind::Handshake(handshake) => certificates(scope, handshake),
+            StepKind::Instantiate | StepKind::Connect { .. } => {}
+        }
+    }
+}
+
+fn error_of(step: &Step) -> Option<(Cow<'static, str>, Value)> {
+    step.error
+        .as_ref()
+        .map(|error| word(semconv::ERROR_TYPE, error.word))
+}
+
+/// HTTP conventions, "Metric: http.client.request.duration".
+fn request(step: &Step) -> Extra {
+    let StepKind::Request(request) = &step.kind else {
+        return Vec::new();
+    };
+    let mut extra = vec![
+        text(semconv::HTTP_REQUEST_METHOD, name::http_method(&request.method)),
+        text(semconv::SERVER_ADDRESS, bounded(&request.host)),
+        (
+            Cow::Borrowed(semconv::SERVER_PORT),
+            Value::Number(request.port.into()),
+        ),
+        text(semconv::URL_SCHEME, request.scheme.as_str()),
+    ];
+    if let Some(status) = request.status {
+        let key = Cow::Borrowed(semconv::HTTP_RESPONSE_STATUS_CODE);
+        extra.push((key, Value::Number(status.into())));
+    }
+    let bad = request.status.filter(|status| *status >= 400);
+    let bad = bad.map(|status| text(semconv::ERROR_TYPE, status.to_string()));
+    extra.extend(error_of(step).or(bad));
+    extra
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds until the year 285 million")]
+fn certificates(scope: &mut Scope, handshake: &Handshake) {
+    let leaf = handshake.leaf.as_ref().map(|leaf| leaf.not_after);
+    let ends = [("leaf", leaf), ("chain", handshake.chain_not_after)];
+    for (position, not_after) in ends {
+        let Some(not_after) = not_after else { continue };
+        let port = handshake.peer.map_or(0, |peer| peer.port());
+        let extra = vec![
+            text(semconv::SERVER_ADDRESS, bounded(&handshake.server_name)),
+            (Cow::Borrowed(semconv::SERVER_PORT), Value::Number(port.into())),
+            word(name::TLS_POSITION, position),
+        ];
+        scope.set(told::CERTIFICATE, extra, not_after as f64);
+    }
+}
+
+/// Assertions and measurements, whose names a plugin chooses. Returns how many found no series of their own.
+fn said(scope: &mut Scope, run: &Run, max_series: usize) -> u64 {
+    let Outcome::Completed(verdict) = &run.outcome else {
+        scope.forget(told::MEASUREMENT);
+        return 0;
+    };
+    let mut overflow = 0;
+    for assertion in &verdict.assertions {
+        let extra = vec![
+            text(name::ASSERTION, bounded(&assertion.name)),
+            word(name::ASSERTION_STATUS, VerdictStatus::word(assertion.status)),
+        ];
+        let has_room = has_room(scope, max_series) || scope.has(told::ASSERTIONS, &extra);
+        overflow += u64::from(!has_room);
+        let extra = if has_room {
+            extra
+        } else {
+            vec![word(OVERFLOW, "true")]
+        };
+        scope.add(told::ASSERTIONS, extra, 1);
+    }
+    scope.forget(told::MEASUREMENT);
+    for measurement in &verdict.measurements {
+        match has_room(scope, max_series) {
+            true => scope.set(told::MEASUREMENT, measured(measurement), measurement.value),
+            // There is no sum of what was measured.
+            false => overflow += 1,
+        }
+    }
+    overflow
+}
+
+fn has_room(scope: &Scope, max_series: usize) -> bool {
+    scope.count_of(told::ASSERTIONS) + scope.count_of(told::MEASUREMENT) < max_series
+}
+
+fn measured(measurement: &Measurement) -> Extra {
+    let mut extra = vec![
+        text(name::MEASUREMENT, bounded(&measurement.name)),
+        text(name::MEASUREMENT_UNIT, bounded(&measurement.unit)),
+    ];
+    for (key, value) in measurement.attributes.iter().take(MOST_ATTRIBUTES) {
+        // What is there already cannot be said again.
+        if !extra.iter().any(|(known, _)| known == key) && !key.starts_with("canary.") {
+            extra.push((Cow::Owned(bounded(key)), Value::Text(Cow::Owned(bounded(value)))));
+        }
+    }
+    extra
+}
+
+/// At most 128 bytes, cut at a character.
+fn bounded(text: &str) -> String {
+    let end = (0..=LONGEST.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or_default().to_owned()
+}

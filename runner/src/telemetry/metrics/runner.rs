@@ -1,0 +1,109 @@
+//! What the runner says of itself.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use super::series::{Value, text, word};
+use super::{Metrics, ProcessReading, told};
+use crate::suite::CheckId;
+use crate::telemetry::delivery::DeliveryReport;
+
+/// Attribute of what is told by signal.
+const SIGNAL: &str = "signal";
+
+/// What was read of the ledger.
+#[derive(Debug, Clone, Default)]
+pub struct HostReading {
+    /// Descriptors that may be lent at once.
+    pub budget: u64,
+    /// Lent now.
+    pub leased: u64,
+    /// Open, and nobody's; absent when it could not be told.
+    pub unaccounted: Option<u64>,
+    /// Connections that are open now, by check.
+    pub active: BTreeMap<CheckId, u64>,
+}
+
+impl Metrics {
+    /// Counters are there from the first moment, so that the first increase is one.
+    pub(super) fn prepare_runner(&mut self) {
+        for instrument in [told::EVENTS_LOST, told::SERIES_OVERFLOW, told::RELOADS] {
+            self.runner.add(instrument, Vec::new(), 0);
+        }
+    }
+
+    /// Takes what was read of the ledger.
+    pub fn host(&mut self, reading: &HostReading) {
+        let HostReading {
+            budget,
+            leased,
+            unaccounted,
+            active,
+        } = reading;
+        self.runner.set_count(told::BUDGET, Vec::new(), *budget);
+        self.runner.set_count(told::LEASED, Vec::new(), *leased);
+        if let Some(unaccounted) = unaccounted {
+            self.runner.set_count(told::UNACCOUNTED, Vec::new(), *unaccounted);
+        }
+        for (id, scope) in &mut self.checks {
+            let count = active.get(id).copied().unwrap_or_default();
+            scope.set_count(told::ACTIVE, Vec::new(), count);
+        }
+    }
+
+    /// Takes what the operating system says of the process.
+    pub fn process(&mut self, reading: &ProcessReading) {
+        let modes = [("user", reading.user), ("system", reading.system)];
+        for (mode, seconds) in modes {
+            let extra = vec![word(semconv::CPU_MODE, mode)];
+            self.runner.set(told::PROCESS_CPU, extra, seconds.as_secs_f64());
+        }
+        self.runner
+            .set_count(told::PROCESS_MEMORY, Vec::new(), reading.resident);
+        self.runner
+            .set_count(told::PROCESS_THREADS, Vec::new(), reading.threads);
+        let uptime = reading.uptime.as_secs_f64();
+        self.runner.set(told::PROCESS_UPTIME, Vec::new(), uptime);
+        if let Some(descriptors) = reading.descriptors {
+            self.runner
+                .set_count(told::PROCESS_DESCRIPTORS, Vec::new(), descriptors);
+        }
+    }
+
+    /// Takes how delivery goes.
+    pub fn delivery(&mut self, report: &DeliveryReport) {
+        for (signal, told_of) in &report.signals {
+            let signal = word(SIGNAL, signal.word());
+            for (result, count) in &told_of.exports {
+                let mut extra = vec![signal.clone()];
+                if result != "success" {
+                    extra.push((Cow::Borrowed(semconv::ERROR_TYPE), Value::Text(result.clone())));
+                }
+                self.runner.set_count(told::EXPORTS, extra, *count);
+            }
+            for (reason, count) in &told_of.dropped {
+                let extra = vec![signal.clone(), text(semconv::ERROR_TYPE, reason.word())];
+                self.runner.set_count(told::SPOOL_DROPPED, extra, *count);
+            }
+            let alone = || vec![signal.clone()];
+            let age = told_of.oldest_age.unwrap_or_default().as_secs_f64();
+            self.runner
+                .set_count(told::SPOOL_SIZE, alone(), told_of.spool_bytes);
+            self.runner.set(told::SPOOL_AGE, alone(), age);
+            self.runner
+                .set_count(told::DEAD_LETTERS, alone(), told_of.dead_letters);
+            self.runner
+                .set_count(told::REJECTED, alone(), told_of.rejected_items);
+            // There from the first moment, so that the first increase is one.
+            self.runner.add(told::EXPORTS, alone(), 0);
+            self.runner.add(told::SPOOL_DROPPED, alone(), 0);
+        }
+    }
+
+    /// Takes how many events found no room, since the start.
+    pub fn events_lost(&mut self, events: u64) {
+        self.runner.set_count(told::EVENTS_LOST, Vec::new(), events);
+    }
+}

@@ -1,0 +1,265 @@
+mod bounds;
+mod exposition;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, metric};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use tokio::time::Instant;
+
+use super::instrument::ALL;
+use super::*;
+use crate::outcome::{Fault, Outcome, Run, VerdictStatus};
+use crate::settings::{Report, Section};
+use crate::status::{Standing, Status, Transition};
+use crate::suite::Environment;
+use crate::telemetry::delivery::{DeliveryReport, DropReason, SignalReport};
+use crate::telemetry::sample;
+use crate::telemetry::settings::{self, Process, Signal};
+
+/// No environment at all.
+struct Nothing;
+
+impl Environment for Nothing {
+    fn variable(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, _path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+fn settings() -> Settings {
+    settings::read(Section::default(), &Nothing, None, Report::default()).unwrap()
+}
+
+fn resource() -> Resource {
+    let process = Process {
+        instance: "1".to_owned(),
+        version: "0.1.0",
+        host: "a".to_owned(),
+        id: 7,
+        os: "linux".to_owned(),
+    };
+    settings::resource(&settings(), &process)
+}
+
+fn standing() -> Standing {
+    Standing {
+        status: Status::Down,
+        transition: Some(Transition {
+            from: Status::Up,
+            to: Status::Down,
+            at: sample::noon(),
+            summary: "503".to_owned(),
+            consecutive: 2,
+        }),
+        consecutive_failures: 2,
+        last_success: Some(sample::noon() - Duration::from_secs(60)),
+    }
+}
+
+/// Metrics of a suite of one check.
+fn metrics() -> Metrics {
+    metrics_with(settings())
+}
+
+fn metrics_with(settings: Settings) -> Metrics {
+    let mut metrics = Metrics::new(&settings, sample::noon());
+    metrics.keep(&[sample::check()], sample::noon());
+    metrics
+}
+
+fn finish(metrics: &mut Metrics, run: &Run) {
+    metrics.started(&run.check.id);
+    metrics.finished(run, &standing(), sample::noon());
+}
+
+fn text(metrics: &Metrics) -> String {
+    metrics.exposition(Format::Prometheus, &resource())
+}
+
+/// The samples whose line holds `part`, without the labels that all have.
+fn samples(metrics: &Metrics, part: &str) -> Vec<String> {
+    let common =
+        "service_name=\"canary\",canary_check_name=\"website\",canary_plugin_name=\"http\",team=\"web\"";
+    let text = text(metrics);
+    let lines = text
+        .lines()
+        .filter(|line| line.contains(part) && !line.starts_with('#'));
+    lines
+        .map(|line| line.replace(&format!("{common},"), "").replace(common, ""))
+        .collect()
+}
+
+fn requests(metrics: &Metrics) -> Vec<Metric> {
+    let scope = InstrumentationScope::default();
+    let requests = metrics.requests(&resource(), &scope, sample::noon() + sample::MS);
+    let scopes = requests.into_iter().flat_map(|request| request.resource_metrics);
+    let metrics = scopes.flat_map(|resource| resource.scope_metrics);
+    metrics.flat_map(|scope| scope.metrics).collect()
+}
+
+fn report() -> DeliveryReport {
+    let signal = SignalReport {
+        exports: [("success".into(), 3), ("http_503".into(), 2)].into(),
+        dropped: [(DropReason::SpoolFull, 1)].into(),
+        spool_bytes: 4_096,
+        oldest_age: Some(Duration::from_secs(60)),
+        ..SignalReport::default()
+    };
+    DeliveryReport {
+        signals: [(Signal::Traces, signal)].into(),
+        ..DeliveryReport::default()
+    }
+}
+
+#[test]
+fn every_instrument_has_a_point_once_there_was_something_to_tell() {
+    let mut metrics = metrics();
+    finish(&mut metrics, &sample::run());
+    let fault = Outcome::Faulted(Fault::Trap("unreachable".to_owned()));
+    finish(
+        &mut metrics,
+        &Run {
+            outcome: fault,
+            ..sample::run()
+        },
+    );
+    finish(&mut metrics, &sample::run());
+    metrics.missed(&sample::check().id, MissReason::Overlap, 1);
+    let active = [(sample::check().id.clone(), 2)].into();
+    metrics.host(&HostReading {
+        budget: 1_000,
+        leased: 2,
+        unaccounted: Some(0),
+        active,
+    });
+    metrics.process(&ProcessReading::take(Instant::now()).unwrap());
+    metrics.delivery(&report());
+    metrics.events_lost(0);
+    let told: BTreeSet<String> = requests(&metrics).into_iter().map(|metric| metric.name).collect();
+    let declared: BTreeSet<String> = ALL.iter().map(|one| one.name.to_owned()).collect();
+    assert_eq!(told, declared);
+}
+
+#[test]
+fn no_instrument_is_declared_twice() {
+    let names: BTreeSet<&str> = ALL.iter().map(|one| one.name).collect();
+    assert_eq!(names.len(), ALL.len());
+}
+
+#[test]
+fn counters_are_there_before_the_first_run() {
+    let metrics = metrics();
+    assert_eq!(
+        samples(&metrics, "canary_connections_reclaimed_total"),
+        ["canary_connections_reclaimed_total{} 0"]
+    );
+    assert_eq!(
+        samples(&metrics, "missed_total{canary_miss_reason=\"overlap\"").len(),
+        0
+    );
+    assert_eq!(samples(&metrics, "canary_scheduler_missed_total").len(), 4);
+}
+
+#[test]
+fn a_run_is_told_in_numbers() {
+    let mut metrics = metrics();
+    finish(&mut metrics, &sample::run());
+    let told = |part: &str| samples(&metrics, part);
+    insta::assert_debug_snapshot!([
+        told("canary_check_runs_total"),
+        told("canary_check_status"),
+        told("canary_check_up"),
+        told("canary_check_consecutive"),
+        told("canary_check_last"),
+        told("transitions_total"),
+        told("canary_check_measurement"),
+        told("canary_check_assertions"),
+        told("certificate"),
+        told("canary_connections"),
+        told("canary_network_io"),
+        told("utilization"),
+        told("denials_total"),
+        told("canary_plugin_cpu"),
+        told("run_duration_seconds_count"),
+        told("phase_duration_seconds_count"),
+        told("http_client_request_duration_seconds_count"),
+        told("dns_lookup_duration_seconds_count"),
+    ]);
+}
+
+#[test]
+fn a_removed_check_vanishes_from_everything_and_starts_anew_when_it_is_back() {
+    let mut metrics = metrics();
+    finish(&mut metrics, &sample::run());
+    metrics.keep(&[], sample::noon());
+    assert!(!text(&metrics).contains("website"));
+    // A run that was under way leaves nothing.
+    finish(&mut metrics, &sample::run());
+    assert!(!text(&metrics).contains("website"));
+    let later = sample::noon() + Duration::from_secs(60);
+    metrics.keep(&[sample::check()], later);
+    let runs = requests(&metrics)
+        .into_iter()
+        .find(|metric| metric.name == "canary.check.runs");
+    let Some(metric::Data::Sum(sum)) = runs.unwrap().data else {
+        panic!("no sum")
+    };
+    assert!(
+        sum.data_points
+            .iter()
+            .all(|point| point.start_time_unix_nano == unix(later))
+    );
+}
+
+fn unix(time: SystemTime) -> u64 {
+    crate::telemetry::attribute::unix_nanos(time)
+}
+
+#[test]
+fn a_check_that_stays_keeps_its_numbers() {
+    let mut metrics = metrics();
+    finish(&mut metrics, &sample::run());
+    metrics.keep(&[sample::check()], sample::noon());
+    let runs = samples(&metrics, "canary_outcome=\"fail\",error_type=\"assertion\"");
+    assert!(
+        runs.iter()
+            .any(|line| line.starts_with("canary_check_runs_total") && line.ends_with(" 1")),
+        "{runs:?}"
+    );
+}
+
+#[test]
+fn what_the_last_run_did_not_measure_is_gone() {
+    let mut metrics = metrics();
+    finish(&mut metrics, &sample::run());
+    assert_eq!(samples(&metrics, "canary_check_measurement").len(), 1);
+    let mut verdict = sample::verdict(VerdictStatus::Pass);
+    verdict.measurements.clear();
+    let outcome = Outcome::Completed(verdict);
+    finish(
+        &mut metrics,
+        &Run {
+            outcome,
+            ..sample::run()
+        },
+    );
+    assert_eq!(samples(&metrics, "canary_check_measurement").len(), 0);
+}
+
+#[test]
+fn the_active_runs_are_those_between_due_and_done() {
+    let mut metrics = metrics();
+    let id = sample::check().id.clone();
+    metrics.started(&id);
+    metrics.started(&id);
+    assert_eq!(samples(&metrics, "run_active"), ["canary_check_run_active{} 2"]);
+    metrics.missed(&id, MissReason::Shutdown, 1);
+    metrics.finished(&sample::run(), &standing(), sample::noon());
+    assert_eq!(samples(&metrics, "run_active"), ["canary_check_run_active{} 0"]);
+}

@@ -1,0 +1,57 @@
+//! Names of our own attributes; what the semantic conventions name is taken from their crate.
+
+/// The check's id: its name, and its target where it has several.
+pub(super) const CHECK: &str = "canary.check.name";
+/// As the suite names it.
+pub(super) const PLUGIN: &str = "canary.plugin.name";
+/// `sha256:` and lower-case hexadecimal.
+pub(super) const PLUGIN_DIGEST: &str = "canary.plugin.digest";
+/// Without credentials and query.
+pub(super) const TARGET: &str = "canary.target";
+/// `pass`, `warn`, `fail`, `stopped` or `faulted`.
+pub(super) const OUTCOME: &str = "canary.outcome";
+/// One line for a person.
+pub(super) const SUMMARY: &str = "canary.summary";
+/// Attempts of the run.
+pub(super) const ATTEMPTS: &str = "canary.attempts";
+/// Which attempt of the run, from 1.
+pub(super) const ATTEMPT: &str = "canary.attempt";
+/// Seconds from the due time to the start.
+pub(super) const LAG: &str = "canary.lag";
+/// Key of a quota.
+pub(super) const QUOTA: &str = "canary.quota.name";
+/// Why a connection was closed.
+pub(super) const CLOSE_REASON: &str = "canary.close.reason";
+/// Of a verdict.
+pub(super) const ASSERTION: &str = "canary.assertion.name";
+/// `pass`, `warn` or `fail`.
+pub(super) const ASSERTION_STATUS: &str = "canary.assertion.status";
+/// `up`, `degraded`, `down` or `unknown`.
+pub(super) const STATUS: &str = "canary.status";
+/// Why a due time passed without a run.
+pub(super) const MISS_REASON: &str = "canary.miss.reason";
+/// Marks a request as one that no user made (`user_agent.synthetic.type`).
+pub(super) const SYNTHETIC_TEST: &str = "test";
+/// The part of a run in which time went by.
+pub(super) const PHASE: &str = "canary.phase";
+/// `guest`, `peer` or `host`.
+pub(super) const CLOSED_BY: &str = "canary.closed_by";
+/// `leaf`, or `chain` for what stands above it.
+pub(super) const TLS_POSITION: &str = "canary.tls.position";
+/// Of a plugin's measurement.
+pub(super) const MEASUREMENT: &str = "canary.measurement.name";
+/// UCUM.
+pub(super) const MEASUREMENT_UNIT: &str = "canary.measurement.unit";
+
+/// Methods that are told as they are; others are `_OTHER` (HTTP conventions, `http.request.method`).
+const METHODS: [&str; 10] = [
+    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE",
+];
+
+/// A method as the conventions want it, so that no plugin makes up values.
+pub(super) fn http_method(method: &str) -> &str {
+    match METHODS.contains(&method) {
+        true => method,
+        false => "_OTHER",
+    }
+}

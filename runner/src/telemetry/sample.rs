@@ -1,0 +1,201 @@
+//! A run to try telemetry on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::grant::Grants;
+use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, Verdict, VerdictStatus};
+use crate::quota::{Quota, QuotaKind};
+use crate::suite::{Check, CheckId, Config, Secrets, Target};
+use crate::trace::{
+    CertificateFacts, ClosedBy, Connection, Denied, EndCause, Handshake, Lookup, Phase, PhaseTime, Request,
+    Step, StepError, StepKind, TraceContext, Trail,
+};
+
+pub(super) const MS: Duration = Duration::from_millis(1);
+
+/// Noon of some day.
+pub(super) fn noon() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_014_400)
+}
+
+pub(super) fn check() -> Arc<Check> {
+    Arc::new(Check {
+        id: CheckId::new("website"),
+        name: "website".to_owned(),
+        plugin: "http".to_owned(),
+        target: Target::new("https://user:pass@example.com/shop?card=4111#top"),
+        interval: Duration::from_secs(30),
+        timeout: Duration::from_secs(5),
+        retries: 1,
+        failure_threshold: 2,
+        success_threshold: 1,
+        quota: Quota::default(),
+        grants: Grants::default(),
+        labels: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
+        config: Config::new("{}".to_owned()),
+        secrets: Secrets::default(),
+    })
+}
+
+/// A run of one attempt: looked up, connected, shook hands, asked, and was answered with 503.
+pub(super) fn run() -> Run {
+    Run {
+        check: check(),
+        plugin_digest: "00ff".into(),
+        lag: 7 * MS,
+        queued: 5 * MS,
+        started_at: noon(),
+        duration: 100 * MS,
+        attempts: 1,
+        outcome: Outcome::Completed(verdict(VerdictStatus::Fail)),
+        usage: usage(),
+        log: Vec::new(),
+        trail: trail(),
+        trace: TraceContext {
+            trace_id: [1; 16],
+            span_id: [2; 8],
+            sampled: true,
+        },
+    }
+}
+
+pub(super) fn verdict(status: VerdictStatus) -> Verdict {
+    Verdict {
+        status,
+        summary: "503 Service Unavailable".to_owned(),
+        assertions: vec![Assertion {
+            name: "status".to_owned(),
+            status,
+            message: "503, expected 200".to_owned(),
+        }],
+        measurements: vec![Measurement {
+            name: "certificate.days_left".to_owned(),
+            value: 12.5,
+            unit: "d".to_owned(),
+            attributes: Vec::new(),
+        }],
+        attributes: vec![("http.server".to_owned(), "nginx".to_owned())],
+    }
+}
+
+fn usage() -> Usage {
+    Usage {
+        sockets_peak: 1,
+        fds_peak: 1,
+        connections: 1,
+        lookups: 1,
+        bytes_in: 2_048,
+        bytes_out: 512,
+        memory_peak: 1 << 20,
+        cpu: MS,
+        opened: BTreeMap::from([(None, 1)]),
+        closed: BTreeMap::from([(ClosedBy::Host(EndCause::Returned), 1)]),
+        denials: BTreeMap::from([(QuotaKind::Sockets, 1)]),
+        reclaimed: 1,
+        ..Usage::default()
+    }
+}
+
+fn trail() -> Trail {
+    let peer = ([192, 0, 2, 7], 443).into();
+    let lookup = Lookup {
+        name: "example.com".to_owned(),
+        addresses: vec![[192, 0, 2, 7].into()],
+    };
+    let handshake = Handshake {
+        server_name: "example.com".to_owned(),
+        peer: Some(peer),
+        version: Some("1.3"),
+        cipher_suite: Some("TLS13_AES_128_GCM_SHA256".to_owned()),
+        alpn: Some("h2".to_owned()),
+        leaf: Some(CertificateFacts {
+            subject: "CN=example.com".to_owned(),
+            issuer: "CN=Test Root".to_owned(),
+            not_before: 1_790_000_000,
+            not_after: 1_801_000_000,
+            fingerprint: "ab".repeat(32),
+        }),
+        chain_not_after: Some(1_850_000_000),
+        untrusted: None,
+    };
+    let request = Request {
+        method: "GET".to_owned(),
+        url: "https://example.com/shop".to_owned(),
+        scheme: "https".to_owned(),
+        host: "example.com".to_owned(),
+        port: 443,
+        peer: Some(peer),
+        version: Some("2"),
+        status: Some(503),
+        response_bytes: Some(11),
+        send: Some(MS),
+        wait: Some(30 * MS),
+        receive: Some(2 * MS),
+        ..Request::default()
+    };
+    Trail {
+        steps: vec![
+            step(1, StepKind::Instantiate, 0, 1, None),
+            step(2, StepKind::Lookup(lookup), 2, 10, None),
+            step(3, StepKind::Connect { peer }, 12, 8, None),
+            step(4, StepKind::Handshake(Box::new(handshake)), 20, 20, None),
+            step(5, StepKind::Request(Box::new(request)), 40, 33, None),
+        ],
+        steps_lost: 0,
+        phases: phases(),
+        denied: vec![Denied {
+            at: 80 * MS,
+            what: QuotaKind::Sockets,
+            limit: 4,
+        }],
+        connections: vec![Connection {
+            peer,
+            opened: 12 * MS,
+            open_for: 88 * MS,
+            bytes_in: 2_048,
+            bytes_out: 512,
+            closed_by: ClosedBy::Host(EndCause::Returned),
+        }],
+    }
+}
+
+fn phases() -> Vec<PhaseTime> {
+    let times = [
+        (Phase::Instantiate, 1),
+        (Phase::Resolve, 10),
+        (Phase::Connect, 8),
+        (Phase::Handshake, 20),
+        (Phase::Send, 1),
+        (Phase::Wait, 30),
+        (Phase::Receive, 2),
+    ];
+    let time = |(phase, millis)| PhaseTime {
+        attempt: 1,
+        phase,
+        took: millis * MS,
+        error: None,
+    };
+    times.into_iter().map(time).collect()
+}
+
+pub(super) fn step(
+    number: u8,
+    kind: StepKind,
+    started: u32,
+    took: u32,
+    error: Option<(&'static str, &str)>,
+) -> Step {
+    Step {
+        kind,
+        span_id: [number; 8],
+        attempt: 1,
+        started: started * MS,
+        took: took * MS,
+        error: error.map(|(word, message)| StepError {
+            word,
+            message: message.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,74 @@
+//! Headers that go with each request. Neither their values nor what was meant as a name is ever shown.
+
+use http::{HeaderName, HeaderValue};
+
+use super::layer::Pairs;
+use crate::settings::{Report, Written};
+
+/// Headers of one destination.
+const MAX_HEADERS: usize = 64;
+/// Bytes of a value.
+const MAX_VALUE_BYTES: usize = 8 << 10;
+/// What the exporter says itself.
+const OWN: [&str; 10] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+/// What gRPC says itself.
+const OWN_PREFIX: &str = "grpc-";
+
+/// Each name once: the last one counts.
+pub(super) fn headers(pairs: &Pairs, report: &mut Report) -> Vec<(HeaderName, HeaderValue)> {
+    if let Some((_, value)) = pairs.get(MAX_HEADERS) {
+        let message = format!("{} headers; allowed: up to {MAX_HEADERS}", pairs.len());
+        report.add(value.problem(message));
+    }
+    let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::new();
+    for (name, value) in pairs.iter().take(MAX_HEADERS) {
+        if let Some((name, value)) = header(name, value, report) {
+            headers.retain(|(known, _)| *known != name);
+            headers.push((name, value));
+        }
+    }
+    headers
+}
+
+fn header(name: &str, value: &Written, report: &mut Report) -> Option<(HeaderName, HeaderValue)> {
+    let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else {
+        let problem = value.problem("a name is not that of a header");
+        report.add(problem.hint("a name holds letters, digits and `-`, such as `authorization`"));
+        return None;
+    };
+    if OWN.contains(&name.as_str()) || name.as_str().starts_with(OWN_PREFIX) {
+        report.add(
+            value
+                .problem(format!("the header `{name}` is Canary's own"))
+                .hint("leave it out"),
+        );
+        return None;
+    }
+    if value.expose().len() > MAX_VALUE_BYTES {
+        let message = format!("the value of the header `{name}` is longer than {MAX_VALUE_BYTES} bytes");
+        report.add(value.problem(message));
+        return None;
+    }
+    // The type takes bytes beyond ASCII as well; gRPC does not.
+    let content = HeaderValue::from_str(value.expose()).ok();
+    let Some(mut content) = content.filter(|_| value.expose().is_ascii()) else {
+        let problem = value.problem(format!(
+            "the value of the header `{name}` holds what no header may hold"
+        ));
+        report.add(problem.hint("a value holds printable ASCII characters, in one line"));
+        return None;
+    };
+    content.set_sensitive(true);
+    Some((name, content))
+}

@@ -1,0 +1,181 @@
+//! The root span of a run.
+
+use std::time::{Duration, SystemTime};
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
+use opentelemetry_semantic_conventions::attribute as semconv;
+
+use super::{Attributes, blank, error, unix_nanos};
+use crate::outcome::{Assertion, LogLevel, LogLine, Outcome, Run, VerdictStatus};
+use crate::telemetry::name;
+use crate::trace::{ClosedBy, Connection, Denied, EndCause};
+
+/// Events of a root span; what a page keeps is bounded, this bounds all attempts together.
+const MOST_EVENTS: usize = 256;
+
+pub(super) fn span(run: &Run) -> Span {
+    let started_at = run.started_at.checked_sub(run.queued).unwrap_or(run.started_at);
+    let mut events = events(run);
+    let dropped = events.len().saturating_sub(MOST_EVENTS);
+    events.truncate(MOST_EVENTS);
+    Span {
+        name: format!("check {}", run.check.id),
+        attributes: attributes(run),
+        events,
+        dropped_events_count: u32::try_from(dropped).unwrap_or(u32::MAX),
+        status: run.error_type().and_then(|_| error(run.outcome.summary())),
+        ..blank(run.trace, started_at, run.queued + run.duration)
+    }
+}
+
+fn attributes(run: &Run) -> Vec<opentelemetry_proto::tonic::common::v1::KeyValue> {
+    let mut attributes = Attributes::default();
+    attributes
+        .text(name::CHECK, run.check.id.as_str())
+        .text(name::PLUGIN, run.check.plugin.as_str())
+        .text(name::PLUGIN_DIGEST, format!("sha256:{}", run.plugin_digest))
+        .text(name::TARGET, target(run))
+        .text(name::OUTCOME, run.outcome.word())
+        .text(name::SUMMARY, run.outcome.summary())
+        .count(name::ATTEMPTS, run.attempts.into())
+        .seconds(name::LAG, run.lag)
+        .some(run.error_type(), |attributes, word| {
+            attributes.text(semconv::ERROR_TYPE, word)
+        });
+    for (key, value) in &run.check.labels {
+        attributes.text(key, value);
+    }
+    usage(&mut attributes, run);
+    if let Outcome::Completed(verdict) = &run.outcome {
+        for (key, value) in &verdict.attributes {
+            attributes.text(key, value);
+        }
+    }
+    attributes.take()
+}
+
+/// A target that is a URL is told without credentials, query and fragment.
+fn target(run: &Run) -> String {
+    let shown = run.check.target.to_string();
+    let end = shown.find(['?', '#']).unwrap_or(shown.len());
+    let shown = shown.get(..end).unwrap_or_default();
+    match shown.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}://{host}{path}")
+        }
+        None => shown.to_owned(),
+    }
+}
+
+fn usage(attributes: &mut Attributes, run: &Run) {
+    let usage = &run.usage;
+    let counts = [
+        ("canary.usage.sockets_peak", usage.sockets_peak),
+        ("canary.usage.connections", usage.connections),
+        ("canary.usage.lookups", usage.lookups),
+        ("canary.usage.bytes_in", usage.bytes_in),
+        ("canary.usage.bytes_out", usage.bytes_out),
+        ("canary.usage.memory_peak", usage.memory_peak),
+        ("canary.usage.reclaimed", usage.reclaimed),
+    ];
+    for (key, value) in counts {
+        attributes.count(key, value);
+    }
+    attributes.seconds("canary.usage.cpu", usage.cpu);
+    if run.trail.steps_lost > 0 {
+        attributes.count("canary.steps_lost", run.trail.steps_lost);
+    }
+}
+
+/// In the order of their times.
+fn events(run: &Run) -> Vec<Event> {
+    let denied = run.trail.denied.iter().map(|denied| denial(run, denied));
+    let reclaimed = run
+        .trail
+        .connections
+        .iter()
+        .filter_map(|taken| reclaimed(run, taken));
+    let lines = run.log.iter().map(|line| logged(run, line));
+    let failed = match &run.outcome {
+        Outcome::Completed(verdict) => verdict.assertions.as_slice(),
+        Outcome::Stopped(_) | Outcome::Faulted(_) => &[],
+    };
+    let failed = failed
+        .iter()
+        .filter(|assertion| assertion.status != VerdictStatus::Pass)
+        .map(|assertion| asserted(run, assertion));
+    let mut events: Vec<Event> = denied.chain(reclaimed).chain(lines).chain(failed).collect();
+    events.sort_by_key(|event| event.time_unix_nano);
+    events
+}
+
+fn event(run: &Run, at: Duration, name: &str, attributes: &mut Attributes) -> Event {
+    Event {
+        time_unix_nano: unix_nanos(moment(run, at)),
+        name: name.to_owned(),
+        attributes: attributes.take(),
+        ..Event::default()
+    }
+}
+
+fn moment(run: &Run, at: Duration) -> SystemTime {
+    run.started_at.checked_add(at).unwrap_or(run.started_at)
+}
+
+fn denial(run: &Run, denied: &Denied) -> Event {
+    let mut attributes = Attributes::default();
+    attributes
+        .text(name::QUOTA, denied.what.key())
+        .count("canary.quota.limit", denied.limit);
+    event(run, denied.at, "canary.quota.denied", &mut attributes)
+}
+
+/// A connection that the guest left open.
+fn reclaimed(run: &Run, connection: &Connection) -> Option<Event> {
+    let ClosedBy::Host(cause) = connection.closed_by else {
+        return None;
+    };
+    let mut attributes = Attributes::default();
+    attributes
+        .text(semconv::NETWORK_PEER_ADDRESS, connection.peer.ip().to_string())
+        .count(semconv::NETWORK_PEER_PORT, connection.peer.port().into())
+        .text(name::CLOSE_REASON, EndCause::word(cause))
+        .seconds("canary.connection.open_for", connection.open_for)
+        .count("canary.connection.bytes_in", connection.bytes_in)
+        .count("canary.connection.bytes_out", connection.bytes_out);
+    let at = connection.opened + connection.open_for;
+    Some(event(run, at, "canary.connection.reclaimed", &mut attributes))
+}
+
+fn logged(run: &Run, line: &LogLine) -> Event {
+    let mut attributes = Attributes::default();
+    attributes
+        .text("log.level", level(line.level))
+        .text("log.message", line.message.as_str());
+    for (key, value) in &line.fields {
+        attributes.text(key, value);
+    }
+    event(run, line.at, "log", &mut attributes)
+}
+
+fn level(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Trace => "trace",
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
+    }
+}
+
+/// What was seen in its place may quote the answer, so it stays out of traces.
+fn asserted(run: &Run, assertion: &Assertion) -> Event {
+    let mut attributes = Attributes::default();
+    attributes
+        .text(name::ASSERTION, assertion.name.as_str())
+        .text(name::ASSERTION_STATUS, assertion.status.word());
+    event(run, run.duration, "canary.assertion", &mut attributes)
+}

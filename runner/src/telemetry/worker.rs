@@ -1,0 +1,215 @@
+//! The one owner of metrics and delivery, on a thread of its own.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+
+use super::delivery::{Delivery, DeliverySettings, Notice};
+use super::exposition::{Book, Exposition, HostView};
+use super::logs::Severity;
+use super::settings::{Settings, Signal};
+use super::spans::Selection;
+use super::{EVENTS_WAITING, Event, Telemetry, logs, spans};
+
+/// Notices that may wait to be told; further ones are not told.
+const NOTICES_WAITING: usize = 256;
+/// How long the end may take: what is not sent by then is in the spool, or lost.
+pub const FLUSH: Duration = Duration::from_secs(5);
+
+/// Makes spans, metrics and log records of events, and hands them to delivery.
+pub struct Worker {
+    events: mpsc::Receiver<Event>,
+    book: Arc<Book>,
+    delivery: DeliverySettings,
+    notices: mpsc::Receiver<Notice>,
+    interval: Duration,
+    selection: Selection,
+    lost: Arc<AtomicU64>,
+    say: Say,
+}
+
+/// Takes a line for the operator.
+pub type Say = Box<dyn FnMut(&str) + Send>;
+
+/// Makes the two ends of telemetry, and what `/metrics` shows of it. `say` gets what an operator should hear.
+#[must_use]
+pub fn start(
+    settings: &Settings,
+    resource: Resource,
+    host: HostView,
+    console: Box<dyn std::io::Write + Send>,
+    say: Say,
+) -> (Telemetry, Exposition, Worker) {
+    let (events, waiting) = mpsc::channel(EVENTS_WAITING);
+    let (notices, told) = mpsc::channel(NOTICES_WAITING);
+    let scope = InstrumentationScope {
+        name: "canary".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..InstrumentationScope::default()
+    };
+    let exporters = Signal::ALL.map(|signal| (signal, settings.exporter(signal).clone()));
+    let lost: Arc<AtomicU64> = Arc::default();
+    let delivery = DeliverySettings {
+        exporters: exporters.into(),
+        resource: resource.clone(),
+        scope: scope.clone(),
+        batch_delay: settings.schedule_delay,
+        spool: settings.spool.clone(),
+        console,
+        notices,
+    };
+    let book = Arc::new(Book::new(settings, resource, scope, host));
+    let worker = Worker {
+        events: waiting,
+        book: Arc::clone(&book),
+        delivery,
+        notices: told,
+        interval: settings.interval,
+        selection: Selection {
+            failures: settings.failures_always_sampled,
+        },
+        lost: Arc::clone(&lost),
+        say,
+    };
+    let events = (!settings.disabled).then_some(events);
+    (Telemetry { events, lost }, Exposition::new(book), worker)
+}
+
+impl Worker {
+    /// Works until `stop`, then sends what is left within [`FLUSH`].
+    pub async fn run(self, stop: CancellationToken) {
+        let Self {
+            mut events,
+            book,
+            delivery,
+            mut notices,
+            interval,
+            selection,
+            lost,
+            say,
+        } = self;
+        let mut desk = Desk {
+            book,
+            delivery: Delivery::start(delivery),
+            selection,
+            lost,
+            told_lost: 0,
+            say,
+        };
+        let mut exports = interval_at(Instant::now() + interval, interval);
+        exports.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = exports.tick() => desk.export(),
+                Some(notice) = notices.recv() => desk.tell(&notice),
+                Some(event) = events.recv() => desk.take(event),
+                // Everyone who could tell something is gone.
+                else => break,
+            }
+        }
+        while let Ok(event) = events.try_recv() {
+            desk.take(event);
+        }
+        desk.export();
+        desk.delivery.finish(Instant::now() + FLUSH).await;
+    }
+}
+
+/// What the worker works on.
+struct Desk {
+    book: Arc<Book>,
+    delivery: Delivery,
+    selection: Selection,
+    lost: Arc<AtomicU64>,
+    told_lost: u64,
+    say: Say,
+}
+
+impl Desk {
+    /// A panic while one event is told of must not end telemetry.
+    fn take(&mut self, event: Event) {
+        if catch_unwind(AssertUnwindSafe(|| self.record(event))).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn record(&mut self, event: Event) {
+        let now = SystemTime::now();
+        match event {
+            Event::Finished(run, standing) => {
+                // The journal has a run's span before any number counts the run.
+                if let Some(frame) = spans::frame(&run, self.selection) {
+                    self.delivery.append(Signal::Traces, &frame);
+                }
+                self.log(logs::of_run(&run, &standing, now));
+                self.book.metrics().finished(&run, &standing, now);
+            }
+            Event::Missed(check, reason, count) => {
+                self.log(logs::of_missed(&check, reason, count, now));
+                self.book.metrics().missed(&check, reason, count);
+            }
+            Event::Started(check) => self.book.metrics().started(&check),
+            Event::Suite(checks) => self.book.metrics().keep(&checks, now),
+        }
+    }
+
+    fn log(&self, frame: Option<Vec<u8>>) {
+        if let Some(frame) = frame {
+            self.delivery.append(Signal::Logs, &frame);
+        }
+    }
+
+    fn export(&mut self) {
+        self.book.note_delivery(&self.delivery.report());
+        self.tell_lost();
+        let requests = catch_unwind(AssertUnwindSafe(|| self.book.requests(SystemTime::now())));
+        for request in requests.unwrap_or_default() {
+            self.delivery.push(Signal::Metrics, request);
+        }
+    }
+
+    fn tell(&mut self, notice: &Notice) {
+        self.runner(severity(notice), "canary.telemetry", &notice.to_string());
+    }
+
+    /// Events that found no room, told once an export.
+    fn tell_lost(&mut self) {
+        let lost = self.lost.load(Ordering::Relaxed);
+        let new = lost - std::mem::replace(&mut self.told_lost, lost);
+        if new > 0 {
+            self.book.note_lost(lost);
+            let text = format!("{new} events were lost: telemetry did not keep up");
+            self.runner(Severity::Error, "canary.telemetry.lost", &text);
+        }
+    }
+
+    fn runner(&mut self, severity: Severity, event: &str, text: &str) {
+        (self.say)(text);
+        self.log(logs::of_runner(
+            severity,
+            event,
+            text.to_owned(),
+            SystemTime::now(),
+        ));
+    }
+}
+
+fn severity(notice: &Notice) -> Severity {
+    match notice {
+        Notice::Delivering { .. } | Notice::SpoolRecovered { .. } => Severity::Info,
+        Notice::Unreachable { .. } => Severity::Warn,
+        Notice::Refused { .. }
+        | Notice::PartlyRejected { .. }
+        | Notice::Losing { .. }
+        | Notice::SpoolFailed { .. } => Severity::Error,
+    }
+}
