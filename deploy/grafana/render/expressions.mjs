@@ -3,12 +3,10 @@
 import { readFileSync } from "node:fs";
 import { interpolate, load, stepOf, variables } from "./dashboard.mjs";
 
-// What a panel's description says where one of its queries has data only after a failure.
-const OPTIONAL = /is empty while/;
 // A panel half of a wide screen.
 const PIXELS = 800;
 
-/** `[{ where, expr, series, optional }]` for every query of a dashboard. */
+/** `[{ where, expr, series }]` for every query of a dashboard. */
 export async function ofDashboard(path, prometheus, given, window) {
   const dashboard = load(path);
   const { values, choices } = await variables(dashboard, prometheus, given, window);
@@ -18,7 +16,7 @@ export async function ofDashboard(path, prometheus, given, window) {
     for (const target of panel.targets) {
       const own = { ...window, step: stepOf(panel, PIXELS, window) };
       const series = await most(target, prometheus, alternatives(dashboard, values, choices, given), own);
-      found.push({ where: `${dashboard.title}: ${panel.title}`, expr: target.expr, series, optional: OPTIONAL.test(panel.description) });
+      found.push({ where: `${dashboard.title}: ${panel.title}`, expr: target.expr, series });
     }
   }
   return found;
@@ -47,7 +45,7 @@ export async function ofRules(path, prometheus, window) {
   const found = [];
   for (const [alert, selector] of selectors(readFileSync(path, "utf8"))) {
     const series = await prometheus.instant(`last_over_time(${selector}[${Math.round(window.end - window.start)}s])`, window.end);
-    found.push({ where: `rule ${alert}`, expr: selector, series: series.length, optional: false });
+    found.push({ where: `rule ${alert}`, expr: selector, series: series.length });
   }
   return found;
 }

@@ -50,10 +50,9 @@ async function check() {
   let empty = 0;
   for (const file of files) {
     const found = file.endsWith(".json") ? await ofDashboard(file, prometheus, given, window) : await ofRules(file, prometheus, window);
-    for (const { where, expr, series, optional } of found) {
-      const missing = series === 0 && !optional;
-      if (missing) empty += 1;
-      console.log(`${missing ? "EMPTY" : series === 0 ? "  opt" : String(series).padStart(5)}  ${where}\n         ${expr}`);
+    for (const { where, expr, series } of found) {
+      if (series === 0) empty += 1;
+      console.log(`${series === 0 ? "EMPTY" : String(series).padStart(5)}  ${where}\n         ${expr}`);
     }
   }
   console.log(empty === 0 ? "every expression finds data" : `${empty} expressions find nothing`);

@@ -6,6 +6,9 @@ export const THEME = { page: "#111217", panel: "#181B1F", edge: "#25282E", grid:
 /** Colours for series without one of their own. */
 export const PALETTE = ["#73BF69", "#F2CC0C", "#5794F2", "#FF9830", "#E02F44", "#37B7C3", "#B877D9", "#A5B4C8", "#56A64B", "#C0D8FF", "#FF7383", "#8F3BB8"];
 
+// Round spans of time.
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800];
+
 export function escape(text) {
   return String(text).replace(/[&<>"]/g, (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[character]);
 }
@@ -42,19 +45,24 @@ export function scale([from, to], [start, end]) {
   return (value) => start + ((value - from) / span) * (end - start);
 }
 
-/** About `count` round numbers from `low` to `high`. */
-export function ticks(low, high, count) {
-  const raw = (high - low) / count || 1;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= raw * 0.999);
+/** About `count` round numbers from `low` to `high`: round in the unit, and whole where nothing comes after the point. */
+export function ticks(low, high, count, { unit, decimals } = {}) {
+  const raw = Math.max((high - low) / count || 1, decimals === 0 && unit === "none" ? 1 : 0);
+  const step = roundStep(raw, unit);
   const first = Math.ceil(low / step - 1e-9);
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, index) => (first + index) * step);
 }
 
+function roundStep(raw, unit) {
+  if (unit === "s" && raw > 1) return SECONDS.find((step) => step >= raw) ?? raw;
+  if (unit === "bytes") return 2 ** Math.ceil(Math.log2(raw));
+  const power = 10 ** Math.floor(Math.log10(raw));
+  return [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((step) => step >= raw * 0.999);
+}
+
 /** Round times between two, and how each is written. */
 export function timeTicks(start, end, count) {
-  const steps = [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800];
-  const step = steps.find((candidate) => candidate >= (end - start) / count) ?? 604800;
+  const step = SECONDS.find((candidate) => candidate >= (end - start) / count) ?? 604800;
   const first = Math.ceil(start / step);
   return Array.from({ length: Math.floor(end / step) - first + 1 }, (_, index) => {
     const time = (first + index) * step;

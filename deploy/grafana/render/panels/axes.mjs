@@ -22,7 +22,7 @@ export function timeAxis({ box, x }, window) {
 }
 
 export function valueAxis({ box, y }, domain, field, side = "left") {
-  return ticks(...domain, Math.max(2, box.height / 36)).flatMap((value) => [
+  return ticks(...domain, Math.max(2, box.height / 36), field).flatMap((value) => [
     side === "left" ? path(`M${box.x} ${y(value)}H${box.x + box.width}`, THEME.grid) : "",
     side === "left"
       ? text(box.x - 6, y(value) + 4, show({ ...field, mappings: [] }, clean(value)), { anchor: "end" })
@@ -36,7 +36,7 @@ export function domainOf(field, values) {
   const low = field.min ?? Math.min(...finite, 0);
   const high = field.max ?? Math.max(...finite, low);
   const top = high > low ? high : low + 1;
-  const marks = ticks(low, top, 4);
+  const marks = ticks(low, top, 4, field);
   const step = marks.length > 1 ? marks[1] - marks[0] : 1;
   return [field.min ?? Math.floor(low / step) * step, field.max ?? Math.ceil(top / step - 1e-9) * step];
 }

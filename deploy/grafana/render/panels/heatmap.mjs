@@ -19,7 +19,7 @@ export function heatmap(panel, series, { width, height, window, step }) {
     content.push(text(frame.box.x - 6, y + 4, label, { anchor: "end" }));
     for (const [time, count] of counts) {
       if (count < 0.01) continue;
-      const x = frame.x(time - step);
+      const x = Math.max(frame.x(time - step), frame.box.x);
       const shade = SHADES[Math.min(SHADES.length - 1, Math.floor((count / most) ** 0.5 * SHADES.length))];
       content.push(rect(x + 0.5, y + 0.5, frame.x(time) - x - 1, pitch - 1, shade));
     }

@@ -14,9 +14,9 @@ export function timeseries(panel, series, size) {
   const { legend } = panel.options;
   const beside = legend.placement === "right";
   const side = beside ? Math.min(legendWidth(drawn, legend), size.width * 0.45) : 0;
-  const below = beside ? 0 : LEGEND_ROW;
+  const below = beside ? 0 : LEGEND_ROW * Math.min(2, Math.ceil(listWidth(drawn) / size.width));
   const plot = plotOf(panel, drawn, { ...size, width: size.width - side, height: size.height - below });
-  return `<div class="${beside ? "beside" : "below"}">${plot}${legendOf(drawn, legend, side)}</div>`;
+  return `<div class="${beside ? "beside" : "below"}">${plot}${legendOf(drawn, legend, side, below)}</div>`;
 }
 
 function prepare(panel, { name, points, exemplars = [] }, index) {
@@ -49,9 +49,15 @@ function plotOf(panel, drawn, { width, height, window, step }) {
   const content = [...timeAxis(frame, window), ...valueAxis(frame, main.domain, main.field)];
   if (second) content.push(...valueAxis(other, second.domain, second.field, "right"));
   content.push(...limits(panel, frame, main.domain));
-  for (const one of [...drawn].reverse()) content.push(...draw(one, one.right ? other : frame, step));
+  const lines = [...drawn].reverse().flatMap((one) => draw(one, one.right ? other : frame, step));
+  content.push(clipped(frame.box, lines));
   if (drawn.length === 0) content.push(text(width / 2, height / 2, "No data", { anchor: "middle", size: 13 }));
   return svg(width, height, content);
+}
+
+/** What is beyond the axis is not drawn. */
+function clipped({ x, y, width, height }, content) {
+  return `<svg x="${x}" y="${y - 4}" width="${width}" height="${height + 8}" viewBox="${x} ${y - 4} ${width} ${height + 8}">${content.join("")}</svg>`;
 }
 
 function axisOf(panel, drawn, side) {
@@ -78,7 +84,8 @@ function draw(one, frame, step) {
     const back = [...run].reverse().map(([time]) => `${frame.x(time).toFixed(1)} ${frame.y(one.base(time)).toFixed(1)}`).join("L");
     if (custom.fillOpacity > 0) parts.push(`<path d="M${line}L${back}Z" fill="${one.color}" fill-opacity="${custom.fillOpacity / 100}"/>`);
     const dash = custom.lineStyle?.fill === "dash" ? `stroke-dasharray="${custom.lineStyle.dash.join(" ")}"` : "";
-    parts.push(path(`M${line}${run.length === 1 ? "h2" : ""}`, one.color, `stroke-width="${custom.lineWidth}" stroke-linejoin="round" ${dash}`));
+    if (run.length === 1) parts.push(`<circle cx="${frame.x(run[0][0]).toFixed(1)}" cy="${frame.y(run[0][1]).toFixed(1)}" r="2" fill="${one.color}"/>`);
+    else parts.push(path(`M${line}`, one.color, `stroke-width="${custom.lineWidth}" stroke-linejoin="round" ${dash}`));
   }
   for (const [time, value] of one.exemplars) parts.push(diamond(frame.x(time), frame.y(value)));
   return parts;
@@ -110,13 +117,17 @@ function diamond(x, y) {
 
 function legendWidth(drawn, legend) {
   const longest = Math.max(0, ...drawn.map(({ name }) => name.length));
-  return 44 + longest * 6.6 + legend.calcs.length * 70;
+  return 40 + longest * 6.4 + legend.calcs.length * 64;
 }
 
-function legendOf(drawn, legend, width) {
+function listWidth(drawn) {
+  return 8 + drawn.reduce((all, { name }) => all + 32 + name.length * 6.4, 0);
+}
+
+function legendOf(drawn, legend, width, height) {
   const headings = { lastNotNull: "Last", min: "Min", max: "Max", mean: "Mean", sum: "Total" };
   const swatch = ({ color }) => `<i style="background:${color}"></i>`;
-  if (legend.displayMode === "list") return `<div class="legend">${drawn.map((one) => `<span>${swatch(one)}${escape(one.name)}</span>`).join("")}</div>`;
+  if (legend.displayMode === "list") return `<div class="legend" style="height:${height}px">${drawn.map((one) => `<span>${swatch(one)}${escape(one.name)}</span>`).join("")}</div>`;
   const head = legend.calcs.map((calc) => `<th>${headings[calc]}</th>`).join("");
   const rows = drawn.map((one) => {
     const cells = legend.calcs.map((calc) => `<td>${escape(show(one.field, reduce(calc, one.own ?? one.points)))}</td>`).join("");
