@@ -2,6 +2,8 @@
 //!
 //! With means: spans, metrics and log records made, journalled to disk, and sent to a collector over OTLP/HTTP.
 
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +11,9 @@ use canary::ledger::audit::Reserve;
 use canary::publish::Board;
 use canary::settings::{Report, Section};
 use canary::suite::{Check, Environment};
-use canary::telemetry::settings::{Process, SpoolSettings, read, resource};
+use canary::telemetry::metrics::Metrics;
+use canary::telemetry::settings::{Process, Settings, SpoolSettings, read, resource};
+use canary::telemetry::spans::{self, Selection};
 use canary::telemetry::{HostView, Telemetry, start};
 use canary_tests::peer::http::{Reply, Site};
 use tempfile::TempDir;
@@ -34,7 +38,7 @@ impl Environment for Collector {
         (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| self.0.clone())
     }
 
-    fn file(&self, _path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+    fn file(&self, _path: &Path) -> std::io::Result<Vec<u8>> {
         Err(std::io::ErrorKind::NotFound.into())
     }
 }
@@ -58,24 +62,41 @@ pub(crate) async fn measure() {
             with.to_string(),
             share * 100.0
         );
+        parts(&stage, stage.check(name)).await;
     }
 }
 
-async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
-    let collector = collector();
+/// What each part of telling one run costs by itself.
+async fn parts(stage: &Stage, check: &Arc<Check>) {
+    const TIMES: u32 = 5_000;
     let folder = TempDir::new().expect("a folder");
-    let mut settings = read(
-        Section::default(),
-        &Collector(format!("http://{collector}")),
-        None,
-        Report::default(),
-    )
-    .expect("good settings");
-    settings.spool = Some(SpoolSettings {
-        folder: folder.path().join("spool"),
-        max_bytes: 1 << 30,
-        max_age: Duration::from_secs(3_600),
-    });
+    let settings = settings(folder.path());
+    let run = Arc::new(stage.run(check).await);
+    let standing = Board::default().publish(Arc::clone(&run), SystemTime::now());
+    let mut metrics = Metrics::new(&settings, SystemTime::now());
+    metrics.keep(&[Arc::clone(check)], SystemTime::now());
+    let all = Selection { failures: true };
+    let frame = spans::frame(&run, all).expect("it is sampled");
+    let each = |work: &mut dyn FnMut()| {
+        let before = thread_cpu();
+        for _ in 0..TIMES {
+            work();
+        }
+        (thread_cpu() - before).as_secs_f64() * 1e6 / f64::from(TIMES)
+    };
+    let spans = each(&mut || drop(spans::frame(&run, all)));
+    let numbers = each(&mut || metrics.finished(&run, &standing, SystemTime::now()));
+    let mut journal = std::fs::File::create(folder.path().join("journal")).expect("a file");
+    let written = each(&mut || journal.write_all(&frame).expect("room on disk"));
+    println!(
+        "         of it: spans {spans:.1}, metrics {numbers:.1}, {} bytes to the journal {written:.1}",
+        frame.len()
+    );
+}
+
+async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
+    let folder = TempDir::new().expect("a folder");
+    let settings = settings(folder.path());
     let reserve = Reserve::default();
     let view = HostView {
         ledger: Arc::clone(stage.ledger()),
@@ -105,6 +126,20 @@ async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
     stop.cancel();
     tasks.join_all().await;
     (Figures::of(without), Figures::of(with))
+}
+
+/// All to a collector, by way of a folder.
+fn settings(folder: &Path) -> Settings {
+    let collector = Collector(format!("http://{}", collector()));
+    let settings = read(Section::default(), &collector, None, Report::default());
+    Settings {
+        spool: Some(SpoolSettings {
+            folder: folder.join("spool"),
+            max_bytes: 1 << 30,
+            max_age: Duration::from_secs(3_600),
+        }),
+        ..settings.expect("good settings")
+    }
 }
 
 async fn one_round(stage: &Stage, check: &Arc<Check>, telemetry: &Telemetry, board: &mut Board) -> Duration {
