@@ -172,13 +172,16 @@ pub struct Ending {
     pub err: String,
 }
 
-/// Finds a program that is no part of this repository. Where it is missing the test should end, which is said aloud;
-/// where the environment names it in `CANARY_REQUIRE`, as CI does, that is a failure.
+/// Finds a program that is no part of this repository, on the path or in the folder `CANARY_TOOLS`. Where it is missing
+/// the test should end, which is said aloud; where the environment names it in `CANARY_REQUIRE`, as CI does, that is a
+/// failure.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
+    let tools = std::env::var_os("CANARY_TOOLS").map(PathBuf::from);
     // Debian has servers where ordinary users do not look.
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let others = tools.into_iter().chain([PathBuf::from("/usr/sbin")]);
+    let folders = std::env::split_paths(&path).chain(others);
     let found = folders
         .map(|folder| folder.join(program))
         .find(|file| file.is_file());

@@ -8,3 +8,4 @@ pub mod harness;
 pub mod nginx;
 pub mod otlp;
 pub mod peer;
+pub mod real;

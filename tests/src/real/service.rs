@@ -1,0 +1,231 @@
+//! A server that runs beside a test.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a server that cannot be run must fail its test"
+)]
+
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::client::get;
+
+/// How many lines of a server's output are kept; older ones are forgotten.
+pub const LINES_KEPT: usize = 100_000;
+
+/// A server that is not ready after this has failed.
+const START_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long to wait before asking a server again.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How many lines of output a failure shows.
+const LINES_SHOWN: usize = 60;
+
+/// Somebody else may take a free port before the server does.
+const TRIES: usize = 5;
+
+/// What a server wrote, to standard output and standard error, line by line.
+#[derive(Debug, Default)]
+struct Output {
+    lines: Mutex<VecDeque<String>>,
+    written: Condvar,
+}
+
+impl Output {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: String) {
+        let mut lines = self.lock();
+        if lines.len() == LINES_KEPT {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+        drop(lines);
+        self.written.notify_all();
+    }
+
+    /// Until something is written, or for a moment.
+    fn pause(&self) {
+        let _waited = self.written.wait_timeout(self.lock(), ASK_AGAIN);
+    }
+
+    fn tail(&self) -> String {
+        let lines = self.lock();
+        let skipped = lines.len().saturating_sub(LINES_SHOWN);
+        lines
+            .iter()
+            .skip(skipped)
+            .map(|line| format!("\n    {line}"))
+            .collect()
+    }
+}
+
+/// How a server is started.
+pub(super) struct Plan<'a> {
+    pub(super) name: &'static str,
+    pub(super) program: PathBuf,
+    /// How many addresses it listens on.
+    pub(super) listeners: usize,
+    /// Sets arguments and environment, given its addresses and the folder that it runs in.
+    pub(super) arrange: &'a dyn Fn(&mut Command, &[SocketAddr], &Path),
+    /// What its first address answers with 200 when it is ready; without it, all its addresses accept.
+    pub(super) ready: Option<&'static str>,
+}
+
+/// A server with a folder of its own. It is killed on drop.
+#[derive(Debug)]
+pub struct Service {
+    name: &'static str,
+    child: Child,
+    addresses: Vec<SocketAddr>,
+    output: Arc<Output>,
+    readers: Vec<JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+impl Service {
+    /// Starts it and waits until it is ready.
+    pub(super) fn start(plan: &Plan<'_>) -> Self {
+        let mut complaint = String::new();
+        for _ in 0..TRIES {
+            match Self::launch(plan).until_ready(plan.ready) {
+                Ok(service) => return service,
+                Err(output) => complaint = output,
+            }
+        }
+        panic!("{} does not start: {complaint}", plan.name)
+    }
+
+    fn launch(plan: &Plan<'_>) -> Self {
+        let folder = TempDir::new().expect("a folder for its files");
+        let addresses = free_ports(plan.listeners);
+        let mut command = Command::new(&plan.program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+            .env("HOME", folder.path())
+            .current_dir(folder.path())
+            .stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        (plan.arrange)(&mut command, &addresses, folder.path());
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => panic!("cannot start {:?}: {error}", plan.program),
+        };
+        let output = Arc::new(Output::default());
+        let out = child.stdout.take().map(|out| follow(out, output.clone()));
+        let err = child.stderr.take().map(|err| follow(err, output.clone()));
+        Self {
+            name: plan.name,
+            child,
+            addresses,
+            output,
+            readers: out.into_iter().chain(err).collect(),
+            _folder: folder,
+        }
+    }
+
+    /// Itself when it is ready; what it wrote when it ended instead.
+    fn until_ready(mut self, path: Option<&str>) -> Result<Self, String> {
+        let started = Instant::now();
+        while !self.is_ready(path) {
+            if self.child.try_wait().expect("it is a child").is_some() {
+                return Err(self.output.tail());
+            }
+            assert!(
+                started.elapsed() < START_LIMIT,
+                "{} is not ready: {}",
+                self.name,
+                self.output.tail()
+            );
+            self.output.pause();
+        }
+        Ok(self)
+    }
+
+    fn is_ready(&self, path: Option<&str>) -> bool {
+        match path {
+            Some(path) => get(self.address(0), path).is_ok_and(|answer| answer.status == 200),
+            None => self
+                .addresses
+                .iter()
+                .all(|address| TcpStream::connect(address).is_ok()),
+        }
+    }
+
+    /// One of the addresses that it listens on.
+    pub(super) fn address(&self, number: usize) -> SocketAddr {
+        *self.addresses.get(number).expect("as many as were planned")
+    }
+
+    /// Every line that it has written, oldest first, at most [`LINES_KEPT`].
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.output.lock().iter().cloned().collect()
+    }
+
+    /// Asks again and again until there is an answer.
+    ///
+    /// # Panics
+    /// The limit is over: with what it wrote last.
+    pub(super) fn wait_for<T>(&self, limit: Duration, what: &str, ask: impl Fn() -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(answer) = ask() {
+                return answer;
+            }
+            assert!(
+                started.elapsed() < limit,
+                "{}: not within {limit:?}: {what}; it wrote: {}",
+                self.name,
+                self.output.tail()
+            );
+            self.output.pause();
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _killed = self.child.kill();
+        let _status = self.child.wait();
+        for reader in self.readers.drain(..) {
+            let _ended = reader.join();
+        }
+    }
+}
+
+fn follow(stream: impl Read + Send + 'static, output: Arc<Output>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        while stream.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            output.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+            line.clear();
+        }
+    })
+}
+
+/// Ports that were free a moment ago, none twice.
+fn free_ports(count: usize) -> Vec<SocketAddr> {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
+    let listeners: Vec<TcpListener> = std::iter::repeat_with(bind).take(count).collect();
+    listeners
+        .iter()
+        .map(|listener| listener.local_addr().expect("it is bound"))
+        .collect()
+}
