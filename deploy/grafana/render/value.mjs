@@ -25,6 +25,12 @@ export function colorOf(field, value) {
   return named(reached.at(-1)?.color ?? "text");
 }
 
+/** What can be read on a background. */
+export function inkOn(background) {
+  const [red, green, blue] = [1, 3, 5].map((at) => parseInt(background.slice(at, at + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 160 ? "#111217" : "#FFFFFF";
+}
+
 /** Grafana's names for colours. */
 export function named(color) {
   return { text: "#CCCCDC", green: "#73BF69", red: "#F2495C", transparent: "transparent" }[color] ?? color;

@@ -8,7 +8,8 @@ import { colorOf, reduce, show } from "../value.mjs";
 export function bargauge(panel, series, { width, height }) {
   if (series.length === 0) return svg(width, height, [text(width / 2, height / 2, "No data", { anchor: "middle", size: 13 })]);
   const left = Math.min(width * 0.5, 24 + Math.max(...series.map(({ name }) => name.length)) * 6.6);
-  const right = 84;
+  const shown = ({ name, points }) => show(fieldOf(panel, name), reduce(panel.options.reduceOptions.calcs[0], points));
+  const right = 16 + Math.max(...series.map((one) => shown(one).length)) * 8;
   const pitch = Math.min(height / series.length, panel.options.maxVizHeight + 8);
   const content = series.flatMap(({ name, points }, index) => {
     const field = fieldOf(panel, name);

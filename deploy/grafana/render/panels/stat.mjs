@@ -2,7 +2,7 @@
 
 import { fieldOf } from "../dashboard.mjs";
 import { escape, fit, scale, svg } from "../svg.mjs";
-import { colorOf, reduce, show } from "../value.mjs";
+import { colorOf, inkOn, reduce, show } from "../value.mjs";
 
 /** Draws a stat panel. */
 export function stat(panel, series, { width, height }) {
@@ -22,7 +22,7 @@ function number(panel, { name, points }, { width, height }) {
   const named = textMode === "value_and_name" && name;
   const size = Math.max(15, Math.min(44, height * (named ? 0.3 : 0.5), (width - 20) / (word.length * 0.58)));
   const spark = graphMode === "area" && points.length > 1 ? sparkline(points, width, height * 0.4, color) : "";
-  const style = filled ? `background:${color};color:#fff` : `color:${color === "transparent" ? "#CCCCDC" : color}`;
+  const style = filled ? `background:${color};color:${inkOn(color)}` : `color:${color === "transparent" ? "#CCCCDC" : color}`;
   const label = named ? `<small>${escape(fit(name, width - 16, 12))}</small>` : "";
   return `<div class="stat" style="${style}">${label}<b style="font-size:${size}px">${escape(word)}</b>${spark}</div>`;
 }

@@ -2,7 +2,7 @@
 
 import { fieldOf } from "../dashboard.mjs";
 import { escape } from "../svg.mjs";
-import { colorOf, show } from "../value.mjs";
+import { colorOf, inkOn, show } from "../value.mjs";
 
 /** Draws a table of `{ refId, labels, points }` series. */
 export function table(panel, series) {
@@ -38,7 +38,7 @@ function cell(field, value) {
   if (value === undefined) return "<td></td>";
   const kind = field.custom.cellOptions.type;
   const color = kind === "auto" ? undefined : colorOf(field, value);
-  const style = kind === "color-background" ? `background:${color};color:#fff` : color ? `color:${color}` : "";
+  const style = kind === "color-background" ? `background:${color};color:${inkOn(color)}` : color ? `color:${color}` : "";
   const link = field.links ? "link" : "";
   return `<td class="${typeof value === "number" ? "number" : ""}" style="${style}"><span class="${link}">${escape(show(field, value))}</span></td>`;
 }

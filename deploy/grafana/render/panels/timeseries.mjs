@@ -49,7 +49,7 @@ function plotOf(panel, drawn, { width, height, window, step }) {
   const content = [...timeAxis(frame, window), ...valueAxis(frame, main.domain, main.field)];
   if (second) content.push(...valueAxis(other, second.domain, second.field, "right"));
   content.push(...limits(panel, frame, main.domain));
-  const lines = [...drawn].reverse().flatMap((one) => draw(one, one.right ? other : frame, step));
+  const lines = drawn.flatMap((one) => draw(one, one.right ? other : frame, step));
   content.push(clipped(frame.box, lines));
   if (drawn.length === 0) content.push(text(width / 2, height / 2, "No data", { anchor: "middle", size: 13 }));
   return svg(width, height, content);
