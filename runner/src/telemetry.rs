@@ -16,8 +16,9 @@ pub mod settings;
 pub mod spans;
 mod worker;
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -37,7 +38,6 @@ const EVENTS_WAITING: usize = 16_384;
 #[derive(Debug)]
 enum Event {
     Suite(Vec<Arc<Check>>),
-    Started(CheckId),
     Finished(Arc<Run>, Standing),
     Missed(CheckId, MissReason, u64),
 }
@@ -48,6 +48,37 @@ pub struct Telemetry {
     /// Absent when there is no telemetry.
     events: Option<mpsc::Sender<Event>>,
     lost: Arc<AtomicU64>,
+    active: Arc<Active>,
+}
+
+/// Runs that wait for a permit or go on, by check; there is no entry for none. Counted where they are told of: an
+/// event for each would double the work.
+#[derive(Debug, Default)]
+struct Active(Mutex<HashMap<CheckId, u64>>);
+
+impl Active {
+    fn add(&self, check: &CheckId) {
+        let mut runs = self.runs();
+        match runs.get_mut(check) {
+            Some(count) => *count += 1,
+            None => drop(runs.insert(check.clone(), 1)),
+        }
+    }
+
+    fn take_away(&self, check: &CheckId) {
+        let mut runs = self.runs();
+        if let Some(count) = runs.get_mut(check) {
+            *count -= 1;
+            if *count == 0 {
+                runs.remove(check);
+            }
+        }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<CheckId, u64>> {
+        // Every section is one change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Telemetry {
@@ -57,6 +88,7 @@ impl Telemetry {
         Self {
             events: None,
             lost: Arc::default(),
+            active: Arc::default(),
         }
     }
 
@@ -67,16 +99,22 @@ impl Telemetry {
 
     /// A run is due.
     pub fn started(&self, check: &CheckId) {
-        self.tell(|| Event::Started(check.clone()));
+        if self.events.is_some() {
+            self.active.add(check);
+        }
     }
 
     /// A run was recorded.
     pub fn finished(&self, run: &Arc<Run>, standing: &Standing) {
+        self.active.take_away(&run.check.id);
         self.tell(|| Event::Finished(Arc::clone(run), standing.clone()));
     }
 
     /// Due times passed without a run.
     pub fn missed(&self, check: &CheckId, reason: MissReason, count: u64) {
+        if reason == MissReason::Shutdown {
+            self.active.take_away(check);
+        }
         self.tell(|| Event::Missed(check.clone(), reason, count));
     }
 

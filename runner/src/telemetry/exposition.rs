@@ -1,5 +1,6 @@
 //! The metrics as they are now, for an export or a scrape.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -8,6 +9,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 use tokio::time::Instant;
 
+use super::Active;
 use super::delivery::DeliveryReport;
 pub use super::metrics::Format;
 use super::metrics::{HostReading, Metrics, ProcessReading};
@@ -32,6 +34,7 @@ pub(super) struct Book {
     resource: Resource,
     scope: InstrumentationScope,
     host: HostView,
+    active: Arc<Active>,
     started: Instant,
     /// Of the reading before: a descriptor that is between two owners is counted only when it stays there.
     unaccounted: Mutex<u64>,
@@ -43,12 +46,14 @@ impl Book {
         resource: Resource,
         scope: InstrumentationScope,
         host: HostView,
+        active: Arc<Active>,
     ) -> Self {
         Self {
             metrics: Mutex::new(Metrics::new(settings, SystemTime::now())),
             resource,
             scope,
             host,
+            active,
             started: Instant::now(),
             unaccounted: Mutex::default(),
         }
@@ -77,16 +82,22 @@ impl Book {
     fn read_host(&self) -> MutexGuard<'_, Metrics> {
         let HostView { ledger, audit, .. } = &self.host;
         let mut metrics = self.metrics();
-        let mut active = std::collections::BTreeMap::new();
+        let mut connections = BTreeMap::new();
         for lease in ledger.live() {
-            *active.entry(lease.owner.check).or_insert(0) += 1;
+            *connections.entry(lease.owner.check).or_insert(0) += 1;
         }
         metrics.host(&HostReading {
             budget: ledger.capacity(),
             leased: ledger.leased(),
             // Without a descriptor left there is no reading either.
             unaccounted: audit.unaccounted(ledger).ok().map(|found| self.settled(found)),
-            active,
+            connections,
+            runs: self
+                .active
+                .runs()
+                .iter()
+                .map(|(id, count)| (id.clone(), *count))
+                .collect(),
         });
         if let Some(process) = ProcessReading::take(self.started) {
             metrics.process(&process);

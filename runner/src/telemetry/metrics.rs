@@ -74,13 +74,6 @@ impl Metrics {
         self.runner.set_count(told::CHECKS, Vec::new(), count);
     }
 
-    /// A run is due.
-    pub fn started(&mut self, check: &CheckId) {
-        if let Some(scope) = self.checks.get_mut(check) {
-            scope.add(told::RUN_ACTIVE, Vec::new(), 1);
-        }
-    }
-
     /// Due times passed without a run.
     pub fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
         let Some(scope) = self.checks.get_mut(check) else {
@@ -88,9 +81,6 @@ impl Metrics {
         };
         let extra = vec![word(name::MISS_REASON, reason.word())];
         scope.add(told::MISSED, extra, count);
-        if reason == MissReason::Shutdown {
-            scope.take_away(told::RUN_ACTIVE, Vec::new(), count);
-        }
     }
 
     /// The runner's own points first, then those of each check.

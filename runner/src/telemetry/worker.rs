@@ -1,5 +1,6 @@
 //! The one owner of metrics and delivery, on a thread of its own.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::delivery::{Delivery, DeliverySettings, Notice};
@@ -16,10 +17,14 @@ use super::exposition::{Book, Exposition, HostView};
 use super::logs::Severity;
 use super::settings::{Settings, Signal};
 use super::spans::Selection;
-use super::{EVENTS_WAITING, Event, Telemetry, logs, spans};
+use super::{Active, EVENTS_WAITING, Event, Telemetry, logs, spans};
 
 /// Notices that may wait to be told; further ones are not told.
 const NOTICES_WAITING: usize = 256;
+/// How long a run that was told of may wait for others: until then a kill of the process loses its spans.
+const GATHER: Duration = Duration::from_millis(2);
+/// Bytes of spans or records that are gathered before they go to the journal.
+const GATHERED: usize = 64 << 10;
 /// How long the end may take: what is not sent by then is in the spool, or lost.
 pub const FLUSH: Duration = Duration::from_secs(5);
 
@@ -66,7 +71,8 @@ pub fn start(
         reserve: host.reserve.clone(),
         notices,
     };
-    let book = Arc::new(Book::new(settings, resource, scope, host));
+    let active: Arc<Active> = Arc::default();
+    let book = Arc::new(Book::new(settings, resource, scope, host, Arc::clone(&active)));
     let worker = Worker {
         events: waiting,
         book: Arc::clone(&book),
@@ -80,7 +86,8 @@ pub fn start(
         say,
     };
     let events = (!settings.disabled).then_some(events);
-    (Telemetry { events, lost }, Exposition::new(book), worker)
+    let telemetry = Telemetry { events, lost, active };
+    (telemetry, Exposition::new(book), worker)
 }
 
 impl Worker {
@@ -99,6 +106,7 @@ impl Worker {
         let mut desk = Desk {
             book,
             delivery: Delivery::start(delivery),
+            gathered: BTreeMap::new(),
             selection,
             lost,
             told_lost: 0,
@@ -112,14 +120,17 @@ impl Worker {
                 () = stop.cancelled() => break,
                 _ = exports.tick() => desk.export(),
                 Some(notice) = notices.recv() => desk.tell(&notice),
-                Some(event) = events.recv() => desk.take(event),
+                Some(event) = events.recv() => {
+                    // Work on many at once costs much less than work on each.
+                    sleep(GATHER).await;
+                    desk.take(event);
+                    desk.take_all(&mut events);
+                }
                 // Everyone who could tell something is gone.
                 else => break,
             }
         }
-        while let Ok(event) = events.try_recv() {
-            desk.take(event);
-        }
+        desk.take_all(&mut events);
         desk.export();
         desk.delivery.finish(Instant::now() + FLUSH).await;
     }
@@ -129,6 +140,8 @@ impl Worker {
 struct Desk {
     book: Arc<Book>,
     delivery: Delivery,
+    /// Frames, one behind the other: a frame is a repeated field, and so are several.
+    gathered: BTreeMap<Signal, Vec<u8>>,
     selection: Selection,
     lost: Arc<AtomicU64>,
     told_lost: u64,
@@ -136,6 +149,14 @@ struct Desk {
 }
 
 impl Desk {
+    /// Everything that waits. Numbers are seen only after the journal has what they count: nothing is awaited here.
+    fn take_all(&mut self, events: &mut mpsc::Receiver<Event>) {
+        while let Ok(event) = events.try_recv() {
+            self.take(event);
+        }
+        self.hand_over();
+    }
+
     /// A panic while one event is told of must not end telemetry.
     fn take(&mut self, event: Event) {
         if catch_unwind(AssertUnwindSafe(|| self.record(event))).is_err() {
@@ -147,25 +168,31 @@ impl Desk {
         let now = SystemTime::now();
         match event {
             Event::Finished(run, standing) => {
-                // The journal has a run's span before any number counts the run.
-                if let Some(frame) = spans::frame(&run, self.selection) {
-                    self.delivery.append(Signal::Traces, &frame);
-                }
-                self.log(logs::of_run(&run, &standing, now));
+                self.gather(Signal::Traces, spans::frame(&run, self.selection));
+                self.gather(Signal::Logs, logs::of_run(&run, &standing, now));
                 self.book.metrics().finished(&run, &standing, now);
             }
             Event::Missed(check, reason, count) => {
-                self.log(logs::of_missed(&check, reason, count, now));
+                self.gather(Signal::Logs, logs::of_missed(&check, reason, count, now));
                 self.book.metrics().missed(&check, reason, count);
             }
-            Event::Started(check) => self.book.metrics().started(&check),
             Event::Suite(checks) => self.book.metrics().keep(&checks, now),
         }
     }
 
-    fn log(&self, frame: Option<Vec<u8>>) {
-        if let Some(frame) = frame {
-            self.delivery.append(Signal::Logs, &frame);
+    fn gather(&mut self, signal: Signal, frame: Option<Vec<u8>>) {
+        let Some(frame) = frame else { return };
+        let gathered = self.gathered.entry(signal).or_default();
+        gathered.extend(frame);
+        if gathered.len() >= GATHERED {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        for (signal, frames) in &mut self.gathered {
+            self.delivery.append(*signal, frames);
+            frames.clear();
         }
     }
 
@@ -195,12 +222,9 @@ impl Desk {
 
     fn runner(&mut self, severity: Severity, event: &str, text: &str) {
         (self.say)(text);
-        self.log(logs::of_runner(
-            severity,
-            event,
-            text.to_owned(),
-            SystemTime::now(),
-        ));
+        let record = logs::of_runner(severity, event, text.to_owned(), SystemTime::now());
+        self.gather(Signal::Logs, record);
+        self.hand_over();
     }
 }
 

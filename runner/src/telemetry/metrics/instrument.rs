@@ -5,6 +5,8 @@ use opentelemetry_semantic_conventions::metric as semconv;
 /// What is measured, and how it is told.
 #[derive(Debug, PartialEq)]
 pub struct Instrument {
+    /// Its place in [`ALL`].
+    pub(super) place: usize,
     /// Dots between namespaces.
     pub name: &'static str,
     /// UCUM; empty where there is none.
@@ -48,23 +50,18 @@ const BYTES: &[f64] = &[
     268_435_456.0,
 ];
 
-const fn instrument(
-    name: &'static str,
-    kind: Kind,
-    unit: &'static str,
-    description: &'static str,
-) -> Instrument {
-    Instrument {
-        name,
-        unit,
-        description,
-        kind,
-    }
-}
-
 macro_rules! instruments {
     ($($constant:ident = $name:expr, $kind:expr, $unit:literal, $description:literal;)*) => {
-        $(pub(super) const $constant: &Instrument = &instrument($name, $kind, $unit, $description);)*
+        /// Places in the list below.
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named as the instruments are")]
+        enum Place { $($constant),* }
+        $(pub(super) const $constant: &Instrument = &Instrument {
+            place: Place::$constant as usize,
+            name: $name,
+            unit: $unit,
+            description: $description,
+            kind: $kind,
+        };)*
         /// Each, in the order of the documentation.
         pub const ALL: &[&Instrument] = &[$($constant),*];
     };

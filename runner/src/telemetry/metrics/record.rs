@@ -39,7 +39,7 @@ const OVERFLOW: &str = "otel.metric.overflow";
 /// Counters are there from the first moment, so that the first increase is one.
 pub(super) fn prepare(scope: &mut Scope, check: &Check) {
     scope.set(told::INTERVAL, Vec::new(), check.interval.as_secs_f64());
-    scope.add(told::RUN_ACTIVE, Vec::new(), 0);
+    scope.set_count(told::RUN_ACTIVE, Vec::new(), 0);
     scope.set_count(told::ACTIVE, Vec::new(), 0);
     scope.add(told::RECLAIMED, Vec::new(), 0);
     scope.add(told::FAULTS, Vec::new(), 0);
@@ -76,7 +76,6 @@ impl Metrics {
         };
         self.runner
             .observe(told::LAG, Vec::new(), run.lag.as_secs_f64(), None);
-        scope.take_away(told::RUN_ACTIVE, Vec::new(), 1);
         outcome(scope, run, exemplar(run, now).filter(|_| self.exemplars));
         stands(scope, standing, now);
         phases(scope, run);
@@ -306,33 +305,34 @@ fn said(scope: &mut Scope, run: &Run, max_series: usize) -> u64 {
         return 0;
     };
     let mut overflow = 0;
+    let room = max_series.saturating_sub(verdict.measurements.len());
     for assertion in &verdict.assertions {
         let extra = vec![
             text(name::ASSERTION, bounded(&assertion.name)),
             word(name::ASSERTION_STATUS, VerdictStatus::word(assertion.status)),
         ];
-        let has_room = has_room(scope, max_series) || scope.has(told::ASSERTIONS, &extra);
-        overflow += u64::from(!has_room);
-        let extra = if has_room {
+        let has_series = scope.count_of(told::ASSERTIONS) < room || scope.has(told::ASSERTIONS, &extra);
+        overflow += u64::from(!has_series);
+        let extra = if has_series {
             extra
         } else {
             vec![word(OVERFLOW, "true")]
         };
         scope.add(told::ASSERTIONS, extra, 1);
     }
-    scope.forget(told::MEASUREMENT);
-    for measurement in &verdict.measurements {
-        match has_room(scope, max_series) {
-            true => scope.set(told::MEASUREMENT, measured(measurement), measurement.value),
-            // There is no sum of what was measured.
-            false => overflow += 1,
-        }
-    }
+    let room = max_series.saturating_sub(scope.count_of(told::ASSERTIONS));
+    let kept = verdict.measurements.iter().take(room);
+    // There is no sum of what was measured: what finds no room is left out.
+    overflow += count(verdict.measurements.len().saturating_sub(room));
+    let points = kept
+        .map(|measurement| (measured(measurement), measurement.value))
+        .collect();
+    scope.replace(told::MEASUREMENT, points);
     overflow
 }
 
-fn has_room(scope: &Scope, max_series: usize) -> bool {
-    scope.count_of(told::ASSERTIONS) + scope.count_of(told::MEASUREMENT) < max_series
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 fn measured(measurement: &Measurement) -> Extra {

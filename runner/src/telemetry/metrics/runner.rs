@@ -23,7 +23,9 @@ pub struct HostReading {
     /// Open, and nobody's; absent when it could not be told.
     pub unaccounted: Option<u64>,
     /// Connections that are open now, by check.
-    pub active: BTreeMap<CheckId, u64>,
+    pub connections: BTreeMap<CheckId, u64>,
+    /// Runs that wait or go on now, by check.
+    pub runs: BTreeMap<CheckId, u64>,
 }
 
 impl Metrics {
@@ -40,7 +42,8 @@ impl Metrics {
             budget,
             leased,
             unaccounted,
-            active,
+            connections,
+            runs,
         } = reading;
         self.runner.set_count(told::BUDGET, Vec::new(), *budget);
         self.runner.set_count(told::LEASED, Vec::new(), *leased);
@@ -48,8 +51,9 @@ impl Metrics {
             self.runner.set_count(told::UNACCOUNTED, Vec::new(), *unaccounted);
         }
         for (id, scope) in &mut self.checks {
-            let count = active.get(id).copied().unwrap_or_default();
-            scope.set_count(told::ACTIVE, Vec::new(), count);
+            let of = |counts: &BTreeMap<CheckId, u64>| counts.get(id).copied().unwrap_or_default();
+            scope.set_count(told::ACTIVE, Vec::new(), of(connections));
+            scope.set_count(told::RUN_ACTIVE, Vec::new(), of(runs));
         }
     }
 

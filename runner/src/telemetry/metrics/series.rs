@@ -109,7 +109,7 @@ pub(super) struct Scope {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
-    instrument: &'static str,
+    instrument: usize,
     extra: Extra,
 }
 
@@ -132,12 +132,6 @@ impl Scope {
     pub(super) fn add_seconds(&mut self, instrument: &'static Instrument, extra: Extra, by: f64) {
         if let Point::Number(sum) = self.point(instrument, extra, || Point::Number(0.0)) {
             *sum += by;
-        }
-    }
-
-    pub(super) fn take_away(&mut self, instrument: &'static Instrument, extra: Extra, by: u64) {
-        if let Point::Count(count) = self.point(instrument, extra, || Point::Count(0)) {
-            *count = count.saturating_sub(by);
         }
     }
 
@@ -165,6 +159,17 @@ impl Scope {
         }
     }
 
+    /// Makes these the points of an instrument, and forgets all others.
+    pub(super) fn replace(&mut self, instrument: &'static Instrument, points: Vec<(Extra, f64)>) {
+        let is_known = |(extra, _): &(Extra, f64)| self.has(instrument, extra);
+        if self.count_of(instrument) != points.len() || !points.iter().all(is_known) {
+            self.forget(instrument);
+        }
+        for (extra, value) in points {
+            self.set(instrument, extra, value);
+        }
+    }
+
     /// Forgets what an instrument told; what is true now is set again.
     pub(super) fn forget(&mut self, instrument: &'static Instrument) {
         let gone: Vec<Key> = self.range(instrument).map(|(key, _)| key.clone()).collect();
@@ -188,12 +193,12 @@ impl Scope {
 
     fn range(&self, instrument: &'static Instrument) -> impl Iterator<Item = (&Key, &Point)> {
         let first = Key {
-            instrument: instrument.name,
+            instrument: instrument.place,
             extra: Vec::new(),
         };
         self.points
             .range(first..)
-            .take_while(|(key, _)| key.instrument == instrument.name)
+            .take_while(|(key, _)| key.instrument == instrument.place)
     }
 
     fn point(
@@ -203,7 +208,7 @@ impl Scope {
         new: impl FnOnce() -> Point,
     ) -> &mut Point {
         let key = Key {
-            instrument: instrument.name,
+            instrument: instrument.place,
             extra,
         };
         match self.points.entry(key) {

@@ -74,7 +74,6 @@ fn metrics_with(settings: Settings) -> Metrics {
 }
 
 fn finish(metrics: &mut Metrics, run: &Run) {
-    metrics.started(&run.check.id);
     metrics.finished(run, &standing(), sample::noon());
 }
 
@@ -131,12 +130,11 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
     );
     finish(&mut metrics, &sample::run());
     metrics.missed(&sample::check().id, MissReason::Overlap, 1);
-    let active = [(sample::check().id.clone(), 2)].into();
     metrics.host(&HostReading {
         budget: 1_000,
         leased: 2,
         unaccounted: Some(0),
-        active,
+        ..HostReading::default()
     });
     metrics.process(&ProcessReading::take(Instant::now()).unwrap());
     metrics.delivery(&report());
@@ -253,13 +251,18 @@ fn what_the_last_run_did_not_measure_is_gone() {
 }
 
 #[test]
-fn the_active_runs_are_those_between_due_and_done() {
+fn active_runs_and_connections_are_those_of_the_moment() {
     let mut metrics = metrics();
-    let id = sample::check().id.clone();
-    metrics.started(&id);
-    metrics.started(&id);
-    assert_eq!(samples(&metrics, "run_active"), ["canary_check_run_active{} 2"]);
-    metrics.missed(&id, MissReason::Shutdown, 1);
-    metrics.finished(&sample::run(), &standing(), sample::noon());
-    assert_eq!(samples(&metrics, "run_active"), ["canary_check_run_active{} 0"]);
+    let now = |count: u64| BTreeMap::from([(sample::check().id.clone(), count)]);
+    for counts in [3, 0] {
+        metrics.host(&HostReading {
+            connections: now(counts),
+            runs: now(counts),
+            ..HostReading::default()
+        });
+        let run_active = format!("canary_check_run_active{{}} {counts}");
+        assert_eq!(samples(&metrics, "run_active"), [run_active]);
+        let connections = format!("canary_connections_active{{}} {counts}");
+        assert_eq!(samples(&metrics, "connections_active"), [connections]);
+    }
 }

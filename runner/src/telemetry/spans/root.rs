@@ -16,20 +16,21 @@ const MOST_EVENTS: usize = 256;
 
 pub(super) fn span(run: &Run) -> Span {
     let started_at = run.started_at.checked_sub(run.queued).unwrap_or(run.started_at);
+    let summary = run.outcome.summary();
     let mut events = events(run);
     let dropped = events.len().saturating_sub(MOST_EVENTS);
     events.truncate(MOST_EVENTS);
     Span {
         name: format!("check {}", run.check.id),
-        attributes: attributes(run),
+        attributes: attributes(run, &summary),
         events,
         dropped_events_count: u32::try_from(dropped).unwrap_or(u32::MAX),
-        status: run.error_type().and_then(|_| error(run.outcome.summary())),
+        status: run.error_type().and_then(|_| error(summary)),
         ..blank(run.trace, started_at, run.queued + run.duration)
     }
 }
 
-fn attributes(run: &Run) -> Vec<opentelemetry_proto::tonic::common::v1::KeyValue> {
+fn attributes(run: &Run, summary: &str) -> Vec<opentelemetry_proto::tonic::common::v1::KeyValue> {
     let mut attributes = Attributes::default();
     attributes
         .text(name::CHECK, run.check.id.as_str())
@@ -37,7 +38,7 @@ fn attributes(run: &Run) -> Vec<opentelemetry_proto::tonic::common::v1::KeyValue
         .text(name::PLUGIN_DIGEST, format!("sha256:{}", run.plugin_digest))
         .text(name::TARGET, target(run))
         .text(name::OUTCOME, run.outcome.word())
-        .text(name::SUMMARY, run.outcome.summary())
+        .text(name::SUMMARY, summary)
         .count(name::ATTEMPTS, run.attempts.into())
         .seconds(name::LAG, run.lag)
         .some(run.error_type(), |attributes, word| {
