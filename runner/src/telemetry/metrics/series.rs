@@ -18,6 +18,7 @@ pub(super) enum Value {
     Text(Cow<'static, str>),
     Shared(Arc<str>),
     Number(i64),
+    Flag(bool),
 }
 
 impl Value {
@@ -26,6 +27,7 @@ impl Value {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Shared(text) => Cow::Borrowed(text),
             Self::Number(number) => Cow::Owned(number.to_string()),
+            Self::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
         }
     }
 }
@@ -174,7 +176,10 @@ impl Scope {
     }
 
     pub(super) fn has(&self, instrument: &'static Instrument, extra: &Extra) -> bool {
-        self.range(instrument).any(|(key, _)| key.extra == *extra)
+        self.points.contains_key(&Key {
+            instrument: instrument.name,
+            extra: extra.clone(),
+        })
     }
 
     pub(super) fn count_of(&self, instrument: &'static Instrument) -> usize {
