@@ -26,15 +26,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a scraper asks for by its `Accept` header; OpenMetrics only where it is named.
-    #[must_use]
-    pub fn accepted(accept: &str) -> Self {
-        match accept.contains("application/openmetrics-text") {
-            true => Self::OpenMetrics,
-            false => Self::Prometheus,
-        }
-    }
-
     /// The `Content-Type` of a text.
     #[must_use]
     pub fn content_type(self) -> &'static str {
