@@ -2,6 +2,7 @@
 //!
 //! It is for people, probes and scrapers on a trusted network, and still a server: no client can pin it.
 
+mod accept;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -33,14 +34,29 @@ use crate::telemetry::Format;
 const CONNECTIONS: usize = 16;
 /// How long a client may take for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// How long one connection may go on, with all its requests: a scraper connects again.
-const CONNECTION_TIME: Duration = Duration::from_secs(120);
+/// How long a request and its answer may take together. One is all that a connection is for: a client that kept its
+/// connection would keep one of few places, and a scraper connects again.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
 /// How long it waits when the operating system has no descriptor for a connection.
 const PAUSE: Duration = Duration::from_millis(200);
 
 type Page = Response<Full<Bytes>>;
+
+/// What clients may take.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    connections: usize,
+    head_time: Duration,
+    request_time: Duration,
+}
+
+const LIMITS: Limits = Limits {
+    connections: CONNECTIONS,
+    head_time: HEAD_TIME,
+    request_time: REQUEST_TIME,
+};
 
 /// Answers on `listener` until `stop`. `metrics` is the text of `/metrics` as it is at the time.
 ///
@@ -51,11 +67,21 @@ pub async fn serve(
     metrics: impl Fn(Format) -> String + Send + Sync + 'static,
     stop: impl Future<Output = ()>,
 ) {
+    serve_within(LIMITS, listener, reserve, metrics, stop).await;
+}
+
+async fn serve_within(
+    limits: Limits,
+    listener: TcpListener,
+    reserve: Reserve,
+    metrics: impl Fn(Format) -> String + Send + Sync + 'static,
+    stop: impl Future<Output = ()>,
+) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
     let metrics = Arc::new(metrics);
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -76,24 +102,25 @@ pub async fn serve(
         let metrics = Arc::clone(&metrics);
         connections.spawn(async move {
             let _held = (held, permit);
-            answer(stream, metrics).await;
+            answer(limits, stream, metrics).await;
         });
     }
     connections.shutdown().await;
 }
 
-async fn answer(stream: TcpStream, metrics: Arc<impl Fn(Format) -> String>) {
+async fn answer(limits: Limits, stream: TcpStream, metrics: Arc<impl Fn(Format) -> String>) {
     let service = service_fn(|request: Request<Incoming>| {
         let page = route(&request, metrics.as_ref());
         async move { Ok::<_, Infallible>(page) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
+        .header_read_timeout(limits.head_time)
+        .keep_alive(false)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     // A client that breaks off or breaks the protocol has nobody to be told.
-    let _ended = timeout(CONNECTION_TIME, connection).await;
+    let _ended = timeout(limits.request_time, connection).await;
 }
 
 fn route(request: &Request<Incoming>, metrics: &impl Fn(Format) -> String) -> Page {
@@ -114,15 +141,9 @@ fn route(request: &Request<Incoming>, metrics: &impl Fn(Format) -> String) -> Pa
 }
 
 fn scrape(headers: &HeaderMap, metrics: &impl Fn(Format) -> String) -> Page {
-    let header = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("")
-    };
-    let format = Format::accepted(header(ACCEPT));
+    let format = accept::format(headers);
     let text = metrics(format);
-    let mut page = match header(ACCEPT_ENCODING).contains("gzip") {
+    let mut page = match accept::is_gzip_wanted(headers) {
         true => gzipped(&text).unwrap_or_else(|_| Page::new(Full::from(text))),
         false => Page::new(Full::from(text)),
     };

@@ -391,8 +391,8 @@ impl Run {
                 .iter()
                 .filter(|step| step.attempt == self.attempts);
             let failed = last.filter_map(|step| step.error.as_ref());
-            let word = failed.map(|error| error.word).filter(|word| *word != CANCELLED);
-            Some(word.last().unwrap_or("assertion"))
+            let mut words = failed.map(|error| error.word).filter(|word| *word != CANCELLED);
+            Some(words.next_back().unwrap_or("assertion"))
         })
     }
 }

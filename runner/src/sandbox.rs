@@ -210,15 +210,7 @@ impl Sandbox {
             .store(State::new(client, Arc::clone(&meter), &bounds.quota));
         let ended = {
             let guest = async {
-                let step = page.begin(StepKind::Instantiate, deadline);
-                let instance = program.pre().instantiate_async(&mut store).await;
-                step.end(
-                    instance
-                        .as_ref()
-                        .err()
-                        .map(|error| ("instantiate", format!("{error:#}"))),
-                );
-                let instance = instance.map_err(fault::instantiate)?;
+                let instance = instantiate(program, &mut store, &page, deadline).await?;
                 call(&instance, &mut store).await.map_err(fault::trap)
             };
             let mut guest = pin!(meter.measure(AssertUnwindSafe(guest).catch_unwind()));
@@ -242,13 +234,23 @@ impl Sandbox {
         let ended = ended.map_err(|outcome| fault::explain(outcome, store.data()));
         let usage = usage(&page, &meter, store.data());
         drop(store);
-        let record = Record {
-            usage,
-            log: page.take_log(),
-            trail: page.take_trail(),
-        };
-        (ended, record)
+        let (log, trail) = (page.take_log(), page.take_trail());
+        (ended, Record { usage, log, trail })
     }
+}
+
+/// A fresh instance, as a step of the run's record.
+async fn instantiate(
+    program: &Program,
+    store: &mut Store<State>,
+    page: &Arc<Page>,
+    deadline: Instant,
+) -> Result<bindings::Check, Outcome> {
+    let step = page.begin(StepKind::Instantiate, deadline);
+    let instance = program.pre().instantiate_async(store).await;
+    let failed = instance.as_ref().err();
+    step.end(failed.map(|error| ("instantiate", format!("{error:#}"))));
+    instance.map_err(fault::instantiate)
 }
 
 fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {

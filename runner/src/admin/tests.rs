@@ -15,6 +15,10 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::within(LIMITS, |format| format!("{format:?}"))
+    }
+
+    fn within(limits: Limits, text: impl Fn(Format) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -22,8 +26,7 @@ impl Server {
         let until = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let text = |format| format!("{format:?}");
-            let served = serve(listener, Reserve::default(), text, until.cancelled());
+            let served = serve_within(limits, listener, Reserve::default(), text, until.cancelled());
             runtime.unwrap().block_on(served);
         });
         Self {
@@ -97,13 +100,67 @@ fn other_paths_and_methods_are_refused() {
     assert!(post.starts_with("HTTP/1.1 405"), "{post}");
 }
 
+/// One place, so that whoever holds it holds up everyone.
+const ONE_AT_A_TIME: Limits = Limits {
+    connections: 1,
+    head_time: Duration::from_millis(300),
+    request_time: Duration::from_millis(600),
+};
+
 #[test]
-fn silent_clients_hold_it_up_for_no_longer_than_a_head_may_take() {
-    let server = Server::start();
-    let silent: Vec<_> = (0..CONNECTIONS).map(|_| server.open()).collect();
-    // All places are taken; this one waits until the first is thrown out.
+fn a_silent_client_holds_it_up_for_no_longer_than_a_head_may_take() {
+    let limits = Limits {
+        request_time: Duration::MAX,
+        ..ONE_AT_A_TIME
+    };
+    let server = Server::within(limits, |_| String::new());
+    let _silent = server.open();
+    // This one waits until the first is thrown out.
     assert!(server.get("/metrics", "").starts_with("HTTP/1.1 200"));
-    drop(silent);
+}
+
+#[test]
+fn a_client_that_sends_its_head_byte_by_byte_gets_no_more_time() {
+    let limits = Limits {
+        request_time: Duration::MAX,
+        ..ONE_AT_A_TIME
+    };
+    let server = Server::within(limits, |_| String::new());
+    let mut slow = server.open();
+    // Nothing comes back: reading is the pause between two bytes.
+    slow.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+    let answer = std::thread::scope(|scope| {
+        let next = scope.spawn(|| server.get("/", ""));
+        while !next.is_finished() {
+            let _thrown_out = slow.write_all(b"x");
+            let _nothing = slow.read(&mut [0]);
+        }
+        next.join().unwrap()
+    });
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answer_holds_it_up_for_no_longer_than_a_request_may_take() {
+    // More than the kernel takes for a peer that does not read.
+    let server = Server::within(ONE_AT_A_TIME, |_| "x".repeat(64 << 20));
+    let mut deaf = server.open();
+    deaf.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    assert!(server.get("/", "").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_connection_is_for_one_request() {
+    let limits = Limits {
+        head_time: Duration::from_secs(60),
+        request_time: Duration::from_secs(60),
+        ..ONE_AT_A_TIME
+    };
+    let server = Server::within(limits, |_| String::new());
+    // The end of the answer is the end of the connection, though nobody asked for that.
+    let answer = server.ask("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[test]

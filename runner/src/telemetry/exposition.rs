@@ -75,8 +75,11 @@ impl Book {
     /// Encoded requests of one time window.
     pub(super) fn requests(&self, now: SystemTime) -> Vec<Vec<u8>> {
         let metrics = self.read_host();
-        let requests = metrics.requests(&self.resource, &self.scope, now);
-        requests.iter().map(|request| request.encode_to_vec()).collect()
+        let mut encoded = Vec::new();
+        metrics.requests(&self.resource, &self.scope, now, |request| {
+            encoded.push(request.encode_to_vec());
+        });
+        encoded
     }
 
     fn read_host(&self) -> MutexGuard<'_, Metrics> {

@@ -3,6 +3,7 @@
 //! It is our own because it must forget: a check that was removed is gone from every metric at once, whatever kind
 //! of instrument told of it, and a name that comes and goes never uses up a limit. It keeps exemplars as well.
 
+mod chosen;
 pub mod instrument;
 mod otlp;
 mod process;
@@ -26,6 +27,7 @@ use super::name;
 use super::settings::Settings;
 use crate::account::MissReason;
 use crate::suite::{Check, CheckId};
+use chosen::is_free;
 use instrument as told;
 use series::{Extra, Scope, Value, word};
 
@@ -35,7 +37,7 @@ pub struct Metrics {
     runner: Scope,
     checks: BTreeMap<CheckId, Scope>,
     exemplars: bool,
-    /// Of the names that a plugin chooses, a check.
+    /// Whose names a plugin chooses, a check.
     max_series: usize,
 }
 
@@ -89,14 +91,17 @@ impl Metrics {
     }
 }
 
-/// What all points of a check have in common. A label cannot take the name of one of our own attributes.
+/// What all points of a check have in common. A label cannot take the name of an attribute that is told here.
 fn base(check: &Check) -> Extra {
     let shared = |text: &str| Value::Shared(text.into());
     let mut base = vec![
         (Cow::Borrowed(name::CHECK), shared(check.id.as_str())),
         (Cow::Borrowed(name::PLUGIN), shared(&check.plugin)),
     ];
-    let own = check.labels.iter().filter(|(key, _)| !key.starts_with("canary."));
-    base.extend(own.map(|(key, value)| (Cow::Owned(key.clone()), shared(value))));
+    for (key, value) in &check.labels {
+        if is_free(key, &base) {
+            base.push((Cow::Owned(key.clone()), shared(value)));
+        }
+    }
     base
 }

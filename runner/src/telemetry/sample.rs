@@ -1,6 +1,7 @@
 //! A run to try telemetry on.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -104,44 +105,13 @@ fn trail() -> Trail {
         name: "example.com".to_owned(),
         addresses: vec![[192, 0, 2, 7].into()],
     };
-    let handshake = Handshake {
-        server_name: "example.com".to_owned(),
-        peer: Some(peer),
-        version: Some("1.3"),
-        cipher_suite: Some("TLS13_AES_128_GCM_SHA256".to_owned()),
-        alpn: Some("h2".to_owned()),
-        leaf: Some(CertificateFacts {
-            subject: "CN=example.com".to_owned(),
-            issuer: "CN=Test Root".to_owned(),
-            not_before: 1_790_000_000,
-            not_after: 1_801_000_000,
-            fingerprint: "ab".repeat(32),
-        }),
-        chain_not_after: Some(1_850_000_000),
-        untrusted: None,
-    };
-    let request = Request {
-        method: "GET".to_owned(),
-        url: "https://example.com/shop".to_owned(),
-        scheme: "https".to_owned(),
-        host: "example.com".to_owned(),
-        port: 443,
-        peer: Some(peer),
-        version: Some("2"),
-        status: Some(503),
-        response_bytes: Some(11),
-        send: Some(MS),
-        wait: Some(30 * MS),
-        receive: Some(2 * MS),
-        ..Request::default()
-    };
     Trail {
         steps: vec![
             step(1, StepKind::Instantiate, 0, 1, None),
             step(2, StepKind::Lookup(lookup), 2, 10, None),
             step(3, StepKind::Connect { peer }, 12, 8, None),
-            step(4, StepKind::Handshake(Box::new(handshake)), 20, 20, None),
-            step(5, StepKind::Request(Box::new(request)), 40, 33, None),
+            step(4, StepKind::Handshake(Box::new(handshake(peer))), 20, 20, None),
+            step(5, StepKind::Request(Box::new(request(peer))), 40, 33, None),
         ],
         steps_lost: 0,
         phases: phases(),
@@ -158,6 +128,43 @@ fn trail() -> Trail {
             bytes_out: 512,
             closed_by: ClosedBy::Host(EndCause::Returned),
         }],
+    }
+}
+
+fn handshake(peer: SocketAddr) -> Handshake {
+    Handshake {
+        server_name: "example.com".to_owned(),
+        peer: Some(peer),
+        version: Some("1.3"),
+        cipher_suite: Some("TLS13_AES_128_GCM_SHA256".to_owned()),
+        alpn: Some("h2".to_owned()),
+        leaf: Some(CertificateFacts {
+            subject: "CN=example.com".to_owned(),
+            issuer: "CN=Test Root".to_owned(),
+            not_before: 1_790_000_000,
+            not_after: 1_801_000_000,
+            fingerprint: "ab".repeat(32),
+        }),
+        chain_not_after: Some(1_850_000_000),
+        untrusted: None,
+    }
+}
+
+fn request(peer: SocketAddr) -> Request {
+    Request {
+        method: "GET".to_owned(),
+        url: "https://example.com/shop".to_owned(),
+        scheme: "https".to_owned(),
+        host: "example.com".to_owned(),
+        port: 443,
+        peer: Some(peer),
+        version: Some("2"),
+        status: Some(503),
+        response_bytes: Some(11),
+        send: Some(MS),
+        wait: Some(30 * MS),
+        receive: Some(2 * MS),
+        ..Request::default()
     }
 }
 

@@ -1,11 +1,9 @@
 //! What leaves `canary` by OTLP, as a collector gets it.
 
-use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use canary_tests::certificate::Authority;
-use canary_tests::collector::{Arrivals, Collector, LIMIT, Mode, Protocol, Span, Spans};
+use canary_tests::collector::{Collector, LIMIT, Protocol, Span};
 use canary_tests::command::{Program, Running};
 use canary_tests::peer::http::{Reply, Site};
 use rustix::process::Signal;
@@ -15,7 +13,7 @@ use tempfile::TempDir;
 use super::{canary, http_check, site, suite};
 
 /// `canary ARGUMENTS` with everything sent to a collector, and soon.
-fn exporting(folder: &TempDir, arguments: &[&str], url: &str) -> Program {
+pub(super) fn exporting(folder: &TempDir, arguments: &[&str], url: &str) -> Program {
     canary(folder, arguments)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         .env("OTEL_METRIC_EXPORT_INTERVAL", "300")
@@ -24,7 +22,7 @@ fn exporting(folder: &TempDir, arguments: &[&str], url: &str) -> Program {
 }
 
 /// A busy suite of one site: ten checks, ten runs of each a second.
-fn busy(site: &Site) -> TempDir {
+pub(super) fn busy(site: &Site) -> TempDir {
     let checks: String = (0..10)
         .map(|number| http_check(&format!("page {number}"), site, "/"))
         .collect();
@@ -33,21 +31,16 @@ fn busy(site: &Site) -> TempDir {
     ))
 }
 
-fn started(program: Program) -> Running {
+pub(super) fn started(program: Program) -> Running {
     let mut running = program.start();
     assert!(running.note().is_some_and(|note| note.starts_with("running")));
     running
 }
 
-fn stopped(running: Running) {
+pub(super) fn stopped(running: Running) {
     running.signal(Signal::TERM);
     let ending = running.end();
     assert_eq!(ending.code, 0, "{ending:?}");
-}
-
-/// The trace ids of all roots; each is one run.
-fn runs(spans: &Spans) -> BTreeSet<Vec<u8>> {
-    spans.roots().iter().map(|root| root.trace_id.clone()).collect()
 }
 
 fn text<'a>(span: &'a Span, key: &str) -> &'a str {
@@ -57,66 +50,73 @@ fn text<'a>(span: &'a Span, key: &str) -> &'a str {
         .unwrap_or_default()
 }
 
+/// A site with TLS, and a suite that looks at it with each plugin.
+pub(super) fn each_plugin() -> (Site, TempDir) {
+    let authority = Authority::new("Test Root");
+    let certificate = authority.leaf(&["localhost"]).valid_until_days(60).issue();
+    let site = Site::start_tls(certificate.server_config(), |_| Reply::text("Welcome"));
+    let port = site.address().port();
+    let ca = json!(authority.pem());
+    let folder = suite(&format!(
+        r#"
+checks:
+  - {{ name: http, plugin: http, target: "https://localhost:{port}/a?card=4111", config: {{ tls: {{ ca: {ca} }} }} }}
+  - {{ name: tls, plugin: tls, target: "localhost:{port}", config: {{ ca: {ca} }} }}
+  - {{ name: tcp, plugin: tcp, target: "localhost:{port}", labels: {{ team: web }} }}
+"#
+    ));
+    (site, folder)
+}
+
+/// The children of each plugin's run, in order.
+pub(super) const PHASES: [(&str, &[&str]); 3] = [
+    (
+        "http",
+        &[
+            "queue",
+            "instantiate",
+            "dns lookup",
+            "tcp connect",
+            "tls handshake",
+            "GET",
+        ],
+    ),
+    (
+        "tls",
+        &[
+            "queue",
+            "instantiate",
+            "dns lookup",
+            "tcp connect",
+            "tls handshake",
+        ],
+    ),
+    ("tcp", &["queue", "instantiate", "dns lookup", "tcp connect"]),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_of_each_plugin_is_one_trace_with_the_phases_as_children() {
-    for protocol in [Protocol::Http, Protocol::Grpc] {
+    for (protocol, word) in [(Protocol::Http, "http/protobuf"), (Protocol::Grpc, "grpc")] {
         let collector = Collector::start(protocol);
-        let authority = Authority::new("Test Root");
-        let certificate = authority.leaf(&["localhost"]).valid_until_days(60).issue();
-        let site = Site::start_tls(certificate.server_config(), |_| Reply::text("Welcome"));
-        let port = site.address().port();
-        let folder = suite(&format!(
-            "checks:\n  - {{ name: http, plugin: http, target: \"https://localhost:{port}/a?card=4111\", config: {{ tls: {{ ca: {ca} }} }} }}\n  - {{ name: tls, plugin: tls, target: \"localhost:{port}\", config: {{ ca: {ca} }} }}\n  - {{ name: tcp, plugin: tcp, target: \"localhost:{port}\", labels: {{ team: web }} }}\n",
-            ca = json!(authority.pem()),
-        ));
-        let word = if protocol == Protocol::Grpc {
-            "grpc"
-        } else {
-            "http/protobuf"
-        };
+        let (site, folder) = each_plugin();
         let program = exporting(&folder, &["check", "suite.yaml"], &collector.url("http"));
         let ending = program.env("OTEL_EXPORTER_OTLP_PROTOCOL", word).run();
         assert_eq!(ending.code, 0, "{ending:?}");
         let arrivals = collector.wait_for(LIMIT, |arrivals| arrivals.spans().roots().len() == 3);
         assert_eq!(arrivals.complaints, [""; 0]);
         let spans = arrivals.spans();
-        let phases = [
-            (
-                "http",
-                &[
-                    "queue",
-                    "instantiate",
-                    "dns lookup",
-                    "tcp connect",
-                    "tls handshake",
-                    "GET",
-                ][..],
-            ),
-            (
-                "tls",
-                &[
-                    "queue",
-                    "instantiate",
-                    "dns lookup",
-                    "tcp connect",
-                    "tls handshake",
-                ],
-            ),
-            ("tcp", &["queue", "instantiate", "dns lookup", "tcp connect"]),
-        ];
-        for (name, children) in phases {
+        for (name, children) in PHASES {
             let root = spans.one(&format!("check {name}"));
             assert_eq!(spans.children_of(root).names(), children, "{name}");
             assert_eq!(spans.trace_of(root).len(), children.len() + 1);
-            assert_eq!(
-                (text(root, "canary.outcome"), text(root, "canary.check.name")),
-                ("pass", name)
-            );
+            let told = (text(root, "canary.outcome"), text(root, "canary.check.name"));
+            assert_eq!(told, ("pass", name));
         }
         assert_eq!(text(spans.one("check tcp"), "team"), "web");
         let request = spans.one("GET");
         assert_eq!(request.kind, 3, "a client");
-        assert_eq!(text(request, "url.full"), format!("https://localhost:{port}/a"));
+        let url = format!("https://localhost:{}/a", site.address().port());
+        assert_eq!(text(request, "url.full"), url);
         let sent = format!("{spans:?}");
         assert!(!sent.contains("4111"), "{sent}");
     }
@@ -196,135 +196,6 @@ async fn a_run_that_passed_is_dropped_by_the_sampler_and_one_that_failed_is_kept
     assert_eq!(ending.code, 1, "{ending:?}");
     let arrivals = collector.wait_for(LIMIT, |arrivals| !arrivals.spans().is_empty());
     assert_eq!(arrivals.spans().roots().names(), ["check bad"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_while_the_collector_is_away_and_the_runner_is_killed() {
-    let mut collector = Collector::start(Protocol::Http);
-    collector.go_away();
-    let site = site();
-    let folder = busy(&site);
-    for _ in 0..3 {
-        let running = started(exporting(&folder, &["run", "suite.yaml"], &collector.url("http")));
-        let before = site.requests().len();
-        while site.requests().len() < before + 100 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        // What the target has answered by now is in the journal in a moment.
-        drop(running);
-    }
-    let asked = site.requests().len();
-    let waiting = requests_on_disk(&folder.path().join("state/spool/metrics"));
-    collector.come_back();
-    let running = started(exporting(&folder, &["run", "suite.yaml"], &collector.url("http")));
-    // In flight at each of the three kills was at most one run of each of the ten checks.
-    let arrivals = collector.wait_for(LIMIT, |arrivals| runs(&arrivals.spans()).len() + 30 >= asked);
-    stopped(running);
-    let arrivals_at_end = collector.arrivals();
-    let runs = runs(&arrivals_at_end.spans());
-    assert!(runs.len() + 30 >= asked, "{} of {asked}", runs.len());
-    // A trace arrives once.
-    assert_eq!(arrivals_at_end.spans().roots().len(), runs.len());
-    in_order(&arrivals);
-    assert!(waiting > 0);
-    assert_eq!(requests_on_disk(&folder.path().join("state/spool/traces")), 0);
-    assert_eq!(requests_on_disk(&folder.path().join("state/spool/metrics")), 0);
-}
-
-fn requests_on_disk(folder: &Path) -> usize {
-    std::fs::read_dir(folder).map_or(0, Iterator::count)
-}
-
-/// The windows of metrics came in the order of their time.
-fn in_order(arrivals: &Arrivals) {
-    let metrics = arrivals.metrics();
-    let times: Vec<u64> = metrics.points.iter().map(|(_, point)| point.time).collect();
-    assert!(times.is_sorted(), "{times:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn checks_keep_their_time_whatever_the_collector_does() {
-    let modes = [
-        Mode::Silent,
-        Mode::Status {
-            code: 500,
-            retry_after: None,
-        },
-        Mode::Status {
-            code: 429,
-            retry_after: Some(60),
-        },
-        Mode::Status {
-            code: 400,
-            retry_after: None,
-        },
-        Mode::Garbage,
-        Mode::Close(canary_tests::collector::Half::Request),
-        Mode::Close(canary_tests::collector::Half::Answer),
-    ];
-    for mode in modes {
-        let collector = Collector::start(Protocol::Http);
-        collector.set(mode);
-        let site = site();
-        let folder = busy(&site);
-        let program = exporting(&folder, &["run", "suite.yaml"], &collector.url("http"));
-        let running = started(program.env("OTEL_EXPORTER_OTLP_TIMEOUT", "500"));
-        while site.requests().len() < 200 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        running.signal(Signal::TERM);
-        let ending = running.end();
-        let account = ending.err.lines().last().unwrap();
-        assert!(account.ends_with("+ 0 missed"), "{mode:?}: {account}");
-        let told = ending
-            .err
-            .lines()
-            .filter(|line| line.starts_with("traces are not delivered"));
-        assert!(told.count() <= 1, "{mode:?}: {}", ending.err);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_request_is_a_dead_letter_and_told_once() {
-    let collector = Collector::start(Protocol::Http);
-    collector.set(Mode::Status {
-        code: 400,
-        retry_after: None,
-    });
-    let site = site();
-    let folder = busy(&site);
-    let running = started(exporting(&folder, &["run", "suite.yaml"], &collector.url("http")));
-    let dead = folder.path().join("state/spool/dead");
-    while requests_on_disk(&dead) < 3 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    running.signal(Signal::TERM);
-    let ending = running.end();
-    let refusals = ending
-        .err
-        .lines()
-        .filter(|line| line.starts_with("the collector refuses requests of traces"));
-    assert_eq!(refusals.count(), 1, "{}", ending.err);
-}
-
-#[test]
-fn a_folder_that_cannot_be_a_spool_is_told_and_checks_go_on() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let _inside = runtime.enter();
-    let mut collector = Collector::start(Protocol::Http);
-    collector.go_away();
-    let site = site();
-    let folder = busy(&site);
-    std::fs::write(folder.path().join("state"), "a file").unwrap();
-    let mut running = started(exporting(&folder, &["run", "suite.yaml"], &collector.url("http")));
-    let told = std::iter::from_fn(|| running.note()).find(|note| note.contains("spool folder"));
-    assert!(told.unwrap().ends_with("requests wait in memory"));
-    while site.requests().len() < 50 {
-        std::thread::yield_now();
-    }
-    collector.come_back();
-    collector.wait_for(LIMIT, |arrivals| runs(&arrivals.spans()).len() > 40);
-    stopped(running);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,45 +10,44 @@ use opentelemetry_proto::tonic::metrics::v1::{
     NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, exemplar, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message as _;
 
 use super::Metrics;
 use super::instrument::{ALL, Instrument, Kind};
 use super::series::{Distribution, Exemplar, Extra, Point, Scope, Value};
 use crate::telemetry::attribute::{any, unix_nanos};
 
-/// Data points of one request, so that none comes near the 4 MiB that a gRPC server takes by default.
-const MOST_POINTS: usize = 4_096;
+/// Bytes of the data points of one request: half of what a gRPC server takes by default (4 MiB). Labels and names
+/// have bounds, so that what else is in a request never fills the other half.
+const MOST_BYTES: usize = 2 << 20;
 
 impl Metrics {
-    /// Everything that is known at `now`, in as many requests as it takes. Each metric is whole, or goes on in the
-    /// next request.
-    #[must_use]
+    /// Hands everything that is known at `now` to `take`, in as many requests as it takes. Each metric is whole, or
+    /// goes on in the next request.
     pub fn requests(
         &self,
         resource: &Resource,
         scope: &InstrumentationScope,
         now: SystemTime,
-    ) -> Vec<ExportMetricsServiceRequest> {
-        let mut requests = Vec::new();
+        mut take: impl FnMut(ExportMetricsServiceRequest),
+    ) {
         let mut metrics = Vec::new();
-        let mut room = MOST_POINTS;
+        let mut bytes = 0;
         for instrument in ALL {
             let mut points = Points::default();
             for (source, extra, point) in self.points(instrument) {
-                if room == 0 {
+                if bytes >= MOST_BYTES {
                     metrics.extend(std::mem::take(&mut points).metric(instrument));
-                    requests.push(request(std::mem::take(&mut metrics), resource, scope));
-                    room = MOST_POINTS;
+                    take(request(std::mem::take(&mut metrics), resource, scope));
+                    bytes = 0;
                 }
-                points.add(source, extra, point, now);
-                room -= 1;
+                bytes += points.add(source, extra, point, now);
             }
             metrics.extend(points.metric(instrument));
         }
         if !metrics.is_empty() {
-            requests.push(request(metrics, resource, scope));
+            take(request(metrics, resource, scope));
         }
-        requests
     }
 
     fn points(&self, instrument: &'static Instrument) -> impl Iterator<Item = (&Scope, &Extra, &Point)> {
@@ -87,33 +86,35 @@ struct Points {
 }
 
 impl Points {
-    fn add(&mut self, scope: &Scope, extra: &Extra, point: &Point, now: SystemTime) {
+    /// Returns how many bytes it adds to a request.
+    fn add(&mut self, scope: &Scope, extra: &Extra, point: &Point, now: SystemTime) -> usize {
         let attributes = attributes(scope, extra);
         let (start, now) = (unix_nanos(scope.since), unix_nanos(now));
-        let number = |value| NumberDataPoint {
-            attributes: attributes.clone(),
+        let value = match point {
+            Point::Histogram(distribution) => {
+                let point = HistogramDataPoint {
+                    attributes,
+                    start_time_unix_nano: start,
+                    time_unix_nano: now,
+                    ..histogram(distribution)
+                };
+                let bytes = point.encoded_len();
+                self.histograms.push(point);
+                return bytes;
+            }
+            Point::Count(count) => number_data_point::Value::AsInt(i64::try_from(*count).unwrap_or(i64::MAX)),
+            Point::Number(value) => number_data_point::Value::AsDouble(*value),
+        };
+        let point = NumberDataPoint {
+            attributes,
             start_time_unix_nano: start,
             time_unix_nano: now,
             value: Some(value),
             ..NumberDataPoint::default()
         };
-        match point {
-            Point::Count(count) => {
-                let count = i64::try_from(*count).unwrap_or(i64::MAX);
-                self.numbers.push(number(number_data_point::Value::AsInt(count)));
-            }
-            Point::Number(value) => self
-                .numbers
-                .push(number(number_data_point::Value::AsDouble(*value))),
-            Point::Histogram(distribution) => {
-                self.histograms.push(HistogramDataPoint {
-                    attributes,
-                    start_time_unix_nano: start,
-                    time_unix_nano: now,
-                    ..histogram(distribution)
-                });
-            }
-        }
+        let bytes = point.encoded_len();
+        self.numbers.push(point);
+        bytes
     }
 
     fn metric(self, instrument: &Instrument) -> Option<Metric> {
@@ -154,6 +155,7 @@ fn attributes(scope: &Scope, extra: &Extra) -> Vec<KeyValue> {
         key: key.clone().into_owned(),
         value: Some(any(match value {
             Value::Number(number) => Any::IntValue(*number),
+            Value::Flag(flag) => Any::BoolValue(*flag),
             text => Any::StringValue(text.show().into_owned()),
         })),
         ..KeyValue::default()

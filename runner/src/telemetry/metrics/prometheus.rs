@@ -26,15 +26,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a scraper asks for by its `Accept` header; OpenMetrics only where it is named.
-    #[must_use]
-    pub fn accepted(accept: &str) -> Self {
-        match accept.contains("application/openmetrics-text") {
-            true => Self::OpenMetrics,
-            false => Self::Prometheus,
-        }
-    }
-
     /// The `Content-Type` of a text.
     #[must_use]
     pub fn content_type(self) -> &'static str {
@@ -209,16 +200,28 @@ fn unit(instrument: &Instrument) -> &'static str {
     }
 }
 
-/// What a name or label may not hold becomes `_`.
-fn sanitized(name: &str) -> String {
-    let fits = |character: char| match character.is_ascii_alphanumeric() {
+/// What a name or label may not hold becomes `_`, and one that begins with a digit or `_` gets `key` before it.
+pub(super) fn sanitized(name: &str) -> String {
+    let mut name: String = name.chars().map(fitting).collect();
+    // Two of them are for names that are reserved.
+    let is_private = name.starts_with('_') && !name.starts_with("__");
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        name.insert_str(0, "key_");
+    } else if is_private {
+        name.insert_str(0, "key");
+    }
+    name
+}
+
+/// Whether two attributes become one label.
+pub(super) fn is_same_label(one: &str, other: &str) -> bool {
+    one.chars().map(fitting).eq(other.chars().map(fitting))
+}
+
+fn fitting(character: char) -> char {
+    match character.is_ascii_alphanumeric() {
         true => character,
         false => '_',
-    };
-    let name: String = name.chars().map(fits).collect();
-    match name.starts_with(|first: char| first.is_ascii_digit()) {
-        true => format!("key_{name}"),
-        false => name,
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use super::chosen::{Chosen, bounded};
 use super::series::{Exemplar, Extra, Scope, Value, text, word};
 use super::{Metrics, told};
 use crate::account::MissReason;
-use crate::outcome::{Measurement, Outcome, Run, VerdictStatus};
+use crate::outcome::{Outcome, Run, VerdictStatus};
 use crate::quota::{Quota, QuotaKind};
 use crate::status::{Standing, Status};
 use crate::suite::Check;
@@ -30,12 +31,6 @@ const MISSES: [MissReason; 4] = [
     MissReason::ClockJump,
     MissReason::Shutdown,
 ];
-/// Of a measurement, and bytes of each name and value; what a plugin says beyond that is left out.
-const MOST_ATTRIBUTES: usize = 8;
-const LONGEST: usize = 128;
-/// OpenTelemetry's name for what had no series of its own ("Cardinality limits" of the metrics SDK specification).
-const OVERFLOW: &str = "otel.metric.overflow";
-
 /// Counters are there from the first moment, so that the first increase is one.
 pub(super) fn prepare(scope: &mut Scope, check: &Check) {
     scope.set(told::INTERVAL, Vec::new(), check.interval.as_secs_f64());
@@ -82,14 +77,16 @@ impl Metrics {
         connections(scope, run);
         quotas(scope, run);
         plugin(scope, run);
-        exchanges(scope, run);
-        let overflow = said(scope, run, self.max_series);
+        let mut chosen = Chosen::begin(scope, run, self.max_series);
+        exchanges(&mut chosen, run);
+        said(&mut chosen, run);
+        let overflow = chosen.overflow();
         self.runner.add(told::SERIES_OVERFLOW, Vec::new(), overflow);
     }
 }
 
 fn exemplar(run: &Run, at: SystemTime) -> Option<Exemplar> {
-    run.trace.sampled.then(|| Exemplar {
+    run.trace.sampled.then_some(Exemplar {
         value: run.duration.as_secs_f64(),
         at,
         trace: run.trace,
@@ -225,28 +222,19 @@ fn plugin(scope: &mut Scope, run: &Run) {
     }
 }
 
-/// What the conventions have a name for, and the certificates that were seen.
-fn exchanges(scope: &mut Scope, run: &Run) {
-    if run
-        .trail
-        .steps
-        .iter()
-        .any(|step| matches!(step.kind, StepKind::Handshake(_)))
-    {
-        scope.forget(told::CERTIFICATE);
-    }
+/// What the conventions have a name for, and the certificates that were seen. Names of hosts are a plugin's choice
+/// where its grants are wide.
+fn exchanges(chosen: &mut Chosen<'_>, run: &Run) {
     for step in &run.trail.steps {
+        let seconds = step.took.as_secs_f64();
         match &step.kind {
             StepKind::Lookup(lookup) => {
                 let mut extra = vec![text(semconv::DNS_QUESTION_NAME, bounded(&lookup.name))];
                 extra.extend(error_of(step));
-                scope.observe(told::DNS_DURATION, extra, step.took.as_secs_f64(), None);
+                chosen.observe(told::DNS_DURATION, extra, seconds);
             }
-            StepKind::Request(_) => {
-                let extra = request(step);
-                scope.observe(told::HTTP_DURATION, extra, step.took.as_secs_f64(), None);
-            }
-            StepKind::Handshake(handshake) => certificates(scope, handshake),
+            StepKind::Request(_) => chosen.observe(told::HTTP_DURATION, request(step), seconds),
+            StepKind::Handshake(handshake) => certificates(chosen, handshake),
             StepKind::Instantiate | StepKind::Connect { .. } => {}
         }
     }
@@ -283,7 +271,7 @@ fn request(step: &Step) -> Extra {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds until the year 285 million")]
-fn certificates(scope: &mut Scope, handshake: &Handshake) {
+fn certificates(chosen: &mut Chosen<'_>, handshake: &Handshake) {
     let leaf = handshake.leaf.as_ref().map(|leaf| leaf.not_after);
     let ends = [("leaf", leaf), ("chain", handshake.chain_not_after)];
     for (position, not_after) in ends {
@@ -294,65 +282,24 @@ fn certificates(scope: &mut Scope, handshake: &Handshake) {
             (Cow::Borrowed(semconv::SERVER_PORT), Value::Number(port.into())),
             word(name::TLS_POSITION, position),
         ];
-        scope.set(told::CERTIFICATE, extra, not_after as f64);
+        chosen.set(told::CERTIFICATE, extra, not_after as f64);
     }
 }
 
-/// Assertions and measurements, whose names a plugin chooses. Returns how many found no series of their own.
-fn said(scope: &mut Scope, run: &Run, max_series: usize) -> u64 {
+/// Assertions and measurements.
+fn said(chosen: &mut Chosen<'_>, run: &Run) {
     let Outcome::Completed(verdict) = &run.outcome else {
-        scope.forget(told::MEASUREMENT);
-        return 0;
+        return;
     };
-    let mut overflow = 0;
-    let room = max_series.saturating_sub(verdict.measurements.len());
     for assertion in &verdict.assertions {
         let extra = vec![
             text(name::ASSERTION, bounded(&assertion.name)),
             word(name::ASSERTION_STATUS, VerdictStatus::word(assertion.status)),
         ];
-        let has_series = scope.count_of(told::ASSERTIONS) < room || scope.has(told::ASSERTIONS, &extra);
-        overflow += u64::from(!has_series);
-        let extra = if has_series {
-            extra
-        } else {
-            vec![word(OVERFLOW, "true")]
-        };
-        scope.add(told::ASSERTIONS, extra, 1);
+        chosen.add(told::ASSERTIONS, extra, 1);
     }
-    let room = max_series.saturating_sub(scope.count_of(told::ASSERTIONS));
-    let kept = verdict.measurements.iter().take(room);
-    // There is no sum of what was measured: what finds no room is left out.
-    overflow += count(verdict.measurements.len().saturating_sub(room));
-    let points = kept
-        .map(|measurement| (measured(measurement), measurement.value))
-        .collect();
-    scope.replace(told::MEASUREMENT, points);
-    overflow
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-fn measured(measurement: &Measurement) -> Extra {
-    let mut extra = vec![
-        text(name::MEASUREMENT, bounded(&measurement.name)),
-        text(name::MEASUREMENT_UNIT, bounded(&measurement.unit)),
-    ];
-    for (key, value) in measurement.attributes.iter().take(MOST_ATTRIBUTES) {
-        // What is there already cannot be said again.
-        if !extra.iter().any(|(known, _)| known == key) && !key.starts_with("canary.") {
-            extra.push((Cow::Owned(bounded(key)), Value::Text(Cow::Owned(bounded(value)))));
-        }
+    for measurement in &verdict.measurements {
+        let extra = chosen.measured(measurement);
+        chosen.set(told::MEASUREMENT, extra, measurement.value);
     }
-    extra
-}
-
-/// At most 128 bytes, cut at a character.
-fn bounded(text: &str) -> String {
-    let end = (0..=LONGEST.min(text.len()))
-        .rev()
-        .find(|end| text.is_char_boundary(*end));
-    text.get(..end.unwrap_or_default()).unwrap_or_default().to_owned()
 }

@@ -18,6 +18,7 @@ pub(super) enum Value {
     Text(Cow<'static, str>),
     Shared(Arc<str>),
     Number(i64),
+    Flag(bool),
 }
 
 impl Value {
@@ -26,6 +27,7 @@ impl Value {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Shared(text) => Cow::Borrowed(text),
             Self::Number(number) => Cow::Owned(number.to_string()),
+            Self::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
         }
     }
 }
@@ -159,17 +161,6 @@ impl Scope {
         }
     }
 
-    /// Makes these the points of an instrument, and forgets all others.
-    pub(super) fn replace(&mut self, instrument: &'static Instrument, points: Vec<(Extra, f64)>) {
-        let is_known = |(extra, _): &(Extra, f64)| self.has(instrument, extra);
-        if self.count_of(instrument) != points.len() || !points.iter().all(is_known) {
-            self.forget(instrument);
-        }
-        for (extra, value) in points {
-            self.set(instrument, extra, value);
-        }
-    }
-
     /// Forgets what an instrument told; what is true now is set again.
     pub(super) fn forget(&mut self, instrument: &'static Instrument) {
         let gone: Vec<Key> = self.range(instrument).map(|(key, _)| key.clone()).collect();
@@ -179,7 +170,10 @@ impl Scope {
     }
 
     pub(super) fn has(&self, instrument: &'static Instrument, extra: &Extra) -> bool {
-        self.range(instrument).any(|(key, _)| key.extra == *extra)
+        self.points.contains_key(&Key {
+            instrument: instrument.place,
+            extra: extra.clone(),
+        })
     }
 
     pub(super) fn count_of(&self, instrument: &'static Instrument) -> usize {

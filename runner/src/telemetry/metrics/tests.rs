@@ -4,6 +4,7 @@ mod exposition;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -94,10 +95,19 @@ fn samples(metrics: &Metrics, part: &str) -> Vec<String> {
         .collect()
 }
 
-fn requests(metrics: &Metrics) -> Vec<Metric> {
+fn requests(metrics: &Metrics) -> Vec<ExportMetricsServiceRequest> {
     let scope = InstrumentationScope::default();
-    let requests = metrics.requests(&resource(), &scope, sample::noon() + sample::MS);
-    let scopes = requests.into_iter().flat_map(|request| request.resource_metrics);
+    let mut requests = Vec::new();
+    metrics.requests(&resource(), &scope, sample::noon() + sample::MS, |request| {
+        requests.push(request);
+    });
+    requests
+}
+
+fn exported(metrics: &Metrics) -> Vec<Metric> {
+    let scopes = requests(metrics)
+        .into_iter()
+        .flat_map(|request| request.resource_metrics);
     let metrics = scopes.flat_map(|resource| resource.scope_metrics);
     metrics.flat_map(|scope| scope.metrics).collect()
 }
@@ -139,7 +149,7 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
     metrics.process(&ProcessReading::take(Instant::now()).unwrap());
     metrics.delivery(&report());
     metrics.events_lost(0);
-    let told: BTreeSet<String> = requests(&metrics).into_iter().map(|metric| metric.name).collect();
+    let told: BTreeSet<String> = exported(&metrics).into_iter().map(|metric| metric.name).collect();
     let declared: BTreeSet<String> = ALL.iter().map(|one| one.name.to_owned()).collect();
     assert_eq!(told, declared);
 }
@@ -202,7 +212,7 @@ fn a_removed_check_vanishes_from_everything_and_starts_anew_when_it_is_back() {
     assert!(!text(&metrics).contains("website"));
     let later = sample::noon() + Duration::from_secs(60);
     metrics.keep(&[sample::check()], later);
-    let runs = requests(&metrics)
+    let runs = exported(&metrics)
         .into_iter()
         .find(|metric| metric.name == "canary.check.runs");
     let Some(metric::Data::Sum(sum)) = runs.unwrap().data else {

@@ -1,9 +1,11 @@
 //! What a plugin or a suite could blow up.
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use prost::Message as _;
 
 use super::*;
 use crate::outcome::{Assertion, Measurement};
+use crate::trace::StepKind;
 
 fn measurement(name: &str) -> Measurement {
     Measurement {
@@ -94,26 +96,181 @@ fn a_label_cannot_take_the_place_of_the_checks_name() {
     assert!(!text(&metrics).contains("another"));
 }
 
-#[test]
-fn a_large_suite_leaves_in_requests_of_a_bounded_size() {
+/// A suite of so many checks like `check`, each after a run.
+fn large_suite(number_of_checks: usize, check: &Check) -> Metrics {
     let check = |number: usize| {
-        let mut check = Check::clone(&sample::check());
+        let mut check = check.clone();
         check.id = CheckId::new(&format!("check {number}"));
         Arc::new(check)
     };
-    let checks: Vec<Arc<Check>> = (0..1_000).map(check).collect();
+    let checks: Vec<Arc<Check>> = (0..number_of_checks).map(check).collect();
     let mut metrics = Metrics::new(&settings(), sample::noon());
     metrics.keep(&checks, sample::noon());
-    for check in &checks {
+    for check in checks {
         let run = Run {
-            check: Arc::clone(check),
+            check,
             ..sample::run()
         };
         finish(&mut metrics, &run);
     }
-    let requests = metrics.requests(&resource(), &InstrumentationScope::default(), sample::noon());
+    metrics
+}
+
+#[test]
+fn a_large_suite_leaves_in_requests_of_a_bounded_size() {
+    let requests = requests(&large_suite(1_000, &sample::check()));
     assert!(requests.len() > 5);
     for request in &requests {
         assert!(request.encoded_len() < 3 << 20, "{} bytes", request.encoded_len());
+    }
+}
+
+#[test]
+fn requests_are_of_a_bounded_size_however_long_labels_are() {
+    let mut check = Check::clone(&sample::check());
+    check.labels = (0..16)
+        .map(|number| (format!("label{number}"), "\u{1f426}".repeat(256)))
+        .collect();
+    let requests = requests(&large_suite(20, &check));
+    assert!(requests.len() > 5);
+    for request in &requests {
+        assert!(request.encoded_len() < 3 << 20, "{} bytes", request.encoded_len());
+    }
+}
+
+#[test]
+fn hosts_that_a_plugin_makes_up_are_capped_and_counted() {
+    let mut metrics = metrics_with(Settings {
+        max_series_per_check: 10,
+        ..settings()
+    });
+    for number in 0..50 {
+        let mut run = sample::run();
+        for step in &mut run.trail.steps {
+            match &mut step.kind {
+                StepKind::Lookup(lookup) => lookup.name = format!("{number}.example"),
+                StepKind::Request(request) => request.host = format!("{number}.example"),
+                _ => {}
+            }
+        }
+        finish(&mut metrics, &run);
+    }
+    let count = |name| samples(&metrics, name).len();
+    let hosts =
+        count("http_client_request_duration_seconds_count") + count("dns_lookup_duration_seconds_count");
+    assert!(hosts < 12, "{hosts}");
+    let overflow = samples(&metrics, "otel_metric_overflow=\"true\"} ");
+    let overflow = overflow
+        .iter()
+        .filter(|line| line.starts_with("dns_lookup_duration_seconds_count"));
+    assert_eq!(overflow.count(), 1);
+}
+
+#[test]
+fn no_name_that_a_plugin_chooses_breaks_a_scrape_or_says_what_is_not_so() {
+    for name in [
+        "",
+        "__name__",
+        "le",
+        "\u{e9}",
+        "error_type",
+        "team",
+        "canary_check_name",
+        "service.name",
+    ] {
+        let mut hostile = measurement("x");
+        hostile.attributes = vec![(name.to_owned(), "evil".to_owned())];
+        let mut verdict = sample::verdict(VerdictStatus::Pass);
+        verdict.measurements = vec![hostile];
+        let outcome = Outcome::Completed(verdict);
+        let mut metrics = metrics();
+        finish(
+            &mut metrics,
+            &Run {
+                outcome,
+                ..sample::run()
+            },
+        );
+        assert!(!text(&metrics).contains("evil"), "{name}");
+        assert_eq!(samples(&metrics, "canary_check_measurement").len(), 1);
+    }
+}
+
+#[test]
+fn attributes_that_a_plugin_chooses_are_told_once() {
+    let mut twice = measurement("x");
+    let long = "k".repeat(200);
+    twice.attributes = vec![
+        ("a.b".to_owned(), "one".to_owned()),
+        ("a_b".to_owned(), "two".to_owned()),
+        (format!("{long}1"), "one".to_owned()),
+        (format!("{long}2"), "two".to_owned()),
+    ];
+    let mut verdict = sample::verdict(VerdictStatus::Pass);
+    verdict.measurements = vec![twice];
+    let outcome = Outcome::Completed(verdict);
+    let mut metrics = metrics();
+    finish(
+        &mut metrics,
+        &Run {
+            outcome,
+            ..sample::run()
+        },
+    );
+    let text = text(&metrics);
+    assert!(text.contains("a_b=\"one\"") && !text.contains("\"two\""));
+}
+
+#[test]
+fn no_label_of_a_suite_takes_the_place_of_an_attribute_or_breaks_a_scrape() {
+    let mut first = metrics();
+    finish(&mut first, &sample::run());
+    let mut check = Check::clone(&sample::check());
+    let told = exported(&first).into_iter().flat_map(keys).flatten();
+    check.labels = told.map(|key| (key, "evil".to_owned())).collect();
+    assert!(check.labels.contains_key("error.type") && check.labels.len() > 20);
+    for name in ["le", "__name__", "service_name", "error_type"] {
+        check.labels.insert(name.to_owned(), "evil".to_owned());
+    }
+    // A label of its own is left.
+    check.labels.insert("team".to_owned(), "web".to_owned());
+    let mut metrics = Metrics::new(&settings(), sample::noon());
+    let check = Arc::new(check);
+    metrics.keep(&[Arc::clone(&check)], sample::noon());
+    finish(
+        &mut metrics,
+        &Run {
+            check,
+            ..sample::run()
+        },
+    );
+    assert!(!text(&metrics).contains("evil"));
+    assert!(text(&metrics).contains("team=\"web\""));
+    for keys in exported(&metrics).into_iter().flat_map(keys) {
+        let unlike: BTreeSet<&String> = keys.iter().collect();
+        assert_eq!(unlike.len(), keys.len(), "{keys:?}");
+    }
+}
+
+/// The names of the attributes of each point.
+fn keys(metric: Metric) -> Vec<Vec<String>> {
+    let of = |attributes: Vec<KeyValue>| attributes.into_iter().map(|one| one.key).collect();
+    match metric.data {
+        Some(metric::Data::Sum(sum)) => sum
+            .data_points
+            .into_iter()
+            .map(|point| of(point.attributes))
+            .collect(),
+        Some(metric::Data::Gauge(gauge)) => gauge
+            .data_points
+            .into_iter()
+            .map(|point| of(point.attributes))
+            .collect(),
+        Some(metric::Data::Histogram(histogram)) => histogram
+            .data_points
+            .into_iter()
+            .map(|point| of(point.attributes))
+            .collect(),
+        _ => panic!("a kind that is not used"),
     }
 }

@@ -75,7 +75,7 @@ fn the_run_duration_has_the_trace_of_a_run_as_exemplar_where_the_format_has_room
         line.starts_with("canary_check_run_duration_seconds_bucket") && line.contains("le=\"0.1\"} 1 # {"),
         "{line}"
     );
-    let duration = requests(&metrics)
+    let duration = exported(&metrics)
         .into_iter()
         .find(|metric| metric.name == "canary.check.run.duration");
     let Some(metric::Data::Histogram(histogram)) = duration.unwrap().data else {
