@@ -102,6 +102,7 @@ impl Book {
                 .map(|(id, count)| (id.clone(), *count))
                 .collect(),
         });
+        metrics.settle();
         if let Some(process) = ProcessReading::take(self.started) {
             metrics.process(&process);
         }

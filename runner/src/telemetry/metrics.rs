@@ -26,6 +26,8 @@ pub use runner::HostReading;
 use super::name;
 use super::settings::Settings;
 use crate::account::MissReason;
+use crate::outcome::Run;
+use crate::status::Standing;
 use crate::suite::{Check, CheckId};
 use chosen::is_free;
 use instrument as told;
@@ -35,10 +37,26 @@ use series::{Extra, Scope, Value, word};
 #[derive(Debug)]
 pub struct Metrics {
     runner: Scope,
-    checks: BTreeMap<CheckId, Scope>,
+    checks: BTreeMap<CheckId, Told>,
     exemplars: bool,
     /// Whose names a plugin chooses, a check.
     max_series: usize,
+}
+
+/// What is told of a check.
+#[derive(Debug)]
+struct Told {
+    scope: Scope,
+    /// Until [`Metrics::settle`] has set the gauges by it.
+    last: Option<Last>,
+}
+
+/// A check's last run.
+#[derive(Debug)]
+struct Last {
+    run: Arc<Run>,
+    standing: Standing,
+    at: SystemTime,
 }
 
 impl Metrics {
@@ -63,13 +81,14 @@ impl Metrics {
             let base = base(check);
             match self.checks.get_mut(&check.id) {
                 // Other labels are other series.
-                Some(known) if known.base == base => {}
+                Some(known) if known.scope.base == base => {}
                 _ => {
-                    self.checks.insert(check.id.clone(), Scope::new(base, now));
+                    let scope = Scope::new(base, now);
+                    self.checks.insert(check.id.clone(), Told { scope, last: None });
                 }
             }
-            if let Some(scope) = self.checks.get_mut(&check.id) {
-                record::prepare(scope, check);
+            if let Some(known) = self.checks.get_mut(&check.id) {
+                record::prepare(&mut known.scope, check);
             }
         }
         let count = u64::try_from(checks.len()).unwrap_or(u64::MAX);
@@ -78,16 +97,16 @@ impl Metrics {
 
     /// Due times passed without a run.
     pub fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
-        let Some(scope) = self.checks.get_mut(check) else {
+        let Some(known) = self.checks.get_mut(check) else {
             return;
         };
         let extra = vec![word(name::MISS_REASON, reason.word())];
-        scope.add(told::MISSED, extra, count);
+        known.scope.add(told::MISSED, extra, count);
     }
 
     /// The runner's own points first, then those of each check.
     fn scopes(&self) -> impl Iterator<Item = &Scope> {
-        std::iter::once(&self.runner).chain(self.checks.values())
+        std::iter::once(&self.runner).chain(self.checks.values().map(|known| &known.scope))
     }
 }
 

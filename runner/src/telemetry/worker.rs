@@ -22,7 +22,7 @@ use super::{Active, EVENTS_WAITING, Event, Telemetry, logs, spans};
 /// Notices that may wait to be told; further ones are not told.
 const NOTICES_WAITING: usize = 256;
 /// How long a run that was told of may wait for others: until then a kill of the process loses its spans.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 /// Bytes of spans or records that are gathered before they go to the journal.
 const GATHERED: usize = 64 << 10;
 /// How long the end may take: what is not sent by then is in the spool, or lost.

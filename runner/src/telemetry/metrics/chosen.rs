@@ -52,14 +52,23 @@ pub(super) struct Chosen<'a> {
 }
 
 impl<'a> Chosen<'a> {
-    /// Forgets what only the last run knew. Certificates stay until a handshake shows others: that a target cannot be
+    /// Certificates stay until a handshake shows others: that a target cannot be
     /// reached changes nothing about when they end.
     pub(super) fn begin(scope: &'a mut Scope, run: &Run, max_series: usize) -> Self {
-        scope.forget(told::MEASUREMENT);
         let mut steps = run.trail.steps.iter();
         if steps.any(|step| matches!(step.kind, StepKind::Handshake(_))) {
             scope.forget(told::CERTIFICATE);
         }
+        Self::within(scope, max_series)
+    }
+
+    /// Forgets what the last run measured, to make room for what this one did.
+    pub(super) fn measuring(scope: &'a mut Scope, max_series: usize) -> Self {
+        scope.forget(told::MEASUREMENT);
+        Self::within(scope, max_series)
+    }
+
+    fn within(scope: &'a mut Scope, max_series: usize) -> Self {
         let used: usize = OPEN.iter().map(|instrument| scope.count_of(instrument)).sum();
         Self {
             scope,

@@ -1,13 +1,14 @@
 //! From a run to points.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::chosen::{Chosen, bounded};
 use super::series::{Exemplar, Extra, Scope, Value, text, word};
-use super::{Metrics, told};
+use super::{Last, Metrics, told};
 use crate::account::MissReason;
 use crate::outcome::{Outcome, Run, VerdictStatus};
 use crate::quota::{Quota, QuotaKind};
@@ -65,23 +66,48 @@ pub(super) fn prepare(scope: &mut Scope, check: &Check) {
 
 impl Metrics {
     /// A run was recorded. A check that is no longer in the suite leaves nothing.
-    pub fn finished(&mut self, run: &Run, standing: &Standing, now: SystemTime) {
-        let Some(scope) = self.checks.get_mut(&run.check.id) else {
+    pub fn finished(&mut self, run: &Arc<Run>, standing: &Standing, now: SystemTime) {
+        let Some(told_of) = self.checks.get_mut(&run.check.id) else {
             return;
         };
+        let scope = &mut told_of.scope;
         self.runner
             .observe(told::LAG, Vec::new(), run.lag.as_secs_f64(), None);
         outcome(scope, run, exemplar(run, now).filter(|_| self.exemplars));
-        stands(scope, standing, now);
+        if let Some(transition) = &standing.transition {
+            let extra = vec![word(name::STATUS, transition.to.word())];
+            scope.add(told::TRANSITIONS, extra, 1);
+        }
         phases(scope, run);
         connections(scope, run);
-        quotas(scope, run);
+        denials(scope, run);
         plugin(scope, run);
         let mut chosen = Chosen::begin(scope, run, self.max_series);
         exchanges(&mut chosen, run);
-        said(&mut chosen, run);
+        asserted(&mut chosen, run);
         let overflow = chosen.overflow();
         self.runner.add(told::SERIES_OVERFLOW, Vec::new(), overflow);
+        told_of.last = Some(Last {
+            run: Arc::clone(run),
+            standing: standing.clone(),
+            at: now,
+        });
+    }
+
+    /// Sets the gauges that show the last run of each check. Call it before the metrics are told: what only the last
+    /// run can say is not worth its while for each of them.
+    pub fn settle(&mut self) {
+        for told_of in self.checks.values_mut() {
+            let Some(Last { run, standing, at }) = told_of.last.take() else {
+                continue;
+            };
+            stands(&mut told_of.scope, &standing, at);
+            utilization(&mut told_of.scope, &run);
+            let mut chosen = Chosen::measuring(&mut told_of.scope, self.max_series);
+            measured(&mut chosen, &run);
+            let overflow = chosen.overflow();
+            self.runner.add(told::SERIES_OVERFLOW, Vec::new(), overflow);
+        }
     }
 }
 
@@ -117,13 +143,6 @@ fn stands(scope: &mut Scope, standing: &Standing, now: SystemTime) {
     scope.set(told::LAST_RUN, Vec::new(), unix_seconds(now));
     if let Some(at) = standing.last_success {
         scope.set(told::LAST_SUCCESS, Vec::new(), unix_seconds(at));
-    }
-    if let Some(transition) = &standing.transition {
-        scope.add(
-            told::TRANSITIONS,
-            vec![word(name::STATUS, transition.to.word())],
-            1,
-        );
     }
 }
 
@@ -174,10 +193,13 @@ fn connections(scope: &mut Scope, run: &Run) {
     }
 }
 
-fn quotas(scope: &mut Scope, run: &Run) {
+fn denials(scope: &mut Scope, run: &Run) {
     for (kind, count) in &run.usage.denials {
         scope.add(told::QUOTA_DENIALS, vec![word(name::QUOTA, kind.key())], *count);
     }
+}
+
+fn utilization(scope: &mut Scope, run: &Run) {
     for kind in QuotaKind::ALL {
         let extra = vec![word(name::QUOTA, kind.key())];
         scope.set(told::QUOTA_UTILIZATION, extra, share(run, kind, &run.check.quota));
@@ -286,8 +308,7 @@ fn certificates(chosen: &mut Chosen<'_>, handshake: &Handshake) {
     }
 }
 
-/// Assertions and measurements.
-fn said(chosen: &mut Chosen<'_>, run: &Run) {
+fn asserted(chosen: &mut Chosen<'_>, run: &Run) {
     let Outcome::Completed(verdict) = &run.outcome else {
         return;
     };
@@ -298,6 +319,12 @@ fn said(chosen: &mut Chosen<'_>, run: &Run) {
         ];
         chosen.add(told::ASSERTIONS, extra, 1);
     }
+}
+
+fn measured(chosen: &mut Chosen<'_>, run: &Run) {
+    let Outcome::Completed(verdict) = &run.outcome else {
+        return;
+    };
     for measurement in &verdict.measurements {
         let extra = chosen.measured(measurement);
         chosen.set(told::MEASUREMENT, extra, measurement.value);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::series::{Value, text, word};
-use super::{Metrics, ProcessReading, told};
+use super::{Metrics, ProcessReading, Told, told};
 use crate::suite::CheckId;
 use crate::telemetry::delivery::DeliveryReport;
 
@@ -50,7 +50,7 @@ impl Metrics {
         if let Some(unaccounted) = unaccounted {
             self.runner.set_count(told::UNACCOUNTED, Vec::new(), *unaccounted);
         }
-        for (id, scope) in &mut self.checks {
+        for (id, Told { scope, .. }) in &mut self.checks {
             let of = |counts: &BTreeMap<CheckId, u64>| counts.get(id).copied().unwrap_or_default();
             scope.set_count(told::ACTIVE, Vec::new(), of(connections));
             scope.set_count(told::RUN_ACTIVE, Vec::new(), of(runs));

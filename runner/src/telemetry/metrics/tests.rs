@@ -75,7 +75,8 @@ fn metrics_with(settings: Settings) -> Metrics {
 }
 
 fn finish(metrics: &mut Metrics, run: &Run) {
-    metrics.finished(run, &standing(), sample::noon());
+    metrics.finished(&Arc::new(run.clone()), &standing(), sample::noon());
+    metrics.settle();
 }
 
 fn text(metrics: &Metrics) -> String {
