@@ -26,6 +26,7 @@ use crate::settings;
 use crate::signal::Shutdown;
 use crate::status::Standing;
 use crate::suite::{Check, CheckId, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
+use crate::telemetry::settings::{Exporter, Signal};
 use crate::telemetry::{self, Telemetry};
 
 /// A suite that does not load.
@@ -157,6 +158,12 @@ fn tell_where(
     if telemetry.nothing_to_export_to {
         console::note(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or `telemetry.endpoint` in the file of `--config`",
+        );
+    }
+    let is_sent = |signal: &Signal| matches!(telemetry.exporter(*signal), Exporter::Otlp(_));
+    if telemetry.spool.is_none() && Signal::ALL.iter().any(is_sent) {
+        console::note(
+            "what cannot be sent waits in memory only, and not for long: name a folder with `--state-dir`",
         );
     }
     Ok(())

@@ -177,7 +177,8 @@ pub struct Settings {
     pub propagation: Propagation,
     /// Whether metrics carry exemplars: those of sampled runs.
     pub exemplars: bool,
-    /// Series of plugin measurements and assertions that one check may have; 200 unless told otherwise.
+    /// Series that one check may have of what its plugin or its peers name: measurements, assertions, hosts and
+    /// certificates; 200 unless told otherwise.
     pub max_series_per_check: u64,
     /// What waits on disk; absent: what cannot be sent is lost.
     pub spool: Option<SpoolSettings>,

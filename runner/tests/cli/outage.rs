@@ -143,3 +143,15 @@ fn in_order(arrivals: &Arrivals) {
 fn runs(spans: &Spans) -> BTreeSet<Vec<u8>> {
     spans.roots().iter().map(|root| root.trace_id.clone()).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_a_folder_says_that_what_cannot_be_sent_is_soon_lost() {
+    let collector = Collector::start(Protocol::Http);
+    let site = site();
+    let folder = busy(&site);
+    let program = super::canary(&folder, &["run", "suite.yaml"]);
+    let mut running = started(program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http")));
+    let note = running.note().unwrap();
+    assert!(note.ends_with("name a folder with `--state-dir`"), "{note}");
+    stopped(running);
+}
