@@ -15,7 +15,7 @@ use super::canary;
 use super::telemetry::{PHASES, each_plugin, exporting};
 
 /// How long an expression may take to find data: most look back a minute.
-const DATA: Duration = Duration::from_secs(150);
+const DATA: Duration = Duration::from_secs(300);
 
 /// Checks each plugin once, and sends what came of it.
 fn check(url: &str, protocol: &str) {
