@@ -157,7 +157,7 @@ pub struct Request {
     pub request_bytes: u64,
     /// Such as 200.
     pub status: Option<u16>,
-    /// Bytes of body received.
+    /// Bytes of body received; absent when the body was not read.
     pub response_bytes: Option<u64>,
     /// Writing the request.
     pub send: Option<Duration>,

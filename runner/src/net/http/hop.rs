@@ -113,7 +113,8 @@ impl<'a> Journey<'a> {
         if let Some(StepKind::Request(told)) = step.kind() {
             if let Ok(answer) = answer {
                 told.status = Some(answer.head.status.as_u16());
-                told.response_bytes = Some(answer.body_length);
+                // Of a body that nobody wanted, nothing is known.
+                told.response_bytes = (self.options.max_body > 0).then_some(answer.body_length);
             }
             (told.send, told.wait, told.receive) = (spent.send, spent.wait, spent.receive);
         }
