@@ -55,7 +55,11 @@ fn a_request_by_name_over_tls_writes_down_each_step_in_order() {
         let site = Site::start_tls(certificate.server_config(), |_| Reply::text("hello"));
         let target = format!("https://shop.test:{}/a?card=4111#top", site.address().port());
         let trial = harness.plugin("http").target(&target);
-        let ran = trial.set("tls", json!({ "ca": authority.pem() })).run().await;
+        let ran = trial
+            .set("tls", json!({ "ca": authority.pem() }))
+            .set("expect", json!({ "body": { "contains": "hello" } }))
+            .run()
+            .await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
         assert_eq!(
             words(&ran),
