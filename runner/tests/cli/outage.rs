@@ -19,9 +19,7 @@ async fn nothing_is_lost_while_the_collector_is_away_and_the_runner_is_killed() 
     for _ in 0..3 {
         let running = started(exporting(&folder, &["run", "suite.yaml"], &collector.url("http")));
         let before = site.requests().len();
-        while site.requests().len() < before + 100 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        site.until(|counts| counts.accepted >= before + 100).await;
         // What the target has answered by now is in the journal in a moment.
         drop(running);
     }
@@ -70,9 +68,7 @@ async fn checks_keep_their_time_whatever_the_collector_does() {
         let folder = busy(&site);
         let program = exporting(&folder, &["run", "suite.yaml"], &collector.url("http"));
         let running = started(program.env("OTEL_EXPORTER_OTLP_TIMEOUT", "500"));
-        while site.requests().len() < 200 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        site.until(|counts| counts.accepted >= 200).await;
         running.signal(Signal::TERM);
         let ending = running.end();
         let account = ending.err.lines().last().unwrap();
@@ -120,9 +116,7 @@ fn a_folder_that_cannot_be_a_spool_is_told_and_checks_go_on() {
     let mut running = started(exporting(&folder, &["run", "suite.yaml"], &collector.url("http")));
     let told = std::iter::from_fn(|| running.note()).find(|note| note.contains("spool folder"));
     assert!(told.unwrap().ends_with("requests wait in memory"));
-    while site.requests().len() < 50 {
-        std::thread::yield_now();
-    }
+    runtime.block_on(site.until(|counts| counts.accepted >= 50));
     collector.come_back();
     collector.wait_for(LIMIT, |arrivals| runs(&arrivals.spans()).len() > 40);
     stopped(running);

@@ -1,7 +1,5 @@
 //! What leaves `canary` by OTLP, as a collector gets it.
 
-use std::time::Duration;
-
 use canary_tests::certificate::Authority;
 use canary_tests::collector::{Collector, LIMIT, Protocol, Span};
 use canary_tests::command::{Program, Running};
@@ -216,9 +214,7 @@ async fn a_scraper_sees_what_the_collector_sees() {
             .unwrap()
             .starts_with("nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT")
     );
-    while site.requests().len() < 30 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    site.until(|counts| counts.accepted >= 30).await;
     let text = scrape(url);
     assert!(
         text.contains("canary_check_runs_total{service_name=\"canary\",canary_check_name=\"page 3\""),
