@@ -49,6 +49,18 @@ impl Console {
     }
 }
 
+/// Takes everything at once: what nobody reads in time is dropped, and holds nobody up.
+impl std::io::Write for Console {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.print(String::from_utf8_lossy(text).into_owned());
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Drop for Console {
     /// Writes what waits, then ends.
     fn drop(&mut self) {

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Host;
 use crate::admin;
-use crate::console;
-use crate::telemetry::settings::{Process, Settings, resource};
+use crate::console::{self, Console};
+use crate::telemetry::settings::{Exporter, Process, Settings, Signal, resource};
 use crate::telemetry::{FLUSH, HostView, Telemetry, start};
 
 /// Threads for what the operating system does not offer without waiting: names of collectors.
@@ -54,7 +54,7 @@ impl Aside {
             settings,
             resource,
             view,
-            Box::new(io::stdout()),
+            printer(settings)?,
             Box::new(console::note),
         );
         let stop = CancellationToken::new();
@@ -105,6 +105,15 @@ impl Drop for Aside {
             self.end();
         }
     }
+}
+
+/// Where a console exporter writes, by way of a thread that may wait for a reader.
+fn printer(settings: &Settings) -> io::Result<Box<dyn io::Write + Send>> {
+    let prints = |signal: &Signal| *settings.exporter(*signal) == Exporter::Console;
+    Ok(match Signal::ALL.iter().any(prints) {
+        true => Box::new(Console::start()?),
+        false => Box::new(io::sink()),
+    })
 }
 
 fn run(runtime: Runtime, work: impl Future) {

@@ -280,3 +280,16 @@ fn the_demo_sends_its_telemetry_where_it_is_told_to() {
     assert_eq!(reclaimed, Some(4.0));
     assert_eq!(arrivals.logs().named("canary.connection.reclaimed").len(), 4);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_exporter_prints_a_line_of_json_a_request() {
+    let site = site();
+    let folder = suite(&format!("checks:\n{}", http_check("page", &site, "/")));
+    let program = canary(&folder, &["check", "suite.yaml"]).env("OTEL_TRACES_EXPORTER", "console");
+    let ending = program.run();
+    assert_eq!(ending.code, 0, "{ending:?}");
+    let line = ending.out.lines().find(|line| line.starts_with('{')).unwrap();
+    let request: serde_json::Value = serde_json::from_str(line).unwrap();
+    let spans = &request["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    assert_eq!(spans[0]["name"], "check page");
+}
