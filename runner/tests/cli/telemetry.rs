@@ -58,7 +58,7 @@ pub(super) fn each_plugin() -> (Site, TempDir) {
     let folder = suite(&format!(
         r#"
 checks:
-  - {{ name: http, plugin: http, target: "https://localhost:{port}/a?card=4111", config: {{ tls: {{ ca: {ca} }} }} }}
+  - {{ name: http, plugin: http, target: "https://localhost:{port}/a?card=queen-of-hearts", config: {{ tls: {{ ca: {ca} }} }} }}
   - {{ name: tls, plugin: tls, target: "localhost:{port}", config: {{ ca: {ca} }} }}
   - {{ name: tcp, plugin: tcp, target: "localhost:{port}", labels: {{ team: web }} }}
 "#
@@ -116,7 +116,7 @@ async fn a_check_of_each_plugin_is_one_trace_with_the_phases_as_children() {
         let url = format!("https://localhost:{}/a", site.address().port());
         assert_eq!(text(request, "url.full"), url);
         let sent = format!("{spans:?}");
-        assert!(!sent.contains("4111"), "{sent}");
+        assert!(!sent.contains("queen-of-hearts"), "{sent}");
     }
 }
 
