@@ -26,3 +26,4 @@ pub mod status;
 pub mod suite;
 pub mod telemetry;
 pub mod trace;
+pub mod wire;

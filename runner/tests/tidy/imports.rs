@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "quota",
     "grant",
     "suite",
@@ -22,6 +22,7 @@ const ORDER: [&str; 24] = [
     "sandbox",
     "plugin",
     "dispatch",
+    "wire",
     "telemetry",
     "admin",
     "app",
@@ -78,7 +79,7 @@ const RULES: [Rule; 7] = [
             "net",
             "ledger",
             "demo/targets",
-            "telemetry/delivery/transport",
+            "wire",
             "admin",
             "app/aside",
             "cli/settings",
@@ -95,13 +96,13 @@ const RULES: [Rule; 7] = [
             "spawn_local",
             "Handle::current",
         ],
-        places: &["app", "dispatch", "telemetry", "admin", "demo"],
+        places: &["app", "dispatch", "wire", "telemetry", "admin", "demo"],
     },
     Rule {
         what: "the blocking pool",
         why: "what waits there outlives its run; only compiling is done there",
         paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
-        places: &["plugin/compile", "telemetry/delivery/transport"],
+        places: &["plugin/compile", "wire/connect"],
     },
     Rule {
         what: "the environment",
@@ -129,6 +130,7 @@ const RULES: [Rule; 7] = [
             "sandbox",
             "plugin/compile",
             "dispatch",
+            "wire",
             "telemetry",
             "admin",
             "app",
