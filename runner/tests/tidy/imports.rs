@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 25] = [
     "quota",
     "grant",
     "suite",
@@ -17,6 +17,7 @@ const ORDER: [&str; 24] = [
     "signal",
     "console",
     "publish",
+    "state",
     "ledger",
     "net",
     "sandbox",
@@ -123,6 +124,7 @@ const RULES: [Rule; 7] = [
         paths: &["tokio", "tokio_util", "tokio_rustls", "futures_util", "hyper"],
         places: &[
             "schedule/ticker",
+            "state",
             "signal",
             "ledger",
             "net",
