@@ -22,6 +22,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod settings;
 pub mod signal;
+pub mod state;
 pub mod status;
 pub mod suite;
 pub mod telemetry;

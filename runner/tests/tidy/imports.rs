@@ -17,6 +17,7 @@ const ORDER: [&str; 25] = [
     "signal",
     "console",
     "publish",
+    "state",
     "ledger",
     "net",
     "sandbox",
@@ -124,6 +125,7 @@ const RULES: [Rule; 7] = [
         paths: &["tokio", "tokio_util", "tokio_rustls", "futures_util", "hyper"],
         places: &[
             "schedule/ticker",
+            "state",
             "signal",
             "ledger",
             "net",
