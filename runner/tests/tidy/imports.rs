@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "quota",
     "grant",
     "suite",
