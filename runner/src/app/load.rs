@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use super::Host;
 use crate::dispatch::Plugins;
 use crate::plugin::{EMBEDDED, Plugin};
-use crate::suite::{Catalog, Environment, PluginDeclaration, Problems, Suite, read};
+use crate::suite::{Catalog, Environment, Operator, PluginDeclaration, Problems, Suite, read};
 
 /// A suite that can run.
 pub struct Loaded {
@@ -37,7 +37,11 @@ pub async fn load(paths: &[PathBuf], host: &Host, environment: &dyn Environment)
             Err(reason) => catalog.insert(name, Err(reason)),
         }
     }
-    let suite = draft.finish(&catalog, &host.settings().ceiling)?;
+    let operator = Operator {
+        ceiling: host.settings().ceiling,
+        notifiers: None,
+    };
+    let suite = draft.finish(&catalog, &operator)?;
     Ok(Loaded { suite, plugins })
 }
 

@@ -8,7 +8,7 @@ use crate::grant::Grants;
 use crate::outcome::{Assertion, Fault, Measurement, StopCause, Usage, Verdict};
 use crate::quota::{Quota, QuotaKind};
 use crate::status::{Status, Transition};
-use crate::suite::{Check, CheckId, Config, Secrets, Target};
+use crate::suite::{AlertRules, Check, CheckId, Config, Secrets, Target};
 use crate::trace::{TraceContext, Trail};
 
 const PLAIN: Screen = Screen {
@@ -31,6 +31,9 @@ fn check(name: &str, plugin: &str, target: &str) -> Arc<Check> {
         quota: Quota::default(),
         grants: Grants::default(),
         labels: Default::default(),
+        group: None,
+        depends_on: Vec::new(),
+        alert: AlertRules::default(),
         config: Config::new("{}".to_owned()),
     })
 }

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::grant::Grants;
 use crate::quota::Quota;
-use crate::suite::{Config, Secrets, Target};
+use crate::suite::{AlertRules, Config, Secrets, Target};
 
 fn check(id: &str, interval: Duration) -> Arc<Check> {
     Arc::new(Check {
@@ -20,6 +20,9 @@ fn check(id: &str, interval: Duration) -> Arc<Check> {
         quota: Quota::default(),
         grants: Grants::default(),
         labels: Default::default(),
+        group: None,
+        depends_on: Vec::new(),
+        alert: AlertRules::default(),
         config: Config::new("{}".to_owned()),
     })
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::grant::Grants;
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, Verdict, VerdictStatus};
 use crate::quota::{Quota, QuotaKind};
-use crate::suite::{Check, CheckId, Config, Secrets, Target};
+use crate::suite::{AlertRules, Check, CheckId, Config, Secrets, Target};
 use crate::trace::{
     CertificateFacts, ClosedBy, Connection, Denied, EndCause, Handshake, Lookup, Phase, PhaseTime, Request,
     Step, StepError, StepKind, TraceContext, Trail,
@@ -35,6 +35,9 @@ pub(super) fn check() -> Arc<Check> {
         quota: Quota::default(),
         grants: Grants::default(),
         labels: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
+        group: None,
+        depends_on: Vec::new(),
+        alert: AlertRules::default(),
         config: Config::new("{}".to_owned()),
         secrets: Secrets::default(),
     })

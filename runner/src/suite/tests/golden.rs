@@ -152,7 +152,11 @@ fn a_lower_ceiling_lowers_what_is_not_written() {
         sockets: 1,
         ..Quota::ceiling()
     };
-    let suite = draft.finish(&catalog, &ceiling).unwrap();
+    let operator = Operator {
+        ceiling,
+        ..operator()
+    };
+    let suite = draft.finish(&catalog, &operator).unwrap();
     assert_eq!(suite.checks[0].quota.sockets, 1);
 }
 
