@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "quota",
     "grant",
     "suite",
@@ -25,6 +25,7 @@ const ORDER: [&str; 26] = [
     "dispatch",
     "wire",
     "telemetry",
+    "watch",
     "admin",
     "app",
     "demo",
@@ -82,7 +83,7 @@ const RULES: [Rule; 7] = [
             "demo/targets",
             "wire",
             "admin",
-            "app/aside",
+            "app/service",
             "cli/settings",
             "cli/run",
         ],
@@ -126,6 +127,7 @@ const RULES: [Rule; 7] = [
         places: &[
             "schedule/ticker",
             "state",
+            "watch",
             "signal",
             "ledger",
             "net",

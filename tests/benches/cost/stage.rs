@@ -95,8 +95,9 @@ impl Stage {
 
     /// One run, from the permit to the outcome.
     pub(crate) async fn run(&self, check: &Arc<Check>) -> Run {
-        let permit = self.dispatcher.permit().await.expect("nothing drains");
-        let run = self.dispatcher.run(check, permit, Instant::now()).await;
+        let job = self.dispatcher.job(check, Instant::now());
+        let permit = self.dispatcher.permit(&job).await.expect("nothing drains");
+        let run = self.dispatcher.run(job, permit).await;
         assert!(run.outcome.is_good(), "{}: {}", check.name, run.outcome.summary());
         run
     }
