@@ -114,11 +114,12 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         blocked: Networks::default(),
         ceiling: Quota::ceiling(),
         resolver: None,
+        notifiers: None,
         propagation: Default::default(),
         sampler: canary::trace::sampler::Sampler::AlwaysOn,
     });
     let host = host.expect("a host");
-    let loaded = load(&[path], &host, &ProcessEnvironment).await;
+    let loaded = load(&[path], &host, &Default::default(), &ProcessEnvironment).await;
     let loaded = loaded.expect("a good suite");
     (host.dispatcher(loaded.plugins), loaded.suite)
 }
