@@ -1,15 +1,19 @@
 //! What became of every scheduled run. Nothing that was due may vanish: scheduled = finished + missed + those
-//! still under way, always.
+//! still under way, always, and through restarts.
 
+mod kept;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::outcome::Outcome;
 
-/// Why a due time passed without a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Why a due time passed without an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MissReason {
     /// The check's previous run was still under way.
     Overlap,
@@ -19,9 +23,23 @@ pub enum MissReason {
     ClockJump,
     /// The runner went down before it started.
     Shutdown,
+    /// The runner was killed before the run's outcome was recorded.
+    Killed,
+    /// The runner was not there: between its end and its next start.
+    Absent,
 }
 
 impl MissReason {
+    /// Each.
+    pub const ALL: [Self; 6] = [
+        Self::Overlap,
+        Self::Overload,
+        Self::ClockJump,
+        Self::Shutdown,
+        Self::Killed,
+        Self::Absent,
+    ];
+
     /// The word in metrics and JSON.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -30,15 +48,18 @@ impl MissReason {
             Self::Overload => "overload",
             Self::ClockJump => "clock_jump",
             Self::Shutdown => "shutdown",
+            Self::Killed => "killed",
+            Self::Absent => "absent",
         }
     }
 }
 
-/// The runs of one check, or of all, since the runner started.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The runs of one check, or of all: since the runner's state began, which may be before its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     scheduled: u64,
     started: u64,
+    #[serde(with = "kept")]
     finished: BTreeMap<&'static str, u64>,
     missed: BTreeMap<MissReason, u64>,
 }
@@ -59,9 +80,31 @@ impl Account {
         *self.finished.entry(outcome.word()).or_default() += 1;
     }
 
-    /// Scheduled runs will never start.
+    /// Scheduled runs have no outcome, and never will.
     pub fn miss(&mut self, reason: MissReason, due_times: u64) {
-        *self.missed.entry(reason).or_default() += due_times;
+        if due_times > 0 {
+            *self.missed.entry(reason).or_default() += due_times;
+        }
+    }
+
+    /// Whatever was under way when the runner was killed is missed for that; says how many runs that were.
+    pub fn bury(&mut self) -> u64 {
+        let killed = self.under_way();
+        self.miss(MissReason::Killed, killed);
+        self.started = self.finished_in_all();
+        killed
+    }
+
+    /// Adds what became of the runs of another check.
+    pub fn absorb(&mut self, other: &Self) {
+        self.scheduled += other.scheduled;
+        self.started += other.started;
+        for (word, count) in &other.finished {
+            *self.finished.entry(word).or_default() += count;
+        }
+        for (reason, count) in &other.missed {
+            self.miss(*reason, *count);
+        }
     }
 
     /// Due times so far.
@@ -88,12 +131,30 @@ impl Account {
         &self.missed
     }
 
+    /// Runs finished so far, whatever their outcome.
+    #[must_use]
+    pub fn finished_in_all(&self) -> u64 {
+        self.finished.values().sum()
+    }
+
+    /// Due times missed so far, whatever the reason.
+    #[must_use]
+    pub fn missed_in_all(&self) -> u64 {
+        self.missed.values().sum()
+    }
+
+    /// Scheduled runs that wait for permits or go on, by this account itself.
+    #[must_use]
+    pub fn under_way(&self) -> u64 {
+        let ended = self.finished_in_all() + self.missed_in_all();
+        self.scheduled.saturating_sub(ended)
+    }
+
     /// Whether every due time is accounted for, given how many runs are `waiting` for permits and `running`
     /// by another count than this one, such as the tasks that exist.
     #[must_use]
     pub fn holds(&self, waiting: u64, running: u64) -> bool {
-        let finished: u64 = self.finished.values().sum();
-        let missed: u64 = self.missed.values().sum();
+        let (finished, missed) = (self.finished_in_all(), self.missed_in_all());
         self.scheduled == finished + missed + waiting + running && self.started == finished + running
     }
 }

@@ -6,11 +6,14 @@ mod tests;
 use std::fmt;
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
+
 use crate::outcome::{Outcome, VerdictStatus};
 use crate::suite::Check;
 
 /// The debounced state of a check, best first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The target is as it should be.
     Up,
@@ -94,14 +97,16 @@ pub struct Standing {
 /// `success` verdicts in a row were at least as good. A run without a verdict says nothing about the target,
 /// so it breaks no row of verdicts; `failure` such runs in a row make the status unknown, and what was learned
 /// before is forgotten.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tracker {
     status: Status,
     streaks: Streaks,
 }
 
 /// Lengths of the latest rows of verdicts, and of runs without one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 struct Streaks {
     pass: u32,
     pass_or_warn: u32,

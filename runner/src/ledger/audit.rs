@@ -17,7 +17,9 @@ impl Reserve {
         Held(Arc::clone(&self.0))
     }
 
-    fn held(&self) -> u64 {
+    /// Descriptors noted now.
+    #[must_use]
+    pub fn held(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
 }

@@ -33,6 +33,7 @@ use crate::settings::{Problems, Report, Section};
 use crate::suite::Environment;
 use crate::trace::propagation::Propagation;
 use crate::trace::sampler::Sampler;
+use crate::wire::TlsFiles;
 
 /// One of the three things that OpenTelemetry carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,17 +125,6 @@ impl fmt::Debug for Destination {
             .field("tls", &self.tls)
             .finish()
     }
-}
-
-/// PEM files.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Certificates that the collector's chain may end in; absent: the host's trust store.
-    pub ca: Option<PathBuf>,
-    /// The runner's own chain; there is a key exactly when there is a chain.
-    pub client_certificate: Option<PathBuf>,
-    /// The key to it.
-    pub client_key: Option<PathBuf>,
 }
 
 /// Bounds of what waits on disk while the collector is away.

@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 26] = [
     "quota",
     "grant",
     "suite",
@@ -17,11 +17,13 @@ const ORDER: [&str; 24] = [
     "signal",
     "console",
     "publish",
+    "state",
     "ledger",
     "net",
     "sandbox",
     "plugin",
     "dispatch",
+    "wire",
     "telemetry",
     "admin",
     "app",
@@ -78,7 +80,7 @@ const RULES: [Rule; 7] = [
             "net",
             "ledger",
             "demo/targets",
-            "telemetry/delivery/transport",
+            "wire",
             "admin",
             "app/aside",
             "cli/settings",
@@ -95,13 +97,13 @@ const RULES: [Rule; 7] = [
             "spawn_local",
             "Handle::current",
         ],
-        places: &["app", "dispatch", "telemetry", "admin", "demo"],
+        places: &["app", "dispatch", "wire", "telemetry", "admin", "demo"],
     },
     Rule {
         what: "the blocking pool",
         why: "what waits there outlives its run; only compiling is done there",
         paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
-        places: &["plugin/compile", "telemetry/delivery/transport"],
+        places: &["plugin/compile", "wire/connect"],
     },
     Rule {
         what: "the environment",
@@ -123,12 +125,14 @@ const RULES: [Rule; 7] = [
         paths: &["tokio", "tokio_util", "tokio_rustls", "futures_util", "hyper"],
         places: &[
             "schedule/ticker",
+            "state",
             "signal",
             "ledger",
             "net",
             "sandbox",
             "plugin/compile",
             "dispatch",
+            "wire",
             "telemetry",
             "admin",
             "app",

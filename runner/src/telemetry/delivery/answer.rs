@@ -6,6 +6,9 @@ use std::time::Duration;
 use http::StatusCode;
 use tonic::Code;
 
+use crate::wire;
+use crate::wire::Failure;
+
 /// Characters of a collector's own words that go into a message.
 const MAX_MESSAGE: usize = 200;
 
@@ -60,27 +63,10 @@ impl Answer {
     }
 }
 
-/// An attempt that got no answer that could be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub(super) struct Failure {
-    pub(super) cause: Cause,
-    pub(super) message: String,
-}
-
-impl Failure {
-    pub(super) fn new(cause: Cause, message: impl Into<String>) -> Self {
-        Self {
-            cause,
-            message: message.into(),
-        }
-    }
-}
-
 impl From<Failure> for Answer {
     fn from(Failure { cause, message }: Failure) -> Self {
         Self::Later {
-            cause,
+            cause: Cause::Wire(cause),
             message,
             after: None,
         }
@@ -90,17 +76,8 @@ impl From<Failure> for Answer {
 /// Why a request was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The settings cannot be used as they are, such as a certificate file that is not there.
-    Settings,
-    /// The collector's name has no address.
-    Lookup,
-    Connect,
-    Tls,
-    /// The connection ended before the answer.
-    Closed,
-    Timeout,
-    /// The answer is none of the protocol.
-    Garbage,
+    /// There was no answer that could be read.
+    Wire(wire::Cause),
     Http(StatusCode),
     Grpc(Code),
     /// The console cannot be written.
@@ -111,13 +88,7 @@ impl Cause {
     /// The word in metrics; its set is bounded whatever a collector answers.
     pub(super) fn word(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            Self::Settings => "settings",
-            Self::Lookup => "dns",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Closed => "closed",
-            Self::Timeout => "timeout",
-            Self::Garbage => "garbage",
+            Self::Wire(cause) => cause.word(),
             Self::Http(status) if status.as_u16() < 600 => {
                 return Cow::Owned(format!("http_{}", status.as_u16()));
             }

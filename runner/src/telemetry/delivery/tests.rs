@@ -14,7 +14,8 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
 use prost::Message;
 
 use super::*;
-use crate::telemetry::settings::{Compression, Destination, Protocol, TlsFiles};
+use crate::telemetry::settings::{Compression, Destination, Protocol};
+use crate::wire::TlsFiles;
 use collector::{Behaviour, Collector};
 
 /// Longer than any test should take, for what must come.

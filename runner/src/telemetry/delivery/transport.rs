@@ -1,38 +1,33 @@
 //! One signal's connection to its collector, and one request and its answer on it.
 
-mod connect;
 mod grpc;
 mod http1;
-mod link;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 use std::io::{self, Write};
 use std::time::SystemTime;
 
 use flate2::write::GzEncoder;
 use http::header::USER_AGENT;
-use http::{HeaderMap, HeaderValue, Request};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue};
 use hyper::body::Bytes;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Cause, Failure};
+use super::answer::Answer;
 use crate::ledger::audit::Reserve;
 use crate::telemetry::settings::{Compression, Destination, Protocol, Signal};
-use link::{Link, Reply};
+use crate::wire::{self, Cause, Failure, Link, Place, Reply, Wire};
 
 /// As the OTLP specification wants it: `OTel-OTLP-Exporter-` and who it is.
 const AGENT: &str = concat!("OTel-OTLP-Exporter-Canary/", env!("CARGO_PKG_VERSION"));
-
-type Wire = Request<Full<Bytes>>;
 
 /// A destination and the connection to it, kept from one request to the next. At most one descriptor.
 #[derive(Debug)]
 pub(super) struct Transport {
     signal: Signal,
     destination: Destination,
+    place: Place,
     reserve: Reserve,
     link: Option<Link>,
 }
@@ -41,6 +36,7 @@ impl Transport {
     pub(super) fn new(signal: Signal, destination: Destination, reserve: Reserve) -> Self {
         Self {
             signal,
+            place: place(&destination),
             destination,
             reserve,
             link: None,
@@ -76,7 +72,7 @@ impl Transport {
                 Err(_) => link.close().await,
             }
         }
-        let mut link = connect::open(&self.destination, &self.reserve, deadline).await?;
+        let mut link = wire::open(&self.place, &self.reserve, deadline).await?;
         let reply = link.ask(wire.clone(), deadline).await?;
         Ok(self.keep(link, reply))
     }
@@ -99,6 +95,17 @@ impl Transport {
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         put_headers(headers, &self.destination);
         Ok(wire)
+    }
+}
+
+fn place(destination: &Destination) -> Place {
+    Place {
+        url: destination.url.clone(),
+        tls: destination.tls.clone(),
+        protocol: match destination.protocol {
+            Protocol::HttpProtobuf => wire::Protocol::Http1,
+            Protocol::Grpc => wire::Protocol::Http2,
+        },
     }
 }
 

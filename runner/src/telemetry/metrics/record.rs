@@ -26,12 +26,6 @@ const OUTCOMES: [(&str, Option<&str>); 5] = [
     ("stopped", Some("deadline")),
     ("faulted", Some("trap")),
 ];
-const MISSES: [MissReason; 4] = [
-    MissReason::Overlap,
-    MissReason::Overload,
-    MissReason::ClockJump,
-    MissReason::Shutdown,
-];
 /// Counters are there from the first moment, so that the first increase is one.
 pub(super) fn prepare(scope: &mut Scope, check: &Check) {
     scope.set(told::INTERVAL, Vec::new(), check.interval.as_secs_f64());
@@ -49,7 +43,7 @@ pub(super) fn prepare(scope: &mut Scope, check: &Check) {
     for status in STATUSES {
         scope.add(told::TRANSITIONS, vec![word(name::STATUS, status.word())], 0);
     }
-    for reason in MISSES {
+    for reason in MissReason::ALL {
         scope.add(told::MISSED, vec![word(name::MISS_REASON, reason.word())], 0);
     }
     for kind in QuotaKind::ALL {

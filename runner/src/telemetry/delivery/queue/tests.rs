@@ -13,6 +13,7 @@ use crate::telemetry::delivery::answer::{Answer, Cause};
 use crate::telemetry::delivery::disk::Disk;
 use crate::telemetry::delivery::store::Store;
 use crate::telemetry::settings::SpoolSettings;
+use crate::wire;
 
 const DELAY: Duration = Duration::from_secs(1);
 const MIB: usize = 1 << 20;
@@ -97,7 +98,7 @@ fn request(frames: &[u8]) -> Vec<u8> {
 
 fn away() -> Answer {
     Answer::Later {
-        cause: Cause::Connect,
+        cause: Cause::Wire(wire::Cause::Connect),
         message: "nobody there".to_owned(),
         after: None,
     }

@@ -10,11 +10,10 @@ use prost::Message;
 use tonic::{Code, Status};
 use url::Position;
 
-use super::http1;
-use super::link::Reply;
-use super::{Wire, WireError, encode};
-use crate::telemetry::delivery::answer::{Answer, Cause, Failure, readable};
+use super::{WireError, encode, http1};
+use crate::telemetry::delivery::answer::{Answer, Cause, readable};
 use crate::telemetry::settings::{Destination, Signal};
+use crate::wire::{self, Failure, Reply, Wire};
 
 /// Bytes before a message: whether it is compressed, and its length, big-endian.
 const PREFIX: usize = 5;
@@ -65,11 +64,11 @@ pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
         // Something in between answered, which knows HTTP only.
         None if reply.status != StatusCode::OK => http1::judge(reply, now),
         None if !reply.is_whole => Failure::new(
-            Cause::Closed,
+            wire::Cause::Closed,
             "the collector closed the connection before its status",
         )
         .into(),
-        None => Failure::new(Cause::Garbage, "an answer without a gRPC status").into(),
+        None => Failure::new(wire::Cause::Garbage, "an answer without a gRPC status").into(),
     }
 }
 

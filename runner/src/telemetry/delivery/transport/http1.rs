@@ -10,10 +10,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use url::Position;
 
-use super::link::Reply;
-use super::{Wire, WireError, encode};
+use super::{WireError, encode};
 use crate::telemetry::delivery::answer::{Answer, Cause, readable};
 use crate::telemetry::settings::Destination;
+use crate::wire::{Reply, Wire};
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 /// Answers of class 4xx after which the same request may be taken: these are mistakes that an operator mends (a

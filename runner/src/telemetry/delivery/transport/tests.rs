@@ -14,7 +14,7 @@ use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use super::*;
-use crate::telemetry::settings::TlsFiles;
+use crate::wire::TlsFiles;
 use server::{Server, Tls};
 
 fn transport(destination: Destination) -> Transport {
@@ -160,7 +160,7 @@ async fn calls_over_grpc_share_a_connection() {
 
 #[tokio::test]
 async fn no_more_of_an_answer_is_read_than_it_may_have() {
-    let server = Server::http1(StatusCode::OK, vec![b'x'; 2 * link::MAX_BODY], None).await;
+    let server = Server::http1(StatusCode::OK, vec![b'x'; 2 * wire::MAX_BODY], None).await;
     let to = destination(&server.url("http", "/v1/traces"), Protocol::HttpProtobuf);
     let mut transport = transport(to);
     assert_eq!(

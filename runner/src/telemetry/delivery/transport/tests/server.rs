@@ -15,12 +15,12 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::net::tls::provider;
-use crate::telemetry::delivery::transport::link::Stream;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -43,6 +43,10 @@ struct Reply {
     body: Vec<u8>,
     grpc_status: Option<u32>,
 }
+
+/// TCP, or TLS on it.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// How it shows itself.
 pub(super) struct Tls(TlsAcceptor);

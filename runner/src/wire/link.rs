@@ -13,12 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::Wire;
+use super::{Cause, Failure, Wire};
 use crate::ledger::audit::Held;
-use crate::telemetry::delivery::answer::{Cause, Failure};
 
-/// Bytes of an answer's body that are read.
-pub(super) const MAX_BODY: usize = 64 << 10;
+/// Bytes of an answer's body that are read at most.
+pub const MAX_BODY: usize = 64 << 10;
 /// Bytes of an answer's head, and of what is received ahead on HTTP/2.
 const MAX_HEAD: u32 = 64 << 10;
 
@@ -28,7 +27,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A connection with its driver. Dropping it closes the connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub struct Link {
     sender: Sender,
     drivers: Drivers,
     /// Of the runner's own descriptors; outlives the connection.
@@ -43,13 +42,17 @@ enum Sender {
 
 /// An answer, as far as it came and is read.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
-    pub(super) trailers: HeaderMap,
+pub struct Reply {
+    /// Any, errors as well.
+    pub status: StatusCode,
+    /// At most 64 KiB of them.
+    pub headers: HeaderMap,
+    /// At most [`MAX_BODY`].
+    pub body: Vec<u8>,
+    /// Of HTTP/2.
+    pub trailers: HeaderMap,
     /// Whether it was read to its end.
-    pub(super) is_whole: bool,
+    pub is_whole: bool,
 }
 
 impl Link {
@@ -98,9 +101,11 @@ impl Link {
     /// Sends a request and reads its answer. What comes after the head may be cut short; what comes before must be
     /// there by `deadline`.
     ///
+    /// Cancellation: the peer may have the request, and the connection is of no more use.
+    ///
     /// # Errors
     /// There was no whole head of an answer in time.
-    pub(super) async fn ask(&mut self, wire: Wire, deadline: Instant) -> Result<Reply, Failure> {
+    pub async fn ask(&mut self, wire: Wire, deadline: Instant) -> Result<Reply, Failure> {
         let response = within(deadline, "no answer", self.send(wire)).await?;
         let (head, body) = response.map_err(failure)?.into_parts();
         let mut reply = Reply {
@@ -129,7 +134,7 @@ impl Link {
     }
 
     /// Closes the connection, and returns when its descriptor is.
-    pub(super) async fn close(self) {
+    pub async fn close(self) {
         let Self {
             sender,
             drivers,

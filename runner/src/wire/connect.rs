@@ -1,4 +1,4 @@
-//! From a destination to an open connection.
+//! From a place to an open connection.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -10,44 +10,40 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 
 use super::link::{Link, Stream, failure, within};
-use super::tls;
+use super::{Cause, Failure, Place, Protocol, tls};
 use crate::ledger::audit::Reserve;
-use crate::telemetry::delivery::answer::{Cause, Failure};
-use crate::telemetry::settings::{Destination, Protocol};
 
 /// Addresses of a name that are tried, one after the other.
 const MAX_ADDRESSES: usize = 4;
 
-/// Opens a connection by `deadline`, with the TLS files as they are now.
+/// Opens a connection by `deadline`, for one request after the other. One descriptor.
 ///
 /// Cancellation: closes it. A lookup of a name that the system does not answer goes on for a while, without effect.
-pub(super) async fn open(
-    destination: &Destination,
-    reserve: &Reserve,
-    deadline: Instant,
-) -> Result<Link, Failure> {
+///
+/// # Errors
+/// There is none by then.
+pub async fn open(place: &Place, reserve: &Reserve, deadline: Instant) -> Result<Link, Failure> {
     let held = reserve.hold();
-    let stream = stream(destination, deadline).await?;
+    let stream = stream(place, deadline).await?;
     let handshake = async {
-        match destination.protocol {
-            Protocol::HttpProtobuf => Link::over_http1(stream).await,
-            Protocol::Grpc => Link::over_http2(stream).await,
+        match place.protocol {
+            Protocol::Http1 => Link::over_http1(stream).await,
+            Protocol::Http2 => Link::over_http2(stream).await,
         }
     };
     let link = within(deadline, "no HTTP handshake", handshake).await?;
     Ok(link.map_err(failure)?.holding(held))
 }
 
-async fn stream(destination: &Destination, deadline: Instant) -> Result<Box<dyn Stream>, Failure> {
-    let url = &destination.url;
-    let no_host = || Failure::new(Cause::Settings, "the endpoint has no host or port");
+async fn stream(place: &Place, deadline: Instant) -> Result<Box<dyn Stream>, Failure> {
+    let url = &place.url;
+    let no_host = || Failure::new(Cause::Settings, "the URL has no host or port");
     let host = url.host().ok_or_else(no_host)?;
     let port = url.port_or_known_default().ok_or_else(no_host)?;
     if url.scheme() != "https" {
         return Ok(Box::new(tcp(&host, port, deadline).await?));
     }
-    let config =
-        tls::config(destination).map_err(|error| Failure::new(Cause::Settings, error.to_string()))?;
+    let config = tls::config(place).map_err(|error| Failure::new(Cause::Settings, error.to_string()))?;
     let name = server_name(&host)?;
     let stream = tcp(&host, port, deadline).await?;
     let handshake = TlsConnector::from(config).connect(name, stream);

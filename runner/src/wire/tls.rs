@@ -1,4 +1,4 @@
-//! The TLS settings of a destination, read anew for each connection, so that files may be exchanged under way.
+//! The TLS settings of a place, read anew for each connection, so that files may be exchanged under way.
 
 use std::fs;
 use std::io;
@@ -9,8 +9,8 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::{Place, Protocol, TlsFiles};
 use crate::net::tls::provider;
-use crate::telemetry::settings::{Destination, Protocol, TlsFiles};
 
 /// Why no session can be tried.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +27,8 @@ pub(super) enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-pub(super) fn config(destination: &Destination) -> Result<Arc<ClientConfig>, TlsError> {
-    let files = &destination.tls;
+pub(super) fn config(place: &Place) -> Result<Arc<ClientConfig>, TlsError> {
+    let files = &place.tls;
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots(files)?);
@@ -36,9 +36,9 @@ pub(super) fn config(destination: &Destination) -> Result<Arc<ClientConfig>, Tls
         Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
         None => builder.with_no_client_auth(),
     };
-    let protocol = match destination.protocol {
-        Protocol::Grpc => "h2",
-        Protocol::HttpProtobuf => "http/1.1",
+    let protocol = match place.protocol {
+        Protocol::Http1 => "http/1.1",
+        Protocol::Http2 => "h2",
     };
     config.alpn_protocols = vec![protocol.into()];
     Ok(Arc::new(config))

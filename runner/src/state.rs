@@ -1,0 +1,247 @@
+//! What survives a restart: a durable map of texts, kept by a thread of its own in an SQLite database.
+//!
+//! ```text
+//! put -> mailbox (the latest of each key) -> thread -> one transaction -> committed
+//! ```
+//!
+//! Whoever puts never waits for the disk. What is put together is kept together. The mailbox holds the latest text of
+//! each key, so that a disk that hangs costs memory for the keys that there are and no more. A kill of the process
+//! loses what was not committed yet, which is what [`Written`] lets a caller wait for; a loss of power may lose the
+//! last moments before it.
+
+mod mailbox;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use mailbox::Mailbox;
+use store::Store;
+
+/// How long a caller waits for a commit before it goes on without.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What a text is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shelf {
+    /// A check, by its id.
+    Check,
+    /// An alert, by its check.
+    Alert,
+    /// A notification that is not delivered yet.
+    Notification,
+    /// The runner itself.
+    Runner,
+}
+
+impl Shelf {
+    /// Each.
+    pub const ALL: [Self; 4] = [Self::Check, Self::Alert, Self::Notification, Self::Runner];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Alert => "alert",
+            Self::Notification => "notification",
+            Self::Runner => "runner",
+        }
+    }
+}
+
+/// A text that is to be kept from now on, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it is about.
+    pub shelf: Shelf,
+    /// Which one.
+    pub key: Arc<str>,
+    /// The text; nothing to forget it.
+    pub value: Option<String>,
+}
+
+impl Change {
+    /// Keeps `text`.
+    #[must_use]
+    pub fn keep(shelf: Shelf, key: &str, text: String) -> Self {
+        Self {
+            shelf,
+            key: key.into(),
+            value: Some(text),
+        }
+    }
+
+    /// Forgets it.
+    #[must_use]
+    pub fn forget(shelf: Shelf, key: &str) -> Self {
+        Self {
+            shelf,
+            key: key.into(),
+            value: None,
+        }
+    }
+}
+
+/// What was kept when the runner started, by shelf, in the order of the keys.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    rows: Vec<(Shelf, Arc<str>, String)>,
+    /// What an operator should hear of how it was read, such as a file that was set aside.
+    pub notes: Vec<String>,
+}
+
+impl Kept {
+    /// The texts of one shelf.
+    pub fn of(&self, shelf: Shelf) -> impl Iterator<Item = (&Arc<str>, &str)> {
+        let of_shelf = move |row: &&(Shelf, Arc<str>, String)| row.0 == shelf;
+        self.rows
+            .iter()
+            .filter(of_shelf)
+            .map(|(_, key, text)| (key, text.as_str()))
+    }
+}
+
+/// How it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// All is kept, or nothing is meant to be.
+    Well,
+    /// The disk does not take what is put; it is tried again.
+    Failing(String),
+}
+
+/// Puts texts on disk. Cheap to clone; the thread ends with the [`Keeper`].
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Absent when nothing is kept.
+    mailbox: Option<Arc<Mailbox>>,
+    committed: watch::Receiver<u64>,
+}
+
+/// The thread that commits; ends when it is dropped, after a last commit.
+#[derive(Debug)]
+pub struct Keeper {
+    mailbox: Option<Arc<Mailbox>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why nothing can be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The folder cannot be made or written to.
+    #[error("cannot keep state in `{}`; name another folder with `--state-dir`, or keep none with `--state none`", .path.display())]
+    Folder {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The thread does not start.
+    #[error("cannot start the thread that keeps state")]
+    Thread(#[source] io::Error),
+}
+
+impl State {
+    /// Keeps nothing.
+    #[must_use]
+    pub fn none() -> (Self, Keeper) {
+        let (_, committed) = watch::channel(0);
+        let state = Self {
+            mailbox: None,
+            committed,
+        };
+        let keeper = Keeper {
+            mailbox: None,
+            thread: None,
+        };
+        (state, keeper)
+    }
+
+    /// Opens `folder`/state.db, which is made if it is not there, and reads what it has. A file that cannot be read is
+    /// set aside under another name, which [`Kept::notes`] tell: a runner that lost its memory still has to watch.
+    ///
+    /// # Errors
+    /// The folder cannot be made or used at all.
+    pub fn open(folder: &Path) -> Result<(Self, Keeper, Kept), StateError> {
+        let failed = |source| StateError::Folder {
+            path: folder.to_owned(),
+            source,
+        };
+        let (store, kept) = Store::open(folder).map_err(failed)?;
+        let (commits, committed) = watch::channel(0);
+        let mailbox = Arc::new(Mailbox::default());
+        let inbox = Arc::clone(&mailbox);
+        let thread = std::thread::Builder::new()
+            .name("canary-state".to_owned())
+            .spawn(move || mailbox::work(&inbox, store, &commits))
+            .map_err(StateError::Thread)?;
+        let state = Self {
+            mailbox: Some(Arc::clone(&mailbox)),
+            committed,
+        };
+        let keeper = Keeper {
+            mailbox: Some(mailbox),
+            thread: Some(thread),
+        };
+        Ok((state, keeper, kept))
+    }
+
+    /// Has these changes made, all or none of them. Never waits.
+    pub fn put(&self, changes: Vec<Change>) -> Written {
+        let number = self.mailbox.as_ref().map_or(0, |mailbox| mailbox.put(changes));
+        Written {
+            number,
+            committed: self.committed.clone(),
+        }
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.mailbox
+            .as_ref()
+            .map_or(Health::Well, |mailbox| mailbox.health())
+    }
+}
+
+/// Changes on their way to the disk.
+#[derive(Debug, Clone)]
+pub struct Written {
+    number: u64,
+    committed: watch::Receiver<u64>,
+}
+
+impl Written {
+    /// Waits until the changes are where a kill of the process does not lose them; for 500 ms at most, since nothing
+    /// may depend on a disk that hangs. Says whether they are.
+    ///
+    /// Cancellation: changes nothing.
+    pub async fn wait(mut self) -> bool {
+        if self.number == 0 {
+            return true;
+        }
+        let number = self.number;
+        let committed = self.committed.wait_for(|committed| *committed >= number);
+        matches!(timeout(PATIENCE, committed).await, Ok(Ok(_)))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.close();
+        }
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has nothing more to commit.
+            let _ended = thread.join();
+        }
+    }
+}
