@@ -10,10 +10,12 @@
 pub mod audit;
 mod budget;
 mod lease;
+mod memory;
 mod page;
 mod record;
 mod recording;
 mod slot;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,10 +24,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 pub use budget::{Budget, raise_descriptor_limit};
 pub use lease::{Lease, LeasedStream, LeasedUdp};
 pub use page::Page;
-pub use record::{LiveLease, PageOwner};
+pub use record::{LiveLease, PageOwner, Reclaimed, RunMark};
 pub use recording::Recording;
+pub use traffic::Activity;
 
 use crate::quota::{Quota, QuotaKind};
+use memory::Memory;
 
 /// A refusal because a check's own quota is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +83,7 @@ pub struct Ledger {
     budget: Budget,
     next_page: AtomicU64,
     reclaimed: AtomicU64,
+    memory: Memory,
     /// Pages of the runs that go on now, for the live view; a page takes itself out when it is dropped.
     pages: Mutex<BTreeMap<u64, Weak<Page>>>,
 }
@@ -91,6 +96,7 @@ impl Ledger {
             budget,
             next_page: AtomicU64::new(1),
             reclaimed: AtomicU64::new(0),
+            memory: Memory::default(),
             pages: Mutex::new(BTreeMap::new()),
         })
     }
@@ -129,6 +135,12 @@ impl Ledger {
         pages.iter().flat_map(|page| page.live()).collect()
     }
 
+    /// The last 256 connections that guests left open and the host closed, the latest first.
+    #[must_use]
+    pub fn last_reclaimed(&self) -> Vec<Reclaimed> {
+        self.memory.read()
+    }
+
     fn pages(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Weak<Page>>> {
         // A panic while this short lock was held leaves nothing half done.
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
@@ -138,8 +150,9 @@ impl Ledger {
         self.pages().remove(&id);
     }
 
-    fn note_reclaimed(&self, count: u64) {
-        self.reclaimed.fetch_add(count, Ordering::Relaxed);
+    fn note_reclaimed(&self, reclaimed: Reclaimed) {
+        self.reclaimed.fetch_add(1, Ordering::Relaxed);
+        self.memory.keep(reclaimed);
     }
 }
 

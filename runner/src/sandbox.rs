@@ -29,7 +29,7 @@ pub use fault::panic_text;
 pub use program::{LinkError, Program};
 
 use crate::grant::Grants;
-use crate::ledger::{Ledger, Page, PageOwner};
+use crate::ledger::{Ledger, Page, PageOwner, RunMark};
 use crate::net::{Client, Shared};
 use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage};
 use crate::quota::Quota;
@@ -130,6 +130,10 @@ impl Sandbox {
             trace: attempt.trace,
             owner: PageOwner {
                 check: check.id.clone(),
+                run: Some(RunMark {
+                    trace_id: attempt.trace.trace_id,
+                    plugin: check.plugin.as_str().into(),
+                }),
                 attempt: attempt.number,
             },
         };
@@ -171,10 +175,7 @@ impl Sandbox {
                 span_id: [0; 8],
                 sampled: false,
             },
-            owner: PageOwner {
-                check: crate::suite::CheckId::new("describe"),
-                attempt: 1,
-            },
+            owner: PageOwner::service("describe"),
         };
         let (described, _) = self
             .call(

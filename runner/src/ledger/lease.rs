@@ -10,8 +10,9 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::page::{Page, Traffic};
+use super::page::Page;
 use super::slot::{Revocable, Side, Slot};
+use super::traffic::{Activity, Traffic};
 use super::{Denial, Refusal};
 use crate::quota::QuotaKind;
 
@@ -55,7 +56,8 @@ impl Lease {
     /// The run ended since the lease was taken; the socket is closed.
     pub fn datagrams(self, socket: UdpSocket) -> Result<LeasedUdp, Refusal> {
         let slot = self.bind(socket)?;
-        Ok(LeasedUdp { slot, _lease: self })
+        self.traffic.enter(Activity::Idle);
+        Ok(LeasedUdp { slot, lease: self })
     }
 
     fn bind<S: std::os::fd::AsFd + Send + 'static>(&self, socket: S) -> Result<Arc<Slot<S>>, Refusal> {
@@ -66,6 +68,7 @@ impl Lease {
     }
 
     fn count_in(&self, bytes: usize) {
+        self.traffic.note_receive();
         self.page.count_in(bytes);
         self.traffic
             .bytes_in
@@ -114,7 +117,14 @@ impl LeasedStream {
                 }
             })
         })
-        .await
+        .await?;
+        self.enter(Activity::Idle);
+        Ok(())
+    }
+
+    /// Says what the connection does from now on, for the live view. Reads and writes say so themselves.
+    pub fn enter(&self, activity: Activity) {
+        self.lease.traffic.enter(activity);
     }
 
     /// Address of the peer.
@@ -188,10 +198,13 @@ impl AsyncRead for LeasedStream {
         }
         // Safe code needs the room initialised: one memset of at most a buffer.
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
-        ready!(self.slot.poll(cx, Side::Read, |socket, cx| {
+        let polled = self.slot.poll(cx, Side::Read, |socket, cx| {
             Pin::new(socket).poll_read(cx, &mut part)
-        }))
-        .inspect_err(|_| self.note_peer_closed())?;
+        });
+        if polled.is_pending() {
+            self.lease.traffic.note_wait();
+        }
+        ready!(polled).inspect_err(|_| self.note_peer_closed())?;
         let read = part.filled().len();
         if read == 0 && room > 0 {
             self.note_peer_closed();
@@ -209,6 +222,7 @@ impl AsyncWrite for LeasedStream {
             return Poll::Ready(Err(self.lease.deny(QuotaKind::BytesOut)));
         }
         let part = bytes.get(..room).unwrap_or(bytes);
+        self.lease.traffic.note_send();
         let written = ready!(self.slot.poll(cx, Side::Write, |socket, cx| {
             Pin::new(socket).poll_write(cx, part)
         }))?;
@@ -238,7 +252,7 @@ impl Drop for LeasedStream {
 #[derive(Debug)]
 pub struct LeasedUdp {
     slot: Arc<Slot<UdpSocket>>,
-    _lease: Lease,
+    lease: Lease,
 }
 
 impl LeasedUdp {
@@ -247,6 +261,7 @@ impl LeasedUdp {
     /// # Errors
     /// The operating system refused, or the run is over.
     pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+        self.lease.traffic.note_send();
         std::future::poll_fn(|cx| {
             self.slot
                 .poll(cx, Side::Write, |socket, cx| socket.poll_send(cx, datagram))
@@ -259,6 +274,7 @@ impl LeasedUdp {
     /// # Errors
     /// The peer refused (ICMP), or the run is over.
     pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.lease.traffic.note_wait();
         let mut buffer = ReadBuf::new(buffer);
         std::future::poll_fn(|cx| {
             self.slot

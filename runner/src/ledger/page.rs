@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::record::{LiveLease, PageOwner};
+use super::record::{LiveLease, PageOwner, Reclaimed};
 use super::recording::Recording;
 use super::slot::Revocable;
+use super::traffic::Traffic;
 use super::{Denial, Ledger, Refusal};
 use crate::outcome::{LogLine, Usage};
 use crate::quota::{Quota, QuotaKind};
@@ -21,14 +22,6 @@ const CONNECTIONS_KEPT: usize = 64;
 const STEPS_KEPT: usize = 128;
 /// Refusals that a page remembers one by one; more are counted only.
 const DENIALS_KEPT: usize = 32;
-
-/// Bytes of one descriptor, counted by the stream and read by the page.
-#[derive(Debug, Default)]
-pub(super) struct Traffic {
-    pub(super) bytes_in: AtomicU64,
-    pub(super) bytes_out: AtomicU64,
-    pub(super) peer_closed: std::sync::atomic::AtomicBool,
-}
 
 pub(super) struct Entry {
     pub(super) peer: SocketAddr,
@@ -103,7 +96,10 @@ impl Page {
             }
             self.ledger.budget.give_back();
         }
-        self.ledger.note_reclaimed(count(leftovers.len()));
+        let now = SystemTime::now();
+        for entry in &leftovers {
+            self.ledger.note_reclaimed(self.reclaimed(entry, cause, now));
+        }
         let mut state = self.state();
         for entry in leftovers {
             state.remember(entry, ClosedBy::Host(cause), self.opened_at);
@@ -229,9 +225,22 @@ impl Page {
         LiveLease {
             owner: self.owner.clone(),
             peer: entry.peer,
+            activity: entry.traffic.activity(),
             age: entry.opened_at.elapsed(),
             bytes_in: entry.traffic.bytes_in.load(Ordering::Relaxed),
             bytes_out: entry.traffic.bytes_out.load(Ordering::Relaxed),
+        }
+    }
+
+    fn reclaimed(&self, entry: &Entry, cause: EndCause, at: SystemTime) -> Reclaimed {
+        Reclaimed {
+            owner: self.owner.clone(),
+            peer: entry.peer,
+            cause,
+            open_for: entry.opened_at.elapsed(),
+            bytes_in: entry.traffic.bytes_in.load(Ordering::Relaxed),
+            bytes_out: entry.traffic.bytes_out.load(Ordering::Relaxed),
+            at,
         }
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Budget, Lease, LeasedStream, Ledger, Page, PageOwner, Refusal};
+use super::memory::KEPT;
+use super::{Activity, Budget, Lease, LeasedStream, Ledger, Page, PageOwner, Refusal, RunMark};
 use crate::quota::{Quota, QuotaKind};
 use crate::suite::CheckId;
 use crate::trace::{ClosedBy, EndCause};
@@ -13,6 +14,10 @@ fn page(ledger: &Arc<Ledger>, quota: Quota) -> Arc<Page> {
     ledger.open_page(
         PageOwner {
             check: CheckId::new("a check"),
+            run: Some(RunMark {
+                trace_id: [7; 16],
+                plugin: "tcp".into(),
+            }),
             attempt: 1,
         },
         quota,
@@ -124,6 +129,69 @@ async fn a_dropped_page_closes_nothing_twice_and_leaves_the_live_view() {
     drop(ours);
     drop(page);
     assert_eq!((ledger.live().len(), ledger.reclaimed()), (0, 0));
+}
+
+#[tokio::test]
+async fn the_live_view_tells_whose_a_connection_is_and_what_it_does() {
+    let ledger = Ledger::new(Budget::new(10));
+    let page = page(&ledger, Quota::default());
+    let listener = listener().await;
+    let (mut ours, mut theirs) = connected(&page, &listener).await;
+    let activity = || ledger.live()[0].activity;
+    let lease = ledger.live().remove(0);
+    let run = lease.owner.run.as_ref().unwrap();
+    assert_eq!((&*run.plugin, run.trace_id), ("tcp", [7; 16]));
+    assert_eq!(lease.activity, Activity::Connect);
+    ours.connected().await.unwrap();
+    assert_eq!(activity(), Activity::Idle);
+
+    ours.write_all(b"hello?").await.unwrap();
+    assert_eq!(activity(), Activity::Send);
+    let mut reading = at_once(ours.read_u8());
+    assert!(reading.is_none());
+    assert_eq!(activity(), Activity::Wait);
+    theirs.write_all(b"!").await.unwrap();
+    reading = Some(ours.read_u8().await.unwrap());
+    assert_eq!((reading, activity()), (Some(b'!'), Activity::Receive));
+    ours.enter(Activity::Handshake);
+    ours.write_all(b"again").await.unwrap();
+    assert_eq!(activity(), Activity::Handshake);
+}
+
+/// What a future has at its first poll.
+fn at_once<T>(future: impl Future<Output = std::io::Result<T>>) -> Option<T> {
+    use futures_util::FutureExt as _;
+    future.now_or_never().map(Result::unwrap)
+}
+
+#[tokio::test]
+async fn what_was_left_open_is_remembered_up_to_a_bound() {
+    let ledger = Ledger::new(Budget::new(1_000));
+    let (first, last) = (page(&ledger, Quota::default()), page(&ledger, many()));
+    let nowhere = |port| ([127, 0, 0, 1], port).into();
+    let _kept = Lease::take(&first, nowhere(1)).unwrap();
+    first.end(EndCause::Returned);
+    let remembered = ledger.last_reclaimed();
+    assert_eq!(
+        (remembered.len(), remembered[0].peer, remembered[0].cause),
+        (1, nowhere(1), EndCause::Returned)
+    );
+    let _kept: Vec<_> = (0..300)
+        .map(|_| Lease::take(&last, nowhere(2)).unwrap())
+        .collect();
+    last.end(EndCause::Deadline);
+    let remembered = ledger.last_reclaimed();
+    assert_eq!((remembered.len(), ledger.reclaimed()), (KEPT, 301));
+    assert!(remembered.iter().all(|reclaimed| reclaimed.peer == nowhere(2)));
+}
+
+fn many() -> Quota {
+    Quota {
+        sockets: 500,
+        fds: 500,
+        connections: 500,
+        ..Quota::default()
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,6 @@ use super::dns::wire;
 use super::{Family, NetError};
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::quota::Quota;
-use crate::suite::CheckId;
 use settings::{Current, Source, SystemFiles};
 
 /// Lookups that go on at once, over all runs; further ones wait.
@@ -63,10 +62,7 @@ impl Resolver {
             bytes_out: u64::MAX,
             ..Quota::default()
         };
-        let owner = PageOwner {
-            check: CheckId::new("dns"),
-            attempt: 1,
-        };
+        let owner = PageOwner::service("dns");
         Self {
             source,
             page: ledger.open_page(owner, quota),

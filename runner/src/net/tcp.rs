@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::stream::Transport;
 use super::tls::{TlsOptions, TlsSession};
 use super::{Client, NetError, Phase, within};
-use crate::ledger::LeasedStream;
+use crate::ledger::{Activity, LeasedStream};
 
 /// The most that one read hands out, in bytes, whatever the plugin asks for.
 const LONGEST_READ: usize = 1 << 20;
@@ -155,14 +155,18 @@ impl Stream {
             transport.write_all(bytes).await?;
             Ok(transport.flush().await?)
         };
-        timed(client, Phase::Send, writing).await
+        let written = timed(client, Phase::Send, writing).await;
+        transport.tcp().enter(Activity::Idle);
+        written
     }
 
     async fn receive(&mut self, client: &Client, max: usize) -> Result<Vec<u8>, NetError> {
         let transport = self.transport.as_mut().ok_or(NetError::Closed)?;
         let mut buffer = vec![0; max.min(CHUNK)];
         let reading = async { Ok(transport.read(&mut buffer).await?) };
-        let read = timed(client, Phase::Receive, reading).await?;
+        let read = timed(client, Phase::Receive, reading).await;
+        transport.tcp().enter(Activity::Idle);
+        let read = read?;
         buffer.truncate(read);
         Ok(buffer)
     }

@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 pub use certificate::Certificate;
 
 use super::{Client, NetError, Phase, within};
-use crate::ledger::LeasedStream;
+use crate::ledger::{Activity, LeasedStream};
 use crate::trace::{CertificateFacts, Handshake, StepKind};
 use verify::Recorder;
 
@@ -141,6 +141,7 @@ impl Client {
         };
         let mut step = self.page().begin(StepKind::Handshake(Box::new(begun)), limit);
         let started_at = Instant::now();
+        stream.enter(Activity::Handshake);
         let shaken = handshake(&self.shared.trust, stream, host, options);
         let shaken = within(limit, Phase::Handshake, shaken).await;
         if let (Some(StepKind::Handshake(told)), Ok((_, session))) = (step.kind(), &shaken) {
@@ -148,6 +149,7 @@ impl Client {
         }
         step.end(shaken.as_ref().err().map(NetError::told));
         let (stream, session) = shaken?;
+        stream.get_ref().0.enter(Activity::Idle);
         Ok((stream, session, started_at.elapsed()))
     }
 }

@@ -11,7 +11,6 @@ use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
 use crate::outcome::{Fault, Outcome};
 use crate::quota::Quota;
-use crate::suite::CheckId;
 use crate::trace::TraceContext;
 
 fn sandbox() -> Sandbox {
@@ -39,10 +38,7 @@ fn bounds() -> Bounds {
             span_id: [1; 8],
             sampled: true,
         },
-        owner: PageOwner {
-            check: CheckId::new("a check"),
-            attempt: 1,
-        },
+        owner: PageOwner::service("a check"),
     }
 }
 
