@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
 
+/// Every [`Outcome::word`].
+pub const OUTCOMES: [&str; 5] = ["pass", "warn", "fail", "stopped", "faulted"];
+
 /// Why a due time passed without an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

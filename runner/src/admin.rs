@@ -3,32 +3,47 @@
 //! It is for people, probes and scrapers on a trusted network, and still a server: no client can pin it.
 
 mod accept;
+mod answer;
+mod condition;
+mod connections;
+mod door;
+mod gate;
+mod query;
+mod reload;
+mod route;
+mod status;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io::{self, Write as _};
-use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
+pub use door::{Door, DoorError};
+pub use tls::TlsError;
+
+use crate::ledger::Ledger;
 use crate::ledger::audit::Reserve;
+use crate::publish::Board;
 use crate::telemetry::Format;
+use crate::watch::health::Checkup;
+use crate::watch::reloads::Reloads;
+use gate::Gate;
 
 /// Connections at once; further ones wait in the kernel's queue.
 const CONNECTIONS: usize = 16;
@@ -41,8 +56,6 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 const HEAD_BYTES: usize = 16 << 10;
 /// How long it waits when the operating system has no descriptor for a connection.
 const PAUSE: Duration = Duration::from_millis(200);
-
-type Page = Response<Full<Bytes>>;
 
 /// What clients may take.
 #[derive(Debug, Clone, Copy)]
@@ -58,29 +71,46 @@ const LIMITS: Limits = Limits {
     request_time: REQUEST_TIME,
 };
 
-/// Answers on `listener` until `stop`. `metrics` is the text of `/metrics` as it is at the time.
+/// What comes of a reload: how many checks are in force, or every problem.
+pub type Reloading = Pin<Box<dyn Future<Output = Result<usize, String>> + Send>>;
+
+/// What is shown, and what may be done.
+pub struct Shown {
+    /// What is known of every check.
+    pub board: Board,
+    /// Who owns which descriptor.
+    pub ledger: Arc<Ledger>,
+    /// How reading the suite again went.
+    pub reloads: Reloads,
+    /// When the runner started, by both clocks.
+    pub started: (SystemTime, Instant),
+    /// What is wrong at the time.
+    pub health: Box<dyn Fn() -> Checkup + Send + Sync>,
+    /// The text of `/metrics` at the time.
+    pub metrics: Box<dyn Fn(Format) -> String + Send + Sync>,
+    /// Has the suite read again. The reload goes on when the future is dropped.
+    pub reload: Box<dyn Fn() -> Reloading + Send + Sync>,
+}
+
+/// Shows the runner at `door` until `stop`.
 ///
 /// Cancellation: dropping the future closes the listener and every connection.
-pub async fn serve(
-    listener: TcpListener,
-    reserve: Reserve,
-    metrics: impl Fn(Format) -> String + Send + Sync + 'static,
-    stop: impl Future<Output = ()>,
-) {
-    serve_within(LIMITS, listener, reserve, metrics, stop).await;
+pub async fn serve(door: Door, reserve: Reserve, shown: Shown, stop: impl Future<Output = ()>) {
+    serve_within(LIMITS, door, reserve, shown, stop).await;
 }
 
 async fn serve_within(
     limits: Limits,
-    listener: TcpListener,
+    door: Door,
     reserve: Reserve,
-    metrics: impl Fn(Format) -> String + Send + Sync + 'static,
+    shown: Shown,
     stop: impl Future<Output = ()>,
 ) {
+    let Door { listener, gate, tls } = door;
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
-    let metrics = Arc::new(metrics);
+    let (shown, gate) = (Arc::new(shown), Arc::new(gate));
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -99,19 +129,39 @@ async fn serve_within(
             continue;
         };
         let held = reserve.hold();
-        let metrics = Arc::clone(&metrics);
+        let acceptor = tls.as_ref().map(tls::Tls::acceptor);
+        let (shown, gate) = (Arc::clone(&shown), Arc::clone(&gate));
         connections.spawn(async move {
             let _held = (held, permit);
-            answer(limits, stream, metrics).await;
+            let answered = answer(limits, stream, acceptor, &shown, &gate);
+            // A client that breaks off or breaks the protocol has nobody to be told.
+            let _ended = timeout(limits.request_time, answered).await;
         });
     }
     connections.shutdown().await;
 }
 
-async fn answer(limits: Limits, stream: TcpStream, metrics: Arc<impl Fn(Format) -> String>) {
-    let service = service_fn(|request: Request<Incoming>| {
-        let page = route(&request, metrics.as_ref());
-        async move { Ok::<_, Infallible>(page) }
+async fn answer(
+    limits: Limits,
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    shown: &Shown,
+    gate: &Gate,
+) {
+    let Some(acceptor) = acceptor else {
+        return converse(limits, stream, shown, gate).await;
+    };
+    if let Ok(Ok(stream)) = timeout(limits.head_time, acceptor.accept(stream)).await {
+        converse(limits, stream, shown, gate).await;
+    }
+}
+
+async fn converse<S>(limits: Limits, stream: S, shown: &Shown, gate: &Gate)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let service = service_fn(|request: Request<Incoming>| async move {
+        Ok::<_, Infallible>(route::route(&request, shown, gate).await)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -119,54 +169,5 @@ async fn answer(limits: Limits, stream: TcpStream, metrics: Arc<impl Fn(Format) 
         .keep_alive(false)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    // A client that breaks off or breaks the protocol has nobody to be told.
-    let _ended = timeout(limits.request_time, connection).await;
-}
-
-fn route(request: &Request<Incoming>, metrics: &impl Fn(Format) -> String) -> Page {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut page = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-        page.headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return page;
-    }
-    match request.uri().path() {
-        "/metrics" => scrape(request.headers(), metrics),
-        "/" => plain(
-            StatusCode::OK,
-            "canary\n\n/metrics  in the formats of Prometheus and OpenMetrics\n",
-        ),
-        _ => plain(StatusCode::NOT_FOUND, "not here; see /\n"),
-    }
-}
-
-fn scrape(headers: &HeaderMap, metrics: &impl Fn(Format) -> String) -> Page {
-    let format = accept::format(headers);
-    let text = metrics(format);
-    let mut page = match accept::is_gzip_wanted(headers) {
-        true => gzipped(&text).unwrap_or_else(|_| Page::new(Full::from(text))),
-        false => Page::new(Full::from(text)),
-    };
-    let content_type = HeaderValue::from_static(format.content_type());
-    page.headers_mut().insert(CONTENT_TYPE, content_type);
-    page.headers_mut()
-        .insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
-    page
-}
-
-fn gzipped(text: &str) -> io::Result<Page> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes())?;
-    let mut page = Page::new(Full::from(encoder.finish()?));
-    page.headers_mut()
-        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    Ok(page)
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Page {
-    let mut page = Page::new(Full::from(text));
-    *page.status_mut() = status;
-    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
-    page.headers_mut().insert(CONTENT_TYPE, content_type);
-    page
+    let _ended = connection.await;
 }

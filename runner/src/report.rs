@@ -1,6 +1,7 @@
-//! What `canary check`, `canary run` and `canary demo` print. Pure: runs in, text out.
+//! What the commands print, and what the admin address answers. Pure: runs and facts in, text out.
 
 mod human;
+pub mod inside;
 mod json;
 mod junit;
 mod live;
@@ -17,7 +18,7 @@ use serde::Serialize;
 use crate::outcome::{Outcome, Run, VerdictStatus};
 
 pub use self::human::{human, transition};
-pub use self::json::json;
+pub use self::json::{UsageObject, json, run_object, safe_json};
 pub use self::junit::junit;
 pub use self::live::{LiveRow, live};
 pub use self::plain::{MAX_TEXT_CHARS, plain};

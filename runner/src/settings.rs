@@ -3,15 +3,16 @@
 //! What the file says is right by type here, but for the telemetry section: the environment has a say in that one,
 //! so that [`crate::telemetry::settings`] reads both.
 
+mod admin;
 mod problem;
 mod section;
 #[cfg(test)]
 mod tests;
 mod written;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use self::admin::{Access, Admin, Identity, Listen, Token};
 pub use self::problem::{Problem, Problems, Report};
 pub use self::section::Section;
 pub use self::written::{Origin, Written};
@@ -39,19 +40,12 @@ pub struct File {
     pub state_dir: Option<PathBuf>,
     /// Where the runner shows itself.
     pub admin: Option<Admin>,
+    /// Who may look at it there, and who may change something.
+    pub access: Access,
     /// What the file says of telemetry, as it is written.
     pub telemetry: Section,
     /// What is wrong. None of the settings may be used before [`Report::finish`] has said that this is nothing.
     pub report: Report,
-}
-
-/// Where `/metrics` and what else the runner shows of itself can be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admin {
-    /// Nowhere.
-    None,
-    /// On this address.
-    Listen(SocketAddr),
 }
 
 impl File {
@@ -62,6 +56,7 @@ impl File {
         let mut report = Report::default();
         report.take(document.problems);
         let mut root = Section::root(document.root, &mut report);
+        let (admin, access) = admin::read(&mut root, &mut report);
         let file = Self {
             concurrency: root.value("concurrency").and_then(|runs| {
                 let runs = runs.count(CONCURRENCY, &mut report)?;
@@ -70,7 +65,8 @@ impl File {
             block_networks: networks(&mut root, &mut report),
             cache_dir: root.value("cache_dir").map(|path| path.path()),
             state_dir: root.value("state_dir").map(|path| path.path()),
-            admin: admin(&mut root, &mut report),
+            admin,
+            access,
             telemetry: root.section("telemetry", &mut report),
             report: Report::default(),
         };
@@ -87,21 +83,4 @@ fn networks(root: &mut Section, report: &mut Report) -> Option<Networks> {
         }
     }
     Networks::parse(names.iter().map(Written::expose)).ok()
-}
-
-/// `admin: none`, or `admin: { listen: ADDRESS:PORT }`.
-fn admin(root: &mut Section, report: &mut Report) -> Option<Admin> {
-    if root.is_none("admin") {
-        return Some(Admin::None);
-    }
-    let mut section = root.section("admin", report);
-    let listen = section.value("listen");
-    section.finish(report);
-    let listen = listen?;
-    let address = listen.expose().parse().ok();
-    if address.is_none() {
-        let problem = listen.problem(format!("{} is no address with a port", listen.quoted()));
-        report.add(problem.hint("write `127.0.0.1:9464` or `[::1]:9464`, or `admin: none`"));
-    }
-    address.map(Admin::Listen)
 }

@@ -131,8 +131,24 @@ pub async fn exchange(
     reserve: &Reserve,
     deadline: Instant,
 ) -> Result<Reply, Failure> {
+    exchange_up_to(MAX_BODY, wire, place, reserve, deadline).await
+}
+
+/// The same, where an answer may have a body of `most` bytes.
+///
+/// Cancellation: closes the connection; the peer may have the request.
+///
+/// # Errors
+/// There was no whole head of an answer by `deadline`.
+pub async fn exchange_up_to(
+    most: usize,
+    wire: Wire,
+    place: &Place,
+    reserve: &Reserve,
+    deadline: Instant,
+) -> Result<Reply, Failure> {
     let mut link = open(place, reserve, deadline).await?;
-    let reply = link.ask(wire, deadline).await;
+    let reply = link.ask_up_to(most, wire, deadline).await;
     link.close().await;
     reply
 }

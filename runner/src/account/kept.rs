@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
-const WORDS: [&str; 5] = ["pass", "warn", "fail", "stopped", "faulted"];
+use super::OUTCOMES;
+
 /// Of runs of which nothing more is known.
 const OTHER: &str = "stopped";
 
@@ -21,7 +22,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
 ) -> Result<BTreeMap<&'static str, u64>, D::Error> {
     let mut counts = BTreeMap::new();
     for (word, count) in BTreeMap::<String, u64>::deserialize(deserializer)? {
-        let known = WORDS.into_iter().find(|known| *known == word);
+        let known = OUTCOMES.into_iter().find(|known| *known == word);
         *counts.entry(known.unwrap_or(OTHER)).or_default() += count;
     }
     Ok(counts)

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::load::Loaded;
 use super::publisher::Publisher;
@@ -17,7 +17,7 @@ use super::serve::{self, RETIRED};
 use super::thread::Thread;
 use super::{Host, aside};
 use crate::account::Account;
-use crate::admin;
+use crate::admin::{self, Door, Shown};
 use crate::console::{self, Console};
 use crate::publish::{Board, Record, Restored};
 use crate::report::Screen;
@@ -38,7 +38,7 @@ pub struct Settings {
     /// What is told, and to whom.
     pub telemetry: telemetry::Settings,
     /// Where the runner shows itself.
-    pub listener: Option<TcpListener>,
+    pub door: Option<Door>,
     /// What lines look like.
     pub screen: Screen,
 }
@@ -80,9 +80,9 @@ pub async fn run(
         audit: audit.clone(),
         exposition: exposition.clone(),
     };
-    let _health = Health::new(sources, Limits::default());
+    let health = Health::new(sources, Limits::default());
     let (swap, swaps) = mpsc::channel(1);
-    let (_reload, _reloading) = reload::start(reload::Parts {
+    let (reload, _reloading) = reload::start(reload::Parts {
         host: Arc::clone(&host),
         paths,
         current: first.clone(),
@@ -90,7 +90,19 @@ pub async fn run(
         reloads: reloads.clone(),
         told: Box::new(told(telemetry.clone())),
     })?;
-    let _shown = show(&host, settings.listener, exposition)?;
+    let shown = Shown {
+        board: board.clone(),
+        ledger: Arc::clone(host.sandbox.ledger()),
+        reloads: reloads.clone(),
+        started: (SystemTime::now(), Instant::now()),
+        health: Box::new(move || health.check()),
+        metrics: Box::new(move |format| exposition.text(format)),
+        reload: Box::new(move || {
+            let reload = reload.clone();
+            Box::pin(async move { reload.ask().await })
+        }),
+    };
+    let _shown = show(&host, settings.door, shown)?;
     let mut publisher = Publisher {
         console: Console::start()?,
         screen: settings.screen,
@@ -163,16 +175,11 @@ fn told(telemetry: Telemetry) -> impl FnMut(&Answer) + Send {
 }
 
 /// Shows the runner on the admin address.
-fn show(
-    host: &Host,
-    listener: Option<TcpListener>,
-    exposition: crate::telemetry::Exposition,
-) -> io::Result<Thread> {
+fn show(host: &Host, door: Option<Door>, shown: Shown) -> io::Result<Thread> {
     let reserve = host.reserve.clone();
     Thread::start("canary-admin", aside::runtime()?, |stop| async move {
-        if let Some(listener) = listener {
-            let text = move |format| exposition.text(format);
-            admin::serve(listener, reserve, text, stop.cancelled()).await;
+        if let Some(door) = door {
+            admin::serve(door, reserve, shown, stop.cancelled()).await;
         }
     })
 }

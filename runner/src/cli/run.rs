@@ -1,7 +1,6 @@
 //! One function a command: load, do, print, exit code.
 
 use std::ffi::OsString;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,8 +9,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use super::settings::Settings;
+use super::settings::{Settings, WrongAddress};
 use super::{Cli, Command, Format, PluginCommand};
+use crate::admin::Door;
 use crate::app::load::{Loaded, load};
 use crate::app::{self, Host, service};
 use crate::console;
@@ -56,7 +56,10 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<Problems>() {
         return BAD_SUITE;
     }
-    let is_usage = error.is::<GrantError>() || error.is::<NoSuchCheck>() || error.is::<settings::Problems>();
+    let is_usage = error.is::<GrantError>()
+        || error.is::<NoSuchCheck>()
+        || error.is::<settings::Problems>()
+        || error.is::<WrongAddress>();
     match is_usage {
         true => USAGE,
         false => 1,
@@ -124,18 +127,18 @@ async fn service(
     screen: Screen,
 ) -> anyhow::Result<u8> {
     let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
-    let listener = settings.listen()?;
+    let door = settings.door()?;
     let loaded = ready(suites, host).await?;
     console::note(&format!(
         "running {}",
         counted(loaded.suite.checks.len(), "check")
     ));
-    tell_where(listener.as_ref(), &settings.telemetry)?;
+    tell_where(door.as_ref(), &settings.telemetry)?;
     let settings = service::Settings {
         grace,
         state: settings.state.clone(),
         telemetry: settings.telemetry.clone(),
-        listener,
+        door,
         screen,
     };
     let (host, paths) = (Arc::clone(host), suites.to_vec());
@@ -149,12 +152,9 @@ async fn service(
 }
 
 /// Says where the metrics are, or that nothing is exported.
-fn tell_where(
-    listener: Option<&TcpListener>,
-    telemetry: &telemetry::settings::Settings,
-) -> std::io::Result<()> {
-    if let Some(listener) = listener {
-        console::note(&format!("metrics on http://{}/metrics", listener.local_addr()?));
+fn tell_where(door: Option<&Door>, telemetry: &telemetry::settings::Settings) -> std::io::Result<()> {
+    if let Some(door) = door {
+        console::note(&format!("metrics on {}/metrics", door.origin()?));
     }
     if telemetry.nothing_to_export_to {
         console::note(

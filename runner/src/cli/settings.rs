@@ -1,6 +1,8 @@
 //! What an operator decides: flags and variables over the file, the file over the defaults.
 
-use std::net::{SocketAddr, TcpListener};
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -8,12 +10,13 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use url::Url;
 
+use crate::admin::{Door, DoorError};
 use crate::app;
 use crate::console;
 use crate::grant::Networks;
 use crate::plugin::Cache;
 use crate::quota::Quota;
-use crate::settings::{Admin, File};
+use crate::settings::{Access, Admin, File, Listen, Report, Token};
 use crate::suite::{Environment, ProcessEnvironment};
 use crate::telemetry::settings as telemetry;
 
@@ -21,8 +24,6 @@ use crate::telemetry::settings as telemetry;
 const CONCURRENCY: u32 = 1_000;
 /// The port of OTLP/gRPC.
 const GRPC: u16 = 4_317;
-/// Where `/metrics` is, unless told otherwise.
-const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9_464);
 
 /// What an operator decides for all suites.
 #[derive(Debug, Args)]
@@ -55,9 +56,19 @@ pub(super) struct HostArgs {
     /// What `run` keeps of checks through restarts: `disk`, in the state folder, or `none`.
     #[arg(long, global = true, env = "CANARY_STATE", value_name = "WHERE", value_enum, default_value_t = Keep::Disk)]
     state: Keep,
-    /// Where `run` shows its metrics: an address with a port, or `none`; 127.0.0.1:9464 unless told otherwise.
+    /// Where `run` shows itself, and where others ask it: an address with a port, or `none`; to ask, a URL will do
+    /// too. 127.0.0.1:9464 unless told otherwise.
     #[arg(long, global = true, env = "CANARY_ADMIN", value_name = "ADDRESS")]
     admin: Option<Address>,
+    /// Whoever brings this token to the admin address may reload.
+    #[arg(
+        long,
+        global = true,
+        env = "CANARY_ADMIN_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true
+    )]
+    admin_token: Option<Hidden>,
     #[arg(long, env = "NO_COLOR", hide = true, global = true, num_args = 0..=1, default_missing_value = "1")]
     no_color: Option<String>,
     #[arg(long, env = "XDG_CACHE_HOME", hide = true, global = true)]
@@ -99,19 +110,47 @@ impl Environment for Surroundings<'_> {
     }
 }
 
-/// An address with a port, or nothing.
-#[derive(Debug, Clone, Copy)]
-struct Address(Admin);
+/// A text that `Debug` does not show.
+#[derive(Clone)]
+struct Hidden(String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+impl FromStr for Hidden {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// An address with a port, a URL, or nothing.
+#[derive(Debug, Clone)]
+enum Address {
+    Nowhere,
+    At(SocketAddr),
+    Url(Url),
+}
 
 impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = || {
+            Url::parse(text)
+                .ok()
+                .filter(|url| ["http", "https"].contains(&url.scheme()))
+        };
         match text {
-            "none" => Ok(Self(Admin::None)),
-            _ => match text.parse() {
-                Ok(address) => Ok(Self(Admin::Listen(address))),
-                Err(_) => Err("write ADDRESS:PORT, such as `127.0.0.1:9464`, or `none`".to_owned()),
+            "none" => Ok(Self::Nowhere),
+            _ => match (text.parse(), url()) {
+                (Ok(address), _) => Ok(Self::At(address)),
+                (Err(_), Some(url)) => Ok(Self::Url(url)),
+                (Err(_), None) => Err("write ADDRESS:PORT, such as `127.0.0.1:9464`, or `none`".to_owned()),
             },
         }
     }
@@ -130,21 +169,45 @@ pub(super) struct Settings {
     pub(super) host: app::Settings,
     pub(super) telemetry: telemetry::Settings,
     pub(super) admin: Admin,
+    /// Who may look at it there, and who may change something.
+    pub(super) access: Access,
     /// Where what survives a restart is kept.
     pub(super) state: Option<PathBuf>,
 }
 
+/// An admin address of no use for what is wanted.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WrongAddress {
+    #[error("`{0}` is an address to ask at, and none to listen on; write ADDRESS:PORT after `--admin`")]
+    Url(Url),
+    #[error("there is no admin address to ask at; name the runner's with `--admin`")]
+    Nowhere,
+}
+
+/// Whom to ask about a runner, and with which right.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) url: Url,
+    pub(super) token: Option<Token>,
+}
+
+/// Of an address that is every address of the machine, the one that this machine reaches.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
 impl Settings {
     /// Takes the admin address, so that one that is in use is told at start.
-    pub(super) fn listen(&self) -> anyhow::Result<Option<TcpListener>> {
-        let Admin::Listen(address) = self.admin else {
-            return Ok(None);
-        };
-        let listener = TcpListener::bind(address).with_context(|| {
-            format!("cannot listen on {address}; choose another address with `--admin`, or `--admin none`")
-        })?;
-        listener.set_nonblocking(true)?;
-        Ok(Some(listener))
+    pub(super) fn door(&self) -> Result<Option<Door>, DoorError> {
+        match &self.admin {
+            Admin::None => Ok(None),
+            Admin::Listen(listen) => Door::open(listen, &self.access).map(Some),
+        }
     }
 }
 
@@ -156,8 +219,13 @@ impl HostArgs {
             Some(path) => File::read(path, environment),
             None => File::default(),
         };
+        let mut report = file.report;
+        let (admin, access) = self.admin(file.admin, file.access, &mut report)?;
+        if let Admin::Listen(listen) = &admin {
+            listen.judge(&access, &mut report);
+        }
         let state_dir = self.state_dir(file.state_dir.as_deref());
-        let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), file.report)?;
+        let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), report)?;
         let named = self.block_networks.iter().map(String::as_str);
         let blocked = match self.block_networks.is_empty() {
             true => file.block_networks.unwrap_or_default(),
@@ -178,11 +246,63 @@ impl HostArgs {
             },
             telemetry,
             state: state_dir.filter(|_| self.state == Keep::Disk),
-            admin: self
-                .admin
-                .map(|Address(admin)| admin)
-                .or(file.admin)
-                .unwrap_or(Admin::Listen(ADMIN)),
+            admin,
+            access,
+        })
+    }
+
+    /// Where to show the runner, and to whom.
+    fn admin(
+        &self,
+        file: Option<Admin>,
+        access: Access,
+        report: &mut Report,
+    ) -> Result<(Admin, Access), WrongAddress> {
+        let admin = match &self.admin {
+            Some(Address::Nowhere) => Admin::None,
+            Some(Address::At(address)) => Admin::Listen(Listen::flag("CANARY_ADMIN", *address)),
+            Some(Address::Url(url)) => return Err(WrongAddress::Url(url.clone())),
+            None => file.unwrap_or_else(|| Admin::Listen(Listen::default())),
+        };
+        Ok((admin, self.with_token(access, report)))
+    }
+
+    fn with_token(&self, access: Access, report: &mut Report) -> Access {
+        let Some(Hidden(text)) = &self.admin_token else {
+            return access;
+        };
+        let token = Token::flag("CANARY_ADMIN_TOKEN", text, report);
+        Access {
+            token: token.or(access.token),
+            ..access
+        }
+    }
+
+    /// Where a runner is to be asked: as the flags say, or as its own file does.
+    pub(super) fn asking(&self) -> anyhow::Result<Asking> {
+        let file = match &self.config {
+            Some(path) => File::read(path, &ProcessEnvironment),
+            None => File::default(),
+        };
+        let mut report = file.report;
+        let access = self.with_token(file.access, &mut report);
+        report.finish(())?;
+        let at = |address: SocketAddr, scheme| Url::parse(&format!("{scheme}://{}", reachable(address)));
+        let url = match (&self.admin, file.admin) {
+            (Some(Address::Url(url)), _) => url.clone(),
+            (Some(Address::At(address)), _) => at(*address, "http")?,
+            (Some(Address::Nowhere), _) | (None, Some(Admin::None)) => {
+                return Err(WrongAddress::Nowhere.into());
+            }
+            (None, Some(Admin::Listen(listen))) => match access.tls {
+                Some(_) => at(listen.address, "https")?,
+                None => at(listen.address, "http")?,
+            },
+            (None, None) => at(Listen::default().address, "http")?,
+        };
+        Ok(Asking {
+            url,
+            token: access.token,
         })
     }
 

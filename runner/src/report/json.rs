@@ -1,9 +1,10 @@
 //! For a program: the JSON of `canary check`. Its keys are a contract with users.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Totals;
 use super::plain::is_unsafe;
@@ -47,17 +48,27 @@ struct MeasurementObject<'a> {
     attributes: BTreeMap<&'a str, &'a str>,
 }
 
-#[derive(Serialize)]
-struct UsageObject {
-    sockets_peak: u64,
-    connections: u64,
-    lookups: u64,
-    bytes_in: u64,
-    bytes_out: u64,
-    memory_peak: u64,
-    cpu_ms: f64,
-    denials: BTreeMap<&'static str, u64>,
-    reclaimed: u64,
+/// What a run used of its quotas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsageObject {
+    /// Most sockets open at once.
+    pub sockets_peak: u64,
+    /// Connects.
+    pub connections: u64,
+    /// DNS questions.
+    pub lookups: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Bytes, linear memories and tables together.
+    pub memory_peak: u64,
+    /// Milliseconds that the guest itself executed.
+    pub cpu_ms: f64,
+    /// Refusals, by quota.
+    pub denials: BTreeMap<Cow<'static, str>, u64>,
+    /// Descriptors that the guest left open and the host closed.
+    pub reclaimed: u64,
 }
 
 /// One object with every run and the totals. Texts are whole, and safe to print: what a terminal would obey is
@@ -71,6 +82,22 @@ pub fn json(runs: &[Run]) -> serde_json::Result<String> {
         totals: Totals::of(runs),
     };
     serde_json::to_string_pretty(&document).map(|text| escape(&text) + "\n")
+}
+
+/// A run as one of the objects in [`json`].
+///
+/// # Errors
+/// Never for runs as they are today; the serialiser may.
+pub fn run_object(run: &Run) -> serde_json::Result<serde_json::Value> {
+    serde_json::to_value(RunObject::of(run))
+}
+
+/// The JSON of anything, safe to print as that of [`json`] is.
+///
+/// # Errors
+/// The value is none that JSON has.
+pub fn safe_json(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string(value).map(|text| escape(&text) + "\n")
 }
 
 impl<'a> RunObject<'a> {
@@ -122,7 +149,9 @@ impl<'a> MeasurementObject<'a> {
 }
 
 impl UsageObject {
-    fn of(usage: &Usage) -> Self {
+    /// What is told of what a run used.
+    #[must_use]
+    pub fn of(usage: &Usage) -> Self {
         Self {
             sockets_peak: usage.sockets_peak,
             connections: usage.connections,
@@ -134,7 +163,7 @@ impl UsageObject {
             denials: usage
                 .denials
                 .iter()
-                .map(|(kind, count)| (kind.key(), *count))
+                .map(|(kind, count)| (Cow::Borrowed(kind.key()), *count))
                 .collect(),
             reclaimed: usage.reclaimed,
         }

@@ -45,7 +45,10 @@ x-mine: anything",
     );
     assert_eq!(file.cache_dir, Some(PathBuf::from("/cache")));
     assert_eq!(file.state_dir, Some(PathBuf::from("/state/canary")));
-    assert_eq!(file.admin, Some(Admin::Listen("[::1]:9464".parse().unwrap())));
+    let Some(Admin::Listen(listen)) = file.admin else {
+        panic!("{:?}", file.admin);
+    };
+    assert_eq!(listen.address, "[::1]:9464".parse().unwrap());
 }
 
 #[test]
@@ -55,13 +58,14 @@ fn a_file_need_say_nothing() {
         assert_eq!(told, "");
         assert_eq!(file.concurrency, None);
         assert_eq!(file.block_networks, None);
-        assert_eq!(file.admin, None);
+        assert!(file.admin.is_none());
+        assert_eq!(file.access, Access::default());
     }
 }
 
 #[test]
 fn the_runner_may_show_itself_nowhere() {
-    assert_eq!(file("admin: none").0.admin, Some(Admin::None));
+    assert!(matches!(file("admin: none").0.admin, Some(Admin::None)));
 }
 
 #[test]
@@ -91,7 +95,7 @@ telemetry: on",
     hint: write `127.0.0.1:9464` or `[::1]:9464`, or `admin: none`
 
     canary.yaml:5:29: unknown key `prot` in `admin`
-    hint: known: `listen`
+    hint: known: `listen`, `token`, `tls`, `insecure`
 
     canary.yaml:6:1: unknown key `concurency`
     hint: did you mean `concurrency`?
@@ -140,4 +144,62 @@ fn many_problems_are_counted_but_not_all_listed() {
         told.ends_with("\n\n... and 50 more\n\n150 problems with the settings"),
         "{told}"
     );
+}
+
+#[test]
+fn a_file_says_who_may_come_in() {
+    let (file, told) = file(
+        "admin:
+  listen: 0.0.0.0:9464
+  token: correct-horse-battery
+  tls: { certificate: admin.pem, key: /keys/admin.pem }",
+    );
+    assert_eq!(told, "");
+    let Access { token, tls, insecure } = &file.access;
+    let token = token.as_ref().unwrap();
+    assert!(token.is("correct-horse-battery") && !token.is("correct-horse-batter"));
+    let tls = tls.as_ref().unwrap();
+    assert!(tls.certificate.is_absolute() && tls.certificate.ends_with("admin.pem"));
+    assert_eq!(tls.key, PathBuf::from("/keys/admin.pem"));
+    assert!(!insecure);
+    assert!(!format!("{file:?}").contains("horse"), "{file:?}");
+}
+
+#[test]
+fn what_lets_nobody_in_is_a_problem() {
+    insta::assert_snapshot!(file("admin:\n  token: short\n  tls: { key: admin.pem }\n  insecure: 1").1, @"");
+    insta::assert_snapshot!(file("admin: { token: \"with a blank in it\", tls: { certificate: a.pem, keys: b } }").1, @"");
+}
+
+/// What is told of an address that others reach, with more of the section.
+fn judged(listen: &str, more: &str) -> String {
+    let (file, told) = file(&format!("admin: {{ listen: '{listen}', {more} }}"));
+    assert_eq!(told, "");
+    let Some(Admin::Listen(listen)) = &file.admin else {
+        panic!("{:?}", file.admin);
+    };
+    let mut report = Report::default();
+    listen.judge(&file.access, &mut report);
+    let told = report.finish(()).map_err(|problems| problems.to_string());
+    let told = told.err().unwrap_or_default();
+    let start = told.find("canary.yaml").unwrap_or_default();
+    told[start..].to_owned()
+}
+
+#[test]
+fn an_address_that_others_reach_takes_a_token_and_tls() {
+    let (token, tls) = ("token: correct-horse-battery", "tls: { certificate: a, key: b }");
+    insta::assert_snapshot!(judged("0.0.0.0:9464", ""), @"");
+    assert!(judged("[::]:9464", token).contains("takes TLS\n"));
+    assert!(judged("192.0.2.1:9464", tls).contains("takes a token\n"));
+    for fine in [
+        "127.0.0.1:9464",
+        "127.1.2.3:1",
+        "[::1]:9464",
+        "[::ffff:127.0.0.1]:9464",
+    ] {
+        assert_eq!(judged(fine, ""), "");
+    }
+    assert_eq!(judged("0.0.0.0:9464", &format!("{token}, {tls}")), "");
+    assert_eq!(judged("0.0.0.0:9464", "insecure: true"), "");
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Cause, Failure, Wire};
 use crate::ledger::audit::Held;
 
-/// Bytes of an answer's body that are read at most.
+/// Bytes of an answer's body that are read at most, unless more is asked for.
 pub const MAX_BODY: usize = 64 << 10;
 /// Bytes of an answer's head, and of what is received ahead on HTTP/2.
 const MAX_HEAD: u32 = 64 << 10;
@@ -47,7 +47,7 @@ pub struct Reply {
     pub status: StatusCode,
     /// At most 64 KiB of them.
     pub headers: HeaderMap,
-    /// At most [`MAX_BODY`].
+    /// At most [`MAX_BODY`], unless more was asked for.
     pub body: Vec<u8>,
     /// Of HTTP/2.
     pub trailers: HeaderMap,
@@ -106,6 +106,16 @@ impl Link {
     /// # Errors
     /// There was no whole head of an answer in time.
     pub async fn ask(&mut self, wire: Wire, deadline: Instant) -> Result<Reply, Failure> {
+        self.ask_up_to(MAX_BODY, wire, deadline).await
+    }
+
+    /// The same, where an answer may have a body of `most` bytes.
+    ///
+    /// Cancellation: the peer may have the request, and the connection is of no more use.
+    ///
+    /// # Errors
+    /// There was no whole head of an answer in time.
+    pub async fn ask_up_to(&mut self, most: usize, wire: Wire, deadline: Instant) -> Result<Reply, Failure> {
         let response = within(deadline, "no answer", self.send(wire)).await?;
         let (head, body) = response.map_err(failure)?.into_parts();
         let mut reply = Reply {
@@ -116,7 +126,7 @@ impl Link {
             is_whole: false,
         };
         // An answer that goes on for ever is judged by what is there by then.
-        drop(timeout_at(deadline, read(body, &mut reply)).await);
+        drop(timeout_at(deadline, read(body, &mut reply, most)).await);
         Ok(reply)
     }
 
@@ -145,10 +155,10 @@ impl Link {
     }
 }
 
-async fn read(mut body: Incoming, reply: &mut Reply) {
+async fn read(mut body: Incoming, reply: &mut Reply, most: usize) {
     while let Some(frame) = body.frame().await {
         match frame.map(hyper::body::Frame::into_data) {
-            Ok(Ok(data)) if reply.body.len() + data.len() <= MAX_BODY => reply.body.extend_from_slice(&data),
+            Ok(Ok(data)) if reply.body.len() + data.len() <= most => reply.body.extend_from_slice(&data),
             Ok(Err(frame)) => {
                 if let Ok(trailers) = frame.into_trailers() {
                     reply.trailers = trailers;

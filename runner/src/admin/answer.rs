@@ -1,0 +1,110 @@
+//! Answers: a status, a body, and what it is.
+
+use std::io::{self, Write as _};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use serde::Serialize;
+
+use super::accept;
+use crate::report::inside::Declined;
+use crate::report::safe_json;
+use crate::telemetry::Format;
+
+/// A whole answer.
+pub(super) type Page = Response<Full<Bytes>>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// Bytes; shorter texts are sent as they are.
+const WORTH_SQUEEZING: usize = 1_024;
+
+/// A value as JSON, squeezed for those who take that.
+pub(super) fn json(asked: &HeaderMap, status: StatusCode, value: &impl Serialize) -> Page {
+    let Ok(text) = safe_json(value) else {
+        return declined(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the answer cannot be written as JSON",
+        );
+    };
+    let mut page = squeezed(asked, text);
+    *page.status_mut() = status;
+    let headers = page.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    page
+}
+
+/// A document that is JSON already.
+pub(super) fn document(asked: &HeaderMap, text: &'static str) -> Page {
+    let mut page = squeezed(asked, text.to_owned());
+    page.headers_mut().insert(CONTENT_TYPE, JSON);
+    page
+}
+
+/// No answer, and why.
+pub(super) fn declined(status: StatusCode, error: impl Into<String>) -> Page {
+    let declined = Declined { error: error.into() };
+    // A text is always JSON.
+    let mut page = Page::new(Full::from(safe_json(&declined).unwrap_or_default()));
+    *page.status_mut() = status;
+    page.headers_mut().insert(CONTENT_TYPE, JSON);
+    page
+}
+
+/// For whom the method is another one.
+pub(super) fn not_allowed(allowed: &'static str) -> Page {
+    let mut page = declined(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed}"));
+    page.headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allowed));
+    page
+}
+
+/// For whom has to prove his right.
+pub(super) fn unauthorized(error: &str) -> Page {
+    let mut page = declined(StatusCode::UNAUTHORIZED, error);
+    let scheme = HeaderValue::from_static("Bearer realm=\"canary\"");
+    page.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+    page
+}
+
+/// A text for people.
+pub(super) fn plain(text: &'static str) -> Page {
+    let mut page = Page::new(Full::from(text));
+    page.headers_mut().insert(CONTENT_TYPE, PLAIN);
+    page
+}
+
+/// The metrics, in the format that is asked for.
+pub(super) fn scrape(asked: &HeaderMap, metrics: &dyn Fn(Format) -> String) -> Page {
+    let format = accept::format(asked);
+    let mut page = squeezed(asked, metrics(format));
+    let headers = page.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    page
+}
+
+fn squeezed(asked: &HeaderMap, text: String) -> Page {
+    let wanted = text.len() >= WORTH_SQUEEZING && accept::is_gzip_wanted(asked);
+    match wanted.then(|| gzipped(&text)) {
+        Some(Ok(page)) => page,
+        Some(Err(_)) | None => Page::new(Full::from(text)),
+    }
+}
+
+fn gzipped(text: &str) -> io::Result<Page> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(text.as_bytes())?;
+    let mut page = Page::new(Full::from(encoder.finish()?));
+    page.headers_mut()
+        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Ok(page)
+}

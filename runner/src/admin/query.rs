@@ -1,0 +1,124 @@
+//! What stands behind the `?`.
+
+use url::form_urlencoded;
+
+use crate::status::Status;
+use crate::suite::Check;
+
+/// Things of an answer, unless asked for otherwise.
+const USUAL: usize = 1_000;
+/// Things that an answer may have.
+const MOST: usize = 100_000;
+const STATUSES: [Status; 4] = [Status::Up, Status::Degraded, Status::Down, Status::Unknown];
+
+/// In which order checks come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Order {
+    #[default]
+    Id,
+    /// What is down first.
+    Worst,
+}
+
+/// What of an answer is wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Query {
+    /// An id or a name.
+    pub(super) check: Option<String>,
+    /// Any of them; all when there is none.
+    pub(super) status: Vec<Status>,
+    pub(super) limit: usize,
+    pub(super) order: Order,
+}
+
+impl Query {
+    /// Understands the `known` of `check`, `status`, `limit` and `order`.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be right.
+    pub(super) fn parse(text: Option<&str>, known: &[&str]) -> Result<Self, String> {
+        let mut query = Self {
+            check: None,
+            status: Vec::new(),
+            limit: USUAL,
+            order: Order::default(),
+        };
+        for (key, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
+            match &*key {
+                key if !known.contains(&key) => {
+                    return Err(format!("unknown parameter `{key}`; known: {}", known.join(", ")));
+                }
+                "check" => query.check = Some(value.into_owned()),
+                "status" => query.status = statuses(&value)?,
+                "limit" => query.limit = limit(&value)?,
+                _ => query.order = order(&value)?,
+            }
+        }
+        Ok(query)
+    }
+
+    pub(super) fn wants(&self, check: &Check, status: Status) -> bool {
+        let is_named = |wanted: &String| check.id.as_str() == wanted || check.name == *wanted;
+        self.check.as_ref().is_none_or(is_named) && (self.status.is_empty() || self.status.contains(&status))
+    }
+}
+
+fn statuses(text: &str) -> Result<Vec<Status>, String> {
+    let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
+    words
+        .map(|word| {
+            let found = STATUSES.into_iter().find(|status| status.word() == word);
+            found.ok_or_else(|| format!("`{word}` is no status; known: up, degraded, down, unknown"))
+        })
+        .collect()
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    limit.ok_or_else(|| format!("`limit` is a number from 1 to {MOST}"))
+}
+
+fn order(text: &str) -> Result<Order, String> {
+    match text {
+        "id" => Ok(Order::Id),
+        "worst" => Ok(Order::Worst),
+        _ => Err("`order` is `id` or `worst`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [&str; 4] = ["check", "status", "limit", "order"];
+
+    #[test]
+    fn a_query_says_what_is_wanted() {
+        let query = Query::parse(Some("check=a%20b&status=down,unknown&limit=5&order=worst"), &ALL);
+        let expected = Query {
+            check: Some("a b".to_owned()),
+            status: vec![Status::Down, Status::Unknown],
+            limit: 5,
+            order: Order::Worst,
+        };
+        assert_eq!(query, Ok(expected));
+        assert_eq!(Query::parse(None, &ALL), Query::parse(Some(""), &ALL));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told() {
+        let wrong = |text| Query::parse(Some(text), &ALL).unwrap_err();
+        assert_eq!(
+            wrong("name=a"),
+            "unknown parameter `name`; known: check, status, limit, order"
+        );
+        assert_eq!(
+            wrong("status=dwon"),
+            "`dwon` is no status; known: up, degraded, down, unknown"
+        );
+        for limit in ["limit=0", "limit=100001", "limit=-1", "limit="] {
+            assert_eq!(wrong(limit), "`limit` is a number from 1 to 100000");
+        }
+        assert_eq!(wrong("order=name"), "`order` is `id` or `worst`");
+    }
+}

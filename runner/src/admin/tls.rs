@@ -1,0 +1,152 @@
+//! What the address shows itself by. Its files are looked at for each connection, so that renewed ones are taken.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use rustls::ServerConfig;
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::console;
+use crate::net::tls::provider;
+use crate::settings::Identity;
+
+/// Why there is no identity to show.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file is not there, or not for this user.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Of the operating system.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("`{}` is not PEM with a {what} in it", .path.display())]
+    Pem {
+        /// Which.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// Of the parser.
+        source: pem::Error,
+    },
+    /// A file has no certificate in it.
+    #[error("`{}` has no certificate in it", .path.display())]
+    NoCertificate {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The key is of no use, or that of another certificate.
+    #[error("the key in `{}` does not go with the certificate", .path.display())]
+    Setup {
+        /// Of the key.
+        path: PathBuf,
+        /// Of the library.
+        source: rustls::Error,
+    },
+}
+
+/// Tells two versions of a file apart.
+type Stamp = Option<(SystemTime, u64)>;
+
+#[derive(Debug)]
+pub(super) struct Tls {
+    identity: Identity,
+    /// Of the one thread that accepts; held for a look at two files.
+    loaded: Mutex<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    stamps: [Stamp; 2],
+    config: Arc<ServerConfig>,
+}
+
+impl Tls {
+    pub(super) fn load(identity: &Identity) -> Result<Self, TlsError> {
+        // Before they are read: what changes meanwhile is another change.
+        let stamps = stamps(identity);
+        let config = config(identity)?;
+        Ok(Self {
+            identity: identity.clone(),
+            loaded: Mutex::new(Loaded { stamps, config }),
+        })
+    }
+
+    /// By the files as they are now; by what they were while they are of no use.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamps = stamps(&self.identity);
+        if stamps != loaded.stamps {
+            loaded.stamps = stamps;
+            match config(&self.identity) {
+                Ok(config) => loaded.config = config,
+                Err(error) => console::note(&format!(
+                    "the admin address keeps its old certificate: {:#}",
+                    anyhow::Error::new(error)
+                )),
+            }
+        }
+        TlsAcceptor::from(Arc::clone(&loaded.config))
+    }
+}
+
+fn stamps(identity: &Identity) -> [Stamp; 2] {
+    [&identity.certificate, &identity.key].map(|path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.modified().ok()?, found.len()))
+    })
+}
+
+fn config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
+    let Identity { certificate, key } = identity;
+    let setup = |source| TlsError::Setup {
+        path: key.clone(),
+        source,
+    };
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(setup)?;
+    let mut config = builder
+        .with_no_client_auth()
+        .with_single_cert(chain(certificate)?, private(key)?)
+        .map_err(setup)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    let chain = parsed.map_err(|source| not_pem(path, "certificate", source))?;
+    match chain.is_empty() {
+        true => Err(TlsError::NoCertificate {
+            path: path.to_owned(),
+        }),
+        false => Ok(chain),
+    }
+}
+
+fn private(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|source| not_pem(path, "key", source))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|source| TlsError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn not_pem(path: &Path, what: &'static str, source: pem::Error) -> TlsError {
+    TlsError::Pem {
+        path: path.to_owned(),
+        what,
+        source,
+    }
+}

@@ -1,0 +1,268 @@
+//! The tables of `canary status`, `canary connections` and `canary top`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{
+    AccountState, CheckState, Connections, Moment, OpenConnection, ReclaimedConnection, Status, span,
+};
+use crate::report::plain::plain;
+use crate::report::table::{Align, Cell, Column, Row, render};
+use crate::report::{Screen, show_duration, style_of};
+
+const CHECKS: [Column; 9] = [
+    Column::new("CHECK", Align::Left, 8, 0),
+    Column::new("TARGET", Align::Left, 12, 130),
+    Column::new("STATUS", Align::Left, 8, 0),
+    Column::new("SINCE", Align::Right, 6, 90),
+    Column::new("STAGE", Align::Left, 7, 100),
+    Column::new("LAST", Align::Left, 7, 0),
+    Column::new("AGO", Align::Right, 4, 70),
+    Column::new("TIME", Align::Right, 6, 0),
+    Column::new("SUMMARY", Align::Left, 16, 0),
+];
+const OPEN: [Column; 9] = [
+    Column::new("STATE", Align::Left, 5, 0),
+    Column::new("CHECK", Align::Left, 8, 0),
+    Column::new("PLUGIN", Align::Left, 6, 70),
+    Column::new("PEER", Align::Left, 14, 0),
+    Column::new("PHASE", Align::Left, 9, 0),
+    Column::new("AGE", Align::Right, 6, 0),
+    Column::new("IN", Align::Right, 8, 0),
+    Column::new("OUT", Align::Right, 8, 0),
+    Column::new("RUN", Align::Left, 8, 90),
+];
+const RECLAIMED: [Column; 9] = [
+    Column::new("RECLAIMED", Align::Left, 9, 0),
+    Column::new("CHECK", Align::Left, 8, 0),
+    Column::new("PLUGIN", Align::Left, 6, 70),
+    Column::new("PEER", Align::Left, 14, 0),
+    Column::new("WHY", Align::Left, 8, 0),
+    Column::new("OPEN", Align::Right, 6, 0),
+    Column::new("IN", Align::Right, 8, 0),
+    Column::new("OUT", Align::Right, 8, 0),
+    Column::new("RUN", Align::Left, 8, 90),
+];
+
+/// How the runner is, what is wrong with it, and a line a check.
+#[must_use]
+pub fn status(status: &Status, now: SystemTime, screen: Screen) -> String {
+    let rows: Vec<Row> = status.checks.iter().map(|check| row(check, now)).collect();
+    let left = status
+        .matched
+        .saturating_sub(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    let more = match left {
+        0 => String::new(),
+        left => format!("... and {left} more; ask for more with `--limit`, or for one with `--check`\n"),
+    };
+    format!(
+        "{}\n{}{more}",
+        head(status, now, screen),
+        render(&CHECKS, &rows, screen)
+    )
+}
+
+/// The same for a screen of `height` lines that is drawn again and again: what does not fit is left out, and counted.
+#[must_use]
+pub fn top(status: &Status, now: SystemTime, screen: Screen, height: usize) -> String {
+    let head = head(status, now, screen);
+    // The blank line, the titles and the last line.
+    let room = height.saturating_sub(head.lines().count() + 3);
+    let rows: Vec<Row> = status
+        .checks
+        .iter()
+        .take(room)
+        .map(|check| row(check, now))
+        .collect();
+    let left = status
+        .matched
+        .saturating_sub(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    let more = match left {
+        0 => String::new(),
+        left => format!("... and {left} more; "),
+    };
+    format!("{head}\n{}{more}q ends", render(&CHECKS, &rows, screen))
+}
+
+/// A line a connection, and below them those that the host had to close.
+#[must_use]
+pub fn connections(connections: &Connections, now: SystemTime, screen: Screen) -> String {
+    let Connections {
+        matched,
+        open,
+        reclaimed,
+    } = connections;
+    let mut text = match open.as_slice() {
+        [] => "no check has a connection open\n".to_owned(),
+        open => render(&OPEN, &open.iter().map(open_row).collect::<Vec<_>>(), screen),
+    };
+    let left = matched.saturating_sub(u64::try_from(open.len()).unwrap_or(u64::MAX));
+    if left > 0 {
+        text +=
+            &format!("... and {left} more; ask for more with `--limit`, or for one check's with `--check`\n");
+    }
+    if !reclaimed.is_empty() {
+        let rows: Vec<Row> = reclaimed.iter().map(|one| reclaimed_row(one, now)).collect();
+        text += &format!("\n{}", render(&RECLAIMED, &rows, screen));
+    }
+    text
+}
+
+fn head(status: &Status, now: SystemTime, screen: Screen) -> String {
+    let Status {
+        suite, descriptors, ..
+    } = status;
+    let since = suite
+        .in_force_since
+        .map_or_else(String::new, |since| format!(" in force for {},", ago(since, now)));
+    let mut text = format!(
+        "canary {} up {}\nsuite: {} checks,{since} {} reloads, {} refused\nruns: {}\n\
+         descriptors: {} lent of {}, {} reclaimed, {} unaccounted\n",
+        plain(&status.version),
+        coarse(span(status.uptime_seconds)),
+        suite.checks,
+        suite.reloads.succeeded,
+        suite.reloads.failed,
+        account(&status.account),
+        descriptors.leased,
+        descriptors.budget,
+        descriptors.reclaimed,
+        descriptors.unaccounted,
+    );
+    for problem in &status.problems {
+        let word = match screen.colour {
+            true => {
+                let red = AnsiColor::Red.on_default();
+                format!("{red}{}{red:#}", plain(&problem.what))
+            }
+            false => plain(&problem.what),
+        };
+        text += &format!("problem: {word}: {}\n", plain(&problem.message));
+    }
+    text
+}
+
+fn account(account: &AccountState) -> String {
+    format!(
+        "{} scheduled = {} finished{} + {} missed{} + {} under way",
+        account.scheduled,
+        account.finished.values().sum::<u64>(),
+        parts(&account.finished),
+        account.missed.values().sum::<u64>(),
+        parts(&account.missed),
+        account.under_way,
+    )
+}
+
+/// Those that there are, such as ` (3 fail, 20 pass)`.
+fn parts(counts: &BTreeMap<Cow<'static, str>, u64>) -> String {
+    let there = counts.iter().filter(|(_, count)| **count > 0);
+    let there: Vec<String> = there
+        .map(|(word, count)| format!("{count} {}", plain(word)))
+        .collect();
+    match there.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", there.join(", ")),
+    }
+}
+
+fn row(check: &CheckState, now: SystemTime) -> Row {
+    let since = check.status_since.map(|since| ago(since, now));
+    let last = check.last.as_ref();
+    let outcome = last.map_or("none", |last| last.outcome.as_str());
+    let finish = check.last_finish.map(|finish| ago(finish, now));
+    let time = last.map(|last| show_duration(span(last.duration_seconds)));
+    let summary = last.map(|last| plain(&last.summary));
+    plain_row(vec![
+        Cell::new(plain(&check.id)),
+        Cell::new(plain(&check.target)),
+        Cell::styled(plain(&check.status), style_of(&check.status)),
+        Cell::new(since.unwrap_or_default()),
+        Cell::styled(plain(&check.stage), Style::new().dimmed()),
+        Cell::styled(plain(outcome), style_of(outcome)),
+        Cell::new(finish.unwrap_or_default()),
+        Cell::new(time.unwrap_or_default()),
+        Cell::new(summary.unwrap_or_default()),
+    ])
+}
+
+fn open_row(open: &OpenConnection) -> Row {
+    plain_row(vec![
+        Cell::styled("open", AnsiColor::Green.on_default()),
+        Cell::new(plain(&open.check)),
+        or_none(open.plugin.as_deref()),
+        Cell::new(plain(&open.peer)),
+        Cell::new(plain(&open.phase)),
+        Cell::new(show_duration(span(open.age_seconds))),
+        Cell::new(size(open.bytes_in)),
+        Cell::new(size(open.bytes_out)),
+        or_none(open.run.as_deref()),
+    ])
+}
+
+fn reclaimed_row(reclaimed: &ReclaimedConnection, now: SystemTime) -> Row {
+    let at = reclaimed.at.map(|at| format!("{} ago", ago(at, now)));
+    plain_row(vec![
+        Cell::styled(at.unwrap_or_default(), AnsiColor::Cyan.on_default()),
+        Cell::new(plain(&reclaimed.check)),
+        or_none(reclaimed.plugin.as_deref()),
+        Cell::new(plain(&reclaimed.peer)),
+        Cell::styled(plain(&reclaimed.cause), AnsiColor::Yellow.on_default()),
+        Cell::new(show_duration(span(reclaimed.open_for_seconds))),
+        Cell::new(size(reclaimed.bytes_in)),
+        Cell::new(size(reclaimed.bytes_out)),
+        or_none(reclaimed.run.as_deref()),
+    ])
+}
+
+fn plain_row(cells: Vec<Cell>) -> Row {
+    Row {
+        cells,
+        notes: Vec::new(),
+    }
+}
+
+fn or_none(text: Option<&str>) -> Cell {
+    Cell::new(text.map_or_else(|| "-".to_owned(), plain))
+}
+
+fn ago(moment: Moment, now: SystemTime) -> String {
+    coarse(moment.before(now))
+}
+
+/// In its two largest units: `12s`, `3m 5s`, `2h 7m`, `9d 4h`.
+fn coarse(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d {}h", hours % 24),
+    }
+}
+
+/// Two or three digits that matter: `512 B`, `1.5 KiB`, `37 MiB`.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1_024 {
+        return format!("{bytes} B");
+    }
+    // Nobody reads the digits that a float has not.
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut left = bytes as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        if left < 1_000.0 {
+            break;
+        }
+        (left, unit) = (left / 1_024.0, next);
+    }
+    match left < 9.95 {
+        true => format!("{left:.1} {unit}"),
+        false => format!("{left:.0} {unit}"),
+    }
+}
