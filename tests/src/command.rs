@@ -127,6 +127,16 @@ impl Running {
         entries.filter_map(link).collect()
     }
 
+    /// Bytes of its memory that are resident.
+    #[must_use]
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it still runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        kib.expect("the kernel says so") << 10
+    }
+
     /// Waits for its end; what was read as a line before is not in the texts.
     #[must_use]
     pub fn end(mut self) -> Ending {

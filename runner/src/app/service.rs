@@ -106,6 +106,10 @@ pub async fn run(
     reloads.begun(SystemTime::now());
     // Everything that stays open is open now: what is added from here on, checks add.
     audit.take_stock(host.sandbox.ledger())?;
+    host.settle()?;
+    if let Some(shortage) = host.shortage(&first.suite) {
+        console::note(&format!("warning: {shortage}"));
+    }
     Ok(serve::serve(parts, first, restored, &mut publisher, stop, settings.grace).await)
 }
 

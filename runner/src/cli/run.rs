@@ -125,7 +125,7 @@ async fn service(
 ) -> anyhow::Result<u8> {
     let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
     let listener = settings.listen()?;
-    let loaded = ready(suites, host).await?;
+    let loaded = load(suites, host, &Plugins::new(), &ProcessEnvironment).await?;
     console::note(&format!(
         "running {}",
         counted(loaded.suite.checks.len(), "check")
@@ -140,11 +140,7 @@ async fn service(
     };
     let (host, paths) = (Arc::clone(host), suites.to_vec());
     let account = service::run(host, paths, loaded, settings, shutdown.requested()).await?;
-    let (finished, missed) = (account.finished_in_all(), account.missed_in_all());
-    console::note(&format!(
-        "stopped: {} scheduled = {finished} finished + {missed} missed",
-        account.scheduled()
-    ));
+    console::note(&report::closing(&account));
     Ok(0)
 }
 

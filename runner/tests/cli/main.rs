@@ -4,12 +4,15 @@
 mod broken;
 mod check;
 mod formats;
+mod kill;
 mod nginx;
 mod outage;
 mod plugins;
 mod receivers;
+mod reload;
 mod secrets;
 mod service;
+mod suspended;
 mod telemetry;
 mod validate;
 
