@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "quota",
     "grant",
     "suite",
@@ -24,6 +24,7 @@ const ORDER: [&str; 26] = [
     "plugin",
     "dispatch",
     "wire",
+    "alert",
     "telemetry",
     "admin",
     "app",
@@ -97,7 +98,15 @@ const RULES: [Rule; 7] = [
             "spawn_local",
             "Handle::current",
         ],
-        places: &["app", "dispatch", "wire", "telemetry", "admin", "demo"],
+        places: &[
+            "app",
+            "dispatch",
+            "wire",
+            "alert/courier",
+            "telemetry",
+            "admin",
+            "demo",
+        ],
     },
     Rule {
         what: "the blocking pool",
@@ -133,6 +142,10 @@ const RULES: [Rule; 7] = [
             "plugin/compile",
             "dispatch",
             "wire",
+            "alert/courier",
+            "alert/lane",
+            "alert/notifier",
+            "alert/outbox",
             "telemetry",
             "admin",
             "app",
