@@ -168,6 +168,12 @@ impl Desk {
         self.outbox.release();
     }
 
+    /// Where what it decides goes.
+    #[cfg(test)]
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     /// What notifiers were told that is not over, for those that want to hear it again and again.
     pub(super) fn standing(&self, notifier: &str) -> Vec<Notification> {
         let troubles = self.troubles.values();

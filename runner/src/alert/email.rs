@@ -1,11 +1,12 @@
 //! Mail, by SMTP (RFC 5321).
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lettre::message::Mailbox;
-use lettre::message::header::ContentType;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
@@ -113,7 +114,12 @@ impl Email {
             .message_id(Some(self.message_id(&notification.id())))
             .date(notification.at)
             .subject(bounded(&subject, MAX_SUBJECT))
-            .header(ContentType::TEXT_PLAIN);
+            .header(ContentType::TEXT_PLAIN)
+            // RFC 3834: nobody's holiday notice should answer.
+            .raw_header(HeaderValue::new(
+                HeaderName::new_from_ascii_str("Auto-Submitted"),
+                "auto-generated".to_owned(),
+            ));
         if notification.number > 1 {
             builder = builder.in_reply_to(first.clone()).references(first);
         }
@@ -153,11 +159,11 @@ impl Email {
     /// Without a reply code there was no answer. A login that is refused or wanted (530 to 538) holds for every mail;
     /// any other 5xx is about this one.
     fn judge(&self, error: &smtp::Error) -> Answer {
-        let message = self.secrets.redact(&excerpt(chain(error).as_bytes()));
+        let message = self.secrets.redact(&excerpt(told(error).as_bytes()));
         let Some(code) = error.status() else {
             let word = match error {
                 _ if error.is_timeout() => "timeout",
-                _ if error.is_tls() => "tls",
+                _ if is_of_tls(error) => "tls",
                 _ if error.is_response() => "garbage",
                 _ if error.is_client() => return Answer::Held(failure("client", message)),
                 _ => "connect",
@@ -184,14 +190,14 @@ fn tls_parameters(host: &str, ca: Option<&Path>) -> Result<TlsParameters, String
         let pem =
             std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
         let certificate = Certificate::from_pem(&pem)
-            .map_err(|error| format!("`{}` holds no certificate: {}", path.display(), chain(&error)))?;
+            .map_err(|error| format!("`{}` holds no certificate: {}", path.display(), told(&error)))?;
         builder = builder
             .certificate_store(CertificateStore::None)
             .add_root_certificate(certificate);
     }
     builder
         .build()
-        .map_err(|error| format!("TLS cannot be set up: {}", chain(&error)))
+        .map_err(|error| format!("TLS cannot be set up: {}", told(&error)))
 }
 
 fn text(notification: &Notification, link: Option<&Url>) -> String {
@@ -223,16 +229,23 @@ fn failure(word: &'static str, message: String) -> Failure {
     }
 }
 
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
+/// Whether a certificate or the like is to blame, which is told as a failure to connect.
+fn is_of_tls(error: &smtp::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(&format!(": {said}"));
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
         }
         cause = error.source();
     }
-    text
+    error.is_tls()
+}
+
+/// An error with its causes, which its text has in it, each kind of failure once.
+fn told(error: &smtp::Error) -> String {
+    let text = error.to_string();
+    let mut parts: Vec<&str> = text.split(": ").collect();
+    parts.dedup();
+    parts.join(": ")
 }

@@ -26,7 +26,7 @@ pub(super) struct Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Body {
     pub(super) method: Method,
-    pub(super) content_type: &'static str,
+    pub(super) content_type: HeaderValue,
     pub(super) text: String,
 }
 
@@ -35,7 +35,7 @@ impl Body {
     pub(super) fn json(value: &impl serde::Serialize) -> Self {
         Self {
             method: Method::POST,
-            content_type: "application/json",
+            content_type: HeaderValue::from_static("application/json"),
             // Plain data with text keys is always JSON.
             text: serde_json::to_string(value).unwrap_or_default(),
         }
@@ -53,7 +53,7 @@ impl Endpoint {
             Err(failure) => return Answer::none(failure),
         };
         let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.content_type));
+        headers.insert(CONTENT_TYPE, body.content_type);
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }

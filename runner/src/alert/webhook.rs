@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::Method;
+use http::{HeaderValue, Method};
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
@@ -13,6 +13,8 @@ use url::Url;
 
 use super::endpoint::{Body, Endpoint};
 use super::notification::Notification;
+use crate::suite::quoted;
+use crate::suite::suggest;
 
 /// Instructions of a template, and its output by 64 bytes: a loop without an end is a mistake, not a hang.
 const FUEL: u64 = 50_000;
@@ -20,12 +22,34 @@ const FUEL: u64 = 50_000;
 const RECURSION: usize = 32;
 /// What a template is called in its own messages.
 const NAME: &str = "template";
+/// What a template can name: the keys of the default body.
+const KEYS: [&str; 17] = [
+    "id",
+    "alert",
+    "event",
+    "title",
+    "summary",
+    "check",
+    "name",
+    "target",
+    "plugin",
+    "labels",
+    "status",
+    "previous",
+    "since",
+    "at",
+    "lasted_seconds",
+    "consecutive_failures",
+    "link",
+];
 
 /// Somebody's own receiver.
 #[derive(Debug, Clone)]
 pub(super) struct Webhook {
     pub(super) endpoint: Endpoint,
     pub(super) method: Method,
+    /// Of the body; absent: JSON.
+    pub(super) content_type: Option<HeaderValue>,
     /// Absent: the notification as JSON.
     pub(super) template: Option<Template>,
 }
@@ -68,6 +92,7 @@ pub(super) struct TemplateError {
     pub(super) message: String,
     /// Of the template, from 1.
     pub(super) line: Option<usize>,
+    pub(super) hint: Option<String>,
 }
 
 impl From<minijinja::Error> for TemplateError {
@@ -79,6 +104,7 @@ impl From<minijinja::Error> for TemplateError {
                 None => kind,
             },
             line: error.line(),
+            hint: None,
         }
     }
 }
@@ -91,7 +117,20 @@ impl Template {
         // A misspelt name is an error at start, and not an empty alarm at night.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.add_template_owned(NAME, source.to_owned())?;
-        Ok(Self(Arc::new(environment)))
+        // A filter takes what is not there for nothing, so that rendering alone does not tell.
+        let named = environment.get_template(NAME)?.undeclared_variables(false);
+        let is_known = |name: &String| {
+            KEYS.contains(&name.as_str()) || environment.globals().any(|(global, _)| global == name)
+        };
+        // The same one each time.
+        match named.iter().filter(|name| !is_known(name)).min() {
+            Some(name) => Err(TemplateError {
+                message: format!("there is no {}", quoted(name)),
+                line: None,
+                hint: suggest::hint(name, KEYS),
+            }),
+            None => Ok(Self(Arc::new(environment))),
+        }
     }
 
     pub(super) fn render(
@@ -113,10 +152,13 @@ pub(super) fn body(
     notification: &Notification,
     link: Option<&Url>,
 ) -> Result<Body, TemplateError> {
-    let body = Body {
+    let mut body = Body {
         method: webhook.method.clone(),
         ..Body::json(&payload(notification, link))
     };
+    if let Some(content_type) = &webhook.content_type {
+        body.content_type = content_type.clone();
+    }
     Ok(match &webhook.template {
         None => body,
         Some(template) => Body {
@@ -147,5 +189,22 @@ fn payload<'a>(notification: &'a Notification, link: Option<&'a Url>) -> Payload
         lasted_seconds: notification.lasted().as_secs(),
         consecutive_failures: notification.consecutive_failures,
         link: link.map(Url::as_str),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::trial::sample;
+
+    #[test]
+    fn a_template_can_name_every_key_of_the_default_body_and_nothing_else() {
+        let sample = sample(SystemTime::UNIX_EPOCH);
+        let body = serde_json::to_value(payload(&sample, None)).unwrap();
+        let mut keys: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut known = KEYS;
+        keys.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(keys, known);
     }
 }

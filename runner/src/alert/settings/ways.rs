@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use http::Method;
+use http::{HeaderValue, Method};
 use lettre::Address;
 use lettre::message::Mailbox;
 use rustls_pki_types::CertificateDer;
@@ -169,10 +169,18 @@ fn webhook(
     let method = section.value("method");
     let method = method.and_then(|written| written.word("method that carries a body", &METHODS, report));
     let template = section.text("template", report);
-    let is_json = endpoint.as_ref().is_none_or(|endpoint| {
-        let content_type = endpoint.headers.iter().find(|(name, _)| name == "content-type");
-        content_type.is_none_or(|(_, value)| value.as_bytes().ends_with(b"json"))
+    let content_type = section.text("content_type", report);
+    let content_type = content_type.and_then(|written| {
+        let value = HeaderValue::from_str(written.expose()).ok();
+        if value.is_none() {
+            let problem = written.problem(format!("{} is no type of content", written.quoted()));
+            report.add(problem.hint("write one such as `text/plain`"));
+        }
+        value
     });
+    let is_json = content_type
+        .as_ref()
+        .is_none_or(|value| value.as_bytes().ends_with(b"json"));
     let template = template.and_then(|written| self::template(&written, is_json, link, report));
     Some(Way::Webhook(Webhook {
         endpoint: endpoint?,
@@ -181,6 +189,7 @@ fn webhook(
             Kind::Put => Method::PUT,
             Kind::Patch => Method::PATCH,
         },
+        content_type,
         template,
     }))
 }
@@ -199,15 +208,17 @@ fn template(written: &Written, is_json: bool, link: Option<&Url>, report: &mut R
     match rendered {
         Ok((_, text)) if is_json && serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err() => {
             let problem = written.problem("the template makes no JSON");
-            report.add(problem.hint(
-                "write `{{ summary | tojson }}` without quotes around it, or set the header `content-type`",
-            ));
+            report.add(
+                problem
+                    .hint("write `{{ summary | tojson }}` without quotes around it, or set `content_type`"),
+            );
             None
         }
         Ok((template, _)) => Some(template),
-        Err(TemplateError { message, line }) => {
+        Err(TemplateError { message, line, hint }) => {
             let line = line.map(|line| format!("line {line} of ")).unwrap_or_default();
-            report.add(written.problem(format!("{line}the template: {message}")));
+            let problem = written.problem(format!("{line}the template: {message}"));
+            report.add(problem.maybe_hint(hint));
             None
         }
     }
