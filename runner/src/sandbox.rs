@@ -25,6 +25,7 @@ use wasmtime::Store;
 
 pub use bindings::Description;
 pub use engine::{Engine, EngineError, EngineSettings};
+pub use fault::panic_text;
 pub use program::{LinkError, Program};
 
 use crate::grant::Grants;
@@ -221,7 +222,7 @@ impl Sandbox {
             };
             let ended = match ended {
                 Ok(Ok(ended)) => ended,
-                Ok(Err(panic)) => Err(Outcome::Faulted(Fault::Host(fault::panic_text(panic.as_ref())))),
+                Ok(Err(panic)) => Err(Outcome::Faulted(Fault::Host(panic_text(panic.as_ref())))),
                 Err(_) => Err(StopCause::Deadline {
                     limit: bounds.timeout,
                 }

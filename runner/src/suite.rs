@@ -18,6 +18,8 @@ mod merge;
 mod parse;
 mod raw;
 mod relations;
+#[cfg(test)]
+mod sample;
 mod scalar;
 mod schema;
 mod secrets;

@@ -40,7 +40,8 @@ impl Drop for Held {
 /// What is in none of them is unaccounted, which must be 0: a descriptor that nobody owns.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    baseline: u64,
+    /// Shared by all clones.
+    baseline: Arc<AtomicU64>,
     reserve: Reserve,
 }
 
@@ -51,11 +52,23 @@ impl Audit {
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn baseline(ledger: &Ledger, reserve: &Reserve) -> io::Result<Self> {
-        let known = ledger.leased() + reserve.held();
-        Ok(Self {
-            baseline: open_descriptors()?.saturating_sub(known),
+        let audit = Self {
+            baseline: Arc::default(),
             reserve: reserve.clone(),
-        })
+        };
+        audit.take_stock(ledger)?;
+        Ok(audit)
+    }
+
+    /// The same, once more: what was opened since then and stays is the host's own.
+    ///
+    /// # Errors
+    /// `/proc/self/fd` cannot be read.
+    pub fn take_stock(&self, ledger: &Ledger) -> io::Result<()> {
+        let known = ledger.leased() + self.reserve.held();
+        let own = open_descriptors()?.saturating_sub(known);
+        self.baseline.store(own, Ordering::Release);
+        Ok(())
     }
 
     /// Descriptors that are neither the host's own nor lent.
@@ -68,7 +81,7 @@ impl Audit {
         let before = known();
         let open = open_descriptors()?;
         Ok(open
-            .saturating_sub(self.baseline)
+            .saturating_sub(self.baseline.load(Ordering::Acquire))
             .saturating_sub(before.max(known())))
     }
 }

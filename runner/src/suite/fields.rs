@@ -136,6 +136,10 @@ impl Reader<'_> {
                 at: entry.at,
                 value: node.clone(),
             };
+            if matches!(&node.kind, Kind::Text(name) if name.trim().is_empty()) {
+                self.problem(node.at, format!("`{key}`: a name is empty"));
+                continue;
+            }
             let Some(name) = self.text(&element, limit) else {
                 continue;
             };

@@ -30,15 +30,16 @@ pub(super) fn judge(files: &[RawFile], complete: bool, report: &mut Report) {
     if complete {
         for window in files.iter().flat_map(|file| &file.maintenance) {
             for name in window.checks.iter().flatten() {
-                relations.known(&window.source, &window.subject(), "checks", name, report);
+                relations.known(&window.source, &window.subject, "checks", name, report);
             }
         }
     }
-    relations.circles(files, report);
+    relations.circles(report);
 }
 
 /// The checks of a suite by name.
 struct Relations<'a> {
+    files: &'a [RawFile],
     checks: HashMap<&'a str, &'a RawCheck>,
     comparisons: usize,
 }
@@ -52,6 +53,7 @@ impl<'a> Relations<'a> {
             }
         }
         Self {
+            files,
             checks,
             comparisons: MAX_COMPARISONS,
         }
@@ -95,14 +97,16 @@ impl<'a> Relations<'a> {
             return Some(format!("write the name of the check alone: {}", quoted(name)));
         }
         self.comparisons = self.comparisons.checked_sub(self.checks.len())?;
-        let meant = suggest::closest(name, self.checks.keys().copied())?;
+        let checks = self.files.iter().flat_map(|file| &file.checks);
+        let names = checks.filter_map(|check| check.name.as_ref());
+        let meant = suggest::closest(name, names.map(|name| &*name.value))?;
         Some(format!("did you mean {}?", quoted(meant)))
     }
 
     /// Reports each dependency that leads back to its own check, once.
-    fn circles(&self, files: &'a [RawFile], report: &mut Report) {
+    fn circles(&self, report: &mut Report) {
         let mut visits = HashMap::new();
-        for check in files.iter().flat_map(|file| &file.checks) {
+        for check in self.files.iter().flat_map(|file| &file.checks) {
             let Some(name) = check.name.as_ref().filter(|_| !check.depends_on.is_empty()) else {
                 continue;
             };
@@ -188,11 +192,8 @@ fn told(check: &RawCheck, circle: &[Step<'_>]) -> String {
 fn unique_windows(files: &[RawFile], report: &mut Report) {
     let mut seen: HashMap<&str, Location> = HashMap::new();
     for (number, window) in files.iter().flat_map(|file| &file.maintenance).enumerate() {
-        let problem = |at: Position, message: String| {
-            window
-                .source
-                .problem(at, format!("{}{message}", window.subject()))
-        };
+        let problem =
+            |at: Position, message: String| window.source.problem(at, format!("{}{message}", window.subject));
         if number == MAX_WINDOWS {
             let message = format!("a suite holds at most {MAX_WINDOWS} windows");
             return report.add(problem(window.at, message));

@@ -7,6 +7,7 @@ use super::*;
 mod bounds;
 mod broken;
 mod golden;
+mod policy;
 
 const EMBEDDED: [&str; 4] = ["http", "tls", "tcp", "leak"];
 const TOKEN: &str = "hunter2-from-the-environment";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -38,6 +38,21 @@ pub(super) struct Book {
     started: Instant,
     /// Of the reading before: a descriptor that is between two owners is counted only when it stays there.
     unaccounted: Mutex<u64>,
+    /// As of the last export of metrics; nothing where nothing is exported to a collector.
+    delivery: Mutex<Option<(DeliveryReport, Instant)>>,
+    /// From one export of metrics to the next.
+    interval: Duration,
+}
+
+/// How exports went when they were last looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveryReading {
+    /// Each signal.
+    pub report: DeliveryReport,
+    /// How long ago that was.
+    pub age: Duration,
+    /// How often it is looked at.
+    pub expected_every: Duration,
 }
 
 impl Book {
@@ -56,6 +71,8 @@ impl Book {
             active,
             started: Instant::now(),
             unaccounted: Mutex::default(),
+            delivery: Mutex::default(),
+            interval: settings.interval,
         }
     }
 
@@ -66,6 +83,13 @@ impl Book {
 
     pub(super) fn note_delivery(&self, report: &DeliveryReport) {
         self.metrics().delivery(report);
+        if !report.signals.is_empty() {
+            *self.delivery() = Some((report.clone(), Instant::now()));
+        }
+    }
+
+    fn delivery(&self) -> MutexGuard<'_, Option<(DeliveryReport, Instant)>> {
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn note_lost(&self, events: u64) {
@@ -122,6 +146,18 @@ pub struct Exposition(Arc<Book>);
 impl Exposition {
     pub(super) fn new(book: Arc<Book>) -> Self {
         Self(book)
+    }
+
+    /// How exports go; nothing where there are none, or before the first was due.
+    #[must_use]
+    pub fn delivery(&self) -> Option<DeliveryReading> {
+        let delivery = self.0.delivery();
+        let (report, at) = delivery.as_ref()?;
+        Some(DeliveryReading {
+            report: report.clone(),
+            age: at.elapsed(),
+            expected_every: self.0.interval,
+        })
     }
 
     /// The metrics as they are now.

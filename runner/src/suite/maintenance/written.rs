@@ -44,6 +44,8 @@ pub(in crate::suite) const DAYS: [(&str, Weekday); 7] = [
 pub(in crate::suite) struct RawWindow {
     pub(in crate::suite) source: Arc<Source>,
     pub(in crate::suite) at: Position,
+    /// Such as ``maintenance `database upgrade`: ``.
+    pub(in crate::suite) subject: String,
     pub(in crate::suite) name: Option<Located<Arc<str>>>,
     /// Names of checks.
     pub(in crate::suite) checks: Option<Vec<Located<Arc<str>>>>,
@@ -52,14 +54,6 @@ pub(in crate::suite) struct RawWindow {
 }
 
 impl RawWindow {
-    /// Such as ``maintenance `database upgrade`: ``.
-    pub(in crate::suite) fn subject(&self) -> String {
-        match &self.name {
-            Some(name) => format!("maintenance {}: ", quoted(&name.value)),
-            None => "maintenance: ".to_owned(),
-        }
-    }
-
     /// The window, unless something about it was reported.
     pub(in crate::suite) fn window(&self) -> Option<Window> {
         let names = self.checks.as_ref();
@@ -122,6 +116,7 @@ fn window(reader: &mut Reader<'_>, source: &Arc<Source>, node: &Node) -> Option<
     let mut raw = RawWindow {
         source: Arc::clone(source),
         at: node.at,
+        subject: reader.subject.clone(),
         name: None,
         checks: None,
         labels: BTreeMap::new(),
