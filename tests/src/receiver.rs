@@ -32,8 +32,13 @@ pub enum Mood {
     Answers(Reply),
 }
 
-/// Judges a request: what is said to one that is taken, or to one that is not.
-type Judge = fn(&Request) -> Result<Reply, Reply>;
+/// What is made of a request, and said to it.
+enum Verdict {
+    Takes(Reply),
+    Refuses(Reply),
+}
+
+type Judge = fn(&Request) -> Verdict;
 
 struct State {
     judge: Judge,
@@ -135,8 +140,8 @@ impl State {
 
     fn answer(&self, request: &Request) -> Reply {
         let reply = match (self.judge)(request) {
-            Ok(reply) => reply,
-            Err(refusal) => return refusal,
+            Verdict::Takes(reply) => reply,
+            Verdict::Refuses(refusal) => return refusal,
         };
         let mood = self.mood.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match mood {
@@ -150,10 +155,10 @@ impl State {
     }
 }
 
-fn webhook(request: &Request) -> Result<Reply, Reply> {
+fn webhook(request: &Request) -> Verdict {
     match request.method {
-        Method::POST | Method::PUT | Method::PATCH => Ok(Reply::status(204)),
-        _ => Err(Reply::status(405)),
+        Method::POST | Method::PUT | Method::PATCH => Verdict::Takes(Reply::status(204)),
+        _ => Verdict::Refuses(Reply::status(405)),
     }
 }
 
@@ -166,81 +171,90 @@ fn posted(request: &Request) -> Option<Value> {
         .filter(|_| is_json && is_post)
 }
 
-fn slack(request: &Request) -> Result<Reply, Reply> {
-    let refuse = |status, word: &str| Err(Reply::status(status).body(word.to_owned()));
+/// The text at a JSON pointer; nothing where there is none.
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn slack(request: &Request) -> Verdict {
+    let refuse = |status, word: &str| Verdict::Refuses(Reply::status(status).body(word.to_owned()));
     if request.path() != SLACK_PATH {
         return refuse(404, "no_service");
     }
     let Some(message) = posted(request) else {
         return refuse(400, "invalid_payload");
     };
-    let blocks = message["blocks"].as_array().cloned().unwrap_or_default();
-    if message["text"].as_str().is_none_or(str::is_empty) && blocks.is_empty() {
+    let blocks = message.pointer("/blocks").and_then(Value::as_array);
+    let blocks = blocks.map_or(&[][..], Vec::as_slice);
+    if text(&message, "/text").is_empty() && blocks.is_empty() {
         return refuse(400, "no_text");
     }
-    let are_blocks = blocks.len() <= 50 && blocks.iter().all(is_block);
-    match are_blocks {
-        true => Ok(Reply::text("ok")),
+    match blocks.len() <= 50 && blocks.iter().all(is_block) {
+        true => Verdict::Takes(Reply::text("ok")),
         false => refuse(400, "invalid_blocks"),
     }
 }
 
 fn is_block(block: &Value) -> bool {
-    let is_text = |text: &Value, types: &[&str], limit: usize| {
-        let length = text["text"].as_str().map_or(0, |text| text.chars().count());
-        types.contains(&text["type"].as_str().unwrap_or_default()) && (1..=limit).contains(&length)
+    let is_text = |value: &Value, types: &[&str], limit: usize| {
+        let length = text(value, "/text").chars().count();
+        types.contains(&text(value, "/type")) && (1..=limit).contains(&length)
     };
     let any = ["plain_text", "mrkdwn"];
-    match block["type"].as_str() {
-        Some("header") => is_text(&block["text"], &["plain_text"], 150),
-        Some("section") => is_text(&block["text"], &any, 3000),
-        Some("context") => block["elements"].as_array().is_some_and(|elements| {
+    let part = |pointer| block.pointer(pointer).unwrap_or(&Value::Null);
+    match text(block, "/type") {
+        "header" => is_text(part("/text"), &["plain_text"], 150),
+        "section" => is_text(part("/text"), &any, 3000),
+        "context" => part("/elements").as_array().is_some_and(|elements| {
             (1..=10).contains(&elements.len()) && elements.iter().all(|element| is_text(element, &any, 3000))
         }),
         _ => false,
     }
 }
 
-fn pagerduty(request: &Request) -> Result<Reply, Reply> {
-    let refuse = |error: &str| {
-        let body = json!({
-            "status": "invalid event", "message": "Event object is invalid", "errors": [error],
-        });
-        Err(Reply::status(400)
-            .header("content-type", "application/json")
-            .body(body.to_string()))
+fn pagerduty(request: &Request) -> Verdict {
+    let json = |status, body: Value| {
+        let reply = Reply::status(status).header("content-type", "application/json");
+        reply.body(body.to_string())
     };
     if request.path() != "/v2/enqueue" {
-        return Err(Reply::status(404));
+        return Verdict::Refuses(Reply::status(404));
     }
-    let Some(event) = posted(request) else {
-        return refuse("the body is no JSON");
-    };
-    if event["routing_key"] != ROUTING_KEY {
-        return refuse("'routing_key' is not a key of a service");
+    let event = posted(request).unwrap_or_default();
+    match wrong(&event) {
+        Some(error) => {
+            let message = "Event object is invalid";
+            let body = json!({"status": "invalid event", "message": message, "errors": [error]});
+            Verdict::Refuses(json(400, body))
+        }
+        None => {
+            let key = text(&event, "/dedup_key");
+            let body = json!({"status": "success", "message": "Event processed", "dedup_key": key});
+            Verdict::Takes(json(202, body))
+        }
     }
-    let key = event["dedup_key"].as_str().unwrap_or_default();
-    if key.chars().count() > 255 {
-        return refuse("'dedup_key' is longer than 255 characters");
-    }
-    let payload = &event["payload"];
-    let length = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
+}
+
+/// What PagerDuty has against an event.
+fn wrong(event: &Value) -> Option<&'static str> {
+    let length = |pointer| text(event, pointer).chars().count();
     let severities = ["critical", "error", "warning", "info"];
-    match event["event_action"].as_str() {
-        Some("resolve" | "acknowledge") if key.is_empty() => return refuse("'dedup_key' is missing"),
-        Some("resolve" | "acknowledge") => {}
-        Some("trigger") if !(1..=1024).contains(&length(&payload["summary"])) => {
-            return refuse("'payload.summary' is missing or too long");
-        }
-        Some("trigger") if length(&payload["source"]) == 0 => return refuse("'payload.source' is missing"),
-        Some("trigger") if !severities.contains(&payload["severity"].as_str().unwrap_or_default()) => {
-            return refuse("'payload.severity' is invalid");
-        }
-        Some("trigger") => {}
-        _ => return refuse("'event_action' is invalid"),
+    if text(event, "/routing_key") != ROUTING_KEY {
+        return Some("'routing_key' is not a key of a service");
     }
-    let taken = json!({"status": "success", "message": "Event processed", "dedup_key": key});
-    Ok(Reply::status(202)
-        .header("content-type", "application/json")
-        .body(taken.to_string()))
+    if length("/dedup_key") > 255 {
+        return Some("'dedup_key' is longer than 255 characters");
+    }
+    match text(event, "/event_action") {
+        "resolve" | "acknowledge" => (length("/dedup_key") == 0).then_some("'dedup_key' is missing"),
+        "trigger" if !(1..=1024).contains(&length("/payload/summary")) => {
+            Some("'payload.summary' is missing or too long")
+        }
+        "trigger" if length("/payload/source") == 0 => Some("'payload.source' is missing"),
+        "trigger" if !severities.contains(&text(event, "/payload/severity")) => {
+            Some("'payload.severity' is invalid")
+        }
+        "trigger" => None,
+        _ => Some("'event_action' is invalid"),
+    }
 }

@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "quota",
     "grant",
     "suite",

@@ -121,6 +121,14 @@ async fn serve(wire: Wire, state: Arc<State>) -> io::Result<()> {
     }
 }
 
+/// What becomes of a session after a command.
+enum Next {
+    GoOn,
+    /// The client turns to TLS.
+    Tls,
+    Ends,
+}
+
 /// Serves until the client goes, or asks for TLS, which it says.
 async fn session<S>(stream: &mut BufReader<S>, state: &State, is_protected: bool) -> io::Result<bool>
 where
@@ -133,63 +141,67 @@ where
         is_protected,
         login: None,
     };
-    let needs_tls = state.starttls.is_some() && !is_protected;
     while let Some(line) = line(stream).await? {
-        let verb = line
-            .split([' ', ':'])
-            .next()
-            .unwrap_or_default()
-            .to_ascii_uppercase();
-        let argument = line.get(verb.len()..).unwrap_or_default().trim().to_owned();
-        let sabotage = state
-            .sabotage
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if let Some((_, reply)) = sabotage.filter(|(command, _)| *command == verb) {
-            say(stream, &reply).await?;
-            continue;
-        }
-        match verb.as_str() {
-            "EHLO" if needs_tls => say(stream, "250-mail.test\r\n250 STARTTLS").await?,
-            "EHLO" => say(stream, "250-mail.test\r\n250-8BITMIME\r\n250 AUTH PLAIN").await?,
-            "STARTTLS" if needs_tls => {
-                say(stream, "220 go ahead").await?;
-                return Ok(true);
-            }
-            "AUTH" if !needs_tls => {
-                mail.login = login(&argument);
-                let reply = if mail.login.is_some() {
-                    "235 welcome"
-                } else {
-                    "535 no"
-                };
-                say(stream, reply).await?;
-            }
-            "MAIL" if needs_tls => say(stream, "530 must issue a STARTTLS command first").await?,
-            "MAIL" => {
-                mail.from = address(&argument);
-                say(stream, "250 ok").await?;
-            }
-            "RCPT" => {
-                mail.to.push(address(&argument));
-                say(stream, "250 ok").await?;
-            }
-            "DATA" => {
-                say(stream, "354 go on").await?;
-                mail.data = data(stream).await?;
-                state.mails.send_modify(|mails| mails.push(mail.clone()));
-                say(stream, "250 taken").await?;
-            }
-            "NOOP" | "RSET" => say(stream, "250 ok").await?,
-            "QUIT" => {
-                say(stream, "221 bye").await?;
-                return Ok(false);
-            }
-            _ => say(stream, "502 unknown").await?,
+        match command(stream, state, &mut mail, &line).await? {
+            Next::GoOn => {}
+            Next::Tls => return Ok(true),
+            Next::Ends => break,
         }
     }
     Ok(false)
+}
+
+async fn command<S>(stream: &mut BufReader<S>, state: &State, mail: &mut Mail, line: &str) -> io::Result<Next>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let verb = line
+        .split([' ', ':'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_uppercase();
+    let argument = line.get(verb.len()..).unwrap_or_default().trim();
+    let sabotage = state
+        .sabotage
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    if let Some((_, reply)) = sabotage.filter(|(command, _)| *command == verb) {
+        return say(stream, &reply).await.map(|()| Next::GoOn);
+    }
+    let needs_tls = state.starttls.is_some() && !mail.is_protected;
+    let reply = match verb.as_str() {
+        "EHLO" if needs_tls => "250-mail.test\r\n250 STARTTLS",
+        "EHLO" => "250-mail.test\r\n250-8BITMIME\r\n250 AUTH PLAIN",
+        "STARTTLS" if needs_tls => return say(stream, "220 go ahead").await.map(|()| Next::Tls),
+        "MAIL" if needs_tls => "530 must issue a STARTTLS command first",
+        "AUTH" if !needs_tls => {
+            mail.login = login(argument);
+            if mail.login.is_some() {
+                "235 welcome"
+            } else {
+                "535 no"
+            }
+        }
+        "MAIL" => {
+            mail.from = address(argument);
+            "250 ok"
+        }
+        "RCPT" => {
+            mail.to.push(address(argument));
+            "250 ok"
+        }
+        "DATA" => {
+            say(stream, "354 go on").await?;
+            mail.data = data(stream).await?;
+            state.mails.send_modify(|mails| mails.push(mail.clone()));
+            "250 taken"
+        }
+        "NOOP" | "RSET" => "250 ok",
+        "QUIT" => return say(stream, "221 bye").await.map(|()| Next::Ends),
+        _ => "502 unknown",
+    };
+    say(stream, reply).await.map(|()| Next::GoOn)
 }
 
 async fn say<S: AsyncWrite + Unpin>(stream: &mut S, reply: &str) -> io::Result<()> {
