@@ -41,11 +41,6 @@ impl Backoff {
         *self = Self::default();
     }
 
-    /// Whether the last attempt failed.
-    pub(super) fn is_failing(&self) -> bool {
-        self.failures > 0
-    }
-
     /// When the receiver may be tried again.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
@@ -74,7 +69,7 @@ mod tests {
             );
         }
         backoff.reset();
-        assert!(!backoff.is_failing());
+        assert_eq!(backoff.until(), None);
         assert!(wait(&mut backoff, None) <= FIRST);
     }
 

@@ -1,6 +1,6 @@
 //! One notifier's way to its receiver: one notification at a time, oldest first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -55,8 +55,10 @@ pub(super) struct Lane {
     refresh: Option<(Duration, Instant)>,
     /// Whether the receiver's failure was told and its recovery not.
     is_failing: bool,
-    /// Notifications lost for want of room, of which the operator knows.
-    known_lost: u64,
+    /// Notifications lost for want of room, as last seen.
+    lost: u64,
+    /// Losses that the operator knows of since the last delivery.
+    told: BTreeSet<DropReason>,
 }
 
 impl Lane {
@@ -70,7 +72,8 @@ impl Lane {
             standing: standing.map(|told| (told.alert.clone(), told)).collect(),
             refresh,
             is_failing: false,
-            known_lost: 0,
+            lost: 0,
+            told: BTreeSet::new(),
         }
     }
 
@@ -143,12 +146,14 @@ impl Lane {
         self.shared.keep(Vec::from_iter(change));
         match answer {
             Answer::Delivered => self.remember(notification),
-            Answer::Refused(failure) => self.shared.say(&Notice::Refused {
-                notifier: Arc::clone(name),
-                id: notification.id(),
-                message: failure.message,
-            }),
-            Answer::Later(..) | Answer::Held(_) => {}
+            Answer::Refused(failure) if self.told.insert(DropReason::Refused) => {
+                self.shared.say(&Notice::Refused {
+                    notifier: Arc::clone(&self.notifier.name),
+                    id: notification.id(),
+                    message: failure.message,
+                });
+            }
+            Answer::Refused(_) | Answer::Later(..) | Answer::Held(_) => {}
         }
     }
 
@@ -158,6 +163,7 @@ impl Lane {
         match answer {
             Answer::Delivered => {
                 self.backoff.reset();
+                self.told.clear();
                 if std::mem::take(&mut self.is_failing) {
                     // The one that got through is still counted.
                     let waiting = self.waiting().saturating_sub(1);
@@ -249,35 +255,34 @@ impl Lane {
     }
 
     fn expire(&mut self) {
-        let name = &self.notifier.name;
-        let max_age = self.notifier.max_age;
-        let changes = self
-            .shared
-            .outbox
-            .queue()
-            .expire(name, max_age, SystemTime::now());
+        let (name, max_age) = (&self.notifier.name, self.notifier.max_age);
+        let now = SystemTime::now();
+        let changes = self.shared.outbox.queue().expire(name, max_age, now);
         if !changes.is_empty() {
-            self.shared.say(&Notice::Losing {
-                notifier: Arc::clone(name),
-                reason: DropReason::Expired,
-            });
             self.shared.keep(changes);
+            self.tell_loss(DropReason::Expired);
         }
     }
 
-    /// Says that the queue overflows, once for each row of failures.
+    /// Says that the queue overflows.
     fn tell_lost(&mut self) {
-        let name = Arc::clone(&self.notifier.name);
         let mut lost = 0;
-        self.shared.outbox.queue().note(&name, |report| {
+        let mut queue = self.shared.outbox.queue();
+        queue.note(&self.notifier.name, |report| {
             lost = report.dropped.get(&DropReason::Full).copied().unwrap_or_default();
         });
-        let known = std::mem::replace(&mut self.known_lost, lost);
-        // While it goes on, the metric says how much.
-        if lost > known && (known == 0 || !self.backoff.is_failing()) {
+        drop(queue);
+        if lost > std::mem::replace(&mut self.lost, lost) {
+            self.tell_loss(DropReason::Full);
+        }
+    }
+
+    /// While it goes on, the metric says how much.
+    fn tell_loss(&mut self, reason: DropReason) {
+        if self.told.insert(reason) {
             self.shared.say(&Notice::Losing {
-                notifier: name,
-                reason: DropReason::Full,
+                notifier: Arc::clone(&self.notifier.name),
+                reason,
             });
         }
     }

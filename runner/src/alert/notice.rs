@@ -26,8 +26,8 @@ pub(super) enum Notice {
     /// The first delivery after one of those.
     #[error("notifier `{notifier}` delivers again; {waiting} wait and are sent now")]
     Delivering { notifier: Arc<str>, waiting: usize },
-    /// The receiver refused a notification for what it says.
-    #[error("notifier `{notifier}`: the notification {id} is refused and given up: {message}")]
+    /// The receiver refused a notification for what it says, for the first time since the last delivery.
+    #[error("notifier `{notifier}`: the notification `{id}` is refused and given up: {message}")]
     Refused {
         notifier: Arc<str>,
         id: String,

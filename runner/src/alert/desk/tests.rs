@@ -374,28 +374,3 @@ fn what_is_told_has_no_secret_of_the_target_and_one_line_of_the_summary() {
     assert!(told.summary.starts_with("line x"));
     assert_eq!(told.summary.chars().count(), 1_000);
 }
-
-#[test]
-fn nothing_is_delivered_before_what_brought_it_about_is_kept() {
-    let mut world = World::simple();
-    let check = Arc::clone(world.suite.checks.first().unwrap());
-    let standing = Standing {
-        status: Status::Down,
-        transition: Some(crate::status::Transition {
-            from: Status::Up,
-            to: Status::Down,
-            at: noon(),
-            summary: String::new(),
-            consecutive: 1,
-        }),
-        consecutive_failures: 1,
-        last_success: None,
-    };
-    let run = run(check, verdict(VerdictStatus::Fail), noon());
-    let changes = world.desk.observe(&run, &standing, noon());
-    let shelves: Vec<Shelf> = changes.iter().map(|change| change.shelf).collect();
-    assert_eq!(shelves, [Shelf::Alert, Shelf::Notification]);
-    assert_eq!(world.told(), [""; 0]);
-    world.desk.post();
-    assert_eq!(world.told(), ["ops: web is down"]);
-}

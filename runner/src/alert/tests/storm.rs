@@ -142,6 +142,57 @@ fn a_thousand_transitions_before_a_silent_receiver_all_arrive_once_it_answers() 
     });
 }
 
+/// An alert that was told before the last restart, as it is on disk.
+const FIRING: &str = r#"{"check":{"id":"web","name":"web","target":"https://example.com/","plugin":"http","labels":{}},
+    "status":"down","since":1800014400000,"summary":"503","consecutive_failures":2,
+    "alerts":{"am":{"since":1800014400000,"count":1,"told":{"status":"down","at":1800014400000}}}}"#;
+
+#[test]
+fn an_alertmanager_hears_at_once_of_what_fired_before_a_restart() {
+    run(async {
+        let receiver = Receiver::webhook();
+        let url = receiver.url("http", "");
+        let settings = settings(&format!(
+            "notifiers: {{ am: {{ type: alertmanager, url: '{url}' }} }}"
+        ))
+        .unwrap();
+        let mut disk = Disk::default();
+        let row = crate::state::Change::keep(Shelf::Alert, "web", FIRING.to_owned());
+        disk.keep(vec![row]);
+        let process = Process::start(&settings, &Arc::new(Mutex::new(disk)));
+        timeout(LIMIT, receiver.until(1)).await.unwrap();
+        let taken = receiver.taken();
+        assert_eq!(taken[0].path(), "/api/v2/alerts");
+        let told = &receiver.bodies()[0][0];
+        assert_eq!(told["labels"]["check"], "web");
+        assert_eq!(told["startsAt"], "2027-01-15T12:00:00.000Z");
+        process.courier.finish();
+    });
+}
+
+#[test]
+fn losses_are_said_once_for_each_row_of_failures() {
+    run(async {
+        let receiver = Receiver::webhook();
+        receiver.set(Mood::Answers(Reply::status(422)));
+        let yaml = hook("hook", &receiver, "");
+        let settings = settings(&format!("notifiers:\n{yaml}")).unwrap();
+        let mut process = Process::start(&settings, &Arc::default());
+        for number in 1..=20 {
+            process.tell(&["hook"], &told(number));
+        }
+        process.hears("is refused").await;
+        let refused = || process.report().notifiers["hook"].dropped.values().sum::<u64>();
+        let all = async {
+            while refused() < 20 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LIMIT, all).await.unwrap();
+        assert_eq!(process.said.borrow().len(), 1);
+    });
+}
+
 #[test]
 fn a_receiver_that_hangs_holds_up_neither_another_nor_the_end() {
     run(async {

@@ -130,3 +130,28 @@ fn what_fires_is_counted_for_each_notifier() {
     world.reload(|suite| suite.checks.clear());
     assert_eq!(firing(&world), 0);
 }
+
+#[test]
+fn nothing_is_delivered_before_what_brought_it_about_is_kept() {
+    let mut world = World::simple();
+    let check = Arc::clone(world.suite.checks.first().unwrap());
+    let standing = Standing {
+        status: Status::Down,
+        transition: Some(crate::status::Transition {
+            from: Status::Up,
+            to: Status::Down,
+            at: noon(),
+            summary: String::new(),
+            consecutive: 1,
+        }),
+        consecutive_failures: 1,
+        last_success: None,
+    };
+    let run = run(check, verdict(VerdictStatus::Fail), noon());
+    let changes = world.desk.observe(&run, &standing, noon());
+    let shelves: Vec<Shelf> = changes.iter().map(|change| change.shelf).collect();
+    assert_eq!(shelves, [Shelf::Alert, Shelf::Notification]);
+    assert_eq!(world.told(), [""; 0]);
+    world.desk.post();
+    assert_eq!(world.told(), ["ops: web is down"]);
+}
