@@ -4,6 +4,14 @@
 //! transition -> Desk (rules) -> queue, on disk as well -> Courier (its own thread) -> a lane for each notifier
 //! ```
 //!
+//! Whoever publishes a run does this with it, and the same with what [`Desk::tick`] and [`Desk::keep`] return:
+//!
+//! ```text
+//! let changes = desk.observe(&run, &standing, now);   // together with the status that the run brought about:
+//! state.put(changes);                                 // one transaction
+//! desk.post();                                        // now they may be delivered
+//! ```
+//!
 //! The desk belongs to the publisher and never waits. Whatever a receiver does, only its own lane waits for it. A
 //! notification leaves the disk when it is delivered or given up, so that it arrives at least once; whoever cares
 //! about twice has the alert's key.

@@ -83,7 +83,7 @@ fn labels(notification: &Notification, status: Status) -> BTreeMap<String, Strin
     let check = &notification.check;
     let own = [
         ("alertname", "CanaryCheck"),
-        ("check", check.name.as_str()),
+        ("check", check.id.as_str()),
         ("target", check.target.as_str()),
         ("plugin", check.plugin.as_str()),
         ("severity", severity(status)),

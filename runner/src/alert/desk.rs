@@ -236,7 +236,7 @@ impl Desk {
             let is_wanted = is_told && rule.on.contains(&trouble.status);
             if is_wanted {
                 if !trouble.alerts.contains_key(&*rule.name) {
-                    trouble.alerts.insert(rule.name.to_string(), trouble.alert());
+                    trouble.alerts.insert(rule.name.to_string(), trouble.alert(now));
                     changed = true;
                 }
             } else if let Some(mut alert) = trouble.alerts.remove(&*rule.name) {

@@ -15,7 +15,7 @@ const MAX_SUMMARY: usize = 1_000;
 /// One thing to tell, by one notifier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
-    /// Which alert it belongs to: the check's id and when the alert began, in Unix seconds. The same from its first
+    /// Which alert it belongs to: the check's id and when the alert began, in Unix milliseconds. The same from its first
     /// notification to its last, so that whoever gets them can tell that they belong together.
     pub alert: String,
     /// Which one of the alert, from 1.
@@ -170,12 +170,10 @@ pub(super) fn bounded(text: &str, characters: usize) -> String {
     }
 }
 
-/// Unix seconds; 0 for what came before.
-pub(super) fn unix_seconds(moment: SystemTime) -> u64 {
-    moment
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
+/// Unix milliseconds; 0 for what came before.
+pub(super) fn unix_millis(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Moments as Unix milliseconds.
@@ -188,8 +186,7 @@ pub(super) mod millis {
         moment: &SystemTime,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        serializer.serialize_u64(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        serializer.serialize_u64(super::unix_millis(*moment))
     }
 
     pub(in crate::alert) fn deserialize<'de, D: Deserializer<'de>>(

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use url::Url;
 
 use super::answer::Answer;
-use super::notification::{CheckFacts, Event, Notification, unix_seconds};
+use super::notification::{CheckFacts, Event, Notification, unix_millis};
 use super::notifier::Notifier;
 use crate::ledger::audit::Reserve;
 use crate::status::Status;
@@ -60,7 +60,7 @@ pub async fn try_out(notifier: &Notifier, link: Option<&Url>, reserve: &Reserve,
 /// An alert with texts as awkward as a plugin can make them.
 pub(super) fn sample(now: SystemTime) -> Notification {
     Notification {
-        alert: format!("canary alert test/{}", unix_seconds(now)),
+        alert: format!("canary alert test/{}", unix_millis(now)),
         number: 1,
         event: Event::Firing,
         check: CheckFacts {

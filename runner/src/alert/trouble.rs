@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::notification::{CheckFacts, Event, Notification, millis, summary, unix_seconds};
+use super::notification::{CheckFacts, Event, Notification, millis, summary, unix_millis};
 use crate::outcome::Run;
 use crate::status::Standing;
 use crate::status::Status;
@@ -33,6 +33,10 @@ pub(super) struct Alert {
     /// When the check got a status that the notifier wants to hear of.
     #[serde(with = "millis")]
     since: SystemTime,
+    /// When the alert began, which is later if the notifier did not ask for it at first. Two alerts of a check have
+    /// the same only if a clock is set back.
+    #[serde(with = "millis")]
+    begun: SystemTime,
     /// Notifications so far.
     count: u32,
     pub(super) told: Option<Told>,
@@ -88,9 +92,10 @@ impl Trouble {
     }
 
     /// Begins an alert.
-    pub(super) fn alert(&self) -> Alert {
+    pub(super) fn alert(&self, now: SystemTime) -> Alert {
         Alert {
             since: self.since,
+            begun: now,
             count: 0,
             told: None,
         }
@@ -129,7 +134,7 @@ impl Trouble {
     /// What was told last, for receivers that want to hear it again and again.
     pub(super) fn standing(&self, alert: &Alert, event: Event) -> Notification {
         Notification {
-            alert: format!("{}/{}", self.check.id, unix_seconds(alert.since)),
+            alert: format!("{}/{}", self.check.id, unix_millis(alert.begun)),
             number: alert.count,
             event,
             check: self.check.clone(),

@@ -9,6 +9,7 @@ use crate::suite::{AlertRules, Config, Notify, Remind, Scope, Secrets, Target, T
 use crate::trace::{TraceContext, Trail};
 
 mod holding;
+mod random;
 mod restarts;
 
 const OPS: &str = "notifiers: { ops: { type: slack, url: 'http://127.0.0.1/' } }";
@@ -238,7 +239,14 @@ fn all_notifications_of_an_alert_have_one_key_and_another_alert_has_another() {
     world.wait(10);
     world.fail("web");
     let keys: Vec<String> = world.delivered().iter().map(|(_, told)| told.id()).collect();
-    assert_eq!(keys, ["web/1800014400/1", "web/1800014400/2", "web/1800014420/1"]);
+    assert_eq!(
+        keys,
+        [
+            "web/1800014400000/1",
+            "web/1800014400000/2",
+            "web/1800014420000/1"
+        ]
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn at(seconds: u64) -> SystemTime {
 /// A check named by a prankster.
 fn firing() -> Notification {
     Notification {
-        alert: "shop <!channel>/1800014400".to_owned(),
+        alert: "shop <!channel>/1800014400000".to_owned(),
         number: 1,
         event: Event::Firing,
         check: CheckFacts {

@@ -145,7 +145,7 @@ fn a_thousand_transitions_before_a_silent_receiver_all_arrive_once_it_answers() 
 /// An alert that was told before the last restart, as it is on disk.
 const FIRING: &str = r#"{"check":{"id":"web","name":"web","target":"https://example.com/","plugin":"http","labels":{}},
     "status":"down","since":1800014400000,"summary":"503","consecutive_failures":2,
-    "alerts":{"am":{"since":1800014400000,"count":1,"told":{"status":"down","at":1800014400000}}}}"#;
+    "alerts":{"am":{"since":1800014400000,"begun":1800014400000,"count":1,"told":{"status":"down","at":1800014400000}}}}"#;
 
 #[test]
 fn an_alertmanager_hears_at_once_of_what_fired_before_a_restart() {
