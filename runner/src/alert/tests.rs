@@ -1,5 +1,6 @@
 //! What the tests of alerts have in common.
 
+mod database;
 mod delivery;
 mod payloads;
 mod storm;
