@@ -1,5 +1,6 @@
 //! The command line: the only place that reads arguments and the environment.
 
+mod alert;
 mod run;
 mod settings;
 
@@ -66,11 +67,24 @@ enum Command {
         #[arg(long, value_name = "URL")]
         otlp: Option<Url>,
     },
+    /// Try what tells people of alerts.
+    #[command(subcommand)]
+    Alert(AlertCommand),
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Print the JSON Schema of a suite, for editors.
     Schema,
+}
+
+#[derive(Debug, Subcommand)]
+enum AlertCommand {
+    /// Tell of an alert that begins and is over, through each notifier of the file of `--config`.
+    Test {
+        /// Only these; all of them when none is named.
+        #[arg(value_name = "NOTIFIER")]
+        notifiers: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,8 +1,9 @@
 //! The runner's own settings: what an operator decides for all suites, in a file that is named at start.
 //!
-//! What the file says is right by type here, but for the telemetry section: the environment has a say in that one,
-//! so that [`crate::telemetry::settings`] reads both.
+//! What the file says is right by type here, but for two sections: the environment has a say in that of telemetry, so
+//! that [`crate::telemetry::settings`] reads both, and [`crate::alert::settings`] knows what notifiers want.
 
+mod headers;
 mod problem;
 mod section;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod written;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::headers::headers;
 pub use self::problem::{Problem, Problems, Report};
 pub use self::section::Section;
 pub use self::written::{Origin, Written};
@@ -41,6 +43,8 @@ pub struct File {
     pub admin: Option<Admin>,
     /// What the file says of telemetry, as it is written.
     pub telemetry: Section,
+    /// What the file says of alerts, as it is written.
+    pub alerts: Section,
     /// What is wrong. None of the settings may be used before [`Report::finish`] has said that this is nothing.
     pub report: Report,
 }
@@ -72,6 +76,7 @@ impl File {
             state_dir: root.value("state_dir").map(|path| path.path()),
             admin: admin(&mut root, &mut report),
             telemetry: root.section("telemetry", &mut report),
+            alerts: root.section("alerts", &mut report),
             report: Report::default(),
         };
         root.finish(&mut report);

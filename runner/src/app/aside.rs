@@ -39,6 +39,7 @@ pub fn telemetry(
         ledger: host.sandbox.ledger().clone(),
         audit: audit.clone(),
         reserve: host.reserve.clone(),
+        alerts: None,
     };
     let instance = format!("{:032x}", fastrand::u128(..));
     let resource = resource(settings, &Process::current(instance));

@@ -10,8 +10,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 
+use super::alert::{self, AlertError};
 use super::settings::Settings;
-use super::{Cli, Command, Format, PluginCommand};
+use super::{AlertCommand, Cli, Command, Format, PluginCommand};
 use crate::app::load::{Loaded, load};
 use crate::app::{self, Host, service};
 use crate::console;
@@ -56,7 +57,10 @@ fn code_of(error: &anyhow::Error) -> u8 {
     if error.is::<Problems>() {
         return BAD_SUITE;
     }
-    let is_usage = error.is::<GrantError>() || error.is::<NoSuchCheck>() || error.is::<settings::Problems>();
+    let is_usage = error.is::<GrantError>()
+        || error.is::<NoSuchCheck>()
+        || error.is::<AlertError>()
+        || error.is::<settings::Problems>();
     match is_usage {
         true => USAGE,
         false => 1,
@@ -100,6 +104,10 @@ async fn command(
                 false => demo::live(host, telemetry, screen).await?,
             };
             Ok(u8::from(!as_told))
+        }
+        Command::Alert(AlertCommand::Test { notifiers }) => {
+            let all_well = alert::test(&settings.alert, notifiers, &host.reserve).await?;
+            Ok(u8::from(!all_well))
         }
         Command::Plugin(PluginCommand::List) => plugin_list(host).await,
         Command::Plugin(PluginCommand::Inspect { plugin, schema }) => inspect(plugin, *schema, host).await,

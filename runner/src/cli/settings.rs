@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use url::Url;
 
+use crate::alert::settings as alert;
 use crate::app;
 use crate::console;
 use crate::grant::Networks;
@@ -129,6 +130,8 @@ enum Keep {
 pub(super) struct Settings {
     pub(super) host: app::Settings,
     pub(super) telemetry: telemetry::Settings,
+    /// Who is told that a check is not well.
+    pub(super) alert: alert::Settings,
     pub(super) admin: Admin,
     /// Where what survives a restart is kept.
     pub(super) state: Option<PathBuf>,
@@ -152,11 +155,12 @@ impl HostArgs {
     /// Puts together what was said. `otlp` is where all telemetry goes, whatever else was said of that.
     pub(super) fn settings(&self, otlp: Option<&Url>) -> anyhow::Result<Settings> {
         let environment = &Surroundings { otlp };
-        let file = match &self.config {
+        let mut file = match &self.config {
             Some(path) => File::read(path, environment),
             None => File::default(),
         };
         let state_dir = self.state_dir(file.state_dir.as_deref());
+        let alert = alert::read(file.alerts, environment, &mut file.report);
         let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), file.report)?;
         let named = self.block_networks.iter().map(String::as_str);
         let blocked = match self.block_networks.is_empty() {
@@ -172,11 +176,13 @@ impl HostArgs {
                 blocked,
                 ceiling: Quota::ceiling(),
                 resolver: None,
-                notifiers: None,
+                // Without a file nobody knows what the runner of a suite will have.
+                notifiers: self.config.is_some().then(|| alert.names()),
                 propagation: telemetry.propagation.clone(),
                 sampler: telemetry.sampler,
             },
             telemetry,
+            alert,
             state: state_dir.filter(|_| self.state == Keep::Disk),
             admin: self
                 .admin

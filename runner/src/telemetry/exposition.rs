@@ -14,6 +14,7 @@ use super::delivery::DeliveryReport;
 pub use super::metrics::Format;
 use super::metrics::{HostReading, Metrics, ProcessReading};
 use super::settings::Settings;
+use crate::alert;
 use crate::ledger::Ledger;
 use crate::ledger::audit::{Audit, Reserve};
 
@@ -25,6 +26,8 @@ pub struct HostView {
     pub audit: Audit,
     /// Where the descriptors of telemetry itself are counted.
     pub reserve: Reserve,
+    /// How notifications fare, where there are alerts.
+    pub alerts: Option<alert::Reports>,
 }
 
 /// The metrics, with what they are told of.
@@ -107,8 +110,16 @@ impl Book {
     }
 
     fn read_host(&self) -> MutexGuard<'_, Metrics> {
-        let HostView { ledger, audit, .. } = &self.host;
+        let HostView {
+            ledger,
+            audit,
+            alerts,
+            ..
+        } = &self.host;
         let mut metrics = self.metrics();
+        if let Some(alerts) = alerts {
+            metrics.alerts(&alerts.at(SystemTime::now()));
+        }
         let mut connections = BTreeMap::new();
         for lease in ledger.live() {
             *connections.entry(lease.owner.check).or_insert(0) += 1;

@@ -1,6 +1,7 @@
 //! The command, as users and their scripts see it.
 #![cfg(test)]
 
+mod alert;
 mod broken;
 mod check;
 mod formats;
