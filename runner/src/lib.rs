@@ -27,4 +27,5 @@ pub mod status;
 pub mod suite;
 pub mod telemetry;
 pub mod trace;
+pub mod watch;
 pub mod wire;

@@ -9,3 +9,4 @@ pub mod nginx;
 pub mod otlp;
 pub mod peer;
 pub mod real;
+pub mod systemd;

@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "quota",
     "grant",
     "suite",
@@ -25,6 +25,7 @@ const ORDER: [&str; 26] = [
     "dispatch",
     "wire",
     "telemetry",
+    "watch",
     "admin",
     "app",
     "demo",
@@ -134,6 +135,8 @@ const RULES: [Rule; 7] = [
             "dispatch",
             "wire",
             "telemetry",
+            "watch/heartbeat",
+            "watch/systemd",
             "admin",
             "app",
             "demo",

@@ -107,6 +107,7 @@ instruments! {
     REJECTED = "canary.telemetry.rejected", Counter, "{item}", "Items that a collector rejected of requests that it accepted.";
     EVENTS_LOST = "canary.telemetry.events.lost", Counter, "{event}", "Runs and other events that telemetry had no room for.";
     SERIES_OVERFLOW = "canary.telemetry.series.overflow", Counter, "{measurement}", "Values that came after a check had all its series.";
+    PINGS = "canary.heartbeat.pings", Counter, "{ping}", "Attempts to ping the heartbeat's address; those that failed have an error.";
     RELOADS = "canary.suite.reloads", Counter, "{reload}", "Times that the suite was read, by error.";
     CHECKS = "canary.suite.checks", Gauge, "{check}", "Checks of the suite.";
     HTTP_DURATION = semconv::HTTP_CLIENT_REQUEST_DURATION, Histogram(SECONDS), "s", "How long HTTP requests of checks took.";
