@@ -1,10 +1,14 @@
 //! The host put together, and a suite made ready to run on it.
 
-mod aside;
+pub mod aside;
 pub mod check;
+mod clocks;
 mod host;
 pub mod load;
+mod publisher;
+pub mod reload;
 pub mod serve;
+pub mod service;
+pub mod thread;
 
-pub use aside::Aside;
 pub use host::{Host, HostError, Settings};

@@ -9,10 +9,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{self, Aside, Host};
+use crate::app::{self, Host, aside};
 use crate::console;
 use crate::ledger::audit::Audit;
 use crate::outcome::Run;
+use crate::publish::Restored;
 use crate::report::{Screen, human};
 use crate::signal::Shutdown;
 use crate::suite::Problems;
@@ -78,22 +79,28 @@ pub async fn live(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> 
     let dispatcher = Arc::new(host.dispatcher(stage.loaded.plugins.clone()));
     let mut shutdown = Shutdown::listen().map_err(DemoError::System)?;
     let checks = stage.loaded.suite.checks.clone();
-    let (aside, telemetry) = match telemetry {
+    let audit = host.audit().map_err(DemoError::System)?;
+    let (telling, telemetry) = match telemetry {
         Some(settings) => {
-            let (aside, telemetry) = Aside::start(host, settings, None).map_err(DemoError::System)?;
-            (Some(aside), telemetry)
+            let (telling, telemetry, _) =
+                aside::telemetry(host, &audit, settings).map_err(DemoError::System)?;
+            (Some(telling), telemetry)
         }
         None => (None, Telemetry::off()),
     };
     telemetry.suite(checks.clone());
     let watcher = live::Watcher::start(checks.clone(), host, telemetry, screen);
     let mut watcher = watcher.map_err(DemoError::System)?;
-    // Beside the live table: the aside's own descriptors are no check's.
-    let audit = host.audit().map_err(DemoError::System)?;
-    app::serve::serve(checks, dispatcher, &mut watcher, shutdown.requested(), GRACE).await;
+    // Beside the live table: the descriptors of telemetry are no check's.
+    let ledger = host.sandbox.ledger();
+    audit.take_stock(ledger).map_err(DemoError::System)?;
+    let parts = app::serve::alone(dispatcher);
+    let loaded = stage.loaded.clone();
+    let stop = shutdown.requested();
+    app::serve::serve(parts, loaded, Restored::default(), &mut watcher, stop, GRACE).await;
     let runs = watcher.finish();
     let ending = stage.ending(host, audit, &runs)?;
-    drop(aside);
+    drop(telling);
     console::print(&ending.words(host, &runs)).map_err(DemoError::System)?;
     Ok(ending.is_as_told())
 }

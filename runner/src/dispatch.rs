@@ -1,37 +1,45 @@
 //! From a due check to a run: attempts under permits, one outcome.
 
+mod permit;
 mod retry;
 
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use permit::Permit;
+
 use crate::outcome::{Fault, LogLine, Outcome, Run, StopCause, Usage};
 use crate::plugin::Plugin;
-use crate::sandbox::{Attempt, Report, Sandbox};
+use crate::sandbox::{Attempt, Report, Sandbox, panic_text};
 use crate::suite::Check;
 use crate::trace::sampler::Sampler;
 use crate::trace::{TraceContext, Trail, draw_span_id};
+use permit::Permits;
 
 /// Plugins by the name that suites use.
 pub type Plugins = BTreeMap<String, Arc<Plugin>>;
 
-/// The right to execute one run; given back on drop.
-#[derive(Debug)]
-pub struct Permit {
-    _permit: Option<OwnedSemaphorePermit>,
-    waited: Duration,
+/// One due run, with what it needs as it was when it became due: a reload changes nothing of it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What to run.
+    pub check: Arc<Check>,
+    /// When it was due.
+    pub due: Instant,
+    plugin: Option<Arc<Plugin>>,
 }
 
 /// Runs checks, never more at once than the instance pool holds.
 pub struct Dispatcher {
     sandbox: Sandbox,
-    plugins: Plugins,
-    permits: Arc<Semaphore>,
+    /// Replaced as a whole; held for one clone.
+    plugins: RwLock<Arc<Plugins>>,
+    permits: Permits,
     draining: CancellationToken,
     cut: CancellationToken,
     sampler: Sampler,
@@ -43,8 +51,8 @@ impl Dispatcher {
     pub fn new(sandbox: Sandbox, plugins: Plugins, concurrency: usize) -> Self {
         Self {
             sandbox,
-            plugins,
-            permits: Arc::new(Semaphore::new(concurrency)),
+            plugins: RwLock::new(Arc::new(plugins)),
+            permits: Permits::new(concurrency),
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
             sampler: Sampler::AlwaysOn,
@@ -63,18 +71,34 @@ impl Dispatcher {
         &self.sandbox
     }
 
-    /// Waits for room for one more run, first come first served; nothing once draining has begun.
-    pub async fn permit(&self) -> Option<Permit> {
-        let asked_at = Instant::now();
-        let permit = tokio::select! {
+    /// Plugins for what becomes due from now on, and how many runs of each group may go on at once. Runs that are
+    /// due already are not touched.
+    pub fn replace(&self, plugins: Plugins, groups: &BTreeMap<Arc<str>, u32>) {
+        *self.plugins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plugins);
+        self.permits.divide(groups);
+    }
+
+    /// A run of `check` that was due at `due`.
+    #[must_use]
+    pub fn job(&self, check: &Arc<Check>, due: Instant) -> Job {
+        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
+        Job {
+            check: Arc::clone(check),
+            due,
+            plugin: plugins.get(&check.plugin).cloned(),
+        }
+    }
+
+    /// Waits for room for one more run, first come first served: in the check's group first, then among all, so that
+    /// whoever waits for a full group holds up nobody else. Nothing once draining has begun.
+    ///
+    /// Cancellation: gives back what it has.
+    pub async fn permit(&self, job: &Job) -> Option<Permit> {
+        tokio::select! {
             biased;
-            () = self.draining.cancelled() => return None,
-            permit = Arc::clone(&self.permits).acquire_owned() => permit.ok(),
-        };
-        Some(Permit {
-            _permit: permit,
-            waited: asked_at.elapsed(),
-        })
+            () = self.draining.cancelled() => None,
+            permit = self.permits.take(job.check.group.as_ref()) => permit,
+        }
     }
 
     /// Grants no further permit and starts no further attempt; attempts under way go on.
@@ -88,10 +112,11 @@ impl Dispatcher {
         self.cut.cancel();
     }
 
-    /// Executes one run that was due at `due`: the first attempt and as many retries as it takes and the check has.
+    /// Executes one run: the first attempt and as many retries as it takes and the check has.
     ///
     /// Cancellation: dropping the future closes every descriptor of the run, and no outcome is recorded.
-    pub async fn run(&self, check: &Arc<Check>, permit: Permit, due: Instant) -> Run {
+    pub async fn run(&self, job: Job, permit: Permit) -> Run {
+        let Job { check, due, plugin } = job;
         let started_at = SystemTime::now();
         let started = Instant::now();
         let trace = self.draw_trace();
@@ -101,7 +126,7 @@ impl Dispatcher {
         let (outcome, log) = loop {
             attempts += 1;
             let offset = started.elapsed();
-            let report = self.attempt(check, attempts, trace).await;
+            let report = self.attempt(&check, plugin.as_deref(), attempts, trace).await;
             usage.absorb(&report.usage);
             trail.absorb(report.trail, attempts, offset);
             let is_last =
@@ -111,9 +136,9 @@ impl Dispatcher {
             }
         };
         Run {
-            plugin_digest: self.digest(check),
+            plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(&plugin.digest)),
             lag: started.duration_since(due),
-            queued: permit.waited,
+            queued: permit.waited(),
             started_at,
             duration: started.elapsed(),
             attempts,
@@ -125,14 +150,29 @@ impl Dispatcher {
                 .collect(),
             trail: trail.redacted(&check.secrets),
             trace,
-            check: Arc::clone(check),
+            check,
         }
     }
 
-    fn digest(&self, check: &Check) -> Arc<str> {
-        self.plugins
-            .get(&check.plugin)
-            .map_or_else(|| "".into(), |plugin| Arc::clone(&plugin.digest))
+    /// The run of a job that the host failed at, since `panic` came out of it.
+    #[must_use]
+    pub fn broken(&self, job: Job, panic: &(dyn Any + Send)) -> Run {
+        let Job { check, due, plugin } = job;
+        let fault = Fault::Host(panic_text(panic));
+        Run {
+            plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(&plugin.digest)),
+            lag: due.elapsed(),
+            queued: Duration::ZERO,
+            started_at: SystemTime::now(),
+            duration: Duration::ZERO,
+            attempts: 1,
+            outcome: Outcome::Faulted(fault).redacted(&check.secrets),
+            usage: Usage::default(),
+            log: Vec::new(),
+            trail: Trail::default(),
+            trace: self.draw_trace(),
+            check,
+        }
     }
 
     /// Ids of a run, random and never zero (<https://www.w3.org/TR/trace-context/>).
@@ -145,8 +185,14 @@ impl Dispatcher {
         }
     }
 
-    async fn attempt(&self, check: &Arc<Check>, number: u32, trace: TraceContext) -> Report {
-        let Some(plugin) = self.plugins.get(&check.plugin) else {
+    async fn attempt(
+        &self,
+        check: &Arc<Check>,
+        plugin: Option<&Plugin>,
+        number: u32,
+        trace: TraceContext,
+    ) -> Report {
+        let Some(plugin) = plugin else {
             let fault = Fault::Host(format!("plugin `{}` is not loaded", check.plugin));
             return Report::without_a_guest(Outcome::Faulted(fault));
         };

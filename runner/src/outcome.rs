@@ -190,18 +190,24 @@ pub enum StopCause {
         /// Its limit, in the quota's unit.
         limit: u64,
     },
+    /// The host had no descriptor left to lend, and the guest could not do without.
+    #[error(
+        "stopped: the host had no descriptor left to lend; raise the limit on open files, or lower `--concurrency`"
+    )]
+    Descriptors,
     /// The runner is going down and the grace period is over.
     #[error("stopped: the runner shuts down")]
     Shutdown,
 }
 
 impl StopCause {
-    /// `deadline`, `quota` or `shutdown`.
+    /// `deadline`, `quota`, `descriptors` or `shutdown`.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
             Self::Deadline { .. } => "deadline",
             Self::Quota { .. } => "quota",
+            Self::Descriptors => "descriptors",
             Self::Shutdown => "shutdown",
         }
     }

@@ -6,6 +6,7 @@
 mod compile;
 mod source;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -75,7 +76,7 @@ pub enum PluginError {
 }
 
 impl Plugin {
-    /// Reads, compiles and asks a plugin what it is.
+    /// Reads, compiles and asks a plugin what it is; the one of that name among `known`, when it is the same.
     ///
     /// Compiling is done off the runtime's workers and can take seconds for a large component.
     ///
@@ -84,9 +85,10 @@ impl Plugin {
     pub async fn load(
         name: &str,
         source: &PluginSource,
+        known: &BTreeMap<String, Arc<Self>>,
         cache: &Cache,
         sandbox: &Sandbox,
-    ) -> Result<Self, PluginError> {
+    ) -> Result<Arc<Self>, PluginError> {
         let (wasm, wanted) = match source {
             PluginSource::Embedded => {
                 let wasm = embedded(name).ok_or_else(|| PluginError::Unknown {
@@ -103,8 +105,12 @@ impl Plugin {
                 wanted: wanted.to_owned(),
             });
         }
+        if let Some(known) = known.get(name).filter(|known| *known.digest == digest) {
+            return Ok(Arc::clone(known));
+        }
         let component = cache.component(name, &digest, wasm, sandbox.engine()).await?;
-        Self::of_component(name, digest, &component, sandbox).await
+        let plugin = Self::of_component(name, digest, &component, sandbox).await?;
+        Ok(Arc::new(plugin))
     }
 
     async fn of_component(

@@ -1,111 +1,384 @@
-//! The one owner of what is known of every check: its status and its last run.
+//! The one owner of what is known of every check: its status, its account and its last run.
+//!
+//! The service writes, one change after the other; the admin address, health and the live view read copies. Whoever
+//! reads can hold nobody up: the lock is held for a few assignments, or for one copy.
+
+mod record;
+mod seen;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::collections::hash_map::Entry as Place;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+pub use record::{LastRun, Record};
+pub use seen::{Seen, SeenCheck, Sign, Stage};
 
 use crate::account::{Account, MissReason};
 use crate::outcome::Run;
 use crate::report::LiveRow;
-use crate::status::{Standing, Status, Thresholds, Tracker};
+use crate::status::{Standing, Thresholds};
 use crate::suite::{Check, CheckId};
 
-/// Statuses, last runs, and the account of all runs.
-#[derive(Debug, Default)]
-pub struct Board {
-    checks: HashMap<CheckId, Entry>,
-    account: Account,
-}
+/// Statuses, last runs, and the account of all runs. Cheap to clone; all clones are one board.
+#[derive(Debug, Clone, Default)]
+pub struct Board(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
+struct State {
+    entries: HashMap<CheckId, Entry>,
+    stages: Stages,
+    /// All runs, those of checks that are gone included.
+    total: Account,
+    /// Those of checks that are gone.
+    retired: Account,
+}
+
+/// Checks by their stage, so that nobody has to count them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stages {
+    waiting: u64,
+    running: u64,
+}
+
+impl Stages {
+    fn of(&mut self, stage: Stage) -> Option<&mut u64> {
+        match stage {
+            Stage::Idle => None,
+            Stage::Waiting => Some(&mut self.waiting),
+            Stage::Running => Some(&mut self.running),
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Entry {
-    tracker: Tracker,
-    is_running: bool,
-    failures: u64,
-    last_success: Option<SystemTime>,
+    check: Arc<Check>,
+    record: Record,
+    stage: Stage,
+    /// When it came to its stage.
+    since: Instant,
+    /// When its last run ended; before that, when it was added.
+    fresh: Instant,
     last: Option<Arc<Run>>,
+    /// No longer in the suite; goes when its run is over.
+    is_leaving: bool,
 }
 
 impl Entry {
-    fn take(&mut self, run: Arc<Run>, now: SystemTime) -> Standing {
-        let thresholds = Thresholds::from(run.check.as_ref());
-        let transition = self.tracker.observe(&run.outcome, thresholds, now);
-        match run.outcome.is_good() {
-            true => (self.failures, self.last_success) = (0, Some(now)),
-            false => self.failures += 1,
+    fn new(check: Arc<Check>, record: Record, now: Instant) -> Self {
+        Self {
+            check,
+            record,
+            stage: Stage::Idle,
+            since: now,
+            fresh: now,
+            last: None,
+            is_leaving: false,
         }
-        self.last = Some(run);
-        Standing {
-            status: self.tracker.status(),
-            transition,
-            consecutive_failures: self.failures,
-            last_success: self.last_success,
+    }
+
+    fn enter(&mut self, stage: Stage, stages: &mut Stages) {
+        if let Some(before) = stages.of(self.stage) {
+            *before -= 1;
         }
+        if let Some(now) = stages.of(stage) {
+            *now += 1;
+        }
+        self.stage = stage;
+        self.since = Instant::now();
     }
 }
 
+/// What was found when the suite was laid out on the board.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// Checks that are gone, with nothing under way.
+    pub gone: Vec<CheckId>,
+    /// Runs that a kill of an earlier process cut off, by check.
+    pub killed: Vec<(CheckId, u64)>,
+}
+
 impl Board {
-    /// Notes that a run is due; false when the check's previous one still goes on, and this one is missed.
-    pub fn schedule(&mut self, check: &Check, passed_by: u64) -> bool {
-        let entry = self.checks.entry(check.id.clone()).or_default();
-        self.account.schedule(1 + passed_by);
-        self.account.miss(MissReason::ClockJump, passed_by);
-        if entry.is_running {
-            self.account.miss(MissReason::Overlap, 1);
-            return false;
+    /// What was kept of an earlier process: of checks by their id, and of all that were gone by then.
+    #[must_use]
+    pub fn restored(records: HashMap<CheckId, Record>, retired: Account) -> (Self, Restored) {
+        let board = Self::default();
+        {
+            let mut state = board.state();
+            state.total = retired.clone();
+            state.retired = retired;
         }
-        entry.is_running = true;
-        true
+        (board, Restored(records))
+    }
+
+    /// These are the checks from now on. What is known of those that stay is kept; a check that is gone leaves when
+    /// its run is over.
+    pub fn keep(&self, checks: &[Arc<Check>], restored: &mut Restored, now: Instant) -> Layout {
+        let mut layout = Layout::default();
+        let mut state = self.state();
+        for entry in state.entries.values_mut() {
+            entry.is_leaving = true;
+        }
+        for check in checks {
+            match state.entries.entry(check.id.clone()) {
+                Place::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    known.is_leaving = false;
+                    known.check = Arc::clone(check);
+                }
+                Place::Vacant(place) => {
+                    let mut record = restored.0.remove(&check.id).unwrap_or_default();
+                    match record.account.bury() {
+                        0 => {}
+                        killed => layout.killed.push((check.id.clone(), killed)),
+                    }
+                    let account = record.account.clone();
+                    place.insert(Entry::new(Arc::clone(check), record, now));
+                    state.total.absorb(&account);
+                }
+            }
+        }
+        layout.gone = state.retire();
+        layout
+    }
+
+    /// What an earlier process knew of checks that are in the suite no longer: their runs are still accounted for.
+    pub fn retire(&self, restored: Restored) -> Vec<CheckId> {
+        let mut state = self.state();
+        let mut gone = Vec::new();
+        for (id, mut record) in restored.0 {
+            record.account.bury();
+            state.total.absorb(&record.account);
+            state.retired.absorb(&record.account);
+            gone.push(id);
+        }
+        gone
+    }
+
+    /// Notes that a run is due; the reason when it cannot be, and this one is missed.
+    ///
+    /// # Errors
+    /// The check's previous run still goes on, or still waits for room.
+    pub fn schedule(&self, check: &Arc<Check>, at: SystemTime) -> Result<(), MissReason> {
+        let mut state = self.state();
+        let State {
+            entries,
+            stages,
+            total,
+            ..
+        } = &mut *state;
+        let entry = entry(entries, check);
+        entry.record.note_due(check, at);
+        entry.record.account.schedule(1);
+        total.schedule(1);
+        let reason = match entry.stage {
+            Stage::Idle => {
+                entry.enter(Stage::Waiting, stages);
+                return Ok(());
+            }
+            Stage::Waiting => MissReason::Overload,
+            Stage::Running => MissReason::Overlap,
+        };
+        entry.record.account.miss(reason, 1);
+        total.miss(reason, 1);
+        Err(reason)
+    }
+
+    /// Notes due times that passed without anyone looking; the last of them was at `at`.
+    pub fn pass(&self, check: &Arc<Check>, reason: MissReason, count: u64, at: SystemTime) {
+        let mut state = self.state();
+        let State { entries, total, .. } = &mut *state;
+        let entry = entry(entries, check);
+        entry.record.note_due(check, at);
+        for account in [&mut entry.record.account, total] {
+            account.schedule(count);
+            account.miss(reason, count);
+        }
+    }
+
+    /// Notes that a scheduled run has its permits.
+    pub fn start(&self, id: &CheckId) {
+        let mut state = self.state();
+        let State {
+            entries,
+            stages,
+            total,
+            ..
+        } = &mut *state;
+        if let Some(entry) = entries.get_mut(id) {
+            entry.record.account.start();
+            entry.enter(Stage::Running, stages);
+            total.start();
+        }
     }
 
     /// Notes that a scheduled run will not start, since the runner goes down.
-    pub fn abandon(&mut self, id: &CheckId) {
-        self.account.miss(MissReason::Shutdown, 1);
-        if let Some(entry) = self.checks.get_mut(id) {
-            entry.is_running = false;
+    pub fn abandon(&self, id: &CheckId) {
+        let mut state = self.state();
+        let State {
+            entries,
+            stages,
+            total,
+            ..
+        } = &mut *state;
+        if let Some(entry) = entries.get_mut(id) {
+            entry.record.account.miss(MissReason::Shutdown, 1);
+            entry.enter(Stage::Idle, stages);
+            total.miss(MissReason::Shutdown, 1);
         }
+        state.let_go(id);
     }
 
-    /// Records the one outcome of a run.
-    pub fn publish(&mut self, run: Arc<Run>, now: SystemTime) -> Standing {
-        self.account.start();
-        self.account.finish(&run.outcome);
-        let entry = self.checks.entry(run.check.id.clone()).or_default();
-        entry.is_running = false;
-        entry.take(run, now)
+    /// Records the one outcome of a run that was started.
+    pub fn publish(&self, run: &Arc<Run>, now: SystemTime) -> Standing {
+        let mut state = self.state();
+        let State {
+            entries,
+            stages,
+            total,
+            ..
+        } = &mut *state;
+        let entry = entry(entries, &run.check);
+        entry.record.account.finish(&run.outcome);
+        total.finish(&run.outcome);
+        entry.enter(Stage::Idle, stages);
+        entry.fresh = entry.since;
+        entry.last = Some(Arc::clone(run));
+        let standing = entry.record.take(run, Thresholds::from(run.check.as_ref()), now);
+        state.let_go(&run.check.id);
+        standing
     }
 
     /// What became of every scheduled run.
     #[must_use]
-    pub fn account(&self) -> &Account {
-        &self.account
+    pub fn account(&self) -> Account {
+        self.state().total.clone()
     }
 
-    /// Runs that are under way or wait for a permit.
+    /// What became of the runs of checks that are gone.
+    #[must_use]
+    pub fn retired(&self) -> Account {
+        self.state().retired.clone()
+    }
+
+    /// What is to be kept of a check.
+    #[must_use]
+    pub fn record(&self, id: &CheckId) -> Option<Record> {
+        Some(self.state().entries.get(id)?.record.clone())
+    }
+
+    /// Runs that are under way or wait for a permit, by the stages of the checks.
     #[must_use]
     pub fn under_way(&self) -> u64 {
-        let running = self.checks.values().filter(|entry| entry.is_running).count();
-        u64::try_from(running).unwrap_or(u64::MAX)
+        let Stages { waiting, running } = self.state().stages;
+        waiting + running
     }
 
-    /// The last run of a check.
+    /// Whether every due time is accounted for: by the account itself, by the stages of the checks, and by `tasks`, the
+    /// runs that exist.
     #[must_use]
-    pub fn last(&self, id: &CheckId) -> Option<&Run> {
-        self.checks.get(id)?.last.as_deref()
+    pub fn holds(&self, tasks: u64) -> bool {
+        let state = self.state();
+        let Stages { waiting, running } = state.stages;
+        state.total.holds(waiting, running) && waiting + running == tasks
+    }
+
+    /// The last run of a check, in this process.
+    #[must_use]
+    pub fn last(&self, id: &CheckId) -> Option<Arc<Run>> {
+        self.state().entries.get(id)?.last.clone()
+    }
+
+    /// A copy of everything, in no order.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        let state = self.state();
+        Seen {
+            total: state.total.clone(),
+            checks: state.entries.values().map(SeenCheck::of).collect(),
+        }
+    }
+
+    /// A copy of what is known of one check.
+    #[must_use]
+    pub fn seen_check(&self, id: &CheckId) -> Option<SeenCheck> {
+        self.state().entries.get(id).map(SeenCheck::of)
+    }
+
+    /// Asks something of each check, without a copy.
+    pub fn each(&self, mut ask: impl FnMut(&Check, Sign)) {
+        for entry in self.state().entries.values() {
+            ask(&entry.check, Sign::of(entry));
+        }
     }
 
     /// The live table's rows, in the suite's order.
     #[must_use]
-    pub fn rows<'a>(&'a self, checks: &'a [Arc<Check>]) -> Vec<LiveRow<'a>> {
-        let row = |check: &'a Arc<Check>| {
-            let entry = self.checks.get(&check.id);
+    pub fn rows(&self, checks: &[Arc<Check>]) -> Vec<LiveRow> {
+        let state = self.state();
+        let row = |check: &Arc<Check>| {
+            let entry = state.entries.get(&check.id);
             LiveRow {
-                check: check.as_ref(),
-                status: entry.map_or(Status::Unknown, |entry| entry.tracker.status()),
-                is_running: entry.is_some_and(|entry| entry.is_running),
-                last: entry.and_then(|entry| entry.last.as_deref()),
+                check: Arc::clone(check),
+                status: entry.map_or_else(Default::default, |entry| entry.record.tracker.status()),
+                is_running: entry.is_some_and(|entry| entry.stage != Stage::Idle),
+                last: entry.and_then(|entry| entry.last.clone()),
             }
         };
         checks.iter().map(row).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every section is a few assignments.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was kept and is not laid out yet.
+#[derive(Debug, Default)]
+pub struct Restored(HashMap<CheckId, Record>);
+
+impl Restored {
+    /// When a check was last due, at which interval, by the record of an earlier process.
+    #[must_use]
+    pub fn last_due(&self, id: &CheckId) -> Option<(SystemTime, Duration)> {
+        let record = self.0.get(id)?;
+        Some((record.last_due?, record.interval))
+    }
+}
+
+fn entry<'a>(entries: &'a mut HashMap<CheckId, Entry>, check: &Arc<Check>) -> &'a mut Entry {
+    entries
+        .entry(check.id.clone())
+        .or_insert_with(|| Entry::new(Arc::clone(check), Record::default(), Instant::now()))
+}
+
+impl State {
+    /// A check whose run is over goes, if it is in the suite no longer.
+    fn let_go(&mut self, id: &CheckId) {
+        if self.entries.get(id).is_some_and(|entry| entry.is_leaving)
+            && let Some(entry) = self.entries.remove(id)
+        {
+            self.retired.absorb(&entry.record.account);
+        }
+    }
+
+    fn retire(&mut self) -> Vec<CheckId> {
+        let mut gone = Vec::new();
+        let retired = &mut self.retired;
+        self.entries.retain(|id, entry| {
+            let stays = !entry.is_leaving || entry.stage != Stage::Idle;
+            if !stays {
+                retired.absorb(&entry.record.account);
+                gone.push(id.clone());
+            }
+            stays
+        });
+        gone
     }
 }

@@ -25,15 +25,16 @@ use wasmtime::Store;
 
 pub use bindings::Description;
 pub use engine::{Engine, EngineError, EngineSettings};
+pub use fault::panic_text;
 pub use program::{LinkError, Program};
 
 use crate::grant::Grants;
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::net::{Client, Shared};
-use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage};
+use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage, Verdict, VerdictStatus};
 use crate::quota::Quota;
 use crate::suite::Check;
-use crate::trace::{EndCause, StepKind, TraceContext, Trail};
+use crate::trace::{EndCause, HOST_EXHAUSTED, Step, StepKind, TraceContext, Trail};
 use bindings::probe;
 use cpu::CpuMeter;
 use state::State;
@@ -139,7 +140,7 @@ impl Sandbox {
             })
             .await;
         let outcome = match called {
-            Ok(Ok(verdict)) => Outcome::Completed(verdict.into()),
+            Ok(Ok(verdict)) => judged(verdict.into(), &record.trail),
             Ok(Err(reason)) => Outcome::Faulted(Fault::GaveUp(host::bounded(reason))),
             Err(outcome) => outcome,
         };
@@ -221,7 +222,7 @@ impl Sandbox {
             };
             let ended = match ended {
                 Ok(Ok(ended)) => ended,
-                Ok(Err(panic)) => Err(Outcome::Faulted(Fault::Host(fault::panic_text(panic.as_ref())))),
+                Ok(Err(panic)) => Err(Outcome::Faulted(Fault::Host(panic_text(panic.as_ref())))),
                 Err(_) => Err(StopCause::Deadline {
                     limit: bounds.timeout,
                 }
@@ -236,6 +237,19 @@ impl Sandbox {
         drop(store);
         let (log, trail) = (page.take_log(), page.take_trail());
         (ended, Record { usage, log, trail })
+    }
+}
+
+/// What a guest says of its target: not that it failed when the host itself had nothing to lend.
+fn judged(verdict: Verdict, trail: &Trail) -> Outcome {
+    let refused = |step: &Step| {
+        step.error
+            .as_ref()
+            .is_some_and(|error| error.word == HOST_EXHAUSTED)
+    };
+    match verdict.status == VerdictStatus::Fail && trail.steps.iter().any(refused) {
+        true => StopCause::Descriptors.into(),
+        false => Outcome::Completed(verdict),
     }
 }
 
@@ -259,6 +273,8 @@ fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
         Err(Outcome::Stopped(StopCause::Deadline { .. })) => EndCause::Deadline,
         Err(Outcome::Stopped(StopCause::Quota { .. })) => EndCause::Quota,
         Err(Outcome::Stopped(StopCause::Shutdown)) => EndCause::Shutdown,
+        // Of a verdict that was there, all this comes later.
+        Err(Outcome::Stopped(StopCause::Descriptors)) => EndCause::Returned,
         Err(Outcome::Faulted(_) | Outcome::Completed(_)) => EndCause::Trapped,
     }
 }

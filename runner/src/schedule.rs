@@ -10,8 +10,8 @@ pub mod ticker;
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +25,10 @@ pub const MAX_SPLAY: Duration = Duration::from_secs(60);
 
 /// Shorter intervals are taken as this long.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
+
+/// A due time that is not older than this, or a tenth of its interval, is still run. Older ones are missed: after a
+/// long sleep all checks would run at once, and none at its time.
+const STILL_FRESH: Duration = Duration::from_secs(1);
 
 /// The due times of a suite's checks, soonest first.
 #[derive(Debug)]
@@ -40,27 +44,83 @@ struct Slot {
     index: usize,
 }
 
+/// What a check's due times have come to.
+#[derive(Debug, Clone)]
+pub enum Tick {
+    /// It is due.
+    Due(Due),
+    /// It was due, and that is too long ago.
+    Passed(Passed),
+}
+
 /// A check that is due.
 #[derive(Debug, Clone)]
 pub struct Due {
     /// What to run.
     pub check: Arc<Check>,
-    /// The latest due time that has come.
+    /// The due time that has come.
     pub due: Instant,
-    /// Due times before `due` that nobody asked for in time. They are never run.
-    pub missed: u64,
+}
+
+/// Due times that nobody asked for in time. They are never run.
+#[derive(Debug, Clone)]
+pub struct Passed {
+    /// Whose they are.
+    pub check: Arc<Check>,
+    /// How many; at least 1.
+    pub count: u64,
+    /// The last of them.
+    pub last: Instant,
 }
 
 impl Schedule {
     /// A schedule in which no check is due before `start`.
     #[must_use]
     pub fn new(checks: Vec<Arc<Check>>, start: Instant) -> Self {
+        Self::going_on(checks, start, |_| None)
+    }
+
+    /// The same, with checks that have a cadence already: `wait` says how long after `start` such a check is due.
+    #[must_use]
+    pub fn going_on(
+        checks: Vec<Arc<Check>>,
+        start: Instant,
+        wait: impl Fn(&Check) -> Option<Duration>,
+    ) -> Self {
         let slot = |(index, check): (usize, &Arc<Check>)| {
-            let due = start.checked_add(splay(&check.id, interval(check)))?;
+            let wait = wait(check).unwrap_or_else(|| splay(&check.id, interval(check)));
+            let due = start.checked_add(wait)?;
             Some(Reverse(Slot { due, index }))
         };
         let slots = checks.iter().enumerate().filter_map(slot).collect();
         Self { checks, slots }
+    }
+
+    /// These are the checks from `now` on. One that stays with its interval keeps its cadence.
+    pub fn replace(&mut self, checks: Vec<Arc<Check>>, now: Instant) {
+        let mut known = HashMap::with_capacity(self.checks.len());
+        for Reverse(slot) in &self.slots {
+            if let Some(check) = self.checks.get(slot.index) {
+                known.insert(check.id.clone(), (check.interval, slot.due));
+            }
+        }
+        let wait = |check: &Check| {
+            let (interval, due) = known.get(&check.id)?;
+            (*interval == check.interval).then(|| due.saturating_duration_since(now))
+        };
+        *self = Self::going_on(checks, now, wait);
+    }
+
+    /// The clock of due times stood still for this long while the world went on, as in a suspended machine: every due
+    /// time is that much nearer.
+    pub fn skip(&mut self, slept: Duration) {
+        let slots = std::mem::take(&mut self.slots).into_iter();
+        self.slots = slots
+            .map(|Reverse(slot)| {
+                let due = slot.due.checked_sub(slept).unwrap_or(slot.due);
+                Reverse(Slot { due, ..slot })
+            })
+            .collect();
     }
 
     /// When the next check is due; nothing when there are no checks.
@@ -69,30 +129,60 @@ impl Schedule {
         self.slots.peek().map(|Reverse(slot)| slot.due)
     }
 
-    /// The check that is due at `now`, if any, the longest due first. Call it until it returns nothing.
+    /// What is due at `now`, if anything, the longest due first. Call it until it returns nothing.
     ///
-    /// A due time is delivered at most once. One that passed by an interval or more is not delivered but
-    /// counted as missed, so a late caller never gets a burst of runs.
-    pub fn pop_due(&mut self, now: Instant) -> Option<Due> {
+    /// A due time is delivered at most once, as due or as passed, so a late caller never gets a burst of runs.
+    pub fn pop(&mut self, now: Instant) -> Option<Tick> {
         let mut next = self.slots.peek_mut()?;
         let Reverse(slot) = &mut *next;
         let late = now.checked_duration_since(slot.due)?;
         let check = Arc::clone(self.checks.get(slot.index)?);
         let interval = interval(&check);
-        let (missed, due) = latest(slot.due, late, interval);
-        match due.checked_add(interval) {
+        let (tick, following) = tick(check, slot.due, late, interval);
+        match following {
             Some(following) => slot.due = following,
             // Beyond the end of the clock.
             None => drop(PeekMut::pop(next)),
         }
-        Some(Due { check, due, missed })
+        Some(tick)
     }
 }
 
-/// How many due times passed by, and the one after them.
-fn latest(due: Instant, late: Duration, interval: Duration) -> (u64, Instant) {
-    let missed = u32::try_from(late.as_nanos() / interval.as_nanos()).unwrap_or(u32::MAX);
-    (missed.into(), due + interval * missed)
+/// The longest due time first: passed ones all at once, the last one by itself when it is fresh.
+fn tick(check: Arc<Check>, due: Instant, late: Duration, interval: Duration) -> (Tick, Option<Instant>) {
+    let before_last = u32::try_from(late.as_nanos() / interval.as_nanos()).unwrap_or(u32::MAX);
+    let last = due + interval * before_last;
+    let is_fresh = late.saturating_sub(last - due) <= STILL_FRESH.max(interval / 10);
+    match (before_last, is_fresh) {
+        (0, true) => (Tick::Due(Due { check, due }), due.checked_add(interval)),
+        // What passed is told first; the last one comes next.
+        (passed, true) => {
+            let count = u64::from(passed);
+            let passed = Passed {
+                check,
+                count,
+                last: last - interval,
+            };
+            (Tick::Passed(passed), Some(last))
+        }
+        (passed, false) => {
+            let count = u64::from(passed) + 1;
+            (
+                Tick::Passed(Passed { check, count, last }),
+                last.checked_add(interval),
+            )
+        }
+    }
+}
+
+/// How many due times came in `elapsed` after one, and how long the next is still to come.
+#[must_use]
+pub fn since(elapsed: Duration, every: Duration) -> (u64, Duration) {
+    let every = every.max(MIN_INTERVAL).as_nanos();
+    let passed = u64::try_from(elapsed.as_nanos() / every).unwrap_or(u64::MAX);
+    let into = elapsed.as_nanos() % every;
+    let wait = u64::try_from(every - into).unwrap_or(u64::MAX);
+    (passed, Duration::from_nanos(wait))
 }
 
 fn interval(check: &Check) -> Duration {

@@ -1,4 +1,4 @@
-//! The signals that end the runner.
+//! The signals that the runner takes.
 
 use std::io;
 
@@ -28,6 +28,28 @@ impl Shutdown {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// SIGHUP, from now on: the suite is to be read again.
+#[derive(Debug)]
+pub struct Hangup(Signal);
+
+impl Hangup {
+    /// Takes over the signal; until then it ends the process as usual.
+    ///
+    /// # Errors
+    /// The operating system refused.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Waits for the next one. Safe to drop and call again.
+    pub async fn requested(&mut self) {
+        if self.0.recv().await.is_none() {
+            // No more will come.
+            std::future::pending().await
         }
     }
 }

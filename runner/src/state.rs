@@ -123,6 +123,8 @@ pub struct State {
     /// Absent when nothing is kept.
     mailbox: Option<Arc<Mailbox>>,
     committed: watch::Receiver<u64>,
+    /// Why nothing is kept that should be.
+    missing: Option<Arc<str>>,
 }
 
 /// The thread that commits; ends when it is dropped, after a last commit.
@@ -135,6 +137,12 @@ pub struct Keeper {
 /// Why nothing can be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
+    /// Another runner is at work on it.
+    #[error("another runner keeps its state in `{}`; name another folder with `--state-dir`, or keep none with `--state none`", .path.display())]
+    Taken {
+        /// Which folder.
+        path: PathBuf,
+    },
     /// The folder cannot be made or written to.
     #[error("cannot keep state in `{}`; name another folder with `--state-dir`, or keep none with `--state none`", .path.display())]
     Folder {
@@ -157,6 +165,7 @@ impl State {
         let state = Self {
             mailbox: None,
             committed,
+            missing: None,
         };
         let keeper = Keeper {
             mailbox: None,
@@ -165,15 +174,26 @@ impl State {
         (state, keeper)
     }
 
+    /// Keeps nothing, though it should, and says so.
+    #[must_use]
+    pub fn missing(reason: &str) -> (Self, Keeper) {
+        let (state, keeper) = Self::none();
+        let missing = Some(reason.into());
+        (Self { missing, ..state }, keeper)
+    }
+
     /// Opens `folder`/state.db, which is made if it is not there, and reads what it has. A file that cannot be read is
     /// set aside under another name, which [`Kept::notes`] tell: a runner that lost its memory still has to watch.
     ///
     /// # Errors
-    /// The folder cannot be made or used at all.
+    /// The folder cannot be made or used at all, or another runner uses it.
     pub fn open(folder: &Path) -> Result<(Self, Keeper, Kept), StateError> {
-        let failed = |source| StateError::Folder {
-            path: folder.to_owned(),
-            source,
+        let failed = |source: io::Error| {
+            let path = folder.to_owned();
+            match source.kind() {
+                io::ErrorKind::ResourceBusy => StateError::Taken { path },
+                _ => StateError::Folder { path, source },
+            }
         };
         let (store, kept) = Store::open(folder).map_err(failed)?;
         let (commits, committed) = watch::channel(0);
@@ -186,6 +206,7 @@ impl State {
         let state = Self {
             mailbox: Some(Arc::clone(&mailbox)),
             committed,
+            missing: None,
         };
         let keeper = Keeper {
             mailbox: Some(mailbox),
@@ -206,9 +227,11 @@ impl State {
     /// How it goes.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.mailbox
-            .as_ref()
-            .map_or(Health::Well, |mailbox| mailbox.health())
+        match (&self.mailbox, &self.missing) {
+            (Some(mailbox), _) => mailbox.health(),
+            (None, Some(reason)) => Health::Failing(reason.to_string()),
+            (None, None) => Health::Well,
+        }
     }
 }
 

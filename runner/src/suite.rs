@@ -3,6 +3,7 @@
 //! Everything here is right by type: [`read`] and [`Draft::finish`] turn YAML into a [`Suite`], or into every
 //! problem of every file at once.
 
+mod alert;
 mod check;
 mod config;
 mod contract;
@@ -10,10 +11,15 @@ mod document;
 mod draft;
 mod error;
 mod fields;
+mod group;
 mod interpolate;
+mod maintenance;
 mod merge;
 mod parse;
 mod raw;
+mod relations;
+#[cfg(test)]
+mod sample;
 mod scalar;
 mod schema;
 mod secrets;
@@ -33,10 +39,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::alert::{AlertRules, Notify, Remind};
 pub(crate) use self::document::{Content, Document, Member, Value};
 pub use self::draft::{Draft, read};
 pub use self::error::{Location, Position, Problem, Problems, SourceLine};
 pub use self::interpolate::{Environment, ProcessEnvironment};
+pub use self::maintenance::{Repetition, Scope, Times, Window};
 pub use self::schema::schema;
 pub use self::secrets::Secrets;
 pub(crate) use self::tree::{quoted, quoted_path};
@@ -48,6 +56,19 @@ use crate::quota::Quota;
 pub struct Suite {
     /// One for each name and target, in the order of the files.
     pub checks: Vec<Arc<Check>>,
+    /// How many checks of each group may run at once; at least 1.
+    pub groups: BTreeMap<Arc<str>, u32>,
+    /// When alerts are held back.
+    pub maintenance: Vec<Window>,
+}
+
+/// What the operator of a runner decides, and a suite has to keep to.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// The most that a suite may set.
+    pub ceiling: Quota,
+    /// Names of the notifiers that `alert:` may name; absent where they are not known, so that every name will do.
+    pub notifiers: Option<Vec<String>>,
 }
 
 /// Identity of a check across reloads and restarts: its name, and its target where `targets:` lists several.
@@ -101,6 +122,12 @@ pub struct Check {
     pub grants: Grants,
     /// The check's own dimensions on every metric.
     pub labels: BTreeMap<String, String>,
+    /// One of the suite's groups, whose limit on runs at once the check shares; absent: only the runner's own.
+    pub group: Option<Arc<str>>,
+    /// Names of checks. While one of them is down, this check runs as ever and alerts nobody.
+    pub depends_on: Vec<Arc<str>>,
+    /// Who is told when its status changes.
+    pub alert: AlertRules,
     /// What the plugin gets, checked against its schema.
     pub config: Config,
     /// What must be cut out of all that the guest says before it leaves.

@@ -11,7 +11,7 @@ pub mod logs;
 pub mod metrics;
 mod name;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub mod settings;
 pub mod spans;
 mod worker;
@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-pub use exposition::{Exposition, Format, HostView};
+pub use exposition::{DeliveryReading, Exposition, Format, HostView};
 pub use worker::{FLUSH, Say, Worker, start};
 
 use crate::account::MissReason;
@@ -40,6 +40,7 @@ enum Event {
     Suite(Vec<Arc<Check>>),
     Finished(Arc<Run>, Standing),
     Missed(CheckId, MissReason, u64),
+    Reloaded(Result<usize, String>),
 }
 
 /// Hands events over to the worker. Never waits; cheap to clone.
@@ -116,6 +117,11 @@ impl Telemetry {
             self.active.take_away(check);
         }
         self.tell(|| Event::Missed(check.clone(), reason, count));
+    }
+
+    /// The suite was read again: how many checks are in force now, or why the old ones are.
+    pub fn reloaded(&self, answer: Result<usize, &str>) {
+        self.tell(|| Event::Reloaded(answer.map_err(str::to_owned)));
     }
 
     fn tell(&self, event: impl FnOnce() -> Event) {

@@ -1,6 +1,10 @@
-//! Watching the watcher: what tells others that the runner still does its work, and stops telling when it does not.
+//! Watching the watcher: the run account and what is driven by it, which tells others that the runner still does its
+//! work, and stops telling when it does not.
 
+pub mod health;
 pub mod heartbeat;
+pub mod pulse;
+pub mod reloads;
 mod spare;
 pub mod systemd;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-use super::{Aside, Host};
+use super::{Host, aside};
 use crate::dispatch::Dispatcher;
 use crate::outcome::Run;
 use crate::publish::Board;
@@ -22,8 +22,9 @@ pub async fn once(checks: &[Arc<Check>], dispatcher: &Dispatcher) -> Vec<Run> {
         .iter()
         .enumerate()
         .map(|(place, check)| async move {
-            let permit = dispatcher.permit().await?;
-            Some((place, dispatcher.run(check, permit, due).await))
+            let job = dispatcher.job(check, due);
+            let permit = dispatcher.permit(&job).await?;
+            Some((place, dispatcher.run(job, permit).await))
         })
         .collect();
     let mut runs = Vec::with_capacity(checks.len());
@@ -45,14 +46,13 @@ pub fn tell(checks: &[Arc<Check>], runs: &[Run], host: &Host, settings: &Setting
     {
         return Ok(());
     }
-    let (aside, telemetry) = Aside::start(host, settings, None)?;
+    let (_telling, telemetry, _) = aside::telemetry(host, &host.audit()?, settings)?;
     telemetry.suite(checks.to_vec());
-    let mut board = Board::default();
+    let board = Board::default();
     for run in runs {
         let run = Arc::new(run.clone());
-        let standing = board.publish(Arc::clone(&run), SystemTime::now());
+        let standing = board.publish(&run, SystemTime::now());
         telemetry.finished(&run, &standing);
     }
-    aside.finish();
     Ok(())
 }

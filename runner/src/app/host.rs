@@ -30,6 +30,8 @@ pub struct Settings {
     pub ceiling: Quota,
     /// DNS servers; absent: the operating system's.
     pub resolver: Option<ResolverSettings>,
+    /// Names that a suite may send alerts to; absent when nobody judges that.
+    pub notifiers: Option<Vec<String>>,
     /// How requests carry their run's trace.
     pub propagation: Propagation,
     /// Which runs' traces are wanted.

@@ -1,50 +1,81 @@
 //! From files to a suite whose plugins are compiled.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
 
 use super::Host;
 use crate::dispatch::Plugins;
 use crate::plugin::{EMBEDDED, Plugin};
-use crate::suite::{Catalog, Environment, PluginDeclaration, Problems, Suite, read};
+use crate::suite::{Catalog, Environment, Operator, PluginDeclaration, PluginSource, Problems, Suite, read};
 
 /// A suite that can run.
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// Its checks.
     pub suite: Suite,
     /// Their plugins.
     pub plugins: Plugins,
+    /// Every file that it was made of: those of the suite, of plugins, and of what it refers to.
+    pub sources: BTreeSet<PathBuf>,
 }
 
-/// Reads files, compiles the plugins that they name, and judges each check by its plugin.
+/// Reads files, compiles the plugins that they name, and judges each check by its plugin. Of `known` plugins, those
+/// whose bytes are the same are not compiled again.
 ///
 /// # Errors
 /// Every problem of every file.
-pub async fn load(paths: &[PathBuf], host: &Host, environment: &dyn Environment) -> Result<Loaded, Problems> {
+pub async fn load(
+    paths: &[PathBuf],
+    host: &Host,
+    known: &Plugins,
+    environment: &dyn Environment,
+) -> Result<Loaded, Problems> {
     let embedded = EMBEDDED.map(|(name, _)| name);
-    let draft = read(paths, &embedded, environment);
+    let noting = Noting::new(environment);
+    let draft = read(paths, &embedded, &noting);
     let mut catalog = Catalog::default();
     let mut plugins = Plugins::new();
-    let compiled = draft.plugins().iter().map(|declared| compile(declared, host));
+    let compiled = draft
+        .plugins()
+        .iter()
+        .map(|declared| compile(declared, known, host));
     for (name, plugin) in join_all(compiled).await {
         match plugin {
             Ok(plugin) => {
                 catalog.insert(name.clone(), Ok(plugin.facts()));
-                plugins.insert(name, Arc::new(plugin));
+                plugins.insert(name, plugin);
             }
             Err(reason) => catalog.insert(name, Err(reason)),
         }
     }
-    let suite = draft.finish(&catalog, &host.settings().ceiling)?;
-    Ok(Loaded { suite, plugins })
+    let mut sources = noting.files();
+    sources.extend(paths.iter().cloned());
+    sources.extend(draft.plugins().iter().filter_map(file_of));
+    let operator = Operator {
+        ceiling: host.settings().ceiling,
+        notifiers: host.settings().notifiers.clone(),
+    };
+    let suite = draft.finish(&catalog, &operator)?;
+    Ok(Loaded {
+        suite,
+        plugins,
+        sources,
+    })
 }
 
-async fn compile(declared: &PluginDeclaration, host: &Host) -> (String, Result<Plugin, String>) {
+async fn compile(
+    declared: &PluginDeclaration,
+    known: &Plugins,
+    host: &Host,
+) -> (String, Result<Arc<Plugin>, String>) {
     let plugin = Plugin::load(
         &declared.name,
         &declared.source,
+        known,
         &host.settings().cache,
         &host.sandbox,
     )
@@ -52,8 +83,46 @@ async fn compile(declared: &PluginDeclaration, host: &Host) -> (String, Result<P
     (declared.name.clone(), plugin.map_err(|error| chain(&error)))
 }
 
+fn file_of(plugin: &PluginDeclaration) -> Option<PathBuf> {
+    match &plugin.source {
+        PluginSource::Embedded => None,
+        PluginSource::File { path, .. } => Some(path.clone()),
+    }
+}
+
 /// An error with its causes, on one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// An environment that notes which files were asked for.
+struct Noting<'a> {
+    environment: &'a dyn Environment,
+    files: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl<'a> Noting<'a> {
+    fn new(environment: &'a dyn Environment) -> Self {
+        Self {
+            environment,
+            files: Mutex::default(),
+        }
+    }
+
+    fn files(self) -> BTreeSet<PathBuf> {
+        self.files.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Environment for Noting<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.environment.variable(name)
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.insert(path.to_owned());
+        self.environment.file(path)
+    }
 }

@@ -1,68 +1,110 @@
 //! The service: every check at its cadence until it is told to stop.
 
+mod cadence;
+mod watcher;
+
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
+use super::clocks::{Clocks, Reading};
+use super::load::Loaded;
 use crate::account::{Account, MissReason};
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, Job};
 use crate::outcome::Run;
-use crate::publish::Board;
+use crate::publish::{Board, Layout, Restored};
 use crate::schedule::ticker::Ticker;
-use crate::schedule::{Due, Schedule};
-use crate::status::Standing;
-use crate::suite::{Check, CheckId};
+use crate::schedule::{Due, Passed, Schedule, Tick};
+use crate::state::{Change, Shelf, State, Written};
+use crate::suite::{Check, CheckId, Suite};
+use crate::watch::pulse::Pulse;
+use cadence::Cadences;
+pub use watcher::Watcher;
 
-/// What the service tells while it goes on. It is told in the service's own task: nothing here may wait.
-pub trait Watcher {
-    /// A run was recorded.
-    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board);
+/// The service comes round at least this often.
+const BEAT: Duration = Duration::from_secs(1);
+/// A worker says this often that it comes to things.
+const WORK: Duration = Duration::from_millis(250);
+/// When it did not come round for this long, the process was stopped or starved: what passed meanwhile is no overload.
+const ASLEEP: Duration = Duration::from_millis(2_500);
+/// Key of what became of the runs of checks that are gone.
+pub const RETIRED: &str = "retired";
 
-    /// A run is due and will start as soon as there is room.
-    fn started(&mut self, _check: &Arc<Check>) {}
-
-    /// Due times passed without a run.
-    fn missed(&mut self, _check: &CheckId, _reason: MissReason, _count: u64) {}
+/// What the service works with.
+pub struct Parts {
+    /// Runs what is due.
+    pub dispatcher: Arc<Dispatcher>,
+    /// What is known of each check; others read it.
+    pub board: Board,
+    /// Keeps it.
+    pub state: State,
+    /// Tells others that the service goes on.
+    pub pulse: Pulse,
+    /// Suites to go on with.
+    pub swaps: mpsc::Receiver<Swap>,
 }
 
-/// Runs `checks` until `stop` is done; then starts no more, gives those under way `grace`, and cuts what is left.
+/// A suite to go on with, and who waits until it is in force.
+pub struct Swap {
+    /// Everything parsed and compiled.
+    pub loaded: Loaded,
+    /// Told when it is in force.
+    pub done: oneshot::Sender<()>,
+}
+
+/// Runs a suite until `stop` is done; then starts no more, gives runs under way `grace`, and cuts what is left.
 ///
-/// One task owns the schedule, the board and every run: runs are joined, none is lost.
+/// One task owns the schedule, the board and every run: runs are joined, none is lost. `restored` is what an earlier
+/// process kept.
 pub async fn serve(
-    checks: Vec<Arc<Check>>,
-    dispatcher: Arc<Dispatcher>,
+    parts: Parts,
+    first: Loaded,
+    restored: Restored,
     watcher: &mut dyn Watcher,
     stop: impl Future<Output = ()>,
     grace: Duration,
 ) -> Account {
-    let mut service = Service {
-        dispatcher,
-        board: Board::default(),
-        runs: JoinSet::new(),
-        watcher,
-    };
-    let mut ticker = Ticker::new(Schedule::new(checks, Instant::now()));
+    let mut workers = JoinSet::new();
+    workers.spawn(work(parts.pulse.clone()));
+    let mut service = Service::begin(parts, first, restored, watcher);
+    let mut beat = interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stop = std::pin::pin!(stop);
     loop {
+        service.turn();
         tokio::select! {
             biased;
             () = &mut stop => break,
+            _ = beat.tick() => service.beat(),
+            Some(swap) = service.swaps.recv() => service.swap(swap),
             Some(ended) = service.runs.join_next() => service.record(ended),
-            due = ticker.next() => service.start(due),
+            tick = service.ticker.next() => service.tick(tick),
         }
     }
     service.drain(grace).await;
-    service.board.account().clone()
+    workers.shutdown().await;
+    service.board.account()
 }
 
 struct Service<'a> {
     dispatcher: Arc<Dispatcher>,
     board: Board,
+    state: State,
+    pulse: Pulse,
+    swaps: mpsc::Receiver<Swap>,
+    ticker: Ticker,
+    clocks: Clocks,
     runs: JoinSet<Ended>,
     watcher: &'a mut dyn Watcher,
+    turned: Instant,
+    /// When it came round again after it had not for long.
+    woke: Option<Instant>,
 }
 
 enum Ended {
@@ -70,51 +112,231 @@ enum Ended {
     NeverStarted(CheckId),
 }
 
-impl Service<'_> {
-    fn start(&mut self, due: Due) {
-        if due.missed > 0 {
-            self.watcher
-                .missed(&due.check.id, MissReason::ClockJump, due.missed);
+impl<'a> Service<'a> {
+    fn begin(parts: Parts, first: Loaded, mut restored: Restored, watcher: &'a mut dyn Watcher) -> Self {
+        let Parts {
+            dispatcher,
+            board,
+            state,
+            pulse,
+            swaps,
+        } = parts;
+        let Loaded { suite, plugins, .. } = first;
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        let cadences = Cadences::of(&suite.checks, &restored, wall);
+        dispatcher.replace(plugins, &suite.groups);
+        let layout = board.keep(&suite.checks, &mut restored, now);
+        let schedule = Schedule::going_on(suite.checks.clone(), now, |check| cadences.wait(&check.id));
+        let mut service = Self {
+            dispatcher,
+            board,
+            state,
+            pulse,
+            swaps,
+            ticker: Ticker::new(schedule),
+            clocks: Clocks::new(Reading::take()),
+            runs: JoinSet::new(),
+            watcher,
+            turned: now,
+            woke: None,
+        };
+        service.laid_out(&suite, layout);
+        let gone = service.board.retire(restored);
+        service.forget(&gone);
+        for (check, passed, last) in cadences.passed(&suite.checks) {
+            service.pass(check, MissReason::Absent, passed, last);
         }
-        if !self.board.schedule(&due.check, due.missed) {
-            self.watcher.missed(&due.check.id, MissReason::Overlap, 1);
+        service
+    }
+
+    /// Tells everyone of a suite that is in force from now on.
+    fn laid_out(&mut self, suite: &Suite, layout: Layout) {
+        let changes = self.watcher.laid_out(suite);
+        self.state.put(changes);
+        for (id, killed) in layout.killed {
+            self.watcher.missed(&id, MissReason::Killed, killed);
+            self.keep(&id, Vec::new());
+        }
+        self.forget(&layout.gone);
+    }
+
+    fn turn(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.turned) > ASLEEP {
+            self.woke = Some(now);
+        }
+        self.turned = now;
+        self.pulse.turn();
+    }
+
+    /// What has to be looked at now and then.
+    fn beat(&mut self) {
+        let moved = self.clocks.look(Reading::take());
+        if let Some(slept) = moved.slept {
+            self.ticker.schedule().skip(slept);
+            self.woke = Some(Instant::now());
+        }
+        if let Some(seconds) = moved.set_by {
+            self.watcher.clock_set(seconds);
+        }
+        let changes = self.watcher.beat(SystemTime::now());
+        self.state.put(changes);
+    }
+
+    fn swap(&mut self, swap: Swap) {
+        let Loaded { suite, plugins, .. } = swap.loaded;
+        let now = Instant::now();
+        self.dispatcher.replace(plugins, &suite.groups);
+        self.ticker.schedule().replace(suite.checks.clone(), now);
+        let layout = self.board.keep(&suite.checks, &mut Restored::default(), now);
+        self.laid_out(&suite, layout);
+        // Whoever asked for it may have gone.
+        let _nobody_waits = swap.done.send(());
+    }
+
+    fn tick(&mut self, tick: Tick) {
+        match tick {
+            Tick::Due(due) => self.start(due),
+            Tick::Passed(Passed { check, count, last }) => {
+                let is_asleep = self.woke.is_some_and(|woke| last <= woke);
+                let reason = match is_asleep {
+                    true => MissReason::ClockJump,
+                    false => MissReason::Overload,
+                };
+                self.pass(&check, reason, count, wall(last));
+            }
+        }
+    }
+
+    fn pass(&mut self, check: &Arc<Check>, reason: MissReason, count: u64, last: SystemTime) {
+        self.board.pass(check, reason, count, last);
+        self.watcher.missed(&check.id, reason, count);
+        self.keep(&check.id, Vec::new());
+    }
+
+    fn start(&mut self, due: Due) {
+        let Due { check, due } = due;
+        if let Err(reason) = self.board.schedule(&check, wall(due)) {
+            self.watcher.missed(&check.id, reason, 1);
+            self.keep(&check.id, Vec::new());
             return;
         }
-        self.watcher.started(&due.check);
-        let dispatcher = Arc::clone(&self.dispatcher);
-        self.runs.spawn(async move {
-            match dispatcher.permit().await {
-                Some(permit) => Ended::Finished(Box::new(dispatcher.run(&due.check, permit, due.due).await)),
-                None => Ended::NeverStarted(due.check.id.clone()),
-            }
-        });
+        self.watcher.due(&check);
+        let job = self.dispatcher.job(&check, due);
+        let written = self.keep(&check.id, Vec::new());
+        self.runs.spawn(run(
+            Arc::clone(&self.dispatcher),
+            self.board.clone(),
+            job,
+            written,
+        ));
     }
 
     fn record(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        let pulse = self.pulse.clone();
+        let _publishing = pulse.publishing();
         match ended {
             Ok(Ended::Finished(run)) => {
                 let run = Arc::new(*run);
-                let standing = self.board.publish(Arc::clone(&run), SystemTime::now());
-                self.watcher.finished(&run, &standing, &self.board);
+                let standing = self.board.publish(&run, SystemTime::now());
+                let changes = self.watcher.finished(&run, &standing, &self.board);
+                self.keep(&run.check.id, changes);
             }
             Ok(Ended::NeverStarted(id)) => {
                 self.board.abandon(&id);
                 self.watcher.missed(&id, MissReason::Shutdown, 1);
+                self.keep(&id, Vec::new());
             }
-            // A run catches its guest's and its host functions' panics: this one is the runner's own.
+            // A run catches every panic of its own: this one is of the runtime.
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
+        let tasks = u64::try_from(self.runs.len()).unwrap_or(u64::MAX);
+        self.pulse.balance(self.board.holds(tasks));
+    }
+
+    /// Has the record of a check kept, together with `changes`; nothing of it when the check is gone.
+    fn keep(&mut self, id: &CheckId, mut changes: Vec<Change>) -> Written {
+        match self.board.record(id) {
+            Some(record) => changes.extend(kept(Shelf::Check, id.as_str(), &record)),
+            None => {
+                changes.push(Change::forget(Shelf::Check, id.as_str()));
+                changes.extend(kept(Shelf::Runner, RETIRED, &self.board.retired()));
+            }
+        }
+        self.state.put(changes)
+    }
+
+    fn forget(&mut self, gone: &[CheckId]) {
+        if gone.is_empty() {
+            return;
+        }
+        let forget = |id: &CheckId| Change::forget(Shelf::Check, id.as_str());
+        let mut changes: Vec<Change> = gone.iter().map(forget).collect();
+        changes.extend(kept(Shelf::Runner, RETIRED, &self.board.retired()));
+        self.state.put(changes);
     }
 
     async fn drain(&mut self, grace: Duration) {
         self.dispatcher.drain();
         let deadline = Instant::now() + grace;
         while let Ok(Some(ended)) = timeout_at(deadline, self.runs.join_next()).await {
+            self.turn();
             self.record(ended);
         }
         self.dispatcher.cut();
         while let Some(ended) = self.runs.join_next().await {
+            self.turn();
             self.record(ended);
         }
+    }
+}
+
+/// Says that workers come to things.
+async fn work(pulse: Pulse) {
+    let mut now_and_then = interval(WORK);
+    now_and_then.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        now_and_then.tick().await;
+        pulse.work();
+    }
+}
+
+/// One run, from its permits to its outcome. It begins once its due time is where a kill does not lose it: whatever
+/// the target sees of it is accounted for.
+async fn run(dispatcher: Arc<Dispatcher>, board: Board, job: Job, written: Written) -> Ended {
+    let Some(permit) = dispatcher.permit(&job).await else {
+        return Ended::NeverStarted(job.check.id.clone());
+    };
+    board.start(&job.check.id);
+    written.wait().await;
+    let broken = job.clone();
+    let run = AssertUnwindSafe(dispatcher.run(job, permit)).catch_unwind().await;
+    Ended::Finished(Box::new(
+        run.unwrap_or_else(|panic| dispatcher.broken(broken, panic.as_ref())),
+    ))
+}
+
+fn kept(shelf: Shelf, key: &str, value: &impl serde::Serialize) -> Option<Change> {
+    // Plain data has a text.
+    let text = serde_json::to_string(value).ok()?;
+    Some(Change::keep(shelf, key, text))
+}
+
+/// The time of day of a moment that was just now.
+fn wall(moment: Instant) -> SystemTime {
+    SystemTime::now() - Instant::now().saturating_duration_since(moment)
+}
+
+/// A suite and nothing else: for those who need no reload, no state and no health.
+#[must_use]
+pub fn alone(dispatcher: Arc<Dispatcher>) -> Parts {
+    // Nobody sends.
+    let (_, swaps) = mpsc::channel(1);
+    Parts {
+        dispatcher,
+        board: Board::default(),
+        state: State::none().0,
+        pulse: Pulse::default(),
+        swaps,
     }
 }

@@ -12,22 +12,20 @@ use clap::Parser as _;
 
 use super::settings::Settings;
 use super::{Cli, Command, Format, PluginCommand};
-use crate::account::MissReason;
 use crate::app::load::{Loaded, load};
-use crate::app::{self, Aside, Host, serve};
-use crate::console::{self, Console};
+use crate::app::{self, Host, service};
+use crate::console;
 use crate::demo;
+use crate::dispatch::Plugins;
 use crate::grant::GrantError;
 use crate::outcome::Run;
 use crate::plugin::{EMBEDDED, Plugin};
-use crate::publish::Board;
 use crate::report::{self, Screen};
 use crate::settings;
 use crate::signal::Shutdown;
-use crate::status::Standing;
-use crate::suite::{Check, CheckId, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
+use crate::suite::{Check, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
+use crate::telemetry;
 use crate::telemetry::settings::{Exporter, Signal};
-use crate::telemetry::{self, Telemetry};
 
 /// A suite that does not load.
 const BAD_SUITE: u8 = 3;
@@ -77,12 +75,17 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         .context("cannot start the runtime")?;
     let screen = console::screen(cli.host.no_color());
     runtime.block_on(async {
-        let host = Host::start(settings.host.clone())?;
+        let host = Arc::new(Host::start(settings.host.clone())?);
         command(&cli.command, &host, &settings, screen).await
     })
 }
 
-async fn command(command: &Command, host: &Host, settings: &Settings, screen: Screen) -> anyhow::Result<u8> {
+async fn command(
+    command: &Command,
+    host: &Arc<Host>,
+    settings: &Settings,
+    screen: Screen,
+) -> anyhow::Result<u8> {
     match command {
         Command::Run { suites, grace } => service(suites, *grace, host, settings, screen).await,
         Command::Check { suites, only, format } => {
@@ -106,7 +109,7 @@ async fn command(command: &Command, host: &Host, settings: &Settings, screen: Sc
 
 /// Loads a suite; warns of what it can't have here.
 async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
-    let loaded = load(suites, host, &ProcessEnvironment).await?;
+    let loaded = load(suites, host, &Plugins::new(), &ProcessEnvironment).await?;
     if let Some(shortage) = host.shortage(&loaded.suite) {
         console::note(&format!("warning: {shortage}"));
     }
@@ -116,30 +119,28 @@ async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
 async fn service(
     suites: &[PathBuf],
     grace: Duration,
-    host: &Host,
+    host: &Arc<Host>,
     settings: &Settings,
     screen: Screen,
 ) -> anyhow::Result<u8> {
     let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
     let listener = settings.listen()?;
-    let Loaded { suite, plugins } = ready(suites, host).await?;
-    console::note(&format!("running {}", counted(suite.checks.len(), "check")));
+    let loaded = ready(suites, host).await?;
+    console::note(&format!(
+        "running {}",
+        counted(loaded.suite.checks.len(), "check")
+    ));
     tell_where(listener.as_ref(), &settings.telemetry)?;
-    let dispatcher = Arc::new(host.dispatcher(plugins));
-    let console = Console::start()?;
-    let (aside, telemetry) =
-        Aside::start(host, &settings.telemetry, listener).context("cannot start telemetry")?;
-    telemetry.suite(suite.checks.clone());
-    let mut lines = Lines {
-        console,
+    let settings = service::Settings {
+        grace,
+        state: settings.state.clone(),
+        telemetry: settings.telemetry.clone(),
+        listener,
         screen,
-        telemetry,
     };
-    let account = serve::serve(suite.checks, dispatcher, &mut lines, shutdown.requested(), grace).await;
-    drop(lines);
-    aside.finish();
-    let finished: u64 = account.finished().values().sum();
-    let missed: u64 = account.missed().values().sum();
+    let (host, paths) = (Arc::clone(host), suites.to_vec());
+    let account = service::run(host, paths, loaded, settings, shutdown.requested()).await?;
+    let (finished, missed) = (account.finished_in_all(), account.missed_in_all());
     console::note(&format!(
         "stopped: {} scheduled = {finished} finished + {missed} missed",
         account.scheduled()
@@ -169,31 +170,6 @@ fn tell_where(
     Ok(())
 }
 
-/// Prints each transition, and tells telemetry of everything.
-struct Lines {
-    console: Console,
-    screen: Screen,
-    telemetry: Telemetry,
-}
-
-impl serve::Watcher for Lines {
-    fn started(&mut self, check: &Arc<Check>) {
-        self.telemetry.started(&check.id);
-    }
-
-    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, _board: &Board) {
-        self.telemetry.finished(run, standing);
-        if let Some(transition) = &standing.transition {
-            self.console
-                .print(report::transition(&run.check, transition, self.screen.colour));
-        }
-    }
-
-    fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
-        self.telemetry.missed(check, reason, count);
-    }
-}
-
 /// `--only` names a check that the suite does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("no check is named `{name}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
@@ -208,7 +184,7 @@ async fn check(
     host: &Host,
     settings: &Settings,
 ) -> anyhow::Result<Vec<Run>> {
-    let Loaded { suite, plugins } = ready(suites, host).await?;
+    let Loaded { suite, plugins, .. } = ready(suites, host).await?;
     let checks = pick(suite, only)?;
     let dispatcher = host.dispatcher(plugins);
     let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
@@ -266,13 +242,19 @@ fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
-async fn plugin(name: &str, source: &PluginSource, host: &Host) -> anyhow::Result<Plugin> {
-    Plugin::load(name, source, &host.settings().cache, &host.sandbox)
-        .await
-        .with_context(|| format!("plugin `{name}`"))
+async fn plugin(name: &str, source: &PluginSource, host: &Host) -> anyhow::Result<Arc<Plugin>> {
+    Plugin::load(
+        name,
+        source,
+        &Plugins::new(),
+        &host.settings().cache,
+        &host.sandbox,
+    )
+    .await
+    .with_context(|| format!("plugin `{name}`"))
 }
 
-async fn embedded(host: &Host) -> anyhow::Result<Vec<Plugin>> {
+async fn embedded(host: &Host) -> anyhow::Result<Vec<Arc<Plugin>>> {
     let mut plugins = Vec::new();
     for (name, _) in EMBEDDED {
         plugins.push(plugin(name, &PluginSource::Embedded, host).await?);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use url::Url;
 
 use crate::app;
@@ -52,6 +52,9 @@ pub(super) struct HostArgs {
     /// Where everything lies that survives a restart.
     #[arg(long, global = true, env = "CANARY_STATE_DIR", value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
+    /// What `run` keeps of checks through restarts: `disk`, in the state folder, or `none`.
+    #[arg(long, global = true, env = "CANARY_STATE", value_name = "WHERE", value_enum, default_value_t = Keep::Disk)]
+    state: Keep,
     /// Where `run` shows its metrics: an address with a port, or `none`; 127.0.0.1:9464 unless told otherwise.
     #[arg(long, global = true, env = "CANARY_ADMIN", value_name = "ADDRESS")]
     admin: Option<Address>,
@@ -114,12 +117,21 @@ impl FromStr for Address {
     }
 }
 
+/// Where checks are remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Keep {
+    Disk,
+    None,
+}
+
 /// Everything that an operator decided.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) host: app::Settings,
     pub(super) telemetry: telemetry::Settings,
     pub(super) admin: Admin,
+    /// Where what survives a restart is kept.
+    pub(super) state: Option<PathBuf>,
 }
 
 impl Settings {
@@ -160,10 +172,12 @@ impl HostArgs {
                 blocked,
                 ceiling: Quota::ceiling(),
                 resolver: None,
+                notifiers: None,
                 propagation: telemetry.propagation.clone(),
                 sampler: telemetry.sampler,
             },
             telemetry,
+            state: state_dir.filter(|_| self.state == Keep::Disk),
             admin: self
                 .admin
                 .map(|Address(admin)| admin)

@@ -13,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::report::{self, Screen};
+use crate::state::Change;
 use crate::status::Standing;
 use crate::suite::{Check, CheckId};
 use crate::telemetry::Telemetry;
@@ -61,8 +62,7 @@ impl Watcher {
 
     fn picture(&self, board: &Board) -> String {
         let account = board.account();
-        let finished: u64 = account.finished().values().sum();
-        let missed: u64 = account.missed().values().sum();
+        let (finished, missed) = (account.finished_in_all(), account.missed_in_all());
         format!(
             "{}\nruns: {} scheduled = {finished} finished + {missed} missed + {} under way   \
              descriptors: {} lent of {}, {} reclaimed   Ctrl-C ends\n",
@@ -89,7 +89,7 @@ impl Watcher {
 }
 
 impl serve::Watcher for Watcher {
-    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board) {
+    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board) -> Vec<Change> {
         self.telemetry.finished(run, standing);
         if let Some(transition) = standing.transition.as_ref().filter(|_| !self.is_terminal) {
             self.console
@@ -98,14 +98,15 @@ impl serve::Watcher for Watcher {
         self.last = self
             .checks
             .iter()
-            .filter_map(|check| board.last(&check.id).cloned())
+            .filter_map(|check| Some(Run::clone(&*board.last(&check.id)?)))
             .collect();
         if self.is_terminal && self.drawn_at.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
             self.draw(board);
         }
+        Vec::new()
     }
 
-    fn started(&mut self, check: &Arc<Check>) {
+    fn due(&mut self, check: &Arc<Check>) {
         self.telemetry.started(&check.id);
     }
 

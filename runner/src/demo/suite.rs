@@ -6,6 +6,7 @@ use super::DemoError;
 use super::targets::Targets;
 use crate::app::load::Loaded;
 use crate::app::{self, Host};
+use crate::dispatch::Plugins;
 use crate::outcome::Run;
 use crate::suite::ProcessEnvironment;
 
@@ -23,7 +24,7 @@ pub(super) async fn load(targets: &Targets, host: &Host) -> Result<Loaded, DemoE
     file.write_all(fill_in(targets).as_bytes())
         .map_err(DemoError::Write)?;
     let paths = [file.path().to_owned()];
-    app::load::load(&paths, host, &ProcessEnvironment)
+    app::load::load(&paths, host, &Plugins::new(), &ProcessEnvironment)
         .await
         .map_err(DemoError::Suite)
 }

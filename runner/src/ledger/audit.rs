@@ -1,6 +1,7 @@
 //! The ledger held against what the operating system says.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,7 +41,8 @@ impl Drop for Held {
 /// What is in none of them is unaccounted, which must be 0: a descriptor that nobody owns.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    baseline: u64,
+    /// Shared by all clones.
+    baseline: Arc<AtomicU64>,
     reserve: Reserve,
 }
 
@@ -51,11 +53,23 @@ impl Audit {
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn baseline(ledger: &Ledger, reserve: &Reserve) -> io::Result<Self> {
-        let known = ledger.leased() + reserve.held();
-        Ok(Self {
-            baseline: open_descriptors()?.saturating_sub(known),
+        let audit = Self {
+            baseline: Arc::default(),
             reserve: reserve.clone(),
-        })
+        };
+        audit.take_stock(ledger)?;
+        Ok(audit)
+    }
+
+    /// The same, once more: what was opened since then and stays is the host's own.
+    ///
+    /// # Errors
+    /// `/proc/self/fd` cannot be read.
+    pub fn take_stock(&self, ledger: &Ledger) -> io::Result<()> {
+        let known = ledger.leased() + self.reserve.held();
+        let own = descriptors_of_no_plugin()?.saturating_sub(known);
+        self.baseline.store(own, Ordering::Release);
+        Ok(())
     }
 
     /// Descriptors that are neither the host's own nor lent.
@@ -66,11 +80,28 @@ impl Audit {
         // Leases come and go while the folder is read: the larger count is the fair one.
         let known = || ledger.leased() + self.reserve.held();
         let before = known();
-        let open = open_descriptors()?;
+        let open = descriptors_of_no_plugin()?;
         Ok(open
-            .saturating_sub(self.baseline)
+            .saturating_sub(self.baseline.load(Ordering::Acquire))
             .saturating_sub(before.max(known())))
     }
+}
+
+/// Descriptors that this process has open, without those of compiled plugins: these come with a reload, and go when the
+/// last instance of an old plugin is gone from the pool, which nobody can tell beforehand. They are files, and checks
+/// are lent sockets.
+fn descriptors_of_no_plugin() -> io::Result<u64> {
+    let mut count = 0_u64;
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        // One that was closed meanwhile is none.
+        let Ok(link) = entry.and_then(|entry| std::fs::read_link(entry.path())) else {
+            continue;
+        };
+        let bytes = link.as_os_str().as_bytes();
+        count += u64::from(!bytes.starts_with(b"/memfd:") && !bytes.ends_with(b".cwasm"));
+    }
+    // Without the one that reading the folder takes.
+    Ok(count.saturating_sub(1))
 }
 
 /// Descriptors that this process has open, without the one that reading the folder takes.

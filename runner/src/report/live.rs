@@ -1,5 +1,7 @@
 //! The table of `canary demo` and `canary run`, drawn again and again.
 
+use std::sync::Arc;
+
 use anstyle::{AnsiColor, Style};
 
 use super::plain::plain;
@@ -22,33 +24,33 @@ const COLUMNS: [Column; 9] = [
 ];
 
 /// What is known of one check.
-#[derive(Debug, Clone, Copy)]
-pub struct LiveRow<'a> {
+#[derive(Debug, Clone)]
+pub struct LiveRow {
     /// Which one.
-    pub check: &'a Check,
+    pub check: Arc<Check>,
     /// Its debounced state.
     pub status: Status,
     /// Whether a run is under way.
     pub is_running: bool,
     /// The latest run that ended.
-    pub last: Option<&'a Run>,
+    pub last: Option<Arc<Run>>,
 }
 
 /// One line a check. `*` marks a run under way; `SOCKETS` is the peak of the last run and the quota.
 #[must_use]
-pub fn live(rows: &[LiveRow<'_>], screen: Screen) -> String {
+pub fn live(rows: &[LiveRow], screen: Screen) -> String {
     let rows: Vec<Row> = rows.iter().map(row).collect();
     render(&COLUMNS, &rows, screen)
 }
 
-fn row(live: &LiveRow<'_>) -> Row {
+fn row(live: &LiveRow) -> Row {
     let status = live.status.word();
     let mut cells = vec![
         Cell::new(plain(&live.check.name)),
         Cell::new(plain(&live.check.target.to_string())),
         Cell::styled(status, style_of(status)),
     ];
-    match live.last {
+    match &live.last {
         Some(run) => cells.extend(ended(run, live.is_running)),
         None => cells.push(under_way(live.is_running)),
     }

@@ -8,7 +8,7 @@ use crate::grant::Grants;
 use crate::outcome::{Assertion, Fault, Measurement, StopCause, Usage, Verdict};
 use crate::quota::{Quota, QuotaKind};
 use crate::status::{Status, Transition};
-use crate::suite::{Check, CheckId, Config, Secrets, Target};
+use crate::suite::{AlertRules, Check, CheckId, Config, Secrets, Target};
 use crate::trace::{TraceContext, Trail};
 
 const PLAIN: Screen = Screen {
@@ -31,6 +31,9 @@ fn check(name: &str, plugin: &str, target: &str) -> Arc<Check> {
         quota: Quota::default(),
         grants: Grants::default(),
         labels: Default::default(),
+        group: None,
+        depends_on: Vec::new(),
+        alert: AlertRules::default(),
         config: Config::new("{}".to_owned()),
     })
 }
@@ -249,7 +252,7 @@ fn the_exit_code_is_that_of_the_worst_run() {
     assert_eq!(code(&[failing, stopped, failing]), 2);
 }
 
-fn live_rows(runs: &[Run]) -> Vec<LiveRow<'_>> {
+fn live_rows(runs: &[Run]) -> Vec<LiveRow> {
     let statuses = [
         Status::Up,
         Status::Degraded,
@@ -260,10 +263,10 @@ fn live_rows(runs: &[Run]) -> Vec<LiveRow<'_>> {
     runs.iter()
         .zip(statuses)
         .map(|(run, status)| LiveRow {
-            check: &run.check,
+            check: Arc::clone(&run.check),
             status,
             is_running: false,
-            last: Some(run),
+            last: Some(Arc::new(run.clone())),
         })
         .collect()
 }
@@ -278,13 +281,13 @@ fn the_live_table_shows_quota_denials_and_what_was_reclaimed() {
         check("under way", "http", "http://now/"),
     );
     rows.push(LiveRow {
-        check: &new,
+        check: new,
         status: Status::Unknown,
         is_running: false,
         last: None,
     });
     rows.push(LiveRow {
-        check: &under_way,
+        check: under_way,
         status: Status::Unknown,
         is_running: true,
         last: None,

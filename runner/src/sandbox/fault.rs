@@ -75,7 +75,9 @@ fn reason(error: &wasmtime::Error) -> String {
     bounded(error.root_cause().to_string())
 }
 
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+/// What a panic said, bounded.
+#[must_use]
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     format!("a host function panicked: {}", text.unwrap_or("no message"))

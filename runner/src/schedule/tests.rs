@@ -1,27 +1,9 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::grant::Grants;
-use crate::quota::Quota;
-use crate::suite::{Config, Secrets, Target};
 
 fn check(id: &str, interval: Duration) -> Arc<Check> {
-    Arc::new(Check {
-        id: CheckId::new(id),
-        name: id.to_owned(),
-        plugin: "tcp".to_owned(),
-        target: Target::new("example.com:443"),
-        secrets: Secrets::default(),
-        interval,
-        timeout: interval,
-        retries: 0,
-        failure_threshold: 1,
-        success_threshold: 1,
-        quota: Quota::default(),
-        grants: Grants::default(),
-        labels: Default::default(),
-        config: Config::new("{}".to_owned()),
-    })
+    Arc::new(Check::plain(id, interval))
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -35,23 +17,39 @@ fn every_ten_seconds() -> (Schedule, Instant) {
     (schedule, first)
 }
 
-/// Due time after `first`, in seconds, and what was missed before it.
-fn pop(schedule: &mut Schedule, first: Instant, now: Duration) -> Option<(f64, u64)> {
-    let due = schedule.pop_due(first + now)?;
-    Some(((due.due - first).as_secs_f64(), due.missed))
+/// What comes at `now`, in seconds after `first`: a due time, or how many passed up to which one.
+#[derive(Debug, PartialEq)]
+enum Came {
+    Due(f64),
+    Passed(u64, f64),
+}
+
+fn pop(schedule: &mut Schedule, first: Instant, now: Duration) -> Option<Came> {
+    let after = |time: Instant| (time - first).as_secs_f64();
+    Some(match schedule.pop(first + now)? {
+        Tick::Due(due) => Came::Due(after(due.due)),
+        Tick::Passed(passed) => Came::Passed(passed.count, after(passed.last)),
+    })
+}
+
+fn due(schedule: &mut Schedule, now: Instant) -> Due {
+    match schedule.pop(now) {
+        Some(Tick::Due(due)) => due,
+        other => panic!("expected a check that is due, found {other:?}"),
+    }
 }
 
 #[test]
 fn nothing_is_due_before_its_time() {
     let (mut schedule, first) = every_ten_seconds();
-    assert!(schedule.pop_due(first - Duration::from_nanos(1)).is_none());
-    assert_eq!(pop(&mut schedule, first, secs(0)), Some((0.0, 0)));
+    assert!(schedule.pop(first - Duration::from_nanos(1)).is_none());
+    assert_eq!(pop(&mut schedule, first, secs(0)), Some(Came::Due(0.0)));
 }
 
 #[test]
 fn a_due_time_is_delivered_once() {
     let (mut schedule, first) = every_ten_seconds();
-    assert_eq!(pop(&mut schedule, first, secs(0)), Some((0.0, 0)));
+    assert_eq!(pop(&mut schedule, first, secs(0)), Some(Came::Due(0.0)));
     assert_eq!(pop(&mut schedule, first, secs(0)), None);
     assert_eq!(pop(&mut schedule, first, secs(9)), None);
     assert_eq!(schedule.next_due(), Some(first + secs(10)));
@@ -60,35 +58,90 @@ fn a_due_time_is_delivered_once() {
 #[test]
 fn a_late_caller_does_not_shift_the_cadence() {
     let (mut schedule, first) = every_ten_seconds();
-    assert_eq!(pop(&mut schedule, first, secs(3)), Some((0.0, 0)));
-    assert_eq!(pop(&mut schedule, first, secs(19)), Some((10.0, 0)));
-    assert_eq!(pop(&mut schedule, first, secs(20)), Some((20.0, 0)));
+    assert_eq!(pop(&mut schedule, first, secs(1)), Some(Came::Due(0.0)));
+    assert_eq!(pop(&mut schedule, first, secs(11)), Some(Came::Due(10.0)));
+    assert_eq!(pop(&mut schedule, first, secs(20)), Some(Came::Due(20.0)));
 }
 
 #[test]
-fn a_very_late_caller_gets_one_run_and_the_count_of_the_rest() {
+fn a_due_time_that_is_long_past_is_not_run() {
     let (mut schedule, first) = every_ten_seconds();
-    assert_eq!(pop(&mut schedule, first, secs(35)), Some((30.0, 3)));
+    assert_eq!(pop(&mut schedule, first, secs(5)), Some(Came::Passed(1, 0.0)));
+    assert_eq!(pop(&mut schedule, first, secs(5)), None);
+    assert_eq!(schedule.next_due(), Some(first + secs(10)));
+}
+
+#[test]
+fn a_very_late_caller_gets_the_count_and_no_run() {
+    let (mut schedule, first) = every_ten_seconds();
+    assert_eq!(pop(&mut schedule, first, secs(35)), Some(Came::Passed(4, 30.0)));
     assert_eq!(pop(&mut schedule, first, secs(35)), None);
     assert_eq!(schedule.next_due(), Some(first + secs(40)));
 }
 
 #[test]
-fn an_interval_late_is_a_due_time_missed() {
+fn a_very_late_caller_gets_the_last_due_time_when_that_is_fresh() {
     let (mut schedule, first) = every_ten_seconds();
-    assert_eq!(pop(&mut schedule, first, secs(10)), Some((10.0, 1)));
+    assert_eq!(pop(&mut schedule, first, secs(31)), Some(Came::Passed(3, 20.0)));
+    assert_eq!(pop(&mut schedule, first, secs(31)), Some(Came::Due(30.0)));
+    assert_eq!(pop(&mut schedule, first, secs(31)), None);
 }
 
 #[test]
 fn every_due_time_is_delivered_or_missed() {
     let (mut schedule, first) = every_ten_seconds();
     let mut accounted = 0;
-    for now in [0, 1, 9, 10, 11, 29, 31, 100, 1000, 1001, 86_400] {
-        while let Some((_, missed)) = pop(&mut schedule, first, secs(now)) {
-            accounted += 1 + missed;
+    for now in [0, 1, 9, 10, 11, 29, 31, 100, 1000, 1001, 1006, 86_400] {
+        while let Some(came) = pop(&mut schedule, first, secs(now)) {
+            accounted += match came {
+                Came::Due(_) => 1,
+                Came::Passed(count, _) => count,
+            };
         }
         assert_eq!(accounted, now / 10 + 1);
     }
+}
+
+#[test]
+fn a_sleep_of_the_machine_brings_due_times_nearer() {
+    let (mut schedule, first) = every_ten_seconds();
+    schedule.skip(secs(55));
+    // The clock says that nothing is due for a moment, and the world that six due times passed.
+    let Some(Tick::Passed(passed)) = schedule.pop(first - secs(2)) else {
+        panic!("nothing passed");
+    };
+    assert_eq!(passed.count, 6);
+    assert_eq!(schedule.next_due(), Some(first + secs(5)));
+}
+
+#[test]
+fn a_check_that_stays_keeps_its_cadence() {
+    let (mut schedule, first) = every_ten_seconds();
+    pop(&mut schedule, first, secs(0));
+    let stays = vec![check("a", secs(10)), check("new", secs(10))];
+    schedule.replace(stays, first + secs(3));
+    while let Some(next) = schedule.next_due() {
+        if due(&mut schedule, next).check.name == "a" {
+            assert_eq!(next, first + secs(10));
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_check_with_another_interval_begins_anew() {
+    let (mut schedule, first) = every_ten_seconds();
+    schedule.replace(vec![check("a", secs(20))], first + secs(3));
+    let next = schedule.next_due().unwrap();
+    assert_eq!(next, first + secs(3) + splay(&CheckId::new("a"), secs(20)));
+}
+
+#[test]
+fn a_restart_finds_the_cadence_again() {
+    assert_eq!(since(secs(0), secs(10)), (0, secs(10)));
+    assert_eq!(since(secs(9), secs(10)), (0, secs(1)));
+    assert_eq!(since(secs(10), secs(10)), (1, secs(10)));
+    assert_eq!(since(secs(35), secs(10)), (3, secs(5)));
 }
 
 #[test]
@@ -102,7 +155,7 @@ fn checks_come_in_the_order_of_their_due_times() {
     for _ in 0..10_000 {
         let now = schedule.next_due().unwrap();
         assert!(now >= last);
-        assert_eq!(schedule.pop_due(now).unwrap().due, now);
+        assert_eq!(due(&mut schedule, now).due, now);
         last = now;
     }
 }
@@ -113,7 +166,7 @@ fn checks_due_at_once_come_in_the_order_of_the_suite() {
     let mut schedule = Schedule::new(checks.clone(), Instant::now());
     let now = schedule.next_due().unwrap();
     for expected in &checks {
-        assert!(Arc::ptr_eq(&schedule.pop_due(now).unwrap().check, expected));
+        assert!(Arc::ptr_eq(&due(&mut schedule, now).check, expected));
     }
 }
 
@@ -153,14 +206,14 @@ fn the_splay_spreads_checks_evenly() {
 fn no_checks_are_never_due() {
     let mut schedule = Schedule::new(Vec::new(), Instant::now());
     assert_eq!(schedule.next_due(), None);
-    assert!(schedule.pop_due(Instant::now()).is_none());
+    assert!(schedule.pop(Instant::now()).is_none());
 }
 
 #[test]
 fn a_check_beyond_the_end_of_the_clock_is_dropped() {
     let mut schedule = Schedule::new(vec![check("a", Duration::MAX)], Instant::now());
     let first = schedule.next_due().unwrap();
-    assert!(schedule.pop_due(first).is_some());
+    assert!(schedule.pop(first).is_some());
     assert_eq!(schedule.next_due(), None);
 }
 
@@ -174,8 +227,8 @@ fn a_hundred_thousand_checks_come_once_a_minute() {
     let mut seen = HashSet::new();
     let mut now = start;
     while now < start + secs(60) {
-        while let Some(due) = schedule.pop_due(now) {
-            assert!(seen.insert(due.check.id.clone()) && due.missed == 0);
+        while let Some(tick) = schedule.pop(now) {
+            assert!(matches!(tick, Tick::Due(due) if seen.insert(due.check.id.clone())));
         }
         now = schedule.next_due().unwrap();
     }

@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Due, Schedule};
+use super::{Schedule, Tick};
 
 /// Waits for due times.
 #[derive(Debug)]
@@ -17,13 +17,18 @@ impl Ticker {
         Self { schedule }
     }
 
-    /// The next due check, as soon as it is due; for ever pending when there are no checks.
+    /// The schedule, to change it between two ticks.
+    pub fn schedule(&mut self) -> &mut Schedule {
+        &mut self.schedule
+    }
+
+    /// The next tick, as soon as its time has come; for ever pending when there are no checks.
     ///
     /// Cancellation: dropping the future loses no due time.
-    pub async fn next(&mut self) -> Due {
+    pub async fn next(&mut self) -> Tick {
         loop {
-            if let Some(due) = self.schedule.pop_due(Instant::now()) {
-                return due;
+            if let Some(tick) = self.schedule.pop(Instant::now()) {
+                return tick;
             }
             match self.schedule.next_due() {
                 Some(due) => sleep_until(due).await,

@@ -110,10 +110,7 @@ fn lock(folder: &Path) -> io::Result<fs::File> {
         .open(folder.join("lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(io::Error::new(
-            io::ErrorKind::ResourceBusy,
-            "another runner keeps its state there",
-        )),
+        Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::ResourceBusy.into()),
         Err(fs::TryLockError::Error(error)) => Err(error),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::config::{self, Filled};
 use super::error::Position;
-use super::fields::{Located, Reader};
+use super::fields::{Located, Names, Reader};
 use super::interpolate::{Interpolator, Place};
 use super::raw::labels;
 use super::secrets::Secret;
@@ -15,7 +15,7 @@ use super::tree::{Entry, Kind, Node, quoted};
 use super::{Target, suggest};
 use crate::grant::Grant;
 
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 16] = [
     "name",
     "plugin",
     "target",
@@ -23,12 +23,15 @@ pub(super) const KEYS: [&str; 13] = [
     "config",
     "allow",
     "labels",
+    "depends_on",
     settings::KEYS[0],
     settings::KEYS[1],
     settings::KEYS[2],
     settings::KEYS[3],
     settings::KEYS[4],
     settings::KEYS[5],
+    settings::KEYS[6],
+    settings::KEYS[7],
 ];
 
 /// Characters.
@@ -38,6 +41,8 @@ pub(super) const MAX_TARGET: usize = 2_048;
 const MAX_GRANT: usize = 512;
 /// Elements of `allow`.
 pub(super) const MAX_GRANTS: usize = 256;
+/// Elements of `depends_on`.
+pub(super) const MAX_DEPENDENCIES: usize = 100;
 /// Checks of a suite, each target counted.
 pub(super) const MAX_CHECKS: usize = 1_000_000;
 
@@ -53,6 +58,8 @@ pub(super) struct RawCheck {
     pub(super) settings: Settings,
     pub(super) allow: Vec<Grant>,
     pub(super) labels: BTreeMap<String, String>,
+    /// Names of checks.
+    pub(super) depends_on: Vec<Located<Arc<str>>>,
     pub(super) config: Option<RawConfig>,
     /// Whether something about the check was reported.
     pub(super) broken: bool,
@@ -73,6 +80,10 @@ pub(super) struct RawConfig {
 }
 
 impl RawCheck {
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.name.as_ref().is_some_and(|own| &*own.value == name)
+    }
+
     /// Such as ``check `home`: ``.
     pub(super) fn subject(&self) -> String {
         self.name
@@ -110,14 +121,7 @@ pub(super) fn checks(
 
 /// By name; by number where there is none.
 fn subject(node: &Node, index: usize) -> String {
-    let Kind::Map(entries) = &node.kind else {
-        return format!("check {}: ", index + 1);
-    };
-    match entries
-        .iter()
-        .find(|entry| &*entry.key == "name")
-        .map(|entry| &entry.value.kind)
-    {
+    match node.entry("name").map(|entry| &entry.value.kind) {
         Some(Kind::Text(name)) if !name.trim().is_empty() => format!("check {}: ", quoted(name)),
         _ => format!("check {}: ", index + 1),
     }
@@ -140,6 +144,7 @@ fn check(
         settings: Settings::default(),
         allow: Vec::new(),
         labels: BTreeMap::new(),
+        depends_on: Vec::new(),
         config: None,
         broken: false,
     };
@@ -172,6 +177,7 @@ fn field(reader: &mut Reader<'_>, check: &mut RawCheck, entry: &Entry, interpola
         "config" => check.config = raw_config(reader, entry, interpolator),
         "allow" => check.allow = allow(reader, entry),
         "labels" => check.labels = labels(reader, entry),
+        "depends_on" => check.depends_on = depends_on(reader, entry),
         _ => check.settings.read(reader, entry),
     }
 }
@@ -284,6 +290,16 @@ fn raw_config(
         node: entry.value.clone(),
         filled,
     })
+}
+
+fn depends_on(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Located<Arc<str>>> {
+    let names = Names {
+        what: "names of checks",
+        without: "leave it out for none",
+        most: MAX_DEPENDENCIES,
+        limit: MAX_NAME,
+    };
+    reader.names(entry, &names).unwrap_or_default()
 }
 
 fn allow(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Grant> {

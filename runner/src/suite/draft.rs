@@ -1,6 +1,6 @@
 //! Reading a suite: the files, then what they say of each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 use super::contract::Contract;
 use super::error::{Location, Problem, Problems, Report};
 use super::interpolate::{Environment, Interpolator};
+use super::maintenance::written::RawWindow;
 use super::raw::{self, RawFile};
 use super::settings::Settings;
 use super::source;
 use super::suggest;
 use super::tree::quoted;
 use super::validate::{Judge, Usable};
-use super::{Catalog, PluginDeclaration, PluginSource, Suite, parse};
-use crate::quota::Quota;
+use super::{Catalog, Operator, PluginDeclaration, PluginSource, Suite, group, parse, relations};
 
 /// A suite as it is written. Which plugins it needs is known; whether they agree with it is not.
 pub struct Draft {
@@ -23,6 +23,10 @@ pub struct Draft {
     files: Vec<RawFile>,
     plugins: Vec<PluginDeclaration>,
     shared: Settings,
+    /// Runs at once of each group.
+    groups: BTreeMap<Arc<str>, u32>,
+    /// Whether every file could be read: only then is it known what is not declared.
+    complete: bool,
     /// What to blame when there is no file to blame.
     origin: PathBuf,
 }
@@ -43,25 +47,34 @@ pub fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment)
     let mut report = Report::default();
     let mut interpolator = Interpolator::new(environment);
     let mut files = Vec::new();
-    for source in source::load(paths, &mut report) {
+    let sources = source::load(paths, &mut report);
+    let mut complete = report.count() == 0;
+    for source in sources {
         let before = report.count();
-        match parse::parse(&source, &mut report) {
-            Some(root) => files.push(raw::file(&source, &root, &mut interpolator, &mut report)),
-            None if report.count() == before => report.add(source.file_problem("the file is empty")),
-            None => {}
-        }
+        let Some(root) = parse::parse(&source, &mut report) else {
+            complete = false;
+            if report.count() == before {
+                report.add(source.file_problem("the file is empty"));
+            }
+            continue;
+        };
+        files.push(raw::file(&source, &root, &mut interpolator, &mut report));
     }
     let mut draft = Draft {
         report,
         files,
         plugins: Vec::new(),
         shared: Settings::default(),
+        groups: BTreeMap::new(),
+        complete,
         origin: paths.first().cloned().unwrap_or_default(),
     };
     draft.plugins = draft.declared(embedded);
     draft.use_plugins(embedded);
     draft.unique_names();
     draft.shared = draft.shared_defaults();
+    draft.groups = group::declared(&draft.files, &mut draft.report);
+    relations::judge(&draft.files, draft.complete, &mut draft.report);
     draft
 }
 
@@ -76,22 +89,29 @@ impl Draft {
     ///
     /// # Errors
     /// With every problem of every file.
-    pub fn finish(mut self, catalog: &Catalog, ceiling: &Quota) -> Result<Suite, Problems> {
+    pub fn finish(mut self, catalog: &Catalog, operator: &Operator) -> Result<Suite, Problems> {
         let mut report = std::mem::take(&mut self.report);
         let judge = Judge {
             plugins: self.usable(catalog, &mut report),
-            ceiling,
+            operator,
+            groups: self.complete.then_some(&self.groups),
             shared: &self.shared,
         };
-        let suite = judge.suite(&self.files, &mut report);
+        let checks = judge.checks(&self.files, &mut report);
         if report.count() > 0 {
             return Err(report.into_problems());
         }
-        if suite.checks.is_empty() {
+        if checks.is_empty() {
             report.add(Problem::of_file(&self.origin, "the suite has no checks"));
             return Err(report.into_problems());
         }
-        Ok(suite)
+        let written = self.files.iter().flat_map(|file| &file.maintenance);
+        let maintenance = written.filter_map(RawWindow::window).collect();
+        Ok(Suite {
+            checks,
+            groups: self.groups,
+            maintenance,
+        })
     }
 
     /// Each plugin that a file declares, once.

@@ -1,5 +1,6 @@
 //! Reads the fields of a mapping one by one, and reports each that is wrong.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,18 @@ impl<T> Located<T> {
     }
 }
 
+/// What a list of names may hold.
+pub(super) struct Names {
+    /// Such as `names of checks`.
+    pub(super) what: &'static str,
+    /// What to do in place of an empty list.
+    pub(super) without: &'static str,
+    /// Names.
+    pub(super) most: usize,
+    /// Characters of one.
+    pub(super) limit: usize,
+}
+
 /// Reads fields and names their owner in every problem.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a Source,
@@ -55,7 +68,7 @@ impl Reader<'_> {
         self.report.add(self.source.problem(at, message).maybe_hint(hint));
     }
 
-    fn unexpected(&mut self, entry: &Entry, expected: &str, hint: Option<String>) {
+    pub(super) fn unexpected(&mut self, entry: &Entry, expected: &str, hint: Option<String>) {
         let message = format!(
             "`{}`: expected {expected}, found {}",
             entry.key,
@@ -92,6 +105,51 @@ impl Reader<'_> {
         }
         self.unexpected(entry, &format!("a list of {what}"), None);
         None
+    }
+
+    /// One or more texts, each once; those that are right.
+    pub(super) fn names(&mut self, entry: &Entry, allowed: &Names) -> Option<Vec<Located<Arc<str>>>> {
+        let Names {
+            what, most, limit, ..
+        } = *allowed;
+        let Kind::List(nodes) = &entry.value.kind else {
+            let single = matches!(entry.value.kind, Kind::Text(_));
+            let hint = single.then(|| format!("put it in brackets: `{}: [..]`", entry.key));
+            self.unexpected(entry, &format!("a list of {what}"), hint);
+            return None;
+        };
+        let key = &entry.key;
+        if nodes.is_empty() {
+            let hint = allowed.without.to_owned();
+            self.problem_with(entry.at, format!("`{key}` is empty"), Some(hint));
+            return None;
+        }
+        if nodes.len() > most {
+            let message = format!("`{key}`: {} {what}; allowed: up to {most}", nodes.len());
+            self.problem(entry.at, message);
+        }
+        let mut seen = HashSet::new();
+        let mut names = Vec::with_capacity(nodes.len().min(most));
+        for node in nodes.iter().take(most) {
+            let element = Entry {
+                key: Arc::clone(key),
+                at: entry.at,
+                value: node.clone(),
+            };
+            if matches!(&node.kind, Kind::Text(name) if name.trim().is_empty()) {
+                self.problem(node.at, format!("`{key}`: a name is empty"));
+                continue;
+            }
+            let Some(name) = self.text(&element, limit) else {
+                continue;
+            };
+            if seen.insert(Arc::clone(name)) {
+                names.push(Located::of(&element, Arc::clone(name)));
+            } else {
+                self.problem(node.at, format!("`{key}`: {} is listed twice", quoted(name)));
+            }
+        }
+        Some(names)
     }
 
     /// A text of 1 to `limit` characters, without control characters or references.

@@ -7,19 +7,21 @@ use std::sync::Arc;
 use super::check;
 use super::error::{Position, Report};
 use super::fields::Reader;
+use super::group::{self, RawGroup};
 use super::interpolate::Interpolator;
+use super::maintenance::written::{self, RawWindow};
 use super::settings::{self, Settings};
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
 use super::{PluginDeclaration, PluginSource};
 
-pub(super) const FILE_KEYS: [&str; 3] = ["defaults", "plugins", "checks"];
+pub(super) const FILE_KEYS: [&str; 5] = ["defaults", "plugins", "groups", "maintenance", "checks"];
 pub(super) const PLUGIN_KEYS: [&str; 2] = ["path", "digest"];
 
 /// Plugins of a file.
 const MAX_PLUGINS: usize = 1_000;
-/// Characters of the name of a plugin.
-const MAX_PLUGIN_NAME: usize = 64;
+/// Characters of the name of a plugin or a group.
+const MAX_KEY_NAME: usize = 64;
 /// Labels of a check.
 pub(super) const MAX_LABELS: usize = 16;
 /// Characters of the value of a label.
@@ -35,6 +37,8 @@ pub(super) struct RawFile {
     pub(super) defaults: Settings,
     pub(super) defaults_at: Option<Position>,
     pub(super) plugins: Vec<PluginDeclaration>,
+    pub(super) groups: Vec<RawGroup>,
+    pub(super) maintenance: Vec<RawWindow>,
     pub(super) checks: Vec<check::RawCheck>,
     /// Whether the file has checks of its own, even if each is broken.
     pub(super) has_checks: bool,
@@ -52,6 +56,8 @@ pub(super) fn file(
         defaults: Settings::default(),
         defaults_at: None,
         plugins: Vec::new(),
+        groups: Vec::new(),
+        maintenance: Vec::new(),
         checks: Vec::new(),
         has_checks: false,
     };
@@ -67,6 +73,8 @@ pub(super) fn file(
                 file.defaults = defaults(&mut reader, entry);
             }
             "plugins" => file.plugins = plugins(&mut reader, entry),
+            "groups" => file.groups = group::groups(&mut reader, entry),
+            "maintenance" => file.maintenance = written::windows(&mut reader, source, entry),
             "checks" => {
                 file.has_checks = true;
                 file.checks = check::checks(&mut reader, source, entry, interpolator);
@@ -116,9 +124,8 @@ fn plugins(reader: &mut Reader<'_>, entry: &Entry) -> Vec<PluginDeclaration> {
 }
 
 fn plugin(reader: &mut Reader<'_>, entry: &Entry) -> Option<PluginDeclaration> {
-    if !is_plugin_name(&entry.key) {
-        let hint = format!("use up to {MAX_PLUGIN_NAME} letters, digits, `-`, `_` and `.`");
-        reader.problem_with(entry.at, "this is no name for a plugin", Some(hint));
+    if !is_key_name(&entry.key) {
+        reader.problem_with(entry.at, "this is no name for a plugin", Some(key_name_hint()));
     }
     let (mut path, mut digest) = (None, None);
     for field in reader.mapping("", &entry.value, &PLUGIN_KEYS)? {
@@ -157,12 +164,17 @@ fn read_digest(reader: &mut Reader<'_>, entry: &Entry) -> Option<String> {
     digest
 }
 
-fn is_plugin_name(name: &str) -> bool {
-    name.len() <= MAX_PLUGIN_NAME
+/// Whether a plugin or a group may have this name.
+pub(super) fn is_key_name(name: &str) -> bool {
+    name.len() <= MAX_KEY_NAME
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+pub(super) fn key_name_hint() -> String {
+    format!("use up to {MAX_KEY_NAME} letters, digits, `-`, `_` and `.`")
 }
 
 /// Labels, and their rules.

@@ -3,9 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::PluginFacts;
-use super::check::{MAX_GRANTS, MAX_NAME, MAX_TARGET};
+use super::alert::{MAX_NOTIFIER, MAX_NOTIFIERS};
+use super::check::{MAX_DEPENDENCIES, MAX_GRANTS, MAX_NAME, MAX_TARGET};
+use super::group::{CONCURRENCY, MAX_GROUPS};
+use super::maintenance::written::{DAYS, MAX_NAMED_CHECKS, MAX_WINDOWS, MAX_ZONE};
 use super::raw::{MAX_LABEL_VALUE, MAX_LABELS};
-use super::settings::{RETRIES, THRESHOLDS};
+use super::settings::{MAX_GROUP, RETRIES, THRESHOLDS};
 use crate::quota::QuotaKind;
 
 const DURATION: &str = r"^\s*([0-9][0-9.]*\s*[A-Za-zµ]+\s*)+$";
@@ -30,6 +33,8 @@ pub fn schema(plugins: &[(&str, &PluginFacts)]) -> Value {
     definitions.insert("size".to_owned(), size());
     definitions.insert("settings".to_owned(), closed(settings(), &[]).into());
     definitions.insert("plugin".to_owned(), closed(plugin(), &["path"]).into());
+    definitions.insert("group".to_owned(), closed(group(), &["concurrency"]).into());
+    definitions.insert("window".to_owned(), window());
     definitions.insert("check".to_owned(), check(configs));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -40,6 +45,14 @@ pub fn schema(plugins: &[(&str, &PluginFacts)]) -> Value {
         "properties": {
             "defaults": { "$ref": "#/$defs/settings" },
             "plugins": { "type": "object", "additionalProperties": { "$ref": "#/$defs/plugin" } },
+            "groups": {
+                "description": "Checks that share a number of runs at once.",
+                "type": "object", "maxProperties": MAX_GROUPS, "additionalProperties": { "$ref": "#/$defs/group" },
+            },
+            "maintenance": {
+                "description": "When alerts are held back while checks go on.",
+                "type": "array", "maxItems": MAX_WINDOWS, "items": { "$ref": "#/$defs/window" },
+            },
             "checks": { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/check" } },
         },
         "$defs": definitions,
@@ -100,15 +113,99 @@ fn check_properties() -> Map<String, Value> {
                 "type": "array", "maxItems": MAX_GRANTS, "items": { "type": "string" },
             }),
         ),
+        ("labels", labels("Dimensions on every metric of the check.")),
         (
-            "labels",
-            json!({
-                "description": "Dimensions on every metric of the check.",
-                "type": "object", "maxProperties": MAX_LABELS, "additionalProperties": text(MAX_LABEL_VALUE, "A value."),
-                "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$" },
-            }),
+            "depends_on",
+            names(
+                MAX_DEPENDENCIES,
+                text(MAX_NAME, "The name of a check."),
+                "While one of these checks is down, this one alerts nobody.",
+            ),
         ),
     ])
+}
+
+fn labels(description: &str) -> Value {
+    json!({
+        "description": description,
+        "type": "object", "maxProperties": MAX_LABELS, "additionalProperties": text(MAX_LABEL_VALUE, "A value."),
+        "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_.-]{0,63}$" },
+    })
+}
+
+fn group() -> Map<String, Value> {
+    properties([("concurrency", count(CONCURRENCY, "Runs at once of its checks."))])
+}
+
+fn alert() -> Value {
+    let notify = names(
+        MAX_NOTIFIERS,
+        text(MAX_NOTIFIER, "The name of a notifier."),
+        "Who is told; everyone.",
+    );
+    let remind = json!({
+        "description": "From one reminder to the next, or `none`; as the runner's settings say.",
+        "anyOf": [{ "$ref": "#/$defs/duration" }, { "const": "none" }],
+    });
+    let rules = closed(properties([("notify", notify), ("remind", remind)]), &[]);
+    json!({ "description": "Who is told of a change, or `none`.", "anyOf": [{ "const": "none" }, rules] })
+}
+
+/// A window that opens once, or one that opens again and again.
+fn window() -> Value {
+    let mut schema = closed(window_properties(), &["name"]);
+    let without = |key: &str| json!({ "not": { "required": [key] } });
+    let once = [without("at"), without("days"), without("timezone")];
+    let end = json!([{ "required": ["to"] }, { "required": ["for"] }]);
+    schema.insert(
+        "oneOf".to_owned(),
+        json!([
+            { "required": ["from"], "oneOf": end, "allOf": once },
+            { "required": ["at", "for"], "allOf": [without("from"), without("to")] },
+        ]),
+    );
+    schema.into()
+}
+
+fn window_properties() -> Map<String, Value> {
+    let moment =
+        |description: &str| json!({ "type": "string", "format": "date-time", "description": description });
+    let days = json!({ "enum": DAYS.map(|(day, _)| day) });
+    properties([
+        ("name", text(MAX_NAME, "Unique in the suite.")),
+        (
+            "checks",
+            names(
+                MAX_NAMED_CHECKS,
+                text(MAX_NAME, "The name of a check."),
+                "Which checks; all.",
+            ),
+        ),
+        (
+            "labels",
+            labels("Which checks: those that have all of these; all."),
+        ),
+        ("from", moment("When it begins.")),
+        ("to", moment("When it is over.")),
+        (
+            "for",
+            json!({ "$ref": "#/$defs/duration", "description": "How long it lasts." }),
+        ),
+        ("days", names(DAYS.len(), days, "When it begins; every day.")),
+        (
+            "at",
+            json!({ "type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "description": "Local time, such as `02:00`." }),
+        ),
+        ("timezone", text(MAX_ZONE, "Such as `Europe/Berlin`; UTC.")),
+    ])
+}
+
+/// A list that is not empty, of things that are there once.
+fn names(most: usize, each: Value, description: &str) -> Value {
+    json!({
+        "description": description,
+        "type": "array", "minItems": 1, "maxItems": most, "uniqueItems": true, "items": each,
+    })
 }
 
 fn settings() -> Map<String, Value> {
@@ -133,6 +230,11 @@ fn settings() -> Map<String, Value> {
             count(THRESHOLDS, "Consecutive outcomes that turn down into up; 1."),
         ),
         ("quota", closed(properties(quota), &[]).into()),
+        (
+            "group",
+            text(MAX_GROUP, "One of `groups`, whose limit the check shares."),
+        ),
+        ("alert", alert()),
     ])
 }
 

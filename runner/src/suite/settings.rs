@@ -1,20 +1,25 @@
-//! What a check and `defaults:` have in common: timing, thresholds, quota.
+//! What a check and `defaults:` have in common: timing, thresholds, quota, group, alerts.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::AlertRules;
+use super::alert::{self, RawAlert};
 use super::fields::{Located, Reader};
 use super::tree::Entry;
 use crate::quota::{Quota, QuotaKind};
 
-pub(super) const KEYS: [&str; 6] = [
+pub(super) const KEYS: [&str; 8] = [
     "interval",
     "timeout",
     "retries",
     "failure_threshold",
     "success_threshold",
     "quota",
+    "group",
+    "alert",
 ];
 
 /// The ranges that a suite may choose from.
@@ -30,6 +35,9 @@ const DEFAULT_RETRIES: u64 = 1;
 const DEFAULT_FAILURE_THRESHOLD: u64 = 2;
 const DEFAULT_SUCCESS_THRESHOLD: u64 = 1;
 
+/// Characters of the name of a group; a declared one is never longer.
+pub(super) const MAX_GROUP: usize = 64;
+
 /// What is written, in a check or in `defaults:`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
@@ -39,6 +47,8 @@ pub(super) struct Settings {
     failure_threshold: Option<Located<u64>>,
     success_threshold: Option<Located<u64>>,
     pub(super) quota: BTreeMap<QuotaKind, Located<u64>>,
+    pub(super) group: Option<Located<Arc<str>>>,
+    pub(super) alert: Option<RawAlert>,
 }
 
 /// What holds for a check.
@@ -49,6 +59,8 @@ pub(super) struct Effective {
     pub(super) failure_threshold: u32,
     pub(super) success_threshold: u32,
     pub(super) quota: Quota,
+    pub(super) group: Option<Arc<str>>,
+    pub(super) alert: AlertRules,
 }
 
 impl Settings {
@@ -61,6 +73,11 @@ impl Settings {
             "failure_threshold" => self.failure_threshold = reader.count(entry, THRESHOLDS),
             "success_threshold" => self.success_threshold = reader.count(entry, THRESHOLDS),
             "quota" => self.quota = quota(reader, entry),
+            "group" => {
+                let name = reader.text(entry, MAX_GROUP);
+                self.group = name.map(|name| Located::of(entry, Arc::clone(name)));
+            }
+            "alert" => self.alert = alert::alert(reader, entry),
             _ => {}
         }
     }
@@ -76,6 +93,11 @@ impl Settings {
             failure_threshold: self.failure_threshold.or(base.failure_threshold),
             success_threshold: self.success_threshold.or(base.success_threshold),
             quota,
+            group: self.group.as_ref().or(base.group.as_ref()).cloned(),
+            alert: match &self.alert {
+                Some(alert) => Some(alert.over(base.alert.as_ref())),
+                None => base.alert.clone(),
+            },
         }
     }
 
@@ -90,6 +112,8 @@ impl Settings {
             failure_threshold: count(self.failure_threshold, DEFAULT_FAILURE_THRESHOLD),
             success_threshold: count(self.success_threshold, DEFAULT_SUCCESS_THRESHOLD),
             quota: self.effective_quota(ceiling),
+            group: self.group.as_ref().map(|group| Arc::clone(&group.value)),
+            alert: self.alert.as_ref().map(RawAlert::rules).unwrap_or_default(),
         }
     }
 

@@ -7,6 +7,7 @@ use super::*;
 mod bounds;
 mod broken;
 mod golden;
+mod policy;
 
 const EMBEDDED: [&str; 4] = ["http", "tls", "tcp", "leak"];
 const TOKEN: &str = "hunter2-from-the-environment";
@@ -64,10 +65,18 @@ fn catalog(draft: &Draft) -> Catalog {
     catalog
 }
 
+/// Who has two notifiers.
+fn operator() -> Operator {
+    Operator {
+        ceiling: Quota::ceiling(),
+        notifiers: Some(vec!["ops".to_owned(), "oncall".to_owned()]),
+    }
+}
+
 fn load(paths: &[PathBuf]) -> Result<Suite, Problems> {
     let draft = read(paths, &EMBEDDED, &Fixed);
     let catalog = catalog(&draft);
-    draft.finish(&catalog, &Quota::ceiling())
+    draft.finish(&catalog, &operator())
 }
 
 /// The suite in `text`, as `suite.yaml` of a folder of its own.

@@ -42,6 +42,14 @@ impl Node {
         matches!(self.kind, Kind::Null)
     }
 
+    /// The entry with this key, when this is a mapping that has it.
+    pub(super) fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.kind {
+            Kind::Map(entries) => entries.iter().find(|entry| &*entry.key == key),
+            _ => None,
+        }
+    }
+
     /// What stands here, as the end of `expected .., found ..`.
     pub(super) fn found(&self) -> String {
         match &self.kind {

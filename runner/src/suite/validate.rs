@@ -1,6 +1,6 @@
 //! From drafts to checks: what fields mean to each other, to the plugins and to the operator's ceiling.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use super::raw::RawFile;
 use super::secrets::Secrets;
 use super::settings::Settings;
 use super::tree::quoted;
-use super::{Check, CheckId, Config, PluginFacts, Suite, chain, units};
+use super::{Check, CheckId, Config, Operator, PluginFacts, chain, suggest, units};
 use crate::grant::Grants;
-use crate::quota::{Quota, QuotaKind};
+use crate::quota::QuotaKind;
 
 /// Bytes of a configuration as JSON: a guest has to hold it in its memory.
 const MAX_CONFIG_BYTES: usize = 4 << 20;
@@ -29,17 +29,17 @@ pub(super) struct Usable<'a> {
 /// What checks are judged by.
 pub(super) struct Judge<'a> {
     pub(super) plugins: HashMap<&'a str, Usable<'a>>,
-    pub(super) ceiling: &'a Quota,
+    pub(super) operator: &'a Operator,
+    /// Runs at once by group; absent when a file could not be read that may declare more.
+    pub(super) groups: Option<&'a BTreeMap<Arc<str>, u32>>,
     /// Defaults of the whole suite.
     pub(super) shared: &'a Settings,
 }
 
 impl Judge<'_> {
     /// The checks of every file that are right, in order.
-    pub(super) fn suite(&self, files: &[RawFile], report: &mut Report) -> Suite {
-        let mut suite = Suite {
-            checks: Vec::with_capacity(files.iter().map(|file| file.checks.len()).sum()),
-        };
+    pub(super) fn checks(&self, files: &[RawFile], report: &mut Report) -> Vec<Arc<Check>> {
+        let mut checks = Vec::with_capacity(files.iter().map(|file| file.checks.len()).sum());
         let mut ids = HashSet::new();
         for file in files {
             let defaults = file.defaults.over(self.shared);
@@ -56,22 +56,22 @@ impl Judge<'_> {
                             format!("the id {} is that of another check", quoted(check.id.as_str()));
                         report.add(raw.source.problem(raw.at, format!("{}{message}", raw.subject())));
                     }
-                    suite.checks.push(Arc::new(check));
+                    checks.push(Arc::new(check));
                 }
-                if suite.checks.len() > MAX_CHECKS {
+                if checks.len() > MAX_CHECKS {
                     let message = format!("a suite holds at most {MAX_CHECKS} checks, each target counted");
                     report.add(raw.source.problem(raw.at, message));
-                    return suite;
+                    return checks;
                 }
             }
         }
-        suite
+        checks
     }
 
     /// Settings that contradict each other or the operator; `own` are those to blame.
     fn settings(&self, reader: &mut Reader<'_>, own: &Settings, all: &Settings) {
         let blamed = own.timeout.or(own.interval);
-        let effective = all.effective(self.ceiling);
+        let effective = all.effective(&self.operator.ceiling);
         if let Some(blamed) = blamed.filter(|_| effective.timeout > effective.interval) {
             let timeout = origin(effective.timeout, own.timeout, all.timeout);
             let interval = origin(effective.interval, own.interval, all.interval);
@@ -80,10 +80,56 @@ impl Judge<'_> {
             reader.problem_with(blamed.key, message, Some(hint));
         }
         for (kind, limit) in &own.quota {
-            let ceiling = self.ceiling.limit(*kind);
+            let ceiling = self.operator.ceiling.limit(*kind);
             if limit.value > ceiling {
                 self.beyond(reader, *kind, *limit, ceiling);
             }
+        }
+        self.group(reader, own);
+        self.notifiers(reader, own);
+    }
+
+    fn group(&self, reader: &mut Reader<'_>, own: &Settings) {
+        let Some((group, groups)) = own.group.as_ref().zip(self.groups) else {
+            return;
+        };
+        if groups.contains_key(&*group.value) {
+            return;
+        }
+        if reader.report.is_full() {
+            return reader.report.omit();
+        }
+        let meant = suggest::closest(&group.value, groups.keys().map(|name| &**name));
+        let hint = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!(
+                "declare it: `groups: {{ {}: {{ concurrency: 10 }} }}`",
+                group.value
+            ),
+        };
+        let message = format!("`group`: there is no group {}", quoted(&group.value));
+        reader.problem_with(group.at, message, Some(hint));
+    }
+
+    /// Notifiers that the runner does not have; whether it has them is not always known.
+    fn notifiers(&self, reader: &mut Reader<'_>, own: &Settings) {
+        let Some((alert, known)) = own.alert.as_ref().zip(self.operator.notifiers.as_ref()) else {
+            return;
+        };
+        for name in alert.notifiers() {
+            if known.iter().any(|known| **known == *name.value) {
+                continue;
+            }
+            if reader.report.is_full() {
+                reader.report.omit();
+                continue;
+            }
+            let hint = match known.as_slice() {
+                [] => Some("the runner has no notifiers; its own settings declare them".to_owned()),
+                known => suggest::hint(&name.value, known.iter().map(String::as_str)),
+            };
+            let message = format!("`notify`: there is no notifier {}", quoted(&name.value));
+            reader.problem_with(name.at, message, hint);
         }
     }
 
@@ -119,7 +165,7 @@ impl Judge<'_> {
         let Some(config) = config.filter(|_| reader.report.count() == before && !raw.broken) else {
             return Vec::new();
         };
-        let effective = settings.effective(self.ceiling);
+        let effective = settings.effective(&self.operator.ceiling);
         let ids = ids(&name.value, raw);
         let checks = raw
             .targets
@@ -139,6 +185,9 @@ impl Judge<'_> {
                 quota: effective.quota,
                 grants,
                 labels: raw.labels.clone(),
+                group: effective.group.clone(),
+                depends_on: names(&raw.depends_on),
+                alert: effective.alert.clone(),
                 config: config.clone(),
                 secrets: secrets(raw, target),
             });
@@ -234,6 +283,10 @@ fn ids(name: &str, raw: &RawCheck) -> Vec<CheckId> {
         }
     });
     ids.collect()
+}
+
+fn names(written: &[Located<Arc<str>>]) -> Vec<Arc<str>> {
+    written.iter().map(|name| Arc::clone(&name.value)).collect()
 }
 
 fn secrets(raw: &RawCheck, target: &RawTarget) -> Secrets {

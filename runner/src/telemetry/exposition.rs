@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -44,6 +44,21 @@ pub(super) struct Book {
     unaccounted: Mutex<u64>,
     /// Absent where there is no heartbeat.
     pings: OnceLock<Box<dyn Fn() -> Pings + Send + Sync>>,
+    /// As of the last export of metrics; nothing where nothing is exported to a collector.
+    delivery: Mutex<Option<(DeliveryReport, Instant)>>,
+    /// From one export of metrics to the next.
+    interval: Duration,
+}
+
+/// How exports went when they were last looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveryReading {
+    /// Each signal.
+    pub report: DeliveryReport,
+    /// How long ago that was.
+    pub age: Duration,
+    /// How often it is looked at.
+    pub expected_every: Duration,
 }
 
 impl Book {
@@ -63,6 +78,8 @@ impl Book {
             started: Instant::now(),
             unaccounted: Mutex::default(),
             pings: OnceLock::new(),
+            delivery: Mutex::default(),
+            interval: settings.interval,
         }
     }
 
@@ -73,6 +90,13 @@ impl Book {
 
     pub(super) fn note_delivery(&self, report: &DeliveryReport) {
         self.metrics().delivery(report);
+        if !report.signals.is_empty() {
+            *self.delivery() = Some((report.clone(), Instant::now()));
+        }
+    }
+
+    fn delivery(&self) -> MutexGuard<'_, Option<(DeliveryReport, Instant)>> {
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn note_lost(&self, events: u64) {
@@ -136,6 +160,18 @@ impl Exposition {
     /// first counts.
     pub fn counting(&self, pings: impl Fn() -> BTreeMap<Cow<'static, str>, u64> + Send + Sync + 'static) {
         self.0.pings.get_or_init(|| Box::new(pings));
+    }
+
+    /// How exports go; nothing where there are none, or before the first was due.
+    #[must_use]
+    pub fn delivery(&self) -> Option<DeliveryReading> {
+        let delivery = self.0.delivery();
+        let (report, at) = delivery.as_ref()?;
+        Some(DeliveryReading {
+            report: report.clone(),
+            age: at.elapsed(),
+            expected_every: self.0.interval,
+        })
     }
 
     /// The metrics as they are now.

@@ -61,6 +61,30 @@ pub fn of_missed(check: &CheckId, reason: MissReason, count: u64, now: SystemTim
     frame(vec![record], now)
 }
 
+/// The record of a suite that was read again.
+#[must_use]
+pub fn of_reload(answer: &Result<usize, String>, now: SystemTime) -> Option<Vec<u8>> {
+    let (severity, text) = match answer {
+        Ok(checks) => (
+            Severity::Info,
+            format!("the suite was read again: {checks} checks"),
+        ),
+        Err(problems) => (
+            Severity::Error,
+            format!("the suite was read again and refused, the old one goes on: {problems}"),
+        ),
+    };
+    of_runner(severity, "canary.suite.reload", bounded(text), now)
+}
+
+/// Texts of a record are at most this long, in bytes.
+const MAX_TEXT: usize = 8 << 10;
+
+fn bounded(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_TEXT));
+    text
+}
+
 /// The record of something that the runner says of itself.
 #[must_use]
 pub fn of_runner(severity: Severity, event: &str, text: String, now: SystemTime) -> Option<Vec<u8>> {

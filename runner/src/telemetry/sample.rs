@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 use crate::grant::Grants;
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, Verdict, VerdictStatus};
 use crate::quota::{Quota, QuotaKind};
-use crate::suite::{Check, CheckId, Config, Secrets, Target};
+use crate::settings::{Report, Section};
+use crate::suite::{AlertRules, Check, CheckId, Config, Environment, Secrets, Target};
+use crate::telemetry::settings::Settings;
 use crate::trace::{
     CertificateFacts, ClosedBy, Connection, Denied, EndCause, Handshake, Lookup, Phase, PhaseTime, Request,
     Step, StepError, StepKind, TraceContext, Trail,
@@ -35,6 +37,9 @@ pub(super) fn check() -> Arc<Check> {
         quota: Quota::default(),
         grants: Grants::default(),
         labels: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
+        group: None,
+        depends_on: Vec::new(),
+        alert: AlertRules::default(),
         config: Config::new("{}".to_owned()),
         secrets: Secrets::default(),
     })
@@ -205,4 +210,22 @@ pub(super) fn step(
             message: message.to_owned(),
         }),
     }
+}
+
+/// No environment at all.
+struct Nothing;
+
+impl Environment for Nothing {
+    fn variable(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, _path: &std::path::Path) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Settings of an operator who said nothing: nothing is exported.
+pub(crate) fn settings() -> Settings {
+    super::settings::read(Section::default(), &Nothing, None, Report::default()).unwrap()
 }

@@ -176,6 +176,10 @@ impl Desk {
                 self.gather(Signal::Logs, logs::of_missed(&check, reason, count, now));
                 self.book.metrics().missed(&check, reason, count);
             }
+            Event::Reloaded(answer) => {
+                self.gather(Signal::Logs, logs::of_reload(&answer, now));
+                self.book.metrics().reloaded(answer.is_ok());
+            }
             Event::Suite(checks) => self.book.metrics().keep(&checks, now),
         }
     }

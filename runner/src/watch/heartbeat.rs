@@ -78,12 +78,12 @@ impl ExportState {
 
 /// A count, and when it was last seen to move.
 #[derive(Debug)]
-struct Pulse {
+struct Motion {
     count: u64,
     moved: Instant,
 }
 
-impl Pulse {
+impl Motion {
     fn see(&mut self, count: u64, now: Instant) {
         if self.count != count {
             *self = Self { count, moved: now };
@@ -97,8 +97,8 @@ pub struct Heartbeat {
     cadence: Cadence,
     /// Absent before the first look.
     due: Option<Instant>,
-    runs: Pulse,
-    exports: Pulse,
+    runs: Motion,
+    exports: Motion,
     /// Whether the bad spell that goes on has been told.
     is_told: bool,
 }
@@ -107,7 +107,7 @@ impl Heartbeat {
     /// Nothing has moved before `now`.
     #[must_use]
     pub fn new(cadence: Cadence, now: Instant) -> Self {
-        let still = || Pulse { count: 0, moved: now };
+        let still = || Motion { count: 0, moved: now };
         Self {
             cadence,
             due: None,
@@ -172,7 +172,7 @@ impl Heartbeat {
         }
         let Cadence { interval, grace, .. } = self.cadence;
         let patience = interval.max(seen.pace) + grace;
-        let stood_still = |pulse: &Pulse| Some(now - pulse.moved).filter(|still| *still > patience);
+        let stood_still = |pulse: &Motion| Some(now - pulse.moved).filter(|still| *still > patience);
         if let Some(still) = stood_still(&self.runs) {
             return Some(format!("no run has ended for {}", whole(still)));
         }

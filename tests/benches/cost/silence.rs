@@ -34,8 +34,9 @@ pub(crate) async fn measure() {
     for (_, check) in (0..runs).zip(suite.checks.iter().cycle()) {
         let (dispatcher, check) = (Arc::clone(&dispatcher), Arc::clone(check));
         waiting.spawn(async move {
-            let permit = dispatcher.permit().await.expect("nothing drains");
-            dispatcher.run(&check, permit, Instant::now()).await
+            let job = dispatcher.job(&check, Instant::now());
+            let permit = dispatcher.permit(&job).await.expect("nothing drains");
+            dispatcher.run(job, permit).await
         });
     }
     while dispatcher.sandbox().ledger().leased() < u64::from(runs) {

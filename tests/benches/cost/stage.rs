@@ -95,8 +95,9 @@ impl Stage {
 
     /// One run, from the permit to the outcome.
     pub(crate) async fn run(&self, check: &Arc<Check>) -> Run {
-        let permit = self.dispatcher.permit().await.expect("nothing drains");
-        let run = self.dispatcher.run(check, permit, Instant::now()).await;
+        let job = self.dispatcher.job(check, Instant::now());
+        let permit = self.dispatcher.permit(&job).await.expect("nothing drains");
+        let run = self.dispatcher.run(job, permit).await;
         assert!(run.outcome.is_good(), "{}: {}", check.name, run.outcome.summary());
         run
     }
@@ -113,11 +114,12 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         blocked: Networks::default(),
         ceiling: Quota::ceiling(),
         resolver: None,
+        notifiers: None,
         propagation: Default::default(),
         sampler: canary::trace::sampler::Sampler::AlwaysOn,
     });
     let host = host.expect("a host");
-    let loaded = load(&[path], &host, &ProcessEnvironment).await;
+    let loaded = load(&[path], &host, &Default::default(), &ProcessEnvironment).await;
     let loaded = loaded.expect("a good suite");
     (host.dispatcher(loaded.plugins), loaded.suite)
 }

@@ -72,7 +72,7 @@ async fn parts(stage: &Stage, check: &Arc<Check>) {
     let folder = TempDir::new().expect("a folder");
     let settings = settings(folder.path());
     let run = Arc::new(stage.run(check).await);
-    let standing = Board::default().publish(Arc::clone(&run), SystemTime::now());
+    let standing = Board::default().publish(&run, SystemTime::now());
     let mut metrics = Metrics::new(&settings, SystemTime::now());
     metrics.keep(&[Arc::clone(check)], SystemTime::now());
     let all = Selection { failures: true };
@@ -111,12 +111,12 @@ async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
     let until = stop.clone();
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(async move { worker.run(until).await });
-    let mut board = Board::default();
+    let board = Board::default();
     let off = Telemetry::off();
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
-        let plain = one_round(stage, check, &off, &mut board).await;
-        let told = one_round(stage, check, &telemetry, &mut board).await;
+        let plain = one_round(stage, check, &off, &board).await;
+        let told = one_round(stage, check, &telemetry, &board).await;
         // The first is for warmth.
         if round > 0 {
             without.push(plain);
@@ -142,12 +142,12 @@ fn settings(folder: &Path) -> Settings {
     }
 }
 
-async fn one_round(stage: &Stage, check: &Arc<Check>, telemetry: &Telemetry, board: &mut Board) -> Duration {
+async fn one_round(stage: &Stage, check: &Arc<Check>, telemetry: &Telemetry, board: &Board) -> Duration {
     let before = thread_cpu();
     for _ in 0..RUNS {
         telemetry.started(&check.id);
         let run = Arc::new(stage.run(check).await);
-        let standing = board.publish(Arc::clone(&run), SystemTime::now());
+        let standing = board.publish(&run, SystemTime::now());
         telemetry.finished(&run, &standing);
     }
     sleep(SETTLE).await;

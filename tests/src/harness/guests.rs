@@ -24,7 +24,7 @@ const MEMORY_CEILING: u64 = 64 << 20;
 /// An engine and plugins compiled for it.
 pub(super) struct Guests {
     engine: Engine,
-    plugins: BTreeMap<String, Result<Plugin, PluginError>>,
+    plugins: BTreeMap<String, Result<Arc<Plugin>, PluginError>>,
 }
 
 impl Guests {
@@ -56,7 +56,7 @@ impl Guests {
         let folder = Path::new(env!("OUT_DIR")).join("compiled");
         let cache = Cache::at(&folder).expect("a folder for compiled plugins");
         let loads = sources.into_iter().map(async |(name, source)| {
-            let loaded = Plugin::load(&name, &source, &cache, &sandbox).await;
+            let loaded = Plugin::load(&name, &source, &Default::default(), &cache, &sandbox).await;
             (name, loaded)
         });
         let plugins = join_all(loads).await.into_iter().collect();

@@ -11,7 +11,7 @@ use canary::outcome::{LogLine, Outcome, Usage, Verdict};
 use canary::plugin::Plugin;
 use canary::quota::{Quota, QuotaKind};
 use canary::sandbox::Attempt;
-use canary::suite::{Check, CheckId, Config, Secrets, Target};
+use canary::suite::{AlertRules, Check, CheckId, Config, Secrets, Target};
 use canary::trace::{TraceContext, Trail};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -157,6 +157,9 @@ impl<'h> Trial<'h> {
             quota: self.quota,
             grants: grants.expect("a target that fits its syntax"),
             labels: BTreeMap::new(),
+            group: None,
+            depends_on: Vec::new(),
+            alert: AlertRules::default(),
             config: Config::new(Value::from(self.config.clone()).to_string()),
             secrets: Secrets::default(),
         }

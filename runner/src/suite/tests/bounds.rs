@@ -173,7 +173,7 @@ fn a_file_given_twice_counts_once() {
 #[test]
 fn a_plugin_that_was_not_loaded_is_a_problem() {
     let draft = read(&[testdata("valid/short_interval.yaml")], &EMBEDDED, &Fixed);
-    let message = only_problem(draft.finish(&Catalog::default(), &Quota::ceiling()));
+    let message = only_problem(draft.finish(&Catalog::default(), &operator()));
     assert_eq!(message, "plugin `tcp`: was not loaded");
 }
 
@@ -182,7 +182,7 @@ fn a_plugin_whose_schema_makes_no_sense_is_a_problem() {
     let draft = read(&[testdata("valid/short_interval.yaml")], &EMBEDDED, &Fixed);
     let mut catalog = Catalog::default();
     catalog.insert("tcp", Ok(facts(r#"{ "type": "wat" }"#, "HOST:PORT")));
-    let message = only_problem(draft.finish(&catalog, &Quota::ceiling()));
+    let message = only_problem(draft.finish(&catalog, &operator()));
     assert!(
         message.starts_with("plugin `tcp`: the schema of its configuration is wrong: "),
         "{message}"

@@ -19,23 +19,29 @@ macro_rules! snapshots {
 }
 
 snapshots! {
+    alerts
     alias_of_itself
     bad_counts
     bad_durations
     bad_quotas
+    circles
     colon_in_text
     config_missing_key
     config_secrets_stay_hidden
     config_unknown_key
     config_wrong_types
     config_wrong_values
+    dependencies
     duplicate_keys
     duplicate_names
     empty
     grants
+    groups
+    groups_of_no_mapping
     labels
     long_line
     long_names
+    maintenance
     merge_of_no_mapping
     missing_fields
     no_checks

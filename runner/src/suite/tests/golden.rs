@@ -11,8 +11,10 @@ fn only(path: &str) -> Vec<Arc<Check>> {
 
 #[test]
 fn every_key_arrives_in_the_check() {
-    let checks = only("valid/everything.yaml");
-    let text: Vec<String> = checks.iter().map(|check| show(check)).collect();
+    let suite = load(&[testdata("valid/everything.yaml")]).unwrap();
+    let mut text: Vec<String> = suite.checks.iter().map(|check| show(check)).collect();
+    text.push(format!("groups {:?}", suite.groups));
+    text.extend(suite.maintenance.iter().map(|window| format!("{window:?}")));
     insta::with_settings!({
         prepend_module_to_snapshot => false,
         omit_expression => true,
@@ -35,7 +37,8 @@ fn show(check: &Check) -> String {
         .collect();
     format!(
         "{} ({}), {}, target {}\nevery {interval:?} within {timeout:?}, {retries} retries, \
-         down after {failure_threshold}, up after {success_threshold}\n{}\n{:?} {:?} {:?}",
+         down after {failure_threshold}, up after {success_threshold}\n{}\n{:?} {:?} {:?}\n\
+         group {:?}, depends on {:?}, {:?}",
         check.id,
         check.name,
         check.plugin,
@@ -44,6 +47,9 @@ fn show(check: &Check) -> String {
         check.labels,
         check.config,
         check.secrets,
+        check.group,
+        check.depends_on,
+        check.alert,
     )
 }
 
@@ -152,7 +158,11 @@ fn a_lower_ceiling_lowers_what_is_not_written() {
         sockets: 1,
         ..Quota::ceiling()
     };
-    let suite = draft.finish(&catalog, &ceiling).unwrap();
+    let operator = Operator {
+        ceiling,
+        ..operator()
+    };
+    let suite = draft.finish(&catalog, &operator).unwrap();
     assert_eq!(suite.checks[0].quota.sockets, 1);
 }
 
@@ -184,6 +194,7 @@ fn the_schema_for_editors_accepts_what_is_right_and_refuses_what_is_wrong() {
         "valid/everything.yaml",
         "valid/short_interval.yaml",
         "valid/folder/defaults.yaml",
+        "valid/folder/groups.yaml",
     ] {
         let value = json(&testdata(path));
         let errors: Vec<String> = validator
@@ -199,6 +210,11 @@ fn the_schema_for_editors_accepts_what_is_right_and_refuses_what_is_wrong() {
         "config_unknown_key",
         "no_checks",
         "bad_counts",
+        "groups",
+        "groups_of_no_mapping",
+        "dependencies",
+        "alerts",
+        "maintenance",
     ] {
         assert!(!valid(&format!("invalid/{name}.yaml")), "{name}");
     }
@@ -228,6 +244,13 @@ fn the_schema_for_editors_knows_every_key() {
     assert_eq!(keys("/$defs/check/properties"), sorted(&check::KEYS));
     assert_eq!(keys("/$defs/settings/properties"), sorted(&settings::KEYS));
     assert_eq!(keys("/$defs/plugin/properties"), sorted(&raw::PLUGIN_KEYS));
+    assert_eq!(keys("/$defs/group/properties"), sorted(&group::KEYS));
+    assert_eq!(
+        keys("/$defs/window/properties"),
+        sorted(&maintenance::written::KEYS)
+    );
+    let alert = "/$defs/settings/properties/alert/anyOf/1/properties";
+    assert_eq!(keys(alert), sorted(&alert::KEYS));
 }
 
 /// A YAML file as JSON, references left as they are.

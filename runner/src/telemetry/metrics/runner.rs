@@ -38,6 +38,15 @@ impl Metrics {
         }
     }
 
+    /// The suite was read again, and is in force or refused.
+    pub fn reloaded(&mut self, in_force: bool) {
+        let mut extra = Vec::new();
+        if !in_force {
+            extra.push(word(semconv::ERROR_TYPE, "refused"));
+        }
+        self.runner.add(told::RELOADS, extra, 1);
+    }
+
     /// Takes what was read of the ledger.
     pub fn host(&mut self, reading: &HostReading) {
         let HostReading {

@@ -13,28 +13,13 @@ use tokio::time::Instant;
 use super::instrument::ALL;
 use super::*;
 use crate::outcome::{Fault, Outcome, Run, VerdictStatus};
-use crate::settings::{Report, Section};
 use crate::status::{Standing, Status, Transition};
-use crate::suite::Environment;
 use crate::telemetry::delivery::{DeliveryReport, DropReason, SignalReport};
 use crate::telemetry::sample;
 use crate::telemetry::settings::{self, Process, Signal};
 
-/// No environment at all.
-struct Nothing;
-
-impl Environment for Nothing {
-    fn variable(&self, _name: &str) -> Option<String> {
-        None
-    }
-
-    fn file(&self, _path: &std::path::Path) -> std::io::Result<Vec<u8>> {
-        Err(std::io::ErrorKind::NotFound.into())
-    }
-}
-
 fn settings() -> Settings {
-    settings::read(Section::default(), &Nothing, None, Report::default()).unwrap()
+    sample::settings()
 }
 
 fn resource() -> Resource {
@@ -191,7 +176,7 @@ fn counters_are_there_before_the_first_run() {
         samples(&metrics, "missed_total{canary_miss_reason=\"overlap\"").len(),
         0
     );
-    assert_eq!(samples(&metrics, "canary_scheduler_missed_total").len(), 4);
+    assert_eq!(samples(&metrics, "canary_scheduler_missed_total").len(), 6);
 }
 
 #[test]

@@ -1,0 +1,182 @@
+//! The suite read again while the old one runs: everything is parsed and compiled first, on a thread of its own, and
+//! then put in force as a whole or not at all.
+
+mod footprint;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::Host;
+use super::load::{Loaded, load};
+use super::serve::Swap;
+use super::thread::Thread;
+use crate::dispatch::Plugins;
+use crate::signal::Hangup;
+use crate::suite::ProcessEnvironment;
+use crate::watch::reloads::Reloads;
+use footprint::Footprint;
+
+/// Files are looked at this often. A change is taken when the next look finds no further one.
+const LOOK: Duration = Duration::from_secs(2);
+/// Askers that wait for a reload; further ones are refused.
+const ASKERS: usize = 16;
+
+/// What came of a reload: how many checks are in force, or every problem.
+pub type Answer = Result<usize, String>;
+
+/// Asks for reloads. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reload(mpsc::Sender<oneshot::Sender<Answer>>);
+
+impl Reload {
+    /// Has the suite read again, and waits until it is in force or refused.
+    ///
+    /// Cancellation: the reload goes on.
+    ///
+    /// # Errors
+    /// Every problem of the suite; or too many ask at once, or the runner goes down.
+    pub async fn ask(&self) -> Answer {
+        let (tell, told) = oneshot::channel();
+        if self.0.try_send(tell).is_err() {
+            return Err("too many ask for a reload at once, or the runner goes down".to_owned());
+        }
+        told.await
+            .unwrap_or_else(|_| Err("the runner goes down".to_owned()))
+    }
+}
+
+/// What a reloader works with.
+pub struct Parts {
+    /// Compiles plugins.
+    pub host: Arc<Host>,
+    /// Files of the suite, as the operator named them.
+    pub paths: Vec<PathBuf>,
+    /// The suite that is in force.
+    pub current: Loaded,
+    /// Where suites go.
+    pub swaps: mpsc::Sender<Swap>,
+    /// How it went.
+    pub reloads: Reloads,
+    /// Told of each time, with what came of it.
+    pub told: Box<dyn FnMut(&Answer) + Send>,
+}
+
+/// Starts the thread that reads the suite when it is asked to, on SIGHUP, and when one of its files changed.
+///
+/// # Errors
+/// The operating system refuses a thread, a signal handler, or what a runtime needs.
+pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .build()?;
+    let hangup = {
+        let _inside = runtime.enter();
+        Hangup::listen()?
+    };
+    let (asks, asked) = mpsc::channel(ASKERS);
+    let reloader = Reloader {
+        seen: Footprint::of(&parts.current.sources),
+        plugins: parts.current.plugins.clone(),
+        sources: parts.current.sources.clone(),
+        parts,
+        changing: false,
+    };
+    let thread = Thread::start("canary-reload", runtime, |stop| reloader.run(asked, hangup, stop))?;
+    Ok((Reload(asks), thread))
+}
+
+struct Reloader {
+    parts: Parts,
+    plugins: Plugins,
+    sources: std::collections::BTreeSet<PathBuf>,
+    seen: Footprint,
+    /// The last look found a change.
+    changing: bool,
+}
+
+impl Reloader {
+    async fn run(
+        mut self,
+        mut asked: mpsc::Receiver<oneshot::Sender<Answer>>,
+        mut hangup: Hangup,
+        stop: CancellationToken,
+    ) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = hangup.requested() => drop(self.reload().await),
+                Some(asker) = asked.recv() => {
+                    let answer = self.reload().await;
+                    // Whoever asked may have gone.
+                    let _nobody_waits = asker.send(answer);
+                }
+                _ = looks.tick() => {
+                    if self.has_changed() {
+                        drop(self.reload().await);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether files changed, and no longer do.
+    fn has_changed(&mut self) -> bool {
+        let now = Footprint::of(&self.sources);
+        let changed = now != self.seen;
+        self.seen = now;
+        match (changed, self.changing) {
+            (true, _) => {
+                self.changing = true;
+                false
+            }
+            (false, changing) => {
+                self.changing = false;
+                changing
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Answer {
+        self.changing = false;
+        // Before they are read: what changes meanwhile is another change.
+        self.seen = Footprint::of(&self.sources);
+        let answer = self.read().await;
+        let now = SystemTime::now();
+        match &answer {
+            Ok(_) => self.parts.reloads.succeeded(now),
+            Err(problems) => self.parts.reloads.failed(problems.clone(), now),
+        }
+        (self.parts.told)(&answer);
+        answer
+    }
+
+    async fn read(&mut self) -> Answer {
+        let Parts {
+            host, paths, swaps, ..
+        } = &self.parts;
+        let loaded = load(paths, host, &self.plugins, &ProcessEnvironment).await;
+        let loaded = loaded.map_err(|problems| problems.to_string())?;
+        let checks = loaded.suite.checks.len();
+        let (plugins, sources) = (loaded.plugins.clone(), loaded.sources.clone());
+        let (done, in_force) = oneshot::channel();
+        let gone = || "the runner goes down".to_owned();
+        swaps.send(Swap { loaded, done }).await.map_err(|_| gone())?;
+        in_force.await.map_err(|_| gone())?;
+        if sources != self.sources {
+            self.seen = Footprint::of(&sources);
+        }
+        (self.plugins, self.sources) = (plugins, sources);
+        Ok(checks)
+    }
+}

@@ -1,0 +1,37 @@
+//! Whoever is told what the service does.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::account::MissReason;
+use crate::outcome::Run;
+use crate::publish::Board;
+use crate::state::Change;
+use crate::status::Standing;
+use crate::suite::{Check, CheckId, Suite};
+
+/// What the service tells while it goes on. It is told in the service's own task: nothing here may wait. What is
+/// returned is kept together with what caused it, all or nothing.
+pub trait Watcher {
+    /// This is the suite from now on.
+    fn laid_out(&mut self, _suite: &Suite) -> Vec<Change> {
+        Vec::new()
+    }
+
+    /// A run is due and will start as soon as there is room.
+    fn due(&mut self, _check: &Arc<Check>) {}
+
+    /// A run was recorded.
+    fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board) -> Vec<Change>;
+
+    /// Due times passed without an outcome.
+    fn missed(&mut self, _check: &CheckId, _reason: MissReason, _count: u64) {}
+
+    /// The time of day was set, by this many seconds.
+    fn clock_set(&mut self, _seconds: i64) {}
+
+    /// Some time went by, about a second.
+    fn beat(&mut self, _now: SystemTime) -> Vec<Change> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,178 @@
+//! `canary run`: the service, and everything that looks at it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+
+use super::load::Loaded;
+use super::publisher::Publisher;
+use super::reload::{self, Answer};
+use super::serve::{self, RETIRED};
+use super::thread::Thread;
+use super::{Host, aside};
+use crate::account::Account;
+use crate::admin;
+use crate::console::{self, Console};
+use crate::publish::{Board, Record, Restored};
+use crate::report::Screen;
+use crate::state::{self, Kept, Shelf, State, StateError};
+use crate::suite::CheckId;
+use crate::telemetry::Telemetry;
+use crate::telemetry::settings as telemetry;
+use crate::watch::health::{Health, Limits, Sources};
+use crate::watch::pulse::Pulse;
+use crate::watch::reloads::Reloads;
+
+/// What an operator decides of the service.
+pub struct Settings {
+    /// How long runs under way may go on after the end was asked for.
+    pub grace: Duration,
+    /// Where what survives a restart is kept; nowhere when absent.
+    pub state: Option<PathBuf>,
+    /// What is told, and to whom.
+    pub telemetry: telemetry::Settings,
+    /// Where the runner shows itself.
+    pub listener: Option<TcpListener>,
+    /// What lines look like.
+    pub screen: Screen,
+}
+
+/// The service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The place for what survives a restart cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A thread, a runtime or a signal is refused.
+    #[error("the operating system refuses what the service needs")]
+    System(#[from] io::Error),
+}
+
+/// Runs a suite until `stop` is done. `paths` are where it was read from, and is read from again.
+///
+/// # Errors
+/// What the service cannot do without.
+pub async fn run(
+    host: Arc<Host>,
+    paths: Vec<PathBuf>,
+    first: Loaded,
+    settings: Settings,
+    stop: impl Future<Output = ()>,
+) -> Result<Account, ServiceError> {
+    // Dropped last: the last commit comes after everything that is kept.
+    let (state, _keeper, kept) = open(settings.state.as_deref())?;
+    let (board, restored) = restored(&kept);
+    let (pulse, reloads) = (Pulse::default(), Reloads::default());
+    let audit = host.audit()?;
+    let (_telling, telemetry, exposition) = aside::telemetry(&host, &audit, &settings.telemetry)?;
+    let sources = Sources {
+        board: board.clone(),
+        pulse: pulse.clone(),
+        state: state.clone(),
+        reloads: reloads.clone(),
+        ledger: Arc::clone(host.sandbox.ledger()),
+        audit: audit.clone(),
+        exposition: exposition.clone(),
+    };
+    let _health = Health::new(sources, Limits::default());
+    let (swap, swaps) = mpsc::channel(1);
+    let (_reload, _reloading) = reload::start(reload::Parts {
+        host: Arc::clone(&host),
+        paths,
+        current: first.clone(),
+        swaps: swap,
+        reloads: reloads.clone(),
+        told: Box::new(told(telemetry.clone())),
+    })?;
+    let _shown = show(&host, settings.listener, exposition)?;
+    let mut publisher = Publisher {
+        console: Console::start()?,
+        screen: settings.screen,
+        telemetry,
+    };
+    let parts = serve::Parts {
+        dispatcher: Arc::new(host.dispatcher(first.plugins.clone())),
+        board,
+        state,
+        pulse,
+        swaps,
+    };
+    reloads.begun(SystemTime::now());
+    // Everything that stays open is open now: what is added from here on, checks add.
+    audit.take_stock(host.sandbox.ledger())?;
+    Ok(serve::serve(parts, first, restored, &mut publisher, stop, settings.grace).await)
+}
+
+fn open(folder: Option<&std::path::Path>) -> Result<(State, state::Keeper, Kept), StateError> {
+    let Some(folder) = folder else {
+        let (state, keeper) = State::none();
+        return Ok((state, keeper, Kept::default()));
+    };
+    let (state, keeper, kept) = match State::open(folder) {
+        Ok(opened) => opened,
+        // Two runners would undo each other's work, and notify twice.
+        Err(taken @ StateError::Taken { .. }) => return Err(taken),
+        Err(error) => {
+            let reason = format!("{:#}", anyhow::Error::new(error));
+            console::note(&format!(
+                "{reason}; the checks run all the same, and nothing of them survives a restart"
+            ));
+            let (state, keeper) = State::missing(&reason);
+            return Ok((state, keeper, Kept::default()));
+        }
+    };
+    for note in &kept.notes {
+        console::note(note);
+    }
+    Ok((state, keeper, kept))
+}
+
+/// What was kept of checks. A text that cannot be read is told, and costs its check its memory and nothing else.
+fn restored(kept: &Kept) -> (Board, Restored) {
+    let mut records = HashMap::new();
+    for (id, text) in kept.of(Shelf::Check) {
+        match serde_json::from_str::<Record>(text) {
+            Ok(record) => drop(records.insert(CheckId::new(id), record)),
+            Err(error) => console::note(&format!("what was kept of check {id} cannot be read: {error}")),
+        }
+    }
+    let retired = kept.of(Shelf::Runner).find(|(key, _)| &***key == RETIRED);
+    let retired: Account = retired
+        .and_then(|(_, text)| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    Board::restored(records, retired)
+}
+
+/// Says what came of a reload.
+fn told(telemetry: Telemetry) -> impl FnMut(&Answer) + Send {
+    move |answer| {
+        match answer {
+            Ok(checks) => console::note(&format!("reloaded: {checks} checks")),
+            Err(problems) => console::note(&format!(
+                "the old suite goes on; the new one has problems:\n{problems}"
+            )),
+        }
+        telemetry.reloaded(answer.as_ref().map(|checks| *checks).map_err(String::as_str));
+    }
+}
+
+/// Shows the runner on the admin address.
+fn show(
+    host: &Host,
+    listener: Option<TcpListener>,
+    exposition: crate::telemetry::Exposition,
+) -> io::Result<Thread> {
+    let reserve = host.reserve.clone();
+    Thread::start("canary-admin", aside::runtime()?, |stop| async move {
+        if let Some(listener) = listener {
+            let text = move |format| exposition.text(format);
+            admin::serve(listener, reserve, text, stop.cancelled()).await;
+        }
+    })
+}

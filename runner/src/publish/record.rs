@@ -1,0 +1,99 @@
+//! What is kept of a check through restarts.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::outcome::Run;
+use crate::status::{Standing, Status, Thresholds, Tracker};
+use crate::suite::Check;
+
+/// A check's status, streaks, account and last outcome.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// What became of its runs.
+    pub account: Account,
+    /// Its status, and the rows of outcomes behind it.
+    pub tracker: Tracker,
+    /// Runs in a row that were not well.
+    pub failures: u64,
+    /// The last due time, whatever became of it.
+    pub last_due: Option<SystemTime>,
+    /// Its interval at that time.
+    pub interval: Duration,
+    /// When the status changed last.
+    pub changed: Option<SystemTime>,
+    /// When the last run ended.
+    pub last_finish: Option<SystemTime>,
+    /// When the last run ended that was well.
+    pub last_success: Option<SystemTime>,
+    /// Of the last run that ended.
+    pub last: Option<LastRun>,
+}
+
+/// A run in a few words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LastRun {
+    /// `pass`, `warn`, `fail`, `stopped` or `faulted`.
+    pub outcome: String,
+    /// Why it did not complete.
+    pub cause: Option<String>,
+    /// One line for a person, secrets cut out.
+    pub summary: String,
+    /// From the first attempt's start to the outcome.
+    pub duration: Duration,
+    /// From the due time to the first attempt's start.
+    pub lag: Duration,
+    /// 1 for a run without retries.
+    pub attempts: u32,
+    /// Lower-case hexadecimal.
+    pub trace_id: String,
+}
+
+impl Record {
+    /// The status by all outcomes so far.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.tracker.status()
+    }
+
+    pub(super) fn note_due(&mut self, check: &Check, at: SystemTime) {
+        self.last_due = Some(at);
+        self.interval = check.interval;
+    }
+
+    pub(super) fn take(&mut self, run: &Run, thresholds: Thresholds, now: SystemTime) -> Standing {
+        let transition = self.tracker.observe(&run.outcome, thresholds, now);
+        if transition.is_some() {
+            self.changed = Some(now);
+        }
+        match run.outcome.is_good() {
+            true => (self.failures, self.last_success) = (0, Some(now)),
+            false => self.failures += 1,
+        }
+        self.last_finish = Some(now);
+        self.last = Some(LastRun::of(run));
+        Standing {
+            status: self.tracker.status(),
+            transition,
+            consecutive_failures: self.failures,
+            last_success: self.last_success,
+        }
+    }
+}
+
+impl LastRun {
+    fn of(run: &Run) -> Self {
+        Self {
+            outcome: run.outcome.word().to_owned(),
+            cause: run.outcome.cause().map(str::to_owned),
+            summary: run.outcome.summary(),
+            duration: run.duration,
+            lag: run.lag,
+            attempts: run.attempts,
+            trace_id: hex::encode(run.trace.trace_id),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `groups:`: checks that share a number of runs at once.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::error::{Location, Report};
+use super::fields::{Located, Reader};
+use super::raw::{self, RawFile};
+use super::tree::{Entry, Kind, quoted};
+
+pub(super) const KEYS: [&str; 1] = ["concurrency"];
+/// Runs at once of a group's checks.
+pub(super) const CONCURRENCY: RangeInclusive<u64> = 1..=100_000;
+/// Groups of a suite.
+pub(super) const MAX_GROUPS: usize = 100;
+
+/// A group as it is declared. What is wrong with its limit was reported.
+pub(super) struct RawGroup {
+    name: Located<Arc<str>>,
+    concurrency: Option<u32>,
+}
+
+/// The groups of a file.
+pub(super) fn groups(reader: &mut Reader<'_>, entry: &Entry) -> Vec<RawGroup> {
+    let Kind::Map(entries) = &entry.value.kind else {
+        let hint = "write `NAME: { concurrency: 10 }` for each group".to_owned();
+        reader.unexpected(entry, "a mapping", Some(hint));
+        return Vec::new();
+    };
+    let groups = entries.iter().map(|entry| {
+        reader.subject = format!("group {}: ", quoted(&entry.key));
+        RawGroup {
+            name: Located::of(entry, Arc::clone(&entry.key)),
+            concurrency: concurrency(reader, entry),
+        }
+    });
+    let groups = groups.collect();
+    reader.subject.clear();
+    groups
+}
+
+fn concurrency(reader: &mut Reader<'_>, entry: &Entry) -> Option<u32> {
+    if !raw::is_key_name(&entry.key) {
+        let hint = raw::key_name_hint();
+        reader.problem_with(entry.at, "this is no name for a group", Some(hint));
+    }
+    let fields = reader.mapping("", &entry.value, &KEYS)?;
+    let Some(field) = fields.iter().find(|field| &*field.key == "concurrency") else {
+        let hint = "write how many of its checks may run at once: `{ concurrency: 10 }`".to_owned();
+        reader.problem_with(entry.at, "`concurrency` is missing", Some(hint));
+        return None;
+    };
+    let concurrency = reader.count(field, CONCURRENCY)?;
+    u32::try_from(concurrency.value).ok()
+}
+
+/// The groups of all files. Several files may declare the same one in the same way.
+pub(super) fn declared(files: &[RawFile], report: &mut Report) -> BTreeMap<Arc<str>, u32> {
+    let mut groups: BTreeMap<Arc<str>, (u32, Location)> = BTreeMap::new();
+    for file in files {
+        for group in &file.groups {
+            let at = group.name.key;
+            // A limit that is wrong was reported; checks may name the group all the same.
+            let concurrency = group.concurrency.unwrap_or(1);
+            let full = groups.len() == MAX_GROUPS;
+            let message = match groups.entry(Arc::clone(&group.name.value)) {
+                Slot::Occupied(known) if group.concurrency.is_none_or(|own| own == known.get().0) => continue,
+                Slot::Occupied(known) => format!("declared in another way at {}", known.get().1),
+                Slot::Vacant(_) if full => format!("a suite holds at most {MAX_GROUPS} groups"),
+                Slot::Vacant(slot) => {
+                    slot.insert((concurrency, file.source.location(at)));
+                    continue;
+                }
+            };
+            let subject = format!("group {}: ", quoted(&group.name.value));
+            report.add(file.source.problem(at, subject + &message));
+        }
+    }
+    let limits = groups.into_iter();
+    limits
+        .map(|(name, (concurrency, _))| (name, concurrency))
+        .collect()
+}

@@ -1,0 +1,223 @@
+//! What ails the runner. Judged anew each time that somebody asks, from what the service leaves behind while it goes
+//! on: a constant never says that something stopped.
+
+mod complaint;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use complaint::{Complaint, Stale};
+
+use super::pulse::Pulse;
+use super::reloads::Reloads;
+use crate::ledger::Ledger;
+use crate::ledger::audit::Audit;
+use crate::publish::{Board, Sign, Stage};
+use crate::state::{self, State};
+use crate::suite::Check;
+use crate::telemetry::Exposition;
+
+/// The service comes round once a second, and a run is published in a moment.
+const STALL: Duration = Duration::from_secs(5);
+/// Workers come to every task in a moment, unless guests that compute fill them.
+const WORKERS_STALL: Duration = Duration::from_secs(3);
+/// What a run may take beyond its own bound: the waits between attempts are known, a busy machine is not.
+const OVERDUE: Duration = Duration::from_secs(10);
+/// The longest wait between two attempts.
+const BACKOFF: Duration = Duration::from_secs(2);
+/// A check is stale when nothing was heard of it for this many intervals.
+const STALE_INTERVALS: u32 = 3;
+/// Shorter times without a word are of very short intervals.
+const STALE_AT_LEAST: Duration = Duration::from_secs(5);
+/// Checks that a complaint names; more are counted.
+const NAMED: usize = 10;
+
+/// What an operator may want otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long exports may fail.
+    pub exports_failing: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            exports_failing: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+/// What health is judged by.
+pub struct Sources {
+    /// What is known of every check.
+    pub board: Board,
+    /// The beat of the service.
+    pub pulse: Pulse,
+    /// What survives a restart.
+    pub state: State,
+    /// How reading the suite again went.
+    pub reloads: Reloads,
+    /// Who owns which descriptor.
+    pub ledger: Arc<Ledger>,
+    /// Tells when there is one that nobody owns.
+    pub audit: Audit,
+    /// How exports go.
+    pub exposition: Exposition,
+}
+
+/// Judges the runner. Cheap to clone.
+#[derive(Clone)]
+pub struct Health(Arc<Inner>);
+
+struct Inner {
+    sources: Sources,
+    limits: Limits,
+    /// Of the judgement before: a descriptor that is between two owners is counted only when it stays there.
+    unaccounted: AtomicU64,
+}
+
+/// What was found at one moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Checkup {
+    /// Everything that is wrong, the worst first.
+    pub complaints: Vec<Complaint>,
+}
+
+impl Checkup {
+    /// Whether the runner goes on at all.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.complaints.iter().any(Complaint::is_fatal)
+    }
+
+    /// Whether all is well.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.complaints.is_empty()
+    }
+
+    /// What makes a heartbeat stop, in one line; nothing when it may go on.
+    #[must_use]
+    pub fn sickness(&self) -> Option<String> {
+        let grave = self
+            .complaints
+            .iter()
+            .filter(|complaint| complaint.stops_heartbeat());
+        let lines: Vec<String> = grave.map(ToString::to_string).collect();
+        (!lines.is_empty()).then(|| lines.join("; "))
+    }
+}
+
+impl Health {
+    /// Judges by these.
+    #[must_use]
+    pub fn new(sources: Sources, limits: Limits) -> Self {
+        Self(Arc::new(Inner {
+            sources,
+            limits,
+            unaccounted: AtomicU64::new(0),
+        }))
+    }
+
+    /// Looks at everything. Takes a moment: it walks over all checks, and reads `/proc/self/fd`.
+    #[must_use]
+    pub fn check(&self) -> Checkup {
+        let mut complaints = Vec::new();
+        let sources = &self.0.sources;
+        self.service(&mut complaints);
+        self.checks(&mut complaints);
+        self.exports(&mut complaints);
+        if let state::Health::Failing(reason) = sources.state.health() {
+            complaints.push(Complaint::StateNotKept { reason });
+        }
+        if let Some(count) = self.unaccounted().filter(|count| *count > 0) {
+            complaints.push(Complaint::DescriptorsUnaccounted { count });
+        }
+        if let Some(refused) = sources.reloads.read().refused {
+            let first = refused.problems.lines().next().unwrap_or_default().to_owned();
+            complaints.push(Complaint::SuiteRefused { first });
+        }
+        Checkup { complaints }
+    }
+
+    fn service(&self, complaints: &mut Vec<Complaint>) {
+        let reading = self.0.sources.pulse.read();
+        if !reading.has_begun {
+            complaints.push(Complaint::Starting);
+            return;
+        }
+        match reading.publishing_for.filter(|time| *time > STALL) {
+            Some(time) => complaints.push(Complaint::PublisherStalled { time }),
+            None if reading.since_turn > STALL => complaints.push(Complaint::SchedulerStalled {
+                time: reading.since_turn,
+            }),
+            None => {}
+        }
+        if reading.since_work > WORKERS_STALL {
+            complaints.push(Complaint::WorkersStalled {
+                time: reading.since_work,
+            });
+        }
+        if !reading.is_balanced {
+            complaints.push(Complaint::AccountUneven);
+        }
+    }
+
+    fn checks(&self, complaints: &mut Vec<Complaint>) {
+        let (mut overdue, mut stale) = (Stale::default(), Stale::default());
+        self.0.sources.board.each(|check, sign| {
+            if sign.stage == Stage::Running && sign.age > longest(check) {
+                overdue.add(&check.id, sign.age, NAMED);
+            }
+            if is_stale(check, sign) {
+                stale.add(&check.id, sign.silent_for, NAMED);
+            }
+        });
+        if overdue.count > 0 {
+            complaints.push(Complaint::RunsOverdue(overdue));
+        }
+        if stale.count > 0 {
+            complaints.push(Complaint::ChecksStale(stale));
+        }
+    }
+
+    fn exports(&self, complaints: &mut Vec<Complaint>) {
+        let Some(delivery) = self.0.sources.exposition.delivery() else {
+            return;
+        };
+        if delivery.age > delivery.expected_every + STALL {
+            complaints.push(Complaint::TelemetryStalled { time: delivery.age });
+        }
+        for (signal, report) in &delivery.report.signals {
+            let Some(failing) = report.failing_for else {
+                continue;
+            };
+            let time = failing + delivery.age;
+            if time > self.0.limits.exports_failing {
+                let signal = signal.word();
+                complaints.push(Complaint::ExportsFailing { signal, time });
+            }
+        }
+    }
+
+    fn unaccounted(&self) -> Option<u64> {
+        let Sources { audit, ledger, .. } = &self.0.sources;
+        // Without a descriptor left there is no reading either.
+        let found = audit.unaccounted(ledger).ok()?;
+        Some(self.0.unaccounted.swap(found, Ordering::AcqRel).min(found))
+    }
+}
+
+/// The longest that a run of a check can take.
+fn longest(check: &Check) -> Duration {
+    let attempts = check.retries.saturating_add(1);
+    (check.timeout + BACKOFF).saturating_mul(attempts) + OVERDUE
+}
+
+fn is_stale(check: &Check, sign: Sign) -> bool {
+    let limit = check.interval.saturating_mul(STALE_INTERVALS).max(STALE_AT_LEAST);
+    sign.silent_for > limit
+}

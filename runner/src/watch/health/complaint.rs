@@ -1,0 +1,185 @@
+//! Everything that can be wrong with a runner.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::suite::CheckId;
+
+/// One thing that is wrong; `Display` is the line for a person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Complaint {
+    /// The first suite is not in force yet.
+    Starting,
+    /// A run is being published, and that does not come to an end.
+    PublisherStalled {
+        /// For how long.
+        time: Duration,
+    },
+    /// The service does not come round: nothing is scheduled.
+    SchedulerStalled {
+        /// Since when.
+        time: Duration,
+    },
+    /// The threads that runs work on come to nothing else.
+    WorkersStalled {
+        /// Since when.
+        time: Duration,
+    },
+    /// Scheduled runs are not those that finished, go on, or were missed.
+    AccountUneven,
+    /// Runs go on for longer than they can.
+    RunsOverdue(Stale),
+    /// Checks of which nothing was heard for three intervals.
+    ChecksStale(Stale),
+    /// The thread that tells of runs does not come round.
+    TelemetryStalled {
+        /// Since when.
+        time: Duration,
+    },
+    /// Nothing gets through to the collector.
+    ExportsFailing {
+        /// Of what.
+        signal: &'static str,
+        /// For how long.
+        time: Duration,
+    },
+    /// Descriptors are open that nobody owns.
+    DescriptorsUnaccounted {
+        /// How many.
+        count: u64,
+    },
+    /// The disk does not take what should survive a restart.
+    StateNotKept {
+        /// Why.
+        reason: String,
+    },
+    /// The suite that was read last is not in force.
+    SuiteRefused {
+        /// The first of its problems.
+        first: String,
+    },
+}
+
+impl Complaint {
+    /// The word in JSON; a bounded set.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::PublisherStalled { .. } => "publisher_stalled",
+            Self::SchedulerStalled { .. } => "scheduler_stalled",
+            Self::WorkersStalled { .. } => "workers_stalled",
+            Self::AccountUneven => "account_uneven",
+            Self::RunsOverdue(_) => "runs_overdue",
+            Self::ChecksStale(_) => "checks_stale",
+            Self::TelemetryStalled { .. } => "telemetry_stalled",
+            Self::ExportsFailing { .. } => "exports_failing",
+            Self::DescriptorsUnaccounted { .. } => "descriptors_unaccounted",
+            Self::StateNotKept { .. } => "state_not_kept",
+            Self::SuiteRefused { .. } => "suite_refused",
+        }
+    }
+
+    /// Whether a restart is the way out: what `/livez` and the watchdog go by.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        matches!(
+            self,
+            Self::PublisherStalled { .. }
+                | Self::SchedulerStalled { .. }
+                | Self::WorkersStalled { .. }
+                | Self::RunsOverdue(_)
+        )
+    }
+
+    /// Whether somebody outside must hear that the checks cannot be relied upon. A suite that was refused leaves the
+    /// old one at work, and so does a disk that keeps nothing.
+    #[must_use]
+    pub fn stops_heartbeat(&self) -> bool {
+        !matches!(self, Self::StateNotKept { .. } | Self::SuiteRefused { .. })
+    }
+
+    /// Checks that it is about.
+    #[must_use]
+    pub fn checks(&self) -> &[CheckId] {
+        match self {
+            Self::RunsOverdue(stale) | Self::ChecksStale(stale) => &stale.named,
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting => f.write_str("the suite is not running yet"),
+            Self::PublisherStalled { time } => {
+                write!(f, "a run has been being published for {}", seconds(*time))
+            }
+            Self::SchedulerStalled { time } => {
+                write!(f, "nothing was scheduled or published for {}", seconds(*time))
+            }
+            Self::WorkersStalled { time } => write!(
+                f,
+                "the threads that run checks have been busy with others for {}",
+                seconds(*time)
+            ),
+            Self::AccountUneven => {
+                f.write_str("scheduled runs are not those that finished, go on, or were missed")
+            }
+            Self::RunsOverdue(stale) => write!(f, "{stale} cannot take that long"),
+            Self::ChecksStale(stale) => write!(f, "nothing was heard of {stale}"),
+            Self::TelemetryStalled { time } => {
+                write!(f, "telemetry did not come round for {}", seconds(*time))
+            }
+            Self::ExportsFailing { signal, time } => {
+                write!(f, "exports of {signal} have failed for {}", seconds(*time))
+            }
+            Self::DescriptorsUnaccounted { count } => write!(f, "{count} open descriptors are nobody's"),
+            Self::StateNotKept { reason } => write!(f, "state is not kept: {reason}"),
+            Self::SuiteRefused { first } => {
+                write!(
+                    f,
+                    "the changed suite has problems, and the old one goes on: {first}"
+                )
+            }
+        }
+    }
+}
+
+/// Checks, and the longest time of one of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stale {
+    /// How many there are.
+    pub count: u64,
+    /// Some of them.
+    pub named: Vec<CheckId>,
+    /// The longest of their times.
+    pub longest: Duration,
+}
+
+impl Stale {
+    pub(super) fn add(&mut self, check: &CheckId, time: Duration, most: usize) {
+        self.count += 1;
+        self.longest = self.longest.max(time);
+        if self.named.len() < most {
+            self.named.push(check.clone());
+        }
+    }
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.named.iter().map(CheckId::as_str).collect();
+        let plural = if self.count == 1 { "" } else { "s" };
+        write!(f, "{} check{plural} ({}", self.count, names.join(", "))?;
+        if self.count > u64::try_from(self.named.len()).unwrap_or(u64::MAX) {
+            f.write_str(", ...")?;
+        }
+        write!(f, "; {} at most)", seconds(self.longest))
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs())
+}

@@ -1,0 +1,203 @@
+use std::time::SystemTime;
+
+use super::*;
+use crate::ledger::Budget;
+use crate::ledger::audit::Reserve;
+use crate::publish::Restored;
+use crate::telemetry;
+use crate::telemetry::HostView;
+use crate::telemetry::settings::{Process, resource};
+
+use tokio::time::{Instant, advance};
+
+/// A runner whose parts are there, and are worked by hand.
+struct Runner {
+    board: Board,
+    pulse: Pulse,
+    reloads: Reloads,
+    health: Health,
+    check: Arc<Check>,
+}
+
+fn runner() -> Runner {
+    let check = Arc::new(Check::plain("page", Duration::from_secs(10)));
+    let board = Board::default();
+    board.keep(
+        std::slice::from_ref(&check),
+        &mut Restored::default(),
+        Instant::now(),
+    );
+    let (pulse, reloads) = (Pulse::default(), Reloads::default());
+    let ledger = Ledger::new(Budget::new(10));
+    let reserve = Reserve::default();
+    let audit = Audit::baseline(&ledger, &reserve).unwrap();
+    let settings = telemetry::sample::settings();
+    let view = HostView {
+        ledger: Arc::clone(&ledger),
+        audit: audit.clone(),
+        reserve,
+    };
+    let resource = resource(&settings, &Process::current("test".to_owned()));
+    let sink = Box::new(std::io::sink());
+    let (_, exposition, _) = telemetry::start(&settings, resource, view, sink, Box::new(|_| ()));
+    let sources = Sources {
+        board: board.clone(),
+        pulse: pulse.clone(),
+        state: State::none().0,
+        reloads: reloads.clone(),
+        ledger,
+        audit,
+        exposition,
+    };
+    Runner {
+        board,
+        pulse,
+        reloads,
+        health: Health::new(sources, Limits::default()),
+        check,
+    }
+}
+
+impl Runner {
+    /// The words of all complaints about what time does.
+    fn words(&self) -> Vec<&'static str> {
+        // Other tests of this process open descriptors as they like.
+        let complaints = self.health.check().complaints;
+        let words = complaints.iter().map(Complaint::word);
+        words.filter(|word| *word != "descriptors_unaccounted").collect()
+    }
+
+    fn turn(&self) {
+        self.pulse.turn();
+        self.pulse.work();
+    }
+}
+
+async fn seconds(seconds: u64) {
+    advance(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runner_that_has_not_begun_is_not_ready_and_needs_no_restart() {
+    let runner = runner();
+    assert_eq!(runner.words(), ["starting"]);
+    assert!(runner.health.check().is_alive());
+    runner.turn();
+    assert_eq!(runner.words(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_does_not_come_round_is_dead() {
+    let runner = runner();
+    runner.turn();
+    seconds(4).await;
+    runner.pulse.work();
+    assert_eq!(runner.words(), [""; 0]);
+    seconds(2).await;
+    runner.pulse.work();
+    assert_eq!(runner.words(), ["scheduler_stalled"]);
+    assert!(!runner.health.check().is_alive());
+    runner.turn();
+    assert_eq!(runner.words(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_hangs_is_dead() {
+    let runner = runner();
+    runner.turn();
+    let publishing = runner.pulse.publishing();
+    seconds(6).await;
+    runner.pulse.work();
+    assert_eq!(runner.words(), ["publisher_stalled"]);
+    assert!(!runner.health.check().is_alive());
+    drop(publishing);
+    runner.turn();
+    assert_eq!(runner.words(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn workers_that_come_to_nothing_else_are_told() {
+    let runner = runner();
+    runner.turn();
+    seconds(4).await;
+    runner.pulse.turn();
+    assert_eq!(runner.words(), ["workers_stalled"]);
+    assert!(!runner.health.check().is_alive());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_does_not_come_out_even_is_told() {
+    let runner = runner();
+    runner.turn();
+    runner.pulse.balance(false);
+    assert_eq!(runner.words(), ["account_uneven"]);
+    assert!(runner.health.check().sickness().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_of_which_nothing_is_heard_for_three_intervals_is_stale() {
+    let runner = runner();
+    seconds(30).await;
+    runner.turn();
+    assert_eq!(runner.words(), [""; 0]);
+    seconds(1).await;
+    runner.turn();
+    assert_eq!(runner.words(), ["checks_stale"]);
+    let checkup = runner.health.check();
+    assert!(checkup.is_alive() && !checkup.is_ready());
+    assert_eq!(
+        checkup.sickness().as_deref(),
+        Some("nothing was heard of 1 check (page; 31 s at most)")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_for_longer_than_it_can_is_dead() {
+    let runner = runner();
+    runner.board.schedule(&runner.check, SystemTime::now()).unwrap();
+    runner.board.start(&runner.check.id);
+    // The time-out, the wait between attempts, and what a busy machine may add.
+    seconds(22).await;
+    runner.turn();
+    assert_eq!(runner.words(), [""; 0]);
+    seconds(1).await;
+    runner.turn();
+    assert_eq!(runner.words(), ["runs_overdue"]);
+    assert!(!runner.health.check().is_alive());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suite_that_was_refused_shows_until_a_better_one_is_in_force() {
+    let runner = runner();
+    runner.turn();
+    runner
+        .reloads
+        .failed("a.yaml:1:1: no\nmore".to_owned(), SystemTime::now());
+    let checkup = runner.health.check();
+    assert_eq!(runner.words(), ["suite_refused"]);
+    // The old suite is at work.
+    assert_eq!(checkup.sickness(), None);
+    assert!(checkup.complaints.iter().any(|complaint| {
+        complaint
+            .to_string()
+            .ends_with("the old one goes on: a.yaml:1:1: no")
+    }));
+    runner.reloads.succeeded(SystemTime::now());
+    assert_eq!(runner.words(), [""; 0]);
+}
+
+#[test]
+fn many_checks_are_named_in_part() {
+    let mut stale = Stale::default();
+    for number in 0..12 {
+        stale.add(
+            &crate::suite::CheckId::new(&format!("c{number}")),
+            Duration::from_secs(number),
+            NAMED,
+        );
+    }
+    assert_eq!(
+        stale.to_string(),
+        "12 checks (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, ...; 11 s at most)"
+    );
+}

@@ -1,0 +1,63 @@
+//! How reading the suite again went.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// Written by whoever reads suites, read by health and the admin address. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Reloads(Arc<Mutex<Report>>);
+
+/// What became of every time that the suite was read again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Times that a suite was put in force.
+    pub succeeded: u64,
+    /// Times that the old one was kept.
+    pub failed: u64,
+    /// When the suite that is in force was read.
+    pub in_force_since: Option<SystemTime>,
+    /// Why the last one was not put in force, and when; nothing when it was.
+    pub refused: Option<Refused>,
+}
+
+/// A suite that was not put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// When.
+    pub at: SystemTime,
+    /// Every problem, as `canary validate` shows them.
+    pub problems: String,
+}
+
+impl Reloads {
+    /// A suite is in force from now on.
+    pub fn succeeded(&self, now: SystemTime) {
+        let mut report = self.report();
+        report.succeeded += 1;
+        report.in_force_since = Some(now);
+        report.refused = None;
+    }
+
+    /// The first suite is in force; that is no reload.
+    pub fn begun(&self, now: SystemTime) {
+        self.report().in_force_since = Some(now);
+    }
+
+    /// The old one stays in force.
+    pub fn failed(&self, problems: String, now: SystemTime) {
+        let mut report = self.report();
+        report.failed += 1;
+        report.refused = Some(Refused { at: now, problems });
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn read(&self) -> Report {
+        self.report().clone()
+    }
+
+    fn report(&self) -> MutexGuard<'_, Report> {
+        // Every section is a few assignments.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
