@@ -15,7 +15,7 @@ use super::publisher::Publisher;
 use super::reload::{self, Answer};
 use super::serve::{self, RETIRED};
 use super::thread::Thread;
-use super::{Host, aside};
+use super::{Host, aside, vigil};
 use crate::account::Account;
 use crate::admin;
 use crate::console::{self, Console};
@@ -25,7 +25,8 @@ use crate::state::{self, Kept, Shelf, State, StateError};
 use crate::suite::CheckId;
 use crate::telemetry::Telemetry;
 use crate::telemetry::settings as telemetry;
-use crate::watch::health::{Health, Limits, Sources};
+use crate::watch::health::Sources;
+use crate::watch::heartbeat;
 use crate::watch::pulse::Pulse;
 use crate::watch::reloads::Reloads;
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// What is told, and to whom.
     pub telemetry: telemetry::Settings,
+    /// Whom the runner gives a sign of life.
+    pub heartbeat: Option<heartbeat::Settings>,
     /// Where the runner shows itself.
     pub listener: Option<TcpListener>,
     /// What lines look like.
@@ -80,7 +83,7 @@ pub async fn run(
         audit: audit.clone(),
         exposition: exposition.clone(),
     };
-    let _health = Health::new(sources, Limits::default());
+    let (_vigil, _health) = vigil::start(&host, sources, settings.heartbeat)?;
     let (swap, swaps) = mpsc::channel(1);
     let (_reload, _reloading) = reload::start(reload::Parts {
         host: Arc::clone(&host),
@@ -106,6 +109,8 @@ pub async fn run(
     reloads.begun(SystemTime::now());
     // Everything that stays open is open now: what is added from here on, checks add.
     audit.take_stock(host.sandbox.ledger())?;
+    vigil::ready(first.suite.checks.len());
+    let stop = vigil::stopping(stop);
     Ok(serve::serve(parts, first, restored, &mut publisher, stop, settings.grace).await)
 }
 
@@ -153,10 +158,16 @@ fn restored(kept: &Kept) -> (Board, Restored) {
 fn told(telemetry: Telemetry) -> impl FnMut(&Answer) + Send {
     move |answer| {
         match answer {
-            Ok(checks) => console::note(&format!("reloaded: {checks} checks")),
-            Err(problems) => console::note(&format!(
-                "the old suite goes on; the new one has problems:\n{problems}"
-            )),
+            Ok(checks) => {
+                vigil::ready(*checks);
+                console::note(&format!("reloaded: {checks} checks"));
+            }
+            Err(problems) => {
+                vigil::refused();
+                console::note(&format!(
+                    "the old suite goes on; the new one has problems:\n{problems}"
+                ));
+            }
         }
         telemetry.reloaded(answer.as_ref().map(|checks| *checks).map_err(String::as_str));
     }

@@ -135,6 +135,7 @@ async fn service(
         grace,
         state: settings.state.clone(),
         telemetry: settings.telemetry.clone(),
+        heartbeat: settings.heartbeat.clone(),
         listener,
         screen,
     };

@@ -16,6 +16,7 @@ use crate::quota::Quota;
 use crate::settings::{Admin, File};
 use crate::suite::{Environment, ProcessEnvironment};
 use crate::telemetry::settings as telemetry;
+use crate::watch::heartbeat;
 
 /// Runs at once, unless told otherwise.
 const CONCURRENCY: u32 = 1_000;
@@ -129,6 +130,8 @@ enum Keep {
 pub(super) struct Settings {
     pub(super) host: app::Settings,
     pub(super) telemetry: telemetry::Settings,
+    /// Absent: nobody waits for a sign of life.
+    pub(super) heartbeat: Option<heartbeat::Settings>,
     pub(super) admin: Admin,
     /// Where what survives a restart is kept.
     pub(super) state: Option<PathBuf>,
@@ -157,7 +160,9 @@ impl HostArgs {
             None => File::default(),
         };
         let state_dir = self.state_dir(file.state_dir.as_deref());
-        let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), file.report)?;
+        let mut report = file.report;
+        let heartbeat = heartbeat::read(file.heartbeat, &mut report);
+        let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), report)?;
         let named = self.block_networks.iter().map(String::as_str);
         let blocked = match self.block_networks.is_empty() {
             true => file.block_networks.unwrap_or_default(),
@@ -177,6 +182,7 @@ impl HostArgs {
                 sampler: telemetry.sampler,
             },
             telemetry,
+            heartbeat,
             state: state_dir.filter(|_| self.state == Keep::Disk),
             admin: self
                 .admin

@@ -1,6 +1,7 @@
 //! The command, as users and their scripts see it.
 #![cfg(test)]
 
+mod alive;
 mod broken;
 mod check;
 mod formats;
