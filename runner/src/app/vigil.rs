@@ -1,4 +1,4 @@
-//! The thread that says that the runner lives: the heartbeat, and what systemd hears.
+//! What says that the runner lives: the heartbeat, and what systemd hears.
 
 use std::future::Future;
 use std::io;
@@ -7,13 +7,21 @@ use std::time::Duration;
 use super::thread::Thread;
 use super::{Host, aside};
 use crate::console;
+use crate::ledger::audit::Reserve;
 use crate::publish::Board;
 use crate::telemetry::Exposition;
 use crate::watch::health::{Health, Limits, Sources};
 use crate::watch::heartbeat::{self, ExportState, Record, Vitals};
 use crate::watch::systemd;
 
-/// Starts to judge the runner, and to tell of it for as long as the thread is there.
+/// What tells of the runner; ends when dropped. Each has a thread: a systemd that takes no notices holds up whoever
+/// tells it, and must not hold up the heartbeat.
+pub(super) struct Vigil {
+    _fed: Option<Thread>,
+    _beats: Option<Thread>,
+}
+
+/// Starts to judge the runner, and to tell of it where somebody wants to be told.
 ///
 /// # Errors
 /// The operating system refuses a thread or what a runtime needs.
@@ -21,24 +29,34 @@ pub(super) fn start(
     host: &Host,
     sources: Sources,
     settings: Option<heartbeat::Settings>,
-) -> io::Result<(Thread, Health)> {
+) -> io::Result<(Vigil, Health)> {
     let (board, exposition) = (sources.board.clone(), sources.exposition.clone());
     let health = Health::new(sources, Limits::default());
-    let judge = health.clone();
-    let reserve = host.reserve.clone();
-    let thread = Thread::start("canary-vigil", aside::runtime()?, |stop| async move {
-        let fed = systemd::watchdog(|| judge.check().is_alive(), &reserve, stop.cancelled());
-        let beats = async {
-            let Some(settings) = settings else { return };
+    let fed = match systemd::is_watching() {
+        true => Some(feed(health.clone(), host.reserve.clone())?),
+        false => None,
+    };
+    let (judge, reserve) = (health.clone(), host.reserve.clone());
+    let beat = |settings: heartbeat::Settings| {
+        Thread::start("canary-heartbeat", aside::runtime()?, |stop| async move {
             let record = Record::default();
             let counted = record.clone();
             exposition.counting(move || counted.pings());
             let look = || vitals(&judge, &board, &exposition);
             heartbeat::run(&settings, look, &reserve, &record, stop.cancelled()).await;
-        };
-        tokio::join!(fed, beats);
-    })?;
-    Ok((thread, health))
+        })
+    };
+    let vigil = Vigil {
+        _fed: fed,
+        _beats: settings.map(beat).transpose()?,
+    };
+    Ok((vigil, health))
+}
+
+fn feed(health: Health, reserve: Reserve) -> io::Result<Thread> {
+    Thread::start("canary-watchdog", aside::runtime()?, |stop| async move {
+        systemd::watchdog(|| health.check().is_alive(), &reserve, stop.cancelled()).await;
+    })
 }
 
 fn vitals(health: &Health, board: &Board, exposition: &Exposition) -> Vitals {

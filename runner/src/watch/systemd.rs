@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -49,14 +50,22 @@ pub fn status(text: &str) -> io::Result<()> {
     sd_notify::notify(&[NotifyState::Status(&line(text))])
 }
 
+/// Whether there is a watchdog to feed.
+#[must_use]
+pub fn is_watching() -> bool {
+    limit().is_some()
+}
+
+fn limit() -> Option<Duration> {
+    sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero())
+}
+
 /// Feeds the watchdog until `stop` is done, as long as `is_live` says so; returns at once where there is none to feed.
 /// A service that is not fed any more is killed and started again.
 ///
 /// Cancellation: the watchdog goes hungry.
 pub async fn watchdog(mut is_live: impl FnMut() -> bool, reserve: &Reserve, stop: impl Future<Output = ()>) {
-    let Some(limit) = sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()) else {
-        return;
-    };
+    let Some(limit) = limit() else { return };
     let mut spare = Spare::new(reserve, SPARE);
     let mut feedings = interval_at(Instant::now(), limit / 2);
     feedings.set_missed_tick_behavior(MissedTickBehavior::Delay);
