@@ -1,7 +1,7 @@
 //! The runner's own settings: what an operator decides for all suites, in a file that is named at start.
 //!
-//! What the file says is right by type here, but for two sections: the environment has a say in that of telemetry, so
-//! that [`crate::telemetry::settings`] reads both, and [`crate::alert::settings`] knows what notifiers want.
+//! What the file says is right by type here, but for sections that are read where they are meant for something:
+//! telemetry, where the environment has a say as well, alerts and the heartbeat.
 
 mod headers;
 mod problem;
@@ -45,6 +45,8 @@ pub struct File {
     pub telemetry: Section,
     /// What the file says of alerts, as it is written.
     pub alerts: Section,
+    /// What the file says of the heartbeat, as it is written.
+    pub heartbeat: Section,
     /// What is wrong. None of the settings may be used before [`Report::finish`] has said that this is nothing.
     pub report: Report,
 }
@@ -77,6 +79,7 @@ impl File {
             admin: admin(&mut root, &mut report),
             telemetry: root.section("telemetry", &mut report),
             alerts: root.section("alerts", &mut report),
+            heartbeat: heartbeat(&mut root, &mut report),
             report: Report::default(),
         };
         root.finish(&mut report);
@@ -92,6 +95,14 @@ fn networks(root: &mut Section, report: &mut Report) -> Option<Networks> {
         }
     }
     Networks::parse(names.iter().map(Written::expose)).ok()
+}
+
+/// Nothing of it where it is `none`.
+fn heartbeat(root: &mut Section, report: &mut Report) -> Section {
+    match root.is_none("heartbeat") {
+        true => Section::default(),
+        false => root.section("heartbeat", report),
+    }
 }
 
 /// `admin: none`, or `admin: { listen: ADDRESS:PORT }`.

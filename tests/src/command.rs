@@ -33,6 +33,17 @@ impl Program {
         Self(command)
     }
 
+    /// One test of the binary that calls this, in a process of its own: to starve it, or for the sake of its
+    /// environment. `name` is the test's whole path, and the test is ignored otherwise.
+    ///
+    /// # Panics
+    /// The binary that runs cannot be found.
+    #[must_use]
+    pub fn test(name: &str) -> Self {
+        let binary = std::env::current_exe().expect("a test runs");
+        Self::at(binary).args(["--ignored", "--exact", "--nocapture", name])
+    }
+
     /// Adds arguments.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {

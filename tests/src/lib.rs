@@ -10,3 +10,4 @@ pub mod otlp;
 pub mod peer;
 pub mod real;
 pub mod receiver;
+pub mod systemd;

@@ -1,9 +1,11 @@
-//! Whatever happens, told to everyone who wants to know: a line for people, telemetry for the rest.
+//! Whatever happens, told to everyone who wants to know: a line for people, alerts, and telemetry for the rest.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::serve::Watcher;
 use crate::account::MissReason;
+use crate::alert::Desk;
 use crate::console::{self, Console};
 use crate::outcome::Run;
 use crate::publish::Board;
@@ -18,12 +20,20 @@ pub(super) struct Publisher {
     pub(super) console: Console,
     pub(super) screen: Screen,
     pub(super) telemetry: Telemetry,
+    /// Absent when nobody is to be told of alerts.
+    pub(super) desk: Option<Desk>,
+}
+
+impl Publisher {
+    fn alert(&mut self, judge: impl FnOnce(&mut Desk) -> Vec<Change>) -> Vec<Change> {
+        self.desk.as_mut().map(judge).unwrap_or_default()
+    }
 }
 
 impl Watcher for Publisher {
     fn laid_out(&mut self, suite: &Suite) -> Vec<Change> {
         self.telemetry.suite(suite.checks.clone());
-        Vec::new()
+        self.alert(|desk| desk.keep(suite, SystemTime::now()))
     }
 
     fn due(&mut self, check: &Arc<Check>) {
@@ -36,7 +46,17 @@ impl Watcher for Publisher {
             self.console
                 .print(report::transition(&run.check, transition, self.screen.colour));
         }
-        Vec::new()
+        self.alert(|desk| desk.observe(run, standing, SystemTime::now()))
+    }
+
+    fn beat(&mut self, now: SystemTime) -> Vec<Change> {
+        self.alert(|desk| desk.tick(now))
+    }
+
+    fn kept(&mut self) {
+        if let Some(desk) = &mut self.desk {
+            desk.post();
+        }
     }
 
     fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {

@@ -13,10 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::Host;
 use super::load::{Loaded, load};
 use super::serve::Swap;
 use super::thread::Thread;
+use super::{Host, vigil};
 use crate::dispatch::Plugins;
 use crate::signal::Hangup;
 use crate::suite::ProcessEnvironment;
@@ -151,6 +151,7 @@ impl Reloader {
         self.changing = false;
         // Before they are read: what changes meanwhile is another change.
         self.seen = Footprint::of(&self.sources);
+        vigil::reloading();
         let answer = self.read().await;
         let now = SystemTime::now();
         match &answer {

@@ -15,17 +15,20 @@ use super::publisher::Publisher;
 use super::reload::{self, Answer};
 use super::serve::{self, RETIRED};
 use super::thread::Thread;
-use super::{Host, aside};
+use super::{Host, aside, vigil};
 use crate::account::Account;
 use crate::admin;
+use crate::alert;
 use crate::console::{self, Console};
+use crate::ledger::audit::Audit;
 use crate::publish::{Board, Record, Restored};
 use crate::report::Screen;
 use crate::state::{self, Kept, Shelf, State, StateError};
 use crate::suite::CheckId;
 use crate::telemetry::Telemetry;
 use crate::telemetry::settings as telemetry;
-use crate::watch::health::{Health, Limits, Sources};
+use crate::watch::health::Sources;
+use crate::watch::heartbeat;
 use crate::watch::pulse::Pulse;
 use crate::watch::reloads::Reloads;
 
@@ -35,8 +38,12 @@ pub struct Settings {
     pub grace: Duration,
     /// Where what survives a restart is kept; nowhere when absent.
     pub state: Option<PathBuf>,
+    /// Who is told that a check is not well.
+    pub alert: alert::Settings,
     /// What is told, and to whom.
     pub telemetry: telemetry::Settings,
+    /// Whom the runner gives a sign of life.
+    pub heartbeat: Option<heartbeat::Settings>,
     /// Where the runner shows itself.
     pub listener: Option<TcpListener>,
     /// What lines look like.
@@ -69,8 +76,10 @@ pub async fn run(
     let (state, _keeper, kept) = open(settings.state.as_deref())?;
     let (board, restored) = restored(&kept);
     let (pulse, reloads) = (Pulse::default(), Reloads::default());
+    let (desk, courier) = alerts(&host, &settings.alert, &kept, &state)?.unzip();
     let audit = host.audit()?;
-    let (_telling, telemetry, exposition) = aside::telemetry(&host, &audit, &settings.telemetry)?;
+    let reports = courier.as_ref().map(alert::Courier::reports);
+    let (_telling, telemetry, exposition) = aside::telemetry(&host, &audit, &settings.telemetry, reports)?;
     let sources = Sources {
         board: board.clone(),
         pulse: pulse.clone(),
@@ -80,7 +89,7 @@ pub async fn run(
         audit: audit.clone(),
         exposition: exposition.clone(),
     };
-    let _health = Health::new(sources, Limits::default());
+    let (_vigil, _health) = vigil::start(&host, sources, settings.heartbeat)?;
     let (swap, swaps) = mpsc::channel(1);
     let (_reload, _reloading) = reload::start(reload::Parts {
         host: Arc::clone(&host),
@@ -95,6 +104,7 @@ pub async fn run(
         console: Console::start()?,
         screen: settings.screen,
         telemetry,
+        desk,
     };
     let parts = serve::Parts {
         dispatcher: Arc::new(host.dispatcher(first.plugins.clone())),
@@ -104,13 +114,20 @@ pub async fn run(
         swaps,
     };
     reloads.begun(SystemTime::now());
-    // Everything that stays open is open now: what is added from here on, checks add.
+    settle(&host, &audit, &first)?;
+    vigil::ready(first.suite.checks.len());
+    let stop = vigil::stopping(stop);
+    Ok(serve::serve(parts, first, restored, &mut publisher, stop, settings.grace).await)
+}
+
+/// Everything that stays open is open now: what is added from here on, checks add.
+fn settle(host: &Host, audit: &Audit, first: &Loaded) -> io::Result<()> {
     audit.take_stock(host.sandbox.ledger())?;
     host.settle()?;
     if let Some(shortage) = host.shortage(&first.suite) {
         console::note(&format!("warning: {shortage}"));
     }
-    Ok(serve::serve(parts, first, restored, &mut publisher, stop, settings.grace).await)
+    Ok(())
 }
 
 fn open(folder: Option<&std::path::Path>) -> Result<(State, state::Keeper, Kept), StateError> {
@@ -137,6 +154,33 @@ fn open(folder: Option<&std::path::Path>) -> Result<(State, state::Keeper, Kept)
     Ok((state, keeper, kept))
 }
 
+/// Starts what tells of checks that are not well, where somebody is to be told.
+fn alerts(
+    host: &Host,
+    settings: &alert::Settings,
+    kept: &Kept,
+    state: &State,
+) -> io::Result<Option<(alert::Desk, alert::Courier)>> {
+    if settings.notifiers.is_empty() {
+        return Ok(None);
+    }
+    let rows = |shelf| -> Vec<(Arc<str>, String)> {
+        let rows = kept.of(shelf);
+        rows.map(|(key, text)| (Arc::clone(key), text.to_owned()))
+            .collect()
+    };
+    let state = state.clone();
+    let started = alert::start(alert::Start {
+        settings,
+        alerts: &rows(Shelf::Alert),
+        notifications: &rows(Shelf::Notification),
+        reserve: host.reserve.clone(),
+        keep: Box::new(move |changes| drop(state.put(changes))),
+        say: Box::new(console::note),
+    })?;
+    Ok(Some(started))
+}
+
 /// What was kept of checks. A text that cannot be read is told, and costs its check its memory and nothing else.
 fn restored(kept: &Kept) -> (Board, Restored) {
     let mut records = HashMap::new();
@@ -157,10 +201,16 @@ fn restored(kept: &Kept) -> (Board, Restored) {
 fn told(telemetry: Telemetry) -> impl FnMut(&Answer) + Send {
     move |answer| {
         match answer {
-            Ok(checks) => console::note(&format!("reloaded: {checks} checks")),
-            Err(problems) => console::note(&format!(
-                "the old suite goes on; the new one has problems:\n{problems}"
-            )),
+            Ok(checks) => {
+                vigil::ready(*checks);
+                console::note(&format!("reloaded: {checks} checks"));
+            }
+            Err(problems) => {
+                vigil::refused();
+                console::note(&format!(
+                    "the old suite goes on; the new one has problems:\n{problems}"
+                ));
+            }
         }
         telemetry.reloaded(answer.as_ref().map(|checks| *checks).map_err(String::as_str));
     }

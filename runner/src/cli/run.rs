@@ -142,7 +142,9 @@ async fn service(
     let settings = service::Settings {
         grace,
         state: settings.state.clone(),
+        alert: settings.alert.clone(),
         telemetry: settings.telemetry.clone(),
+        heartbeat: settings.heartbeat.clone(),
         listener,
         screen,
     };

@@ -17,6 +17,7 @@ use crate::quota::Quota;
 use crate::settings::{Admin, File};
 use crate::suite::{Environment, ProcessEnvironment};
 use crate::telemetry::settings as telemetry;
+use crate::watch::heartbeat;
 
 /// Runs at once, unless told otherwise.
 const CONCURRENCY: u32 = 1_000;
@@ -132,6 +133,8 @@ pub(super) struct Settings {
     pub(super) telemetry: telemetry::Settings,
     /// Who is told that a check is not well.
     pub(super) alert: alert::Settings,
+    /// Absent: nobody waits for a sign of life.
+    pub(super) heartbeat: Option<heartbeat::Settings>,
     pub(super) admin: Admin,
     /// Where what survives a restart is kept.
     pub(super) state: Option<PathBuf>,
@@ -155,13 +158,15 @@ impl HostArgs {
     /// Puts together what was said. `otlp` is where all telemetry goes, whatever else was said of that.
     pub(super) fn settings(&self, otlp: Option<&Url>) -> anyhow::Result<Settings> {
         let environment = &Surroundings { otlp };
-        let mut file = match &self.config {
+        let file = match &self.config {
             Some(path) => File::read(path, environment),
             None => File::default(),
         };
         let state_dir = self.state_dir(file.state_dir.as_deref());
-        let alert = alert::read(file.alerts, environment, &mut file.report);
-        let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), file.report)?;
+        let mut report = file.report;
+        let alert = alert::read(file.alerts, environment, &mut report);
+        let heartbeat = heartbeat::read(file.heartbeat, &mut report);
+        let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), report)?;
         let named = self.block_networks.iter().map(String::as_str);
         let blocked = match self.block_networks.is_empty() {
             true => file.block_networks.unwrap_or_default(),
@@ -183,6 +188,7 @@ impl HostArgs {
             },
             telemetry,
             alert,
+            heartbeat,
             state: state_dir.filter(|_| self.state == Keep::Disk),
             admin: self
                 .admin

@@ -1,9 +1,9 @@
 //! `canary alert test`: whether notifiers work.
 
-use canary_tests::peer::http::Reply;
+use canary_tests::peer::http::{Reply, Site};
 use canary_tests::receiver::{Mood, ROUTING_KEY, Receiver, SLACK_PATH};
 
-use super::{canary, folder};
+use super::{canary, folder, http_check};
 
 fn config(slack: &Receiver, pagerduty: &Receiver) -> String {
     format!(
@@ -91,4 +91,28 @@ async fn a_suite_that_names_a_notifier_which_the_runner_does_not_have_is_a_probl
     // Without the runner's settings nobody can tell.
     let ending = canary(&folder, &["validate", "suite.yaml"]).run();
     assert_eq!(ending.code, 0, "{ending:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_goes_down_is_told_while_the_service_runs() {
+    let target = Site::start(|_| Reply::status(503));
+    let hook = Site::start(|_| Reply::status(200));
+    let suite = format!(
+        "defaults: {{ interval: 100ms, timeout: 100ms, retries: 0 }}\nchecks:\n{}",
+        http_check("page", &target, "/")
+    );
+    let settings = format!(
+        "alerts: {{ notifiers: {{ hook: {{ type: webhook, url: \"{}\" }} }} }}\n",
+        hook.url("http", "/hook")
+    );
+    let folder = folder(&[("suite.yaml", &suite), ("canary.yaml", &settings)]);
+    let arguments = ["run", "suite.yaml", "--config", "canary.yaml"];
+    let running = canary(&folder, &arguments).start();
+    hook.until(|counts| counts.accepted >= 1).await;
+    while hook.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(running);
+    let body = String::from_utf8(hook.requests()[0].body.to_vec()).unwrap();
+    assert!(body.contains("page") && body.contains("down"), "{body}");
 }

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod alert;
+mod alive;
 mod broken;
 mod check;
 mod formats;

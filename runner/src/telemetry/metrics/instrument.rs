@@ -112,6 +112,7 @@ instruments! {
     ALERT_AGE = "canary.alert.queue.oldest.age", Gauge, "s", "How long the oldest notification has waited.";
     ALERT_DROPPED = "canary.alert.dropped", Counter, "{notification}", "Notifications that were never delivered, by reason.";
     FIRING = "canary.alert.firing", Gauge, "{alert}", "Alerts that were told and are not over.";
+    PINGS = "canary.heartbeat.pings", Counter, "{ping}", "Attempts to ping the heartbeat's address; those that failed have an error.";
     RELOADS = "canary.suite.reloads", Counter, "{reload}", "Times that the suite was read, by error.";
     CHECKS = "canary.suite.checks", Gauge, "{check}", "Checks of the suite.";
     HTTP_DURATION = semconv::HTTP_CLIENT_REQUEST_DURATION, Histogram(SECONDS), "s", "How long HTTP requests of checks took.";

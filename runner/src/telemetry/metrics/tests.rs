@@ -169,6 +169,7 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
         budget: 1_000,
         leased: 2,
         unaccounted: Some(0),
+        pings: [("success".into(), 2), ("timeout".into(), 1)].into(),
         ..HostReading::default()
     });
     metrics.process(&ProcessReading::take(Instant::now()).unwrap());
@@ -178,6 +179,24 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
     let told: BTreeSet<String> = exported(&metrics).into_iter().map(|metric| metric.name).collect();
     let declared: BTreeSet<String> = ALL.iter().map(|one| one.name.to_owned()).collect();
     assert_eq!(told, declared);
+}
+
+#[test]
+fn pings_are_told_by_their_error_where_there_is_a_heartbeat() {
+    let mut metrics = metrics();
+    metrics.host(&HostReading::default());
+    assert_eq!(samples(&metrics, "canary_heartbeat_pings_total"), [""; 0]);
+    metrics.host(&HostReading {
+        pings: [("success".into(), 2), ("http_404".into(), 1)].into(),
+        ..HostReading::default()
+    });
+    assert_eq!(
+        samples(&metrics, "canary_heartbeat_pings_total"),
+        [
+            "canary_heartbeat_pings_total{service_name=\"canary\"} 2",
+            "canary_heartbeat_pings_total{service_name=\"canary\",error_type=\"http_404\"} 1"
+        ]
+    );
 }
 
 #[test]
