@@ -3,6 +3,7 @@
 //! It is for people, probes and scrapers on a trusted network, and still a server: no client can pin it.
 
 mod accept;
+mod condition;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::ledger::audit::Reserve;
 use crate::telemetry::Format;
+use crate::watch::health::Health;
 
 /// Connections at once; further ones wait in the kernel's queue.
 const CONNECTIONS: usize = 16;
@@ -58,29 +60,37 @@ const LIMITS: Limits = Limits {
     request_time: REQUEST_TIME,
 };
 
-/// Answers on `listener` until `stop`. `metrics` is the text of `/metrics` as it is at the time.
+/// What a runner shows of itself.
+pub struct Shown<F> {
+    /// The text of `/metrics` as it is at the time.
+    pub metrics: F,
+    /// What `/livez` and `/readyz` go by; absent where there is no service.
+    pub health: Option<Health>,
+}
+
+/// Answers on `listener` until `stop`.
 ///
 /// Cancellation: dropping the future closes the listener and every connection.
 pub async fn serve(
     listener: TcpListener,
     reserve: Reserve,
-    metrics: impl Fn(Format) -> String + Send + Sync + 'static,
+    shown: Shown<impl Fn(Format) -> String + Send + Sync + 'static>,
     stop: impl Future<Output = ()>,
 ) {
-    serve_within(LIMITS, listener, reserve, metrics, stop).await;
+    serve_within(LIMITS, listener, reserve, shown, stop).await;
 }
 
 async fn serve_within(
     limits: Limits,
     listener: TcpListener,
     reserve: Reserve,
-    metrics: impl Fn(Format) -> String + Send + Sync + 'static,
+    shown: Shown<impl Fn(Format) -> String + Send + Sync + 'static>,
     stop: impl Future<Output = ()>,
 ) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
-    let metrics = Arc::new(metrics);
+    let shown = Arc::new(shown);
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -99,18 +109,18 @@ async fn serve_within(
             continue;
         };
         let held = reserve.hold();
-        let metrics = Arc::clone(&metrics);
+        let shown = Arc::clone(&shown);
         connections.spawn(async move {
             let _held = (held, permit);
-            answer(limits, stream, metrics).await;
+            answer(limits, stream, shown).await;
         });
     }
     connections.shutdown().await;
 }
 
-async fn answer(limits: Limits, stream: TcpStream, metrics: Arc<impl Fn(Format) -> String>) {
+async fn answer(limits: Limits, stream: TcpStream, shown: Arc<Shown<impl Fn(Format) -> String>>) {
     let service = service_fn(|request: Request<Incoming>| {
-        let page = route(&request, metrics.as_ref());
+        let page = route(&request, &shown);
         async move { Ok::<_, Infallible>(page) }
     });
     let connection = http1::Builder::new()
@@ -123,18 +133,23 @@ async fn answer(limits: Limits, stream: TcpStream, metrics: Arc<impl Fn(Format) 
     let _ended = timeout(limits.request_time, connection).await;
 }
 
-fn route(request: &Request<Incoming>, metrics: &impl Fn(Format) -> String) -> Page {
+fn route(request: &Request<Incoming>, shown: &Shown<impl Fn(Format) -> String>) -> Page {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut page = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         page.headers_mut()
             .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return page;
     }
-    match request.uri().path() {
-        "/metrics" => scrape(request.headers(), metrics),
-        "/" => plain(
+    match (request.uri().path(), &shown.health) {
+        ("/livez", Some(health)) => condition::live(&health.check()),
+        ("/readyz", Some(health)) => condition::ready(&health.check()),
+        ("/metrics", _) => scrape(request.headers(), &shown.metrics),
+        ("/", _) => plain(
             StatusCode::OK,
-            "canary\n\n/metrics  in the formats of Prometheus and OpenMetrics\n",
+            "canary\n\n\
+             /livez    200 while the service goes on, 503 when only a restart helps\n\
+             /readyz   200 while all is well, 503 and why when it is not\n\
+             /metrics  in the formats of Prometheus and OpenMetrics\n",
         ),
         _ => plain(StatusCode::NOT_FOUND, "not here; see /\n"),
     }

@@ -25,8 +25,12 @@ impl Server {
         let stop = CancellationToken::new();
         let until = stop.clone();
         let thread = std::thread::spawn(move || {
+            let shown = Shown {
+                metrics: text,
+                health: None,
+            };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let served = serve_within(limits, listener, Reserve::default(), text, until.cancelled());
+            let served = serve_within(limits, listener, Reserve::default(), shown, until.cancelled());
             runtime.unwrap().block_on(served);
         });
         Self {

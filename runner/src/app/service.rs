@@ -23,11 +23,12 @@ use crate::console::{self, Console};
 use crate::ledger::audit::Audit;
 use crate::publish::{Board, Record, Restored};
 use crate::report::Screen;
+use crate::signal::Hangup;
 use crate::state::{self, Kept, Shelf, State, StateError};
 use crate::suite::CheckId;
 use crate::telemetry::Telemetry;
 use crate::telemetry::settings as telemetry;
-use crate::watch::health::Sources;
+use crate::watch::health::{Health, Sources};
 use crate::watch::heartbeat;
 use crate::watch::pulse::Pulse;
 use crate::watch::reloads::Reloads;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub heartbeat: Option<heartbeat::Settings>,
     /// Where the runner shows itself.
     pub listener: Option<TcpListener>,
+    /// Asks for the suite to be read again.
+    pub hangup: Hangup,
     /// What lines look like.
     pub screen: Screen,
 }
@@ -89,7 +92,7 @@ pub async fn run(
         audit: audit.clone(),
         exposition: exposition.clone(),
     };
-    let (_vigil, _health) = vigil::start(&host, sources, settings.heartbeat)?;
+    let (_vigil, health) = vigil::start(&host, sources, settings.heartbeat)?;
     let (swap, swaps) = mpsc::channel(1);
     let (_reload, _reloading) = reload::start(reload::Parts {
         host: Arc::clone(&host),
@@ -97,9 +100,10 @@ pub async fn run(
         current: first.clone(),
         swaps: swap,
         reloads: reloads.clone(),
+        hangup: settings.hangup,
         told: Box::new(told(telemetry.clone())),
     })?;
-    let _shown = show(&host, settings.listener, exposition)?;
+    let _shown = show(&host, settings.listener, exposition, health)?;
     let mut publisher = Publisher {
         console: Console::start()?,
         screen: settings.screen,
@@ -221,12 +225,16 @@ fn show(
     host: &Host,
     listener: Option<TcpListener>,
     exposition: crate::telemetry::Exposition,
+    health: Health,
 ) -> io::Result<Thread> {
     let reserve = host.reserve.clone();
     Thread::start("canary-admin", aside::runtime()?, |stop| async move {
         if let Some(listener) = listener {
-            let text = move |format| exposition.text(format);
-            admin::serve(listener, reserve, text, stop.cancelled()).await;
+            let shown = admin::Shown {
+                metrics: move |format| exposition.text(format),
+                health: Some(health),
+            };
+            admin::serve(listener, reserve, shown, stop.cancelled()).await;
         }
     })
 }

@@ -23,7 +23,7 @@ use crate::outcome::Run;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::report::{self, Screen};
 use crate::settings;
-use crate::signal::Shutdown;
+use crate::signal::{Hangup, Shutdown};
 use crate::suite::{Check, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
 use crate::telemetry;
 use crate::telemetry::settings::{Exporter, Signal};
@@ -132,6 +132,7 @@ async fn service(
     screen: Screen,
 ) -> anyhow::Result<u8> {
     let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
+    let hangup = Hangup::listen().context("cannot listen for signals")?;
     let listener = settings.listen()?;
     let loaded = load(suites, host, &Plugins::new(), &ProcessEnvironment).await?;
     console::note(&format!(
@@ -146,6 +147,7 @@ async fn service(
         telemetry: settings.telemetry.clone(),
         heartbeat: settings.heartbeat.clone(),
         listener,
+        hangup,
         screen,
     };
     let (host, paths) = (Arc::clone(host), suites.to_vec());

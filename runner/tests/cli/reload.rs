@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use canary::plugin::embedded;
+use canary_tests::client::get;
 use canary_tests::command::Running;
 use canary_tests::peer::{Hostile, Peer};
 use rustix::process::Signal;
@@ -165,4 +166,39 @@ async fn a_bad_suite_leaves_the_old_one_running_and_says_every_problem() {
     tokio::time::timeout(Duration::from_secs(60), goes_on)
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suite_that_was_refused_shows_in_readiness_and_the_service_lives() {
+    let site = site();
+    let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));
+    let folder = suite(&good);
+    let program = canary(&folder, &["run", "suite.yaml"]).env("CANARY_ADMIN", "127.0.0.1:0");
+    let mut running = program.start();
+    let place = next(&mut running, "metrics on http://");
+    let address = place.trim_start_matches("metrics on http://");
+    let address = address.trim_end_matches("/metrics").parse().unwrap();
+    site.until(|counts| counts.accepted >= 5).await;
+    let condition = |path: &str| {
+        let answer = get(address, path).unwrap();
+        (
+            answer.status.as_u16(),
+            String::from_utf8(answer.body.to_vec()).unwrap(),
+        )
+    };
+    let well = "{\"problems\":[],\"status\":\"ok\"}\n".to_owned();
+    assert_eq!(condition("/readyz"), (200, well.clone()));
+    put(folder.path(), "suite.yaml", "checks: no");
+    running.signal(Signal::HUP);
+    next(&mut running, "the old suite goes on");
+    let (status, body) = condition("/readyz");
+    assert!(
+        status == 503 && body.contains("\"what\":\"suite_refused\""),
+        "{body}"
+    );
+    assert_eq!(condition("/livez"), (200, well));
+    put(folder.path(), "suite.yaml", &good);
+    running.signal(Signal::HUP);
+    next(&mut running, "reloaded");
+    assert_eq!(condition("/readyz").0, 200);
 }
