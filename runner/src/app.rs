@@ -10,5 +10,6 @@ pub mod reload;
 pub mod serve;
 pub mod service;
 pub mod thread;
+mod vigil;
 
 pub use host::{Host, HostError, Settings};

@@ -1,12 +1,15 @@
 //! The command line: the only place that reads arguments and the environment.
 
+mod alert;
+mod ask;
+mod inside;
 mod run;
 mod settings;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 pub use run::run;
@@ -30,6 +33,15 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Hosted(HostedCommand),
+    #[command(flatten)]
+    Inside(InsideCommand),
+}
+
+/// They run something themselves.
+#[derive(Debug, Subcommand)]
+enum HostedCommand {
     /// Run a suite at its cadence until SIGTERM or SIGINT, and print every change of status.
     Run {
         /// Suite files or folders of them; together they are one suite.
@@ -66,11 +78,83 @@ enum Command {
         #[arg(long, value_name = "URL")]
         otlp: Option<Url>,
     },
+    /// Try what tells people of alerts.
+    #[command(subcommand)]
+    Alert(AlertCommand),
     /// Look at plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
     /// Print the JSON Schema of a suite, for editors.
     Schema,
+}
+
+/// They ask a runner that is going, at its admin address.
+#[derive(Debug, Subcommand)]
+enum InsideCommand {
+    /// Ask a runner how it is, and how its checks are.
+    Status {
+        /// Print what the runner answers, as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Only say whether the runner is alive, or all is well with it: one line, and 0 or 1.
+        #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["check", "limit"])]
+        probe: Option<Probe>,
+        /// Only the checks of this name or id.
+        #[arg(long, value_name = "NAME")]
+        check: Option<String>,
+        /// Lines at most, 1 to 100000; 1000 unless told otherwise.
+        #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: Option<u32>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Ask a runner who holds which connection, and which ones it had to close.
+    Connections {
+        /// Print what the runner answers, as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Only those of the checks of this name or id.
+        #[arg(long, value_name = "NAME")]
+        check: Option<String>,
+        /// Lines at most, 1 to 100000; 1000 unless told otherwise.
+        #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: Option<u32>,
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Watch a runner, the worst checks first, until `q` or Ctrl-C.
+    Top {
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+    /// Have a runner read its suite again, and wait for what comes of it. Takes the runner's token.
+    Reload {
+        #[command(flatten)]
+        ask: AskArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+struct AskArgs {
+    /// Certificates that the runner's own may end in, in PEM; the system's unless told otherwise.
+    #[arg(long, value_name = "FILE")]
+    admin_ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Probe {
+    Live,
+    Ready,
+}
+
+#[derive(Debug, Subcommand)]
+enum AlertCommand {
+    /// Tell of an alert that begins and is over, through each notifier of the file of `--config`.
+    Test {
+        /// Only these; all of them when none is named.
+        #[arg(value_name = "NOTIFIER")]
+        notifiers: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,7 @@
 //! Where lines for people go. The only place that prints.
 
+pub mod terminal;
+
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;

@@ -83,7 +83,7 @@ pub async fn live(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> 
     let (telling, telemetry) = match telemetry {
         Some(settings) => {
             let (telling, telemetry, _) =
-                aside::telemetry(host, &audit, settings).map_err(DemoError::System)?;
+                aside::telemetry(host, &audit, settings, None).map_err(DemoError::System)?;
             (Some(telling), telemetry)
         }
         None => (None, Telemetry::off()),

@@ -122,6 +122,11 @@ impl Ledger {
         self.budget.capacity()
     }
 
+    /// Lends at most what a process with this `descriptor_limit` has left when `open` are the host's own.
+    pub fn fit(&self, descriptor_limit: u64, open: u64) {
+        self.budget.refit(descriptor_limit, open);
+    }
+
     /// Descriptors that guests left open and the host closed, since the start.
     #[must_use]
     pub fn reclaimed(&self) -> u64 {

@@ -3,9 +3,13 @@
 //! Three things are never the same variant: what the guest says of the target, that the host ended the run,
 //! and that the guest broke. Everything that leaves Canary is made from a [`Run`].
 
+mod log;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+pub use log::{LogLevel, LogLine};
 
 use crate::quota::QuotaKind;
 use crate::suite::{Check, Secrets};
@@ -190,18 +194,24 @@ pub enum StopCause {
         /// Its limit, in the quota's unit.
         limit: u64,
     },
+    /// The host had no descriptor left to lend, and the guest could not do without.
+    #[error(
+        "stopped: the host had no descriptor left to lend; raise the limit on open files, or lower `--concurrency`"
+    )]
+    Descriptors,
     /// The runner is going down and the grace period is over.
     #[error("stopped: the runner shuts down")]
     Shutdown,
 }
 
 impl StopCause {
-    /// `deadline`, `quota` or `shutdown`.
+    /// `deadline`, `quota`, `descriptors` or `shutdown`.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
             Self::Deadline { .. } => "deadline",
             Self::Quota { .. } => "quota",
+            Self::Descriptors => "descriptors",
             Self::Shutdown => "shutdown",
         }
     }
@@ -228,14 +238,14 @@ pub enum Fault {
 }
 
 impl Fault {
-    fn redacted(self, secrets: &Secrets) -> Self {
-        match self {
-            Self::Trap(text) => Self::Trap(secrets.redact(&text)),
-            Self::GaveUp(text) => Self::GaveUp(secrets.redact(&text)),
-            Self::Limit(text) => Self::Limit(secrets.redact(&text)),
-            Self::Instantiate(text) => Self::Instantiate(secrets.redact(&text)),
-            Self::Host(text) => Self::Host(secrets.redact(&text)),
-        }
+    fn redacted(mut self, secrets: &Secrets) -> Self {
+        let (Self::Trap(text)
+        | Self::GaveUp(text)
+        | Self::Limit(text)
+        | Self::Instantiate(text)
+        | Self::Host(text)) = &mut self;
+        *text = secrets.redact(text);
+        self
     }
 
     /// A bounded set of words, fit for a metric.
@@ -304,46 +314,6 @@ impl Usage {
 fn add<K: Copy + Ord>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
     for (key, count) in more {
         *sums.entry(*key).or_default() += count;
-    }
-}
-
-/// How important a guest finds a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// Finest.
-    Trace,
-    /// For a plugin's developer.
-    Debug,
-    /// Worth reading.
-    Info,
-    /// Someone should look.
-    Warn,
-    /// Something failed.
-    Error,
-}
-
-/// A line that a guest logged, bounded by the run's quota.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// How important.
-    pub level: LogLevel,
-    /// At most 4 KiB.
-    pub message: String,
-    /// Values beside the message.
-    pub fields: Vec<(String, String)>,
-    /// Since the run's start.
-    pub at: Duration,
-}
-
-impl LogLine {
-    /// The same with every secret replaced.
-    #[must_use]
-    pub fn redacted(mut self, secrets: &Secrets) -> Self {
-        if !secrets.is_empty() {
-            self.message = secrets.redact(&self.message);
-            redact_pairs(&mut self.fields, secrets);
-        }
-        self
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use crate::account::Account;
 use crate::outcome::{Outcome, Run, VerdictStatus};
 
 pub use self::human::{human, transition};
@@ -75,6 +76,25 @@ impl Totals {
         }
         totals
     }
+}
+
+/// What `canary run` says at its end: what became of every due time, since its state began.
+#[must_use]
+pub fn closing(account: &Account) -> String {
+    let (scheduled, finished, missed) = (
+        account.scheduled(),
+        account.finished_in_all(),
+        account.missed_in_all(),
+    );
+    let reasons = account.missed().iter();
+    let reasons: Vec<String> = reasons
+        .map(|(reason, count)| format!("{}={count}", reason.word()))
+        .collect();
+    let reasons = match reasons.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", reasons.join(" ")),
+    };
+    format!("stopped: {scheduled} scheduled = {finished} finished + {missed} missed{reasons}")
 }
 
 /// The colour of an outcome's or a status's word.

@@ -31,10 +31,10 @@ pub use program::{LinkError, Program};
 use crate::grant::Grants;
 use crate::ledger::{Ledger, Page, PageOwner, RunMark};
 use crate::net::{Client, Shared};
-use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage};
+use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage, Verdict, VerdictStatus};
 use crate::quota::Quota;
 use crate::suite::Check;
-use crate::trace::{EndCause, StepKind, TraceContext, Trail};
+use crate::trace::{EndCause, HOST_EXHAUSTED, Step, StepKind, TraceContext, Trail};
 use bindings::probe;
 use cpu::CpuMeter;
 use state::State;
@@ -144,7 +144,7 @@ impl Sandbox {
             })
             .await;
         let outcome = match called {
-            Ok(Ok(verdict)) => Outcome::Completed(verdict.into()),
+            Ok(Ok(verdict)) => judged(verdict.into(), &record.trail),
             Ok(Err(reason)) => Outcome::Faulted(Fault::GaveUp(host::bounded(reason))),
             Err(outcome) => outcome,
         };
@@ -241,6 +241,19 @@ impl Sandbox {
     }
 }
 
+/// What a guest says of its target: not that it failed when the host itself had nothing to lend.
+fn judged(verdict: Verdict, trail: &Trail) -> Outcome {
+    let refused = |step: &Step| {
+        step.error
+            .as_ref()
+            .is_some_and(|error| error.word == HOST_EXHAUSTED)
+    };
+    match verdict.status == VerdictStatus::Fail && trail.steps.iter().any(refused) {
+        true => StopCause::Descriptors.into(),
+        false => Outcome::Completed(verdict),
+    }
+}
+
 /// A fresh instance, as a step of the run's record.
 async fn instantiate(
     program: &Program,
@@ -261,6 +274,8 @@ fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
         Err(Outcome::Stopped(StopCause::Deadline { .. })) => EndCause::Deadline,
         Err(Outcome::Stopped(StopCause::Quota { .. })) => EndCause::Quota,
         Err(Outcome::Stopped(StopCause::Shutdown)) => EndCause::Shutdown,
+        // Of a verdict that was there, all this comes later.
+        Err(Outcome::Stopped(StopCause::Descriptors)) => EndCause::Returned,
         Err(Outcome::Faulted(_) | Outcome::Completed(_)) => EndCause::Trapped,
     }
 }

@@ -1,9 +1,10 @@
 //! The runner's own settings: what an operator decides for all suites, in a file that is named at start.
 //!
-//! What the file says is right by type here, but for the telemetry section: the environment has a say in that one,
-//! so that [`crate::telemetry::settings`] reads both.
+//! What the file says is right by type here, but for sections that are read where they are meant for something:
+//! telemetry, where the environment has a say as well, alerts and the heartbeat.
 
 mod admin;
+mod headers;
 mod problem;
 mod section;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod written;
 use std::path::{Path, PathBuf};
 
 pub use self::admin::{Access, Admin, Identity, Listen, Token};
+pub(crate) use self::headers::headers;
 pub use self::problem::{Problem, Problems, Report};
 pub use self::section::Section;
 pub use self::written::{Origin, Written};
@@ -44,6 +46,10 @@ pub struct File {
     pub access: Access,
     /// What the file says of telemetry, as it is written.
     pub telemetry: Section,
+    /// What the file says of alerts, as it is written.
+    pub alerts: Section,
+    /// What the file says of the heartbeat, as it is written.
+    pub heartbeat: Section,
     /// What is wrong. None of the settings may be used before [`Report::finish`] has said that this is nothing.
     pub report: Report,
 }
@@ -68,6 +74,8 @@ impl File {
             admin,
             access,
             telemetry: root.section("telemetry", &mut report),
+            alerts: root.section("alerts", &mut report),
+            heartbeat: heartbeat(&mut root, &mut report),
             report: Report::default(),
         };
         root.finish(&mut report);
@@ -83,4 +91,12 @@ fn networks(root: &mut Section, report: &mut Report) -> Option<Networks> {
         }
     }
     Networks::parse(names.iter().map(Written::expose)).ok()
+}
+
+/// Nothing of it where it is `none`.
+fn heartbeat(root: &mut Section, report: &mut Report) -> Section {
+    match root.is_none("heartbeat") {
+        true => Section::default(),
+        false => root.section("heartbeat", report),
+    }
 }

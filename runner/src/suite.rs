@@ -174,6 +174,21 @@ impl Target {
     pub fn expose(&self) -> &str {
         &self.exposed
     }
+
+    /// What outsiders may see: no secrets, and of a URL neither credentials nor query nor fragment.
+    #[must_use]
+    pub fn public(&self) -> String {
+        let end = self.shown.find(['?', '#']).unwrap_or(self.shown.len());
+        let shown = self.shown.get(..end).unwrap_or_default();
+        match shown.split_once("://") {
+            Some((scheme, rest)) => {
+                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+                format!("{scheme}://{host}{path}")
+            }
+            None => shown.to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Target {

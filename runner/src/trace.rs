@@ -56,6 +56,9 @@ impl fmt::Debug for TraceContext {
 /// The error of a step that was no longer wanted: another address was faster, or the run was over.
 pub const CANCELLED: &str = "cancelled";
 
+/// The error of a step for which the host had no descriptor left.
+pub const HOST_EXHAUSTED: &str = "host_exhausted";
+
 /// Draws the id of a span.
 #[must_use]
 pub fn draw_span_id() -> SpanId {

@@ -20,6 +20,18 @@ fn a_host_without_descriptors_says_so_to_the_guest() {
 }
 
 #[test]
+fn a_check_that_got_no_descriptor_does_not_say_that_its_target_failed() {
+    alone(async {
+        let harness = Harness::settings().budget(0).start().await;
+        let peer = plain::echo();
+        for plugin in ["http", "tcp", "tls"] {
+            let ran = harness.plugin(plugin).against(&peer).run().await;
+            assert_eq!(ran.ended(), "stopped: descriptors", "{plugin}: {:?}", ran.outcome);
+        }
+    });
+}
+
+#[test]
 fn what_one_run_holds_another_cannot_have_until_it_ends() {
     alone(async {
         let harness = Harness::settings().budget(4).start().await;

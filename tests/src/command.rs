@@ -33,6 +33,17 @@ impl Program {
         Self(command)
     }
 
+    /// One test of the binary that calls this, in a process of its own: to starve it, or for the sake of its
+    /// environment. `name` is the test's whole path, and the test is ignored otherwise.
+    ///
+    /// # Panics
+    /// The binary that runs cannot be found.
+    #[must_use]
+    pub fn test(name: &str) -> Self {
+        let binary = std::env::current_exe().expect("a test runs");
+        Self::at(binary).args(["--ignored", "--exact", "--nocapture", name])
+    }
+
     /// Adds arguments.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
@@ -125,6 +136,16 @@ impl Running {
             Some((number, std::fs::read_link(&path).ok()?))
         };
         entries.filter_map(link).collect()
+    }
+
+    /// Bytes of its memory that are resident.
+    #[must_use]
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it still runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        kib.expect("the kernel says so") << 10
     }
 
     /// Waits for its end; what was read as a line before is not in the texts.

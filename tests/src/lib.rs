@@ -9,3 +9,5 @@ pub mod nginx;
 pub mod otlp;
 pub mod peer;
 pub mod real;
+pub mod receiver;
+pub mod systemd;

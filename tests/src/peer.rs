@@ -42,6 +42,8 @@ pub struct Counts {
     pub accepted: usize,
     /// Connections held open now.
     pub open: usize,
+    /// The most connections that were open at once.
+    pub most_open: usize,
     /// Bytes received over all connections, TLS included.
     pub received: u64,
 }

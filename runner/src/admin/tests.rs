@@ -1,10 +1,15 @@
+mod bench;
+mod documented;
+mod routes;
+
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::thread::JoinHandle;
 
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use bench::Bench;
 
 /// An admin address on a thread of its own.
 struct Server {
@@ -19,14 +24,17 @@ impl Server {
     }
 
     fn within(limits: Limits, text: impl Fn(Format) -> String + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
+        let shown = Bench::new().shown(text);
+        Self::at(limits, Door::sample(), shown)
+    }
+
+    fn at(limits: Limits, door: Door, shown: Shown) -> Self {
+        let address = door.listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let until = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let served = serve_within(limits, listener, Reserve::default(), text, until.cancelled());
+            let served = serve_within(limits, door, Reserve::default(), shown, until.cancelled());
             runtime.unwrap().block_on(served);
         });
         Self {
@@ -85,9 +93,11 @@ fn a_scraper_gets_the_format_that_it_names() {
 
 #[test]
 fn a_scraper_that_takes_gzip_gets_it() {
-    let server = Server::start();
+    let server = Server::within(LIMITS, |_| "x".repeat(10_000));
     let zipped = server.get("/metrics", "accept-encoding: gzip\r\n");
     assert!(zipped.contains("content-encoding: gzip"), "{zipped}");
+    let plain = server.get("/metrics", "");
+    assert!(plain.ends_with(&"x".repeat(10_000)), "{plain}");
 }
 
 #[test]

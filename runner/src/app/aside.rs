@@ -6,6 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::Host;
 use super::thread::Thread;
+use crate::alert;
 use crate::console::{self, Console};
 use crate::ledger::audit::Audit;
 use crate::telemetry::settings::{Exporter, Process, Settings, Signal, resource};
@@ -33,12 +34,14 @@ pub fn telemetry(
     host: &Host,
     audit: &Audit,
     settings: &Settings,
+    alerts: Option<alert::Reports>,
 ) -> io::Result<(Thread, Telemetry, Exposition)> {
     let runtime = runtime()?;
     let view = HostView {
         ledger: host.sandbox.ledger().clone(),
         audit: audit.clone(),
         reserve: host.reserve.clone(),
+        alerts,
     };
     let instance = format!("{:032x}", fastrand::u128(..));
     let resource = resource(settings, &Process::current(instance));

@@ -46,7 +46,7 @@ pub fn tell(checks: &[Arc<Check>], runs: &[Run], host: &Host, settings: &Setting
     {
         return Ok(());
     }
-    let (_telling, telemetry, _) = aside::telemetry(host, &host.audit()?, settings)?;
+    let (_telling, telemetry, _) = aside::telemetry(host, &host.audit()?, settings, None)?;
     telemetry.suite(checks.to_vec());
     let board = Board::default();
     for run in runs {

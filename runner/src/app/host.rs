@@ -56,6 +56,7 @@ pub struct Host {
     /// Descriptors of the runner itself that come and go.
     pub reserve: Reserve,
     settings: Settings,
+    descriptor_limit: u64,
 }
 
 impl Host {
@@ -86,6 +87,7 @@ impl Host {
             sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),
             reserve: Reserve::default(),
             settings,
+            descriptor_limit: limit,
         })
     }
 
@@ -108,6 +110,17 @@ impl Host {
     /// `/proc/self/fd` cannot be read.
     pub fn audit(&self) -> io::Result<Audit> {
         Audit::baseline(self.sandbox.ledger(), &self.reserve)
+    }
+
+    /// Everything of the host's own is open: lends what is left.
+    ///
+    /// # Errors
+    /// `/proc/self/fd` cannot be read.
+    pub fn settle(&self) -> io::Result<()> {
+        let ledger = self.sandbox.ledger();
+        let own = open_descriptors()?.saturating_sub(ledger.leased());
+        ledger.fit(self.descriptor_limit, own);
+        Ok(())
     }
 
     /// Says when as many runs at once as allowed could want more sockets than the host has to lend.

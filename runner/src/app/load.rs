@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::join_all;
 
 use super::Host;
+use super::reload::Footprint;
 use crate::dispatch::Plugins;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::suite::{Catalog, Environment, Operator, PluginDeclaration, PluginSource, Problems, Suite, read};
@@ -21,6 +22,8 @@ pub struct Loaded {
     pub plugins: Plugins,
     /// Every file that it was made of: those of the suite, of plugins, and of what it refers to.
     pub sources: BTreeSet<PathBuf>,
+    /// What the files of the suite looked like before they were read.
+    pub(super) before: Footprint,
 }
 
 /// Reads files, compiles the plugins that they name, and judges each check by its plugin. Of `known` plugins, those
@@ -35,6 +38,8 @@ pub async fn load(
     environment: &dyn Environment,
 ) -> Result<Loaded, Problems> {
     let embedded = EMBEDDED.map(|(name, _)| name);
+    let mut sources: BTreeSet<PathBuf> = paths.iter().cloned().collect();
+    let before = Footprint::of(&sources);
     let noting = Noting::new(environment);
     let draft = read(paths, &embedded, &noting);
     let mut catalog = Catalog::default();
@@ -52,8 +57,7 @@ pub async fn load(
             Err(reason) => catalog.insert(name, Err(reason)),
         }
     }
-    let mut sources = noting.files();
-    sources.extend(paths.iter().cloned());
+    sources.extend(noting.files());
     sources.extend(draft.plugins().iter().filter_map(file_of));
     let operator = Operator {
         ceiling: host.settings().ceiling,
@@ -64,6 +68,7 @@ pub async fn load(
         suite,
         plugins,
         sources,
+        before,
     })
 }
 

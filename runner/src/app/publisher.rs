@@ -1,9 +1,12 @@
-//! Whatever happens, told to everyone who wants to know: a line for people, telemetry for the rest.
+//! Whatever happens, told to everyone who wants to know: a line for people, alerts, and telemetry for the rest.
 
+use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::serve::Watcher;
 use crate::account::MissReason;
+use crate::alert::Desk;
 use crate::console::{self, Console};
 use crate::outcome::Run;
 use crate::publish::Board;
@@ -15,15 +18,36 @@ use crate::telemetry::Telemetry;
 
 /// Tells. Nothing here waits.
 pub(super) struct Publisher {
-    pub(super) console: Console,
-    pub(super) screen: Screen,
-    pub(super) telemetry: Telemetry,
+    console: Console,
+    screen: Screen,
+    telemetry: Telemetry,
+    /// Absent when nobody is to be told of alerts.
+    desk: Option<Desk>,
+}
+
+impl Publisher {
+    /// Starts what writes lines.
+    ///
+    /// # Errors
+    /// The operating system refuses a thread.
+    pub(super) fn start(screen: Screen, telemetry: Telemetry, desk: Option<Desk>) -> io::Result<Self> {
+        Ok(Self {
+            console: Console::start()?,
+            screen,
+            telemetry,
+            desk,
+        })
+    }
+
+    fn alert(&mut self, judge: impl FnOnce(&mut Desk) -> Vec<Change>) -> Vec<Change> {
+        self.desk.as_mut().map(judge).unwrap_or_default()
+    }
 }
 
 impl Watcher for Publisher {
     fn laid_out(&mut self, suite: &Suite) -> Vec<Change> {
         self.telemetry.suite(suite.checks.clone());
-        Vec::new()
+        self.alert(|desk| desk.keep(suite, SystemTime::now()))
     }
 
     fn due(&mut self, check: &Arc<Check>) {
@@ -36,7 +60,17 @@ impl Watcher for Publisher {
             self.console
                 .print(report::transition(&run.check, transition, self.screen.colour));
         }
-        Vec::new()
+        self.alert(|desk| desk.observe(run, standing, SystemTime::now()))
+    }
+
+    fn beat(&mut self, now: SystemTime) -> Vec<Change> {
+        self.alert(|desk| desk.tick(now))
+    }
+
+    fn kept(&mut self) {
+        if let Some(desk) = &mut self.desk {
+            desk.post();
+        }
     }
 
     fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {

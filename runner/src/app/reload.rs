@@ -13,15 +13,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::Host;
 use super::load::{Loaded, load};
 use super::serve::Swap;
 use super::thread::Thread;
+use super::{Host, vigil};
 use crate::dispatch::Plugins;
 use crate::signal::Hangup;
 use crate::suite::ProcessEnvironment;
 use crate::watch::reloads::Reloads;
-use footprint::Footprint;
+pub(super) use footprint::Footprint;
 
 /// Files are looked at this often. A change is taken when the next look finds no further one.
 const LOOK: Duration = Duration::from_secs(2);
@@ -64,6 +64,8 @@ pub struct Parts {
     pub swaps: mpsc::Sender<Swap>,
     /// How it went.
     pub reloads: Reloads,
+    /// SIGHUP, taken over before the service says that it runs.
+    pub hangup: Hangup,
     /// Told of each time, with what came of it.
     pub told: Box<dyn FnMut(&Answer) + Send>,
 }
@@ -77,19 +79,17 @@ pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
         .enable_all()
         .max_blocking_threads(2)
         .build()?;
-    let hangup = {
-        let _inside = runtime.enter();
-        Hangup::listen()?
-    };
     let (asks, asked) = mpsc::channel(ASKERS);
+    let suite = parts.paths.iter().cloned().collect();
     let reloader = Reloader {
+        // What changed since it was read is a change like any other.
+        changing: Footprint::of(&suite) != parts.current.before,
         seen: Footprint::of(&parts.current.sources),
         plugins: parts.current.plugins.clone(),
         sources: parts.current.sources.clone(),
         parts,
-        changing: false,
     };
-    let thread = Thread::start("canary-reload", runtime, |stop| reloader.run(asked, hangup, stop))?;
+    let thread = Thread::start("canary-reload", runtime, |stop| reloader.run(asked, stop))?;
     Ok((Reload(asks), thread))
 }
 
@@ -103,19 +103,14 @@ struct Reloader {
 }
 
 impl Reloader {
-    async fn run(
-        mut self,
-        mut asked: mpsc::Receiver<oneshot::Sender<Answer>>,
-        mut hangup: Hangup,
-        stop: CancellationToken,
-    ) {
+    async fn run(mut self, mut asked: mpsc::Receiver<oneshot::Sender<Answer>>, stop: CancellationToken) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = hangup.requested() => drop(self.reload().await),
+                () = self.parts.hangup.requested() => drop(self.reload().await),
                 Some(asker) = asked.recv() => {
                     let answer = self.reload().await;
                     // Whoever asked may have gone.
@@ -151,6 +146,7 @@ impl Reloader {
         self.changing = false;
         // Before they are read: what changes meanwhile is another change.
         self.seen = Footprint::of(&self.sources);
+        vigil::reloading();
         let answer = self.read().await;
         let now = SystemTime::now();
         match &answer {

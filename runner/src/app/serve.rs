@@ -152,7 +152,7 @@ impl<'a> Service<'a> {
     /// Tells everyone of a suite that is in force from now on.
     fn laid_out(&mut self, suite: &Suite, layout: Layout) {
         let changes = self.watcher.laid_out(suite);
-        self.state.put(changes);
+        self.put(changes);
         for (id, killed) in layout.killed {
             self.watcher.missed(&id, MissReason::Killed, killed);
             self.keep(&id, Vec::new());
@@ -180,7 +180,7 @@ impl<'a> Service<'a> {
             self.watcher.clock_set(seconds);
         }
         let changes = self.watcher.beat(SystemTime::now());
-        self.state.put(changes);
+        self.put(changes);
     }
 
     fn swap(&mut self, swap: Swap) {
@@ -263,7 +263,13 @@ impl<'a> Service<'a> {
                 changes.extend(kept(Shelf::Runner, RETIRED, &self.board.retired()));
             }
         }
-        self.state.put(changes)
+        self.put(changes)
+    }
+
+    fn put(&mut self, changes: Vec<Change>) -> Written {
+        let written = self.state.put(changes);
+        self.watcher.kept();
+        written
     }
 
     fn forget(&mut self, gone: &[CheckId]) {

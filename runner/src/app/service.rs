@@ -12,20 +12,24 @@ use tokio::time::Instant;
 
 use super::load::Loaded;
 use super::publisher::Publisher;
-use super::reload::{self, Answer};
+use super::reload::{self, Answer, Reload};
 use super::serve::{self, RETIRED};
 use super::thread::Thread;
-use super::{Host, aside};
+use super::{Host, aside, vigil};
 use crate::account::Account;
 use crate::admin::{self, Door, Shown};
-use crate::console::{self, Console};
+use crate::alert;
+use crate::console;
+use crate::ledger::audit::Audit;
 use crate::publish::{Board, Record, Restored};
 use crate::report::Screen;
+use crate::signal::Hangup;
 use crate::state::{self, Kept, Shelf, State, StateError};
 use crate::suite::CheckId;
-use crate::telemetry::Telemetry;
 use crate::telemetry::settings as telemetry;
-use crate::watch::health::{Health, Limits, Sources};
+use crate::telemetry::{Exposition, Telemetry};
+use crate::watch::health::{Health, Sources};
+use crate::watch::heartbeat;
 use crate::watch::pulse::Pulse;
 use crate::watch::reloads::Reloads;
 
@@ -35,10 +39,16 @@ pub struct Settings {
     pub grace: Duration,
     /// Where what survives a restart is kept; nowhere when absent.
     pub state: Option<PathBuf>,
+    /// Who is told that a check is not well.
+    pub alert: alert::Settings,
     /// What is told, and to whom.
     pub telemetry: telemetry::Settings,
+    /// Whom the runner gives a sign of life.
+    pub heartbeat: Option<heartbeat::Settings>,
     /// Where the runner shows itself.
     pub door: Option<Door>,
+    /// Asks for the suite to be read again.
+    pub hangup: Hangup,
     /// What lines look like.
     pub screen: Screen,
 }
@@ -69,8 +79,10 @@ pub async fn run(
     let (state, _keeper, kept) = open(settings.state.as_deref())?;
     let (board, restored) = restored(&kept);
     let (pulse, reloads) = (Pulse::default(), Reloads::default());
+    let (desk, courier) = alerts(&host, &settings.alert, &kept, &state)?.unzip();
     let audit = host.audit()?;
-    let (_telling, telemetry, exposition) = aside::telemetry(&host, &audit, &settings.telemetry)?;
+    let reports = courier.as_ref().map(alert::Courier::reports);
+    let (_telling, telemetry, exposition) = aside::telemetry(&host, &audit, &settings.telemetry, reports)?;
     let sources = Sources {
         board: board.clone(),
         pulse: pulse.clone(),
@@ -80,7 +92,7 @@ pub async fn run(
         audit: audit.clone(),
         exposition: exposition.clone(),
     };
-    let health = Health::new(sources, Limits::default());
+    let (_vigil, health) = vigil::start(&host, sources, settings.heartbeat)?;
     let (swap, swaps) = mpsc::channel(1);
     let (reload, _reloading) = reload::start(reload::Parts {
         host: Arc::clone(&host),
@@ -88,26 +100,13 @@ pub async fn run(
         current: first.clone(),
         swaps: swap,
         reloads: reloads.clone(),
+        hangup: settings.hangup,
         told: Box::new(told(telemetry.clone())),
     })?;
-    let shown = Shown {
-        board: board.clone(),
-        ledger: Arc::clone(host.sandbox.ledger()),
-        reloads: reloads.clone(),
-        started: (SystemTime::now(), Instant::now()),
-        health: Box::new(move || health.check()),
-        metrics: Box::new(move |format| exposition.text(format)),
-        reload: Box::new(move || {
-            let reload = reload.clone();
-            Box::pin(async move { reload.ask().await })
-        }),
-    };
+    let seen = (board.clone(), reloads.clone());
+    let shown = shown(&host, seen, reload, health, exposition);
     let _shown = show(&host, settings.door, shown)?;
-    let mut publisher = Publisher {
-        console: Console::start()?,
-        screen: settings.screen,
-        telemetry,
-    };
+    let mut publisher = Publisher::start(settings.screen, telemetry, desk)?;
     let parts = serve::Parts {
         dispatcher: Arc::new(host.dispatcher(first.plugins.clone())),
         board,
@@ -116,9 +115,20 @@ pub async fn run(
         swaps,
     };
     reloads.begun(SystemTime::now());
-    // Everything that stays open is open now: what is added from here on, checks add.
-    audit.take_stock(host.sandbox.ledger())?;
+    settle(&host, &audit, &first)?;
+    vigil::ready(first.suite.checks.len());
+    let stop = vigil::stopping(stop);
     Ok(serve::serve(parts, first, restored, &mut publisher, stop, settings.grace).await)
+}
+
+/// Everything that stays open is open now: what is added from here on, checks add.
+fn settle(host: &Host, audit: &Audit, first: &Loaded) -> io::Result<()> {
+    audit.take_stock(host.sandbox.ledger())?;
+    host.settle()?;
+    if let Some(shortage) = host.shortage(&first.suite) {
+        console::note(&format!("warning: {shortage}"));
+    }
+    Ok(())
 }
 
 fn open(folder: Option<&std::path::Path>) -> Result<(State, state::Keeper, Kept), StateError> {
@@ -145,6 +155,33 @@ fn open(folder: Option<&std::path::Path>) -> Result<(State, state::Keeper, Kept)
     Ok((state, keeper, kept))
 }
 
+/// Starts what tells of checks that are not well, where somebody is to be told.
+fn alerts(
+    host: &Host,
+    settings: &alert::Settings,
+    kept: &Kept,
+    state: &State,
+) -> io::Result<Option<(alert::Desk, alert::Courier)>> {
+    if settings.notifiers.is_empty() {
+        return Ok(None);
+    }
+    let rows = |shelf| -> Vec<(Arc<str>, String)> {
+        let rows = kept.of(shelf);
+        rows.map(|(key, text)| (Arc::clone(key), text.to_owned()))
+            .collect()
+    };
+    let state = state.clone();
+    let started = alert::start(alert::Start {
+        settings,
+        alerts: &rows(Shelf::Alert),
+        notifications: &rows(Shelf::Notification),
+        reserve: host.reserve.clone(),
+        keep: Box::new(move |changes| drop(state.put(changes))),
+        say: Box::new(console::note),
+    })?;
+    Ok(Some(started))
+}
+
 /// What was kept of checks. A text that cannot be read is told, and costs its check its memory and nothing else.
 fn restored(kept: &Kept) -> (Board, Restored) {
     let mut records = HashMap::new();
@@ -165,12 +202,40 @@ fn restored(kept: &Kept) -> (Board, Restored) {
 fn told(telemetry: Telemetry) -> impl FnMut(&Answer) + Send {
     move |answer| {
         match answer {
-            Ok(checks) => console::note(&format!("reloaded: {checks} checks")),
-            Err(problems) => console::note(&format!(
-                "the old suite goes on; the new one has problems:\n{problems}"
-            )),
+            Ok(checks) => {
+                vigil::ready(*checks);
+                console::note(&format!("reloaded: {checks} checks"));
+            }
+            Err(problems) => {
+                vigil::refused();
+                console::note(&format!(
+                    "the old suite goes on; the new one has problems:\n{problems}"
+                ));
+            }
         }
         telemetry.reloaded(answer.as_ref().map(|checks| *checks).map_err(String::as_str));
+    }
+}
+
+/// What the admin address shows, and what can be done there.
+fn shown(
+    host: &Host,
+    (board, reloads): (Board, Reloads),
+    reload: Reload,
+    health: Health,
+    exposition: Exposition,
+) -> Shown {
+    Shown {
+        board,
+        ledger: Arc::clone(host.sandbox.ledger()),
+        reloads,
+        started: (SystemTime::now(), Instant::now()),
+        health: Box::new(move || health.check()),
+        metrics: Box::new(move |format| exposition.text(format)),
+        reload: Box::new(move || {
+            let reload = reload.clone();
+            Box::pin(async move { reload.ask().await })
+        }),
     }
 }
 

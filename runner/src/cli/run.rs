@@ -9,8 +9,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 
+use super::alert::{self, AlertError};
+use super::inside;
 use super::settings::{Settings, WrongAddress};
-use super::{Cli, Command, Format, PluginCommand};
+use super::{AlertCommand, Cli, Command, Format, HostedCommand, PluginCommand};
 use crate::admin::Door;
 use crate::app::load::{Loaded, load};
 use crate::app::{self, Host, service};
@@ -22,7 +24,7 @@ use crate::outcome::Run;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::report::{self, Screen};
 use crate::settings;
-use crate::signal::Shutdown;
+use crate::signal::{Hangup, Shutdown};
 use crate::suite::{Check, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
 use crate::telemetry;
 use crate::telemetry::settings::{Exporter, Signal};
@@ -58,6 +60,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     let is_usage = error.is::<GrantError>()
         || error.is::<NoSuchCheck>()
+        || error.is::<AlertError>()
         || error.is::<settings::Problems>()
         || error.is::<WrongAddress>();
     match is_usage {
@@ -67,8 +70,14 @@ fn code_of(error: &anyhow::Error) -> u8 {
 }
 
 fn start(cli: &Cli) -> anyhow::Result<u8> {
-    let otlp = match &cli.command {
-        Command::Demo { otlp, .. } => otlp.as_ref(),
+    let screen = console::screen(cli.host.no_color());
+    let command = match &cli.command {
+        // Those need no engine.
+        Command::Inside(inside) => return inside::run(inside, &cli.host.asking()?, screen),
+        Command::Hosted(command) => command,
+    };
+    let otlp = match command {
+        HostedCommand::Demo { otlp, .. } => otlp.as_ref(),
         _ => None,
     };
     let settings = cli.host.settings(otlp)?;
@@ -76,27 +85,26 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let screen = console::screen(cli.host.no_color());
     runtime.block_on(async {
         let host = Arc::new(Host::start(settings.host.clone())?);
-        command(&cli.command, &host, &settings, screen).await
+        hosted(command, &host, &settings, screen).await
     })
 }
 
-async fn command(
-    command: &Command,
+async fn hosted(
+    command: &HostedCommand,
     host: &Arc<Host>,
     settings: &Settings,
     screen: Screen,
 ) -> anyhow::Result<u8> {
     match command {
-        Command::Run { suites, grace } => service(suites, *grace, host, settings, screen).await,
-        Command::Check { suites, only, format } => {
+        HostedCommand::Run { suites, grace } => service(suites, *grace, host, settings, screen).await,
+        HostedCommand::Check { suites, only, format } => {
             let runs = check(suites, only, host, settings).await?;
             show(&runs, *format, screen)
         }
-        Command::Validate { suites } => validate(suites, host).await,
-        Command::Demo { once, otlp } => {
+        HostedCommand::Validate { suites } => validate(suites, host).await,
+        HostedCommand::Demo { once, otlp } => {
             let telemetry = otlp.is_some().then_some(&settings.telemetry);
             let as_told = match once {
                 true => demo::once(host, telemetry, screen).await?,
@@ -104,9 +112,15 @@ async fn command(
             };
             Ok(u8::from(!as_told))
         }
-        Command::Plugin(PluginCommand::List) => plugin_list(host).await,
-        Command::Plugin(PluginCommand::Inspect { plugin, schema }) => inspect(plugin, *schema, host).await,
-        Command::Schema => suite_schema(host).await,
+        HostedCommand::Alert(AlertCommand::Test { notifiers }) => {
+            let all_well = alert::test(&settings.alert, notifiers, &host.reserve).await?;
+            Ok(u8::from(!all_well))
+        }
+        HostedCommand::Plugin(PluginCommand::List) => plugin_list(host).await,
+        HostedCommand::Plugin(PluginCommand::Inspect { plugin, schema }) => {
+            inspect(plugin, *schema, host).await
+        }
+        HostedCommand::Schema => suite_schema(host).await,
     }
 }
 
@@ -127,8 +141,9 @@ async fn service(
     screen: Screen,
 ) -> anyhow::Result<u8> {
     let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
+    let hangup = Hangup::listen().context("cannot listen for signals")?;
     let door = settings.door()?;
-    let loaded = ready(suites, host).await?;
+    let loaded = load(suites, host, &Plugins::new(), &ProcessEnvironment).await?;
     console::note(&format!(
         "running {}",
         counted(loaded.suite.checks.len(), "check")
@@ -137,17 +152,16 @@ async fn service(
     let settings = service::Settings {
         grace,
         state: settings.state.clone(),
+        alert: settings.alert.clone(),
         telemetry: settings.telemetry.clone(),
+        heartbeat: settings.heartbeat.clone(),
         door,
+        hangup,
         screen,
     };
     let (host, paths) = (Arc::clone(host), suites.to_vec());
     let account = service::run(host, paths, loaded, settings, shutdown.requested()).await?;
-    let (finished, missed) = (account.finished_in_all(), account.missed_in_all());
-    console::note(&format!(
-        "stopped: {} scheduled = {finished} finished + {missed} missed",
-        account.scheduled()
-    ));
+    console::note(&report::closing(&account));
     Ok(0)
 }
 

@@ -1,24 +1,26 @@
 //! What an operator decides: flags and variables over the file, the file over the defaults.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod admin;
+
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use url::Url;
 
+use self::admin::AdminArgs;
+pub(super) use self::admin::{Asking, WrongAddress};
 use crate::admin::{Door, DoorError};
+use crate::alert::settings as alert;
 use crate::app;
 use crate::console;
 use crate::grant::Networks;
 use crate::plugin::Cache;
 use crate::quota::Quota;
-use crate::settings::{Access, Admin, File, Listen, Report, Token};
+use crate::settings::{Access, Admin, File};
 use crate::suite::{Environment, ProcessEnvironment};
 use crate::telemetry::settings as telemetry;
+use crate::watch::heartbeat;
 
 /// Runs at once, unless told otherwise.
 const CONCURRENCY: u32 = 1_000;
@@ -56,19 +58,8 @@ pub(super) struct HostArgs {
     /// What `run` keeps of checks through restarts: `disk`, in the state folder, or `none`.
     #[arg(long, global = true, env = "CANARY_STATE", value_name = "WHERE", value_enum, default_value_t = Keep::Disk)]
     state: Keep,
-    /// Where `run` shows itself, and where others ask it: an address with a port, or `none`; to ask, a URL will do
-    /// too. 127.0.0.1:9464 unless told otherwise.
-    #[arg(long, global = true, env = "CANARY_ADMIN", value_name = "ADDRESS")]
-    admin: Option<Address>,
-    /// Whoever brings this token to the admin address may reload.
-    #[arg(
-        long,
-        global = true,
-        env = "CANARY_ADMIN_TOKEN",
-        value_name = "TOKEN",
-        hide_env_values = true
-    )]
-    admin_token: Option<Hidden>,
+    #[command(flatten)]
+    admin: AdminArgs,
     #[arg(long, env = "NO_COLOR", hide = true, global = true, num_args = 0..=1, default_missing_value = "1")]
     no_color: Option<String>,
     #[arg(long, env = "XDG_CACHE_HOME", hide = true, global = true)]
@@ -110,52 +101,6 @@ impl Environment for Surroundings<'_> {
     }
 }
 
-/// A text that `Debug` does not show.
-#[derive(Clone)]
-struct Hidden(String);
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden")
-    }
-}
-
-impl FromStr for Hidden {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// An address with a port, a URL, or nothing.
-#[derive(Debug, Clone)]
-enum Address {
-    Nowhere,
-    At(SocketAddr),
-    Url(Url),
-}
-
-impl FromStr for Address {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = || {
-            Url::parse(text)
-                .ok()
-                .filter(|url| ["http", "https"].contains(&url.scheme()))
-        };
-        match text {
-            "none" => Ok(Self::Nowhere),
-            _ => match (text.parse(), url()) {
-                (Ok(address), _) => Ok(Self::At(address)),
-                (Err(_), Some(url)) => Ok(Self::Url(url)),
-                (Err(_), None) => Err("write ADDRESS:PORT, such as `127.0.0.1:9464`, or `none`".to_owned()),
-            },
-        }
-    }
-}
-
 /// Where checks are remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Keep {
@@ -168,37 +113,15 @@ enum Keep {
 pub(super) struct Settings {
     pub(super) host: app::Settings,
     pub(super) telemetry: telemetry::Settings,
+    /// Who is told that a check is not well.
+    pub(super) alert: alert::Settings,
+    /// Absent: nobody waits for a sign of life.
+    pub(super) heartbeat: Option<heartbeat::Settings>,
     pub(super) admin: Admin,
     /// Who may look at it there, and who may change something.
     pub(super) access: Access,
     /// Where what survives a restart is kept.
     pub(super) state: Option<PathBuf>,
-}
-
-/// An admin address of no use for what is wanted.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum WrongAddress {
-    #[error("`{0}` is an address to ask at, and none to listen on; write ADDRESS:PORT after `--admin`")]
-    Url(Url),
-    #[error("there is no admin address to ask at; name the runner's with `--admin`")]
-    Nowhere,
-}
-
-/// Whom to ask about a runner, and with which right.
-#[derive(Debug)]
-pub(super) struct Asking {
-    pub(super) url: Url,
-    pub(super) token: Option<Token>,
-}
-
-/// Of an address that is every address of the machine, the one that this machine reaches.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 impl Settings {
@@ -220,11 +143,10 @@ impl HostArgs {
             None => File::default(),
         };
         let mut report = file.report;
-        let (admin, access) = self.admin(file.admin, file.access, &mut report)?;
-        if let Admin::Listen(listen) = &admin {
-            listen.judge(&access, &mut report);
-        }
+        let (admin, access) = self.admin.settings(file.admin, file.access, &mut report)?;
         let state_dir = self.state_dir(file.state_dir.as_deref());
+        let alert = alert::read(file.alerts, environment, &mut report);
+        let heartbeat = heartbeat::read(file.heartbeat, &mut report);
         let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), report)?;
         let named = self.block_networks.iter().map(String::as_str);
         let blocked = match self.block_networks.is_empty() {
@@ -240,42 +162,18 @@ impl HostArgs {
                 blocked,
                 ceiling: Quota::ceiling(),
                 resolver: None,
-                notifiers: None,
+                // Without a file nobody knows what the runner of a suite will have.
+                notifiers: self.config.is_some().then(|| alert.names()),
                 propagation: telemetry.propagation.clone(),
                 sampler: telemetry.sampler,
             },
             telemetry,
+            alert,
+            heartbeat,
             state: state_dir.filter(|_| self.state == Keep::Disk),
             admin,
             access,
         })
-    }
-
-    /// Where to show the runner, and to whom.
-    fn admin(
-        &self,
-        file: Option<Admin>,
-        access: Access,
-        report: &mut Report,
-    ) -> Result<(Admin, Access), WrongAddress> {
-        let admin = match &self.admin {
-            Some(Address::Nowhere) => Admin::None,
-            Some(Address::At(address)) => Admin::Listen(Listen::flag("CANARY_ADMIN", *address)),
-            Some(Address::Url(url)) => return Err(WrongAddress::Url(url.clone())),
-            None => file.unwrap_or_else(|| Admin::Listen(Listen::default())),
-        };
-        Ok((admin, self.with_token(access, report)))
-    }
-
-    fn with_token(&self, access: Access, report: &mut Report) -> Access {
-        let Some(Hidden(text)) = &self.admin_token else {
-            return access;
-        };
-        let token = Token::flag("CANARY_ADMIN_TOKEN", text, report);
-        Access {
-            token: token.or(access.token),
-            ..access
-        }
     }
 
     /// Where a runner is to be asked: as the flags say, or as its own file does.
@@ -285,25 +183,9 @@ impl HostArgs {
             None => File::default(),
         };
         let mut report = file.report;
-        let access = self.with_token(file.access, &mut report);
+        let asking = self.admin.asking(file.admin, file.access, &mut report);
         report.finish(())?;
-        let at = |address: SocketAddr, scheme| Url::parse(&format!("{scheme}://{}", reachable(address)));
-        let url = match (&self.admin, file.admin) {
-            (Some(Address::Url(url)), _) => url.clone(),
-            (Some(Address::At(address)), _) => at(*address, "http")?,
-            (Some(Address::Nowhere), _) | (None, Some(Admin::None)) => {
-                return Err(WrongAddress::Nowhere.into());
-            }
-            (None, Some(Admin::Listen(listen))) => match access.tls {
-                Some(_) => at(listen.address, "https")?,
-                None => at(listen.address, "http")?,
-            },
-            (None, None) => at(Listen::default().address, "http")?,
-        };
-        Ok(Asking {
-            url,
-            token: access.token,
-        })
+        Ok(asking?)
     }
 
     /// As asked for, or where systemd or the XDG base directory specification has it; nowhere without a home.

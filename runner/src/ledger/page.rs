@@ -14,7 +14,9 @@ use super::traffic::Traffic;
 use super::{Denial, Ledger, Refusal};
 use crate::outcome::{LogLine, Usage};
 use crate::quota::{Quota, QuotaKind};
-use crate::trace::{ClosedBy, Connection, Denied, EndCause, Phase, PhaseTime, Step, StepKind, Trail};
+use crate::trace::{
+    ClosedBy, Connection, Denied, EndCause, HOST_EXHAUSTED, Phase, PhaseTime, Step, StepKind, Trail,
+};
 
 /// Closed connections that a page remembers; more are counted only.
 const CONNECTIONS_KEPT: usize = 64;
@@ -185,7 +187,7 @@ impl Page {
         let mut state = self.state();
         let word = step.error.as_ref().map(|error| error.word);
         // No socket was made of what was refused.
-        let is_refused = matches!(word, Some("quota" | "host_exhausted"));
+        let is_refused = matches!(word, Some("quota" | HOST_EXHAUSTED));
         if matches!(step.kind, StepKind::Connect { .. }) && !is_refused {
             *state.usage.opened.entry(word).or_default() += 1;
         }

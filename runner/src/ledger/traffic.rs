@@ -104,7 +104,9 @@ mod tests {
     fn a_handshake_is_one_until_it_is_over_and_an_exchange_goes_through_its_phases() {
         let traffic = Traffic::default();
         traffic.enter(Activity::Handshake);
-        (traffic.note_send(), traffic.note_wait(), traffic.note_receive());
+        traffic.note_send();
+        traffic.note_wait();
+        traffic.note_receive();
         assert_eq!(traffic.activity(), Activity::Handshake);
         traffic.enter(Activity::Idle);
         traffic.note_send();

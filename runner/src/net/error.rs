@@ -132,7 +132,7 @@ impl NetError {
         match self {
             Self::Denied(_) => "denied",
             Self::Quota(_) => "quota",
-            Self::HostExhausted => "host_exhausted",
+            Self::HostExhausted => trace::HOST_EXHAUSTED,
             Self::Timeout(_) => "timeout",
             Self::Unresolved(_) => "unresolved",
             Self::Refused => "refused",

@@ -19,7 +19,7 @@ pub use self::connections::{Connections, OpenConnection, ReclaimedConnection};
 pub use self::status::{
     AccountState, CheckState, Descriptors, LastRun, Refusal, ReloadCounts, Status, SuiteState,
 };
-pub use self::table::{connections, status, top};
+pub use self::table::{condition, connections, status, top};
 
 /// A moment, to the millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

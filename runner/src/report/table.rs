@@ -8,7 +8,8 @@ use std::iter;
 
 use anstyle::Style;
 
-use self::text::{cut, width, wrap};
+use self::text::width;
+pub(super) use self::text::{cut, wrap};
 use super::Screen;
 
 const GAP: usize = 2;

@@ -22,6 +22,8 @@ pub struct Section {
     path: String,
     members: Vec<Member>,
     asked: Vec<&'static str>,
+    /// Absent where nothing is written.
+    location: Option<Location>,
 }
 
 impl fmt::Debug for Section {
@@ -40,6 +42,7 @@ impl Section {
     }
 
     fn of(path: String, value: Value, report: &mut Report) -> Self {
+        let location = Some(value.location.clone());
         let members = match value.content {
             Content::Map(members) => members,
             Content::Nothing => Vec::new(),
@@ -52,6 +55,7 @@ impl Section {
             path,
             members,
             asked: Vec::new(),
+            location,
         }
     }
 
@@ -120,6 +124,29 @@ impl Section {
                 path: self.path_of(key),
                 ..Self::default()
             },
+        }
+    }
+
+    /// The mappings of the mapping below `key`, by names that the operator chose.
+    pub(crate) fn sections(&mut self, key: &'static str, report: &mut Report) -> Vec<(Arc<str>, Self)> {
+        let Some(value) = self.take(key) else {
+            return Vec::new();
+        };
+        let Self { path, members, .. } = Self::of(self.path_of(key), value, report);
+        let sections = members.into_iter().map(|member| {
+            let section = Self::of(join(&path, &quoted_key(&member.key)), member.value, report);
+            (member.key, section)
+        });
+        sections.collect()
+    }
+
+    /// Says of the section as such what is wrong.
+    pub(crate) fn problem(&self, message: impl Into<String>) -> Problem {
+        let origin = self.location.clone().map(|location| origin(&self.path, location));
+        Problem {
+            origin: origin.unwrap_or_else(|| Origin::Variable(self.path.clone())),
+            message: message.into(),
+            hint: None,
         }
     }
 

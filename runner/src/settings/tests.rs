@@ -167,8 +167,28 @@ fn a_file_says_who_may_come_in() {
 
 #[test]
 fn what_lets_nobody_in_is_a_problem() {
-    insta::assert_snapshot!(file("admin:\n  token: short\n  tls: { key: admin.pem }\n  insecure: 1").1, @"");
-    insta::assert_snapshot!(file("admin: { token: \"with a blank in it\", tls: { certificate: a.pem, keys: b } }").1, @"");
+    insta::assert_snapshot!(file("admin:\n  token: short\n  tls: { key: admin.pem }\n  insecure: 1").1, @"
+    canary.yaml:2:10: `admin.token`: the token has 5 characters; allowed: 16 to 4096
+    hint: make one with `openssl rand -hex 32`
+
+    canary.yaml:3:15: `admin.tls.key`: a certificate and its key go together: `admin.tls.certificate` is missing
+
+    canary.yaml:4:13: `admin.insecure`: `1` is no boolean
+    hint: write `true` or `false`
+
+    3 problems with the settings
+    ");
+    insta::assert_snapshot!(file("admin: { token: \"with a blank in it\", tls: { certificate: a.pem, keys: b } }").1, @"
+    canary.yaml:1:17: `admin.token`: the token has characters that no header can carry
+    hint: make one with `openssl rand -hex 32`
+
+    canary.yaml:1:59: `admin.tls.certificate`: a certificate and its key go together: `admin.tls.key` is missing
+
+    canary.yaml:1:66: unknown key `keys` in `admin.tls`
+    hint: did you mean `key`?
+
+    3 problems with the settings
+    ");
 }
 
 /// What is told of an address that others reach, with more of the section.
@@ -189,7 +209,12 @@ fn judged(listen: &str, more: &str) -> String {
 #[test]
 fn an_address_that_others_reach_takes_a_token_and_tls() {
     let (token, tls) = ("token: correct-horse-battery", "tls: { certificate: a, key: b }");
-    insta::assert_snapshot!(judged("0.0.0.0:9464", ""), @"");
+    insta::assert_snapshot!(judged("0.0.0.0:9464", ""), @"
+    canary.yaml:1:18: `admin.listen`: `0.0.0.0:9464` can be reached from other machines, which takes a token and TLS
+    hint: set `admin.token` and `admin.tls` in the file of `--config`, listen on a loopback address, or say `admin.insecure: true` where the network itself is trusted
+
+    1 problem with the settings
+    ");
     assert!(judged("[::]:9464", token).contains("takes TLS\n"));
     assert!(judged("192.0.2.1:9464", tls).contains("takes a token\n"));
     for fine in [

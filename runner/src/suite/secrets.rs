@@ -40,6 +40,16 @@ impl Secrets {
         Self(secrets.into())
     }
 
+    /// These values, whatever brought them in.
+    pub(crate) fn of<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new(
+            values
+                .into_iter()
+                .map(|value| Arc::new(Secret::new(value)))
+                .collect(),
+        )
+    }
+
     /// Replaces every secret in `text`, and its base64 form, even within that of a longer text, by `***`. Values of fewer than 4 bytes stay.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {

@@ -1,7 +1,8 @@
 //! The metrics as they are now, for an export or a scrape.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -14,6 +15,7 @@ use super::delivery::DeliveryReport;
 pub use super::metrics::Format;
 use super::metrics::{HostReading, Metrics, ProcessReading};
 use super::settings::Settings;
+use crate::alert;
 use crate::ledger::Ledger;
 use crate::ledger::audit::{Audit, Reserve};
 
@@ -25,7 +27,12 @@ pub struct HostView {
     pub audit: Audit,
     /// Where the descriptors of telemetry itself are counted.
     pub reserve: Reserve,
+    /// How notifications fare, where there are alerts.
+    pub alerts: Option<alert::Reports>,
 }
+
+/// Attempts to ping, by result: `success`, or a word of a bounded set.
+type Pings = BTreeMap<Cow<'static, str>, u64>;
 
 /// The metrics, with what they are told of.
 pub(super) struct Book {
@@ -38,6 +45,8 @@ pub(super) struct Book {
     started: Instant,
     /// Of the reading before: a descriptor that is between two owners is counted only when it stays there.
     unaccounted: Mutex<u64>,
+    /// Absent where there is no heartbeat.
+    pings: OnceLock<Box<dyn Fn() -> Pings + Send + Sync>>,
     /// As of the last export of metrics; nothing where nothing is exported to a collector.
     delivery: Mutex<Option<(DeliveryReport, Instant)>>,
     /// From one export of metrics to the next.
@@ -71,6 +80,7 @@ impl Book {
             active,
             started: Instant::now(),
             unaccounted: Mutex::default(),
+            pings: OnceLock::new(),
             delivery: Mutex::default(),
             interval: settings.interval,
         }
@@ -107,8 +117,16 @@ impl Book {
     }
 
     fn read_host(&self) -> MutexGuard<'_, Metrics> {
-        let HostView { ledger, audit, .. } = &self.host;
+        let HostView {
+            ledger,
+            audit,
+            alerts,
+            ..
+        } = &self.host;
         let mut metrics = self.metrics();
+        if let Some(alerts) = alerts {
+            metrics.alerts(&alerts.at(SystemTime::now()));
+        }
         let mut connections = BTreeMap::new();
         for lease in ledger.live() {
             *connections.entry(lease.owner.check).or_insert(0) += 1;
@@ -125,6 +143,7 @@ impl Book {
                 .iter()
                 .map(|(id, count)| (id.clone(), *count))
                 .collect(),
+            pings: self.pings.get().map(|count| count()).unwrap_or_default(),
         });
         metrics.settle();
         if let Some(process) = ProcessReading::take(self.started) {
@@ -146,6 +165,12 @@ pub struct Exposition(Arc<Book>);
 impl Exposition {
     pub(super) fn new(book: Arc<Book>) -> Self {
         Self(book)
+    }
+
+    /// Tells of a heartbeat too, whose attempts `pings` counts since the start, by result. There is one at most: the
+    /// first counts.
+    pub fn counting(&self, pings: impl Fn() -> BTreeMap<Cow<'static, str>, u64> + Send + Sync + 'static) {
+        self.0.pings.get_or_init(|| Box::new(pings));
     }
 
     /// How exports go; nothing where there are none, or before the first was due.

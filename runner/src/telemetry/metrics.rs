@@ -3,6 +3,7 @@
 //! It is our own because it must forget: a check that was removed is gone from every metric at once, whatever kind
 //! of instrument told of it, and a name that comes and goes never uses up a limit. It keeps exemplars as well.
 
+mod alerts;
 mod chosen;
 pub mod instrument;
 mod otlp;

@@ -40,6 +40,10 @@ pub(super) const CLOSED_BY: &str = "canary.closed_by";
 pub(super) const TLS_POSITION: &str = "canary.tls.position";
 /// Of a plugin's measurement.
 pub(super) const MEASUREMENT: &str = "canary.measurement.name";
+/// As the operator names it.
+pub(super) const NOTIFIER: &str = "canary.notifier.name";
+/// Such as `slack`.
+pub(super) const NOTIFIER_TYPE: &str = "canary.notifier.type";
 /// UCUM.
 pub(super) const MEASUREMENT_UNIT: &str = "canary.measurement.unit";
 

@@ -19,7 +19,7 @@ use crate::trace::{
 pub(super) const MS: Duration = Duration::from_millis(1);
 
 /// Noon of some day.
-pub(super) fn noon() -> SystemTime {
+pub(crate) fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_014_400)
 }
 
@@ -46,7 +46,7 @@ pub(super) fn check() -> Arc<Check> {
 }
 
 /// A run of one attempt: looked up, connected, shook hands, asked, and was answered with 503.
-pub(super) fn run() -> Run {
+pub(crate) fn run() -> Run {
     Run {
         check: check(),
         plugin_digest: "00ff".into(),
@@ -67,7 +67,7 @@ pub(super) fn run() -> Run {
     }
 }
 
-pub(super) fn verdict(status: VerdictStatus) -> Verdict {
+pub(crate) fn verdict(status: VerdictStatus) -> Verdict {
     Verdict {
         status,
         summary: "503 Service Unavailable".to_owned(),

@@ -11,7 +11,6 @@ mod choice;
 mod destination;
 mod endpoint;
 mod file;
-mod headers;
 mod layer;
 mod pairs;
 mod resource;

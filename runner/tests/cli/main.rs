@@ -1,15 +1,21 @@
 //! The command, as users and their scripts see it.
 #![cfg(test)]
 
+mod alert;
+mod alive;
 mod broken;
 mod check;
 mod formats;
+mod inside;
+mod kill;
 mod nginx;
 mod outage;
 mod plugins;
 mod receivers;
+mod reload;
 mod secrets;
 mod service;
+mod suspended;
 mod telemetry;
 mod validate;
 

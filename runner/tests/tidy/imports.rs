@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "quota",
     "grant",
     "suite",
@@ -24,6 +24,7 @@ const ORDER: [&str; 27] = [
     "plugin",
     "dispatch",
     "wire",
+    "alert",
     "telemetry",
     "watch",
     "admin",
@@ -89,7 +90,15 @@ const RULES: [Rule; 7] = [
             "spawn_local",
             "Handle::current",
         ],
-        places: &["app", "dispatch", "wire", "telemetry", "admin", "demo"],
+        places: &[
+            "app",
+            "dispatch",
+            "wire",
+            "alert/courier",
+            "telemetry",
+            "admin",
+            "demo",
+        ],
     },
     Rule {
         what: "the blocking pool",
@@ -126,6 +135,10 @@ const RULES: [Rule; 7] = [
             "plugin/compile",
             "dispatch",
             "wire",
+            "alert/courier",
+            "alert/lane",
+            "alert/notifier",
+            "alert/outbox",
             "telemetry",
             "admin",
             "app",

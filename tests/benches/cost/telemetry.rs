@@ -102,6 +102,7 @@ async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
         ledger: Arc::clone(stage.ledger()),
         audit: canary::ledger::audit::Audit::baseline(stage.ledger(), &reserve).expect("an audit"),
         reserve,
+        alerts: None,
     };
     let process = resource(&settings, &Process::current("bench".to_owned()));
     let say = Box::new(|text: &str| println!("telemetry: {text}"));

@@ -30,6 +30,7 @@ async fn connections_and_bytes_are_counted() {
         Counts {
             accepted: 3,
             open: 3,
+            most_open: 3,
             received: 5
         }
     );

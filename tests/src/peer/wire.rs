@@ -100,7 +100,10 @@ impl Switchboard {
                 return None;
             }
         };
-        self.counts.send_modify(|counts| counts.open += 1);
+        self.counts.send_modify(|counts| {
+            counts.open += 1;
+            counts.most_open = counts.most_open.max(counts.open);
+        });
         Some(Wire {
             slot,
             switchboard: self.clone(),

@@ -13,7 +13,7 @@ const FILES: usize = 10_000;
 
 /// What files looked like at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Footprint(Vec<Mark>);
+pub(in crate::app) struct Footprint(Vec<Mark>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mark {
@@ -24,7 +24,7 @@ struct Mark {
 
 impl Footprint {
     /// Of files, and of the YAML files in folders.
-    pub(super) fn of(sources: &BTreeSet<PathBuf>) -> Self {
+    pub(in crate::app) fn of(sources: &BTreeSet<PathBuf>) -> Self {
         let mut marks = Vec::new();
         for source in sources {
             marks.push(mark(source));

@@ -30,6 +30,9 @@ pub trait Watcher {
     /// The time of day was set, by this many seconds.
     fn clock_set(&mut self, _seconds: i64) {}
 
+    /// What was returned is on its way to the disk.
+    fn kept(&mut self) {}
+
     /// Some time went by, about a second.
     fn beat(&mut self, _now: SystemTime) -> Vec<Change> {
         Vec::new()

@@ -7,10 +7,11 @@ use std::time::{Duration, SystemTime};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    AccountState, CheckState, Connections, Moment, OpenConnection, ReclaimedConnection, Status, span,
+    AccountState, CheckState, Condition, Connections, Moment, OpenConnection, ReclaimedConnection, Status,
+    Trouble, span,
 };
 use crate::report::plain::plain;
-use crate::report::table::{Align, Cell, Column, Row, render};
+use crate::report::table::{Align, Cell, Column, Row, cut, render, wrap};
 use crate::report::{Screen, show_duration, style_of};
 
 const CHECKS: [Column; 9] = [
@@ -58,17 +59,21 @@ pub fn status(status: &Status, now: SystemTime, screen: Screen) -> String {
         0 => String::new(),
         left => format!("... and {left} more; ask for more with `--limit`, or for one with `--check`\n"),
     };
-    format!(
-        "{}\n{}{more}",
-        head(status, now, screen),
-        render(&CHECKS, &rows, screen)
-    )
+    let lines = head(status, now).into_iter().flat_map(|(line, style)| {
+        let parts = wrap(&line, screen.width);
+        parts.into_iter().map(move |part| painted(&part, style, screen))
+    });
+    let head: String = lines.collect();
+    format!("{head}\n{}{more}", render(&CHECKS, &rows, screen))
 }
 
 /// The same for a screen of `height` lines that is drawn again and again: what does not fit is left out, and counted.
 #[must_use]
 pub fn top(status: &Status, now: SystemTime, screen: Screen, height: usize) -> String {
-    let head = head(status, now, screen);
+    let lines = head(status, now).into_iter();
+    let head: String = lines
+        .map(|(line, style)| painted(&cut(&line, screen.width), style, screen))
+        .collect();
     // The blank line, the titles and the last line.
     let room = height.saturating_sub(head.lines().count() + 3);
     let rows: Vec<Row> = status
@@ -111,38 +116,57 @@ pub fn connections(connections: &Connections, now: SystemTime, screen: Screen) -
     text
 }
 
-fn head(status: &Status, now: SystemTime, screen: Screen) -> String {
+/// How a runner is, in one line: `ok`, or everything that is wrong.
+#[must_use]
+pub fn condition(condition: &Condition) -> String {
+    let problems = condition.problems.iter();
+    let problems: Vec<String> = problems
+        .map(|problem| format!("{}: {}", plain(&problem.what), plain(&problem.message)))
+        .collect();
+    match problems.is_empty() {
+        true => plain(&condition.status),
+        false => format!("{}: {}", plain(&condition.status), problems.join("; ")),
+    }
+}
+
+/// Lines above the table, and how they look.
+fn head(status: &Status, now: SystemTime) -> Vec<(String, Style)> {
     let Status {
         suite, descriptors, ..
     } = status;
     let since = suite
         .in_force_since
         .map_or_else(String::new, |since| format!(" in force for {},", ago(since, now)));
-    let mut text = format!(
-        "canary {} up {}\nsuite: {} checks,{since} {} reloads, {} refused\nruns: {}\n\
-         descriptors: {} lent of {}, {} reclaimed, {} unaccounted\n",
-        plain(&status.version),
-        coarse(span(status.uptime_seconds)),
-        suite.checks,
-        suite.reloads.succeeded,
-        suite.reloads.failed,
-        account(&status.account),
-        descriptors.leased,
-        descriptors.budget,
-        descriptors.reclaimed,
-        descriptors.unaccounted,
-    );
-    for problem in &status.problems {
-        let word = match screen.colour {
-            true => {
-                let red = AnsiColor::Red.on_default();
-                format!("{red}{}{red:#}", plain(&problem.what))
-            }
-            false => plain(&problem.what),
-        };
-        text += &format!("problem: {word}: {}\n", plain(&problem.message));
+    let reloads = suite.reloads;
+    let version = plain(&status.version);
+    let lines = [
+        format!("canary {version} up {}", coarse(span(status.uptime_seconds))),
+        format!(
+            "suite: {} checks,{since} {} reloads, {} refused",
+            suite.checks, reloads.succeeded, reloads.failed
+        ),
+        format!("runs: {}", account(&status.account)),
+        format!(
+            "descriptors: {} lent of {}, {} reclaimed, {} unaccounted",
+            descriptors.leased, descriptors.budget, descriptors.reclaimed, descriptors.unaccounted
+        ),
+    ];
+    let problem = |problem: &Trouble| {
+        let line = format!("problem: {}: {}", plain(&problem.what), plain(&problem.message));
+        (line, AnsiColor::Red.on_default())
+    };
+    let lines = lines.map(|line| (line, Style::new()));
+    lines
+        .into_iter()
+        .chain(status.problems.iter().map(problem))
+        .collect()
+}
+
+fn painted(line: &str, style: Style, screen: Screen) -> String {
+    match screen.colour && style != Style::new() {
+        true => format!("{style}{line}{style:#}\n"),
+        false => format!("{line}\n"),
     }
-    text
 }
 
 fn account(account: &AccountState) -> String {

@@ -3,7 +3,7 @@
 use std::mem;
 
 /// At most `max` columns of a text; `…` stands for what is cut.
-pub(super) fn cut(text: &str, max: usize) -> String {
+pub(in crate::report) fn cut(text: &str, max: usize) -> String {
     if width(text) <= max {
         return text.to_owned();
     }
@@ -20,7 +20,7 @@ pub(super) fn cut(text: &str, max: usize) -> String {
 }
 
 /// Lines of at most `max` columns, broken at blanks where there are any.
-pub(super) fn wrap(text: &str, max: usize) -> Vec<String> {
+pub(in crate::report) fn wrap(text: &str, max: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut room = max;

@@ -107,6 +107,12 @@ instruments! {
     REJECTED = "canary.telemetry.rejected", Counter, "{item}", "Items that a collector rejected of requests that it accepted.";
     EVENTS_LOST = "canary.telemetry.events.lost", Counter, "{event}", "Runs and other events that telemetry had no room for.";
     SERIES_OVERFLOW = "canary.telemetry.series.overflow", Counter, "{measurement}", "Values that came after a check had all its series.";
+    NOTIFICATIONS = "canary.alert.notifications", Counter, "{notification}", "Attempts to deliver a notification; those that failed have an error.";
+    ALERT_QUEUE = "canary.alert.queue.size", Gauge, "{notification}", "Notifications that wait.";
+    ALERT_AGE = "canary.alert.queue.oldest.age", Gauge, "s", "How long the oldest notification has waited.";
+    ALERT_DROPPED = "canary.alert.dropped", Counter, "{notification}", "Notifications that were never delivered, by reason.";
+    FIRING = "canary.alert.firing", Gauge, "{alert}", "Alerts that were told and are not over.";
+    PINGS = "canary.heartbeat.pings", Counter, "{ping}", "Attempts to ping the heartbeat's address; those that failed have an error.";
     RELOADS = "canary.suite.reloads", Counter, "{reload}", "Times that the suite was read, by error.";
     CHECKS = "canary.suite.checks", Gauge, "{check}", "Checks of the suite.";
     HTTP_DURATION = semconv::HTTP_CLIENT_REQUEST_DURATION, Histogram(SECONDS), "s", "How long HTTP requests of checks took.";

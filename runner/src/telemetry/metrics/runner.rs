@@ -26,6 +26,8 @@ pub struct HostReading {
     pub connections: BTreeMap<CheckId, u64>,
     /// Runs that wait or go on now, by check.
     pub runs: BTreeMap<CheckId, u64>,
+    /// Pings of the heartbeat since the start, by result: `success`, or a word of a bounded set. Empty without one.
+    pub pings: BTreeMap<Cow<'static, str>, u64>,
 }
 
 impl Metrics {
@@ -53,11 +55,16 @@ impl Metrics {
             unaccounted,
             connections,
             runs,
+            pings,
         } = reading;
         self.runner.set_count(told::BUDGET, Vec::new(), *budget);
         self.runner.set_count(told::LEASED, Vec::new(), *leased);
         if let Some(unaccounted) = unaccounted {
             self.runner.set_count(told::UNACCOUNTED, Vec::new(), *unaccounted);
+        }
+        for (result, count) in pings {
+            self.runner
+                .set_count(told::PINGS, by_error(result.clone()), *count);
         }
         for (id, Told { scope, .. }) in &mut self.checks {
             let of = |counts: &BTreeMap<CheckId, u64>| counts.get(id).copied().unwrap_or_default();
@@ -91,9 +98,7 @@ impl Metrics {
             let signal = word(SIGNAL, signal.word());
             for (result, count) in &told_of.exports {
                 let mut extra = vec![signal.clone()];
-                if result != "success" {
-                    extra.push((Cow::Borrowed(semconv::ERROR_TYPE), Value::Text(result.clone())));
-                }
+                extra.extend(by_error(result.clone()));
                 self.runner.set_count(told::EXPORTS, extra, *count);
             }
             for (reason, count) in &told_of.dropped {
@@ -118,5 +123,13 @@ impl Metrics {
     /// Takes how many events found no room, since the start.
     pub fn events_lost(&mut self, events: u64) {
         self.runner.set_count(told::EVENTS_LOST, Vec::new(), events);
+    }
+}
+
+/// What tells a failure from a success.
+fn by_error(result: Cow<'static, str>) -> Vec<(Cow<'static, str>, Value)> {
+    match &*result {
+        "success" => Vec::new(),
+        _ => vec![(Cow::Borrowed(semconv::ERROR_TYPE), Value::Text(result))],
     }
 }

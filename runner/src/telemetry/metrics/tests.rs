@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 use super::instrument::ALL;
 use super::*;
+use crate::alert::report as alert;
+use crate::alert::report::{AlertReport, NotifierReport};
 use crate::outcome::{Fault, Outcome, Run, VerdictStatus};
 use crate::status::{Standing, Status, Transition};
 use crate::telemetry::delivery::{DeliveryReport, DropReason, SignalReport};
@@ -112,6 +114,43 @@ fn report() -> DeliveryReport {
     }
 }
 
+fn alert_report() -> AlertReport {
+    let notifier = NotifierReport {
+        kind: "slack",
+        delivered: 3,
+        failed: [("http_503".into(), 2)].into(),
+        dropped: [(alert::DropReason::Expired, 1)].into(),
+        waiting: 4,
+        oldest_age: Some(Duration::from_secs(90)),
+        firing: 5,
+    };
+    AlertReport {
+        notifiers: [("ops".into(), notifier)].into(),
+    }
+}
+
+#[test]
+fn each_notifier_tells_how_its_notifications_fare() {
+    let mut metrics = metrics();
+    metrics.alerts(&alert_report());
+    let of = "canary_notifier_name=\"ops\",canary_notifier_type=\"slack\"";
+    let text = text(&metrics);
+    for sample in [
+        "canary_alert_notifications_total{SERVICE,OF} 3",
+        "canary_alert_notifications_total{SERVICE,OF,error_type=\"http_503\"} 2",
+        "canary_alert_dropped_total{SERVICE,OF} 0",
+        "canary_alert_dropped_total{SERVICE,OF,error_type=\"expired\"} 1",
+        "canary_alert_queue_size{SERVICE,OF} 4",
+        "canary_alert_queue_oldest_age_seconds{SERVICE,OF} 90",
+        "canary_alert_firing{SERVICE,OF} 5",
+    ] {
+        let sample = sample
+            .replace("SERVICE", "service_name=\"canary\"")
+            .replace("OF", of);
+        assert!(text.contains(&sample), "no `{sample}` in\n{text}");
+    }
+}
+
 #[test]
 fn every_instrument_has_a_point_once_there_was_something_to_tell() {
     let mut metrics = metrics();
@@ -130,14 +169,34 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
         budget: 1_000,
         leased: 2,
         unaccounted: Some(0),
+        pings: [("success".into(), 2), ("timeout".into(), 1)].into(),
         ..HostReading::default()
     });
     metrics.process(&ProcessReading::take(Instant::now()).unwrap());
     metrics.delivery(&report());
+    metrics.alerts(&alert_report());
     metrics.events_lost(0);
     let told: BTreeSet<String> = exported(&metrics).into_iter().map(|metric| metric.name).collect();
     let declared: BTreeSet<String> = ALL.iter().map(|one| one.name.to_owned()).collect();
     assert_eq!(told, declared);
+}
+
+#[test]
+fn pings_are_told_by_their_error_where_there_is_a_heartbeat() {
+    let mut metrics = metrics();
+    metrics.host(&HostReading::default());
+    assert_eq!(samples(&metrics, "canary_heartbeat_pings_total"), [""; 0]);
+    metrics.host(&HostReading {
+        pings: [("success".into(), 2), ("http_404".into(), 1)].into(),
+        ..HostReading::default()
+    });
+    assert_eq!(
+        samples(&metrics, "canary_heartbeat_pings_total"),
+        [
+            "canary_heartbeat_pings_total{service_name=\"canary\"} 2",
+            "canary_heartbeat_pings_total{service_name=\"canary\",error_type=\"http_404\"} 1"
+        ]
+    );
 }
 
 #[test]

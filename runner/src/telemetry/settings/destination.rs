@@ -10,7 +10,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::endpoint::{self, Endpoint};
 use super::layer::{Field, Layers};
-use super::{Compression, Destination, Exporter, Protocol, Signal, TlsFiles, choice, headers};
+use super::{Compression, Destination, Exporter, Protocol, Signal, TlsFiles, choice};
 use crate::settings::{Report, Written};
 use crate::suite::Environment;
 
@@ -50,7 +50,7 @@ fn destination(layers: &Layers, signal: Signal, report: &mut Report) -> Option<D
     let compression =
         one(|route| &route.compression).and_then(|written| choice::compression(written, report));
     let headers = layers.of(signal, |route| &route.headers);
-    let headers = headers.map(|found| headers::headers(found.value, report));
+    let headers = headers.map(|found| crate::settings::headers(found.value, report));
     let tls = tls(layers, signal, report);
     let protocol = protocol?;
     let url = match layers.of(signal, |route| &route.endpoint) {

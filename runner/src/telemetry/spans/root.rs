@@ -36,7 +36,7 @@ fn attributes(run: &Run, summary: &str) -> Vec<opentelemetry_proto::tonic::commo
         .text(name::CHECK, run.check.id.as_str())
         .text(name::PLUGIN, run.check.plugin.as_str())
         .text(name::PLUGIN_DIGEST, format!("sha256:{}", run.plugin_digest))
-        .text(name::TARGET, target(run))
+        .text(name::TARGET, run.check.target.public())
         .text(name::OUTCOME, run.outcome.word())
         .text(name::SUMMARY, summary)
         .count(name::ATTEMPTS, run.attempts.into())
@@ -54,21 +54,6 @@ fn attributes(run: &Run, summary: &str) -> Vec<opentelemetry_proto::tonic::commo
         }
     }
     attributes.take()
-}
-
-/// A target that is a URL is told without credentials, query and fragment.
-fn target(run: &Run) -> String {
-    let shown = run.check.target.to_string();
-    let end = shown.find(['?', '#']).unwrap_or(shown.len());
-    let shown = shown.get(..end).unwrap_or_default();
-    match shown.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{path}")
-        }
-        None => shown.to_owned(),
-    }
 }
 
 fn usage(attributes: &mut Attributes, run: &Run) {

@@ -36,6 +36,7 @@ fn runner() -> Runner {
         ledger: Arc::clone(&ledger),
         audit: audit.clone(),
         reserve,
+        alerts: None,
     };
     let resource = resource(&settings, &Process::current("test".to_owned()));
     let sink = Box::new(std::io::sink());

@@ -81,6 +81,7 @@ async fn a_peer_that_never_reads_fills_the_buffers_of_its_client() {
         super::super::Counts {
             accepted: 1,
             open: 1,
+            most_open: 1,
             received: 0
         }
     );

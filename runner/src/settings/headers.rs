@@ -1,9 +1,10 @@
 //! Headers that go with each request. Neither their values nor what was meant as a name is ever shown.
 
+use std::sync::Arc;
+
 use http::{HeaderName, HeaderValue};
 
-use super::layer::Pairs;
-use crate::settings::{Report, Written};
+use super::{Report, Written};
 
 /// Headers of one destination.
 const MAX_HEADERS: usize = 64;
@@ -26,7 +27,7 @@ const OWN: [&str; 10] = [
 const OWN_PREFIX: &str = "grpc-";
 
 /// Each name once: the last one counts.
-pub(super) fn headers(pairs: &Pairs, report: &mut Report) -> Vec<(HeaderName, HeaderValue)> {
+pub(crate) fn headers(pairs: &[(Arc<str>, Written)], report: &mut Report) -> Vec<(HeaderName, HeaderValue)> {
     if let Some((_, value)) = pairs.get(MAX_HEADERS) {
         let message = format!("{} headers; allowed: up to {MAX_HEADERS}", pairs.len());
         report.add(value.problem(message));

@@ -1,0 +1,135 @@
+//! The OpenAPI document says what there is: no more, no less.
+
+use http::Method;
+use serde_json::{Map, Value};
+
+use super::bench::{Bench, TOKEN, ask};
+use crate::ledger::Lease;
+use crate::trace::EndCause;
+use crate::watch::health::Complaint;
+
+/// The schema that a reference stands for; of several, the one that is no null.
+fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let found = document.pointer(reference.strip_prefix('#').unwrap());
+        return resolved(document, found.unwrap());
+    }
+    match schema["oneOf"].as_array() {
+        Some(several) => {
+            let value = several.iter().find(|one| one["type"] != "null");
+            resolved(document, value.unwrap())
+        }
+        None => schema,
+    }
+}
+
+fn keys(map: &Map<String, Value>) -> Vec<&str> {
+    let mut keys: Vec<&str> = map.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// Every field of the answer is in the schema, and the other way round; and so on within.
+fn compare(document: &Value, schema: &Value, answer: &Value, place: &str) {
+    let schema = resolved(document, schema);
+    match answer {
+        Value::Object(fields) => {
+            let Some(properties) = schema["properties"].as_object() else {
+                assert!(schema["type"] == "object", "{place}: {schema}");
+                return;
+            };
+            assert_eq!(keys(fields), keys(properties), "{place}");
+            for (key, value) in fields {
+                compare(document, &properties[key], value, &format!("{place}.{key}"));
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                compare(document, &schema["items"], value, &format!("{place}[]"));
+            }
+        }
+        Value::String(text) => {
+            if let Some(words) = schema["enum"].as_array() {
+                assert!(words.contains(answer), "{place}: {text}");
+            }
+            assert!(schema["type"].to_string().contains("string"), "{place}: {schema}");
+        }
+        Value::Number(_) => assert!(
+            ["number", "integer"]
+                .iter()
+                .any(|kind| schema["type"].to_string().contains(kind)),
+            "{place}: {schema}"
+        ),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// A board with everything on it that answers can tell of.
+fn full() -> Bench {
+    let bench = Bench::busy();
+    let (leaking, holding) = (bench.page("bad"), bench.page("good"));
+    let nowhere = ([192, 0, 2, 1], 80).into();
+    std::mem::forget((Lease::take(&leaking, nowhere), Lease::take(&holding, nowhere)));
+    leaking.end(EndCause::Returned);
+    std::mem::forget(holding);
+    bench.complain(vec![Complaint::AccountUneven]);
+    bench.reloads.failed("bad".to_owned(), super::bench::at(60));
+    bench
+}
+
+#[tokio::test]
+async fn every_answer_is_as_the_document_says() {
+    let shown = full().shown(|_| String::new());
+    let (_, document) = ask(&shown, Method::GET, "/openapi.json", "").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let asked = path.replace("{id}", "bad");
+            let verb = method.to_uppercase().parse().unwrap();
+            let (code, answer) = ask(&shown, verb, &asked, TOKEN).await;
+            let response = &operation["responses"][code.to_string()];
+            let content = response["content"].as_object();
+            let content = content.unwrap_or_else(|| panic!("{method} {path}: {code} is not in it"));
+            if let Some(json) = content.get("application/json") {
+                compare(&document, &json["schema"], &answer, path);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_address_is_in_the_document_and_on_the_first_page() {
+    let shown = full().shown(|_| String::new());
+    let (_, document) = ask(&shown, Method::GET, "/openapi.json", "").await;
+    let (_, home) = ask(&shown, Method::GET, "/", "").await;
+    let home = home.as_str().unwrap();
+    let listed: Vec<&str> = home
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .filter(|word| word.starts_with('/'))
+        .collect();
+    let paths = document["paths"].as_object().unwrap();
+    let mut documented: Vec<String> = paths.keys().map(|path| path.replace("{id}", "ID")).collect();
+    documented.retain(|path| path != "/");
+    documented.sort_unstable();
+    let mut listed: Vec<String> = listed.into_iter().map(str::to_owned).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, documented);
+}
+
+#[tokio::test]
+async fn what_is_declined_is_as_the_document_says() {
+    let shown = full().shown(|_| String::new());
+    let (_, document) = ask(&shown, Method::GET, "/openapi.json", "").await;
+    let schema = &document["components"]["schemas"]["Error"];
+    for path in [
+        "/none",
+        "/api/v1/checks/none",
+        "/api/v1/status?a=b",
+        "/api/v1/reload",
+    ] {
+        let (code, answer) = ask(&shown, Method::GET, path, "").await;
+        assert!(code >= 400, "{path}");
+        compare(&document, schema, &answer, path);
+    }
+}

@@ -1,0 +1,259 @@
+//! Each address, with a board made by hand.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::bench::{Bench, TOKEN, ask, at};
+use crate::ledger::Lease;
+use crate::suite::CheckId;
+use crate::trace::EndCause;
+use crate::watch::health::{Complaint, Stale};
+
+fn ids(status: &Value) -> Vec<&str> {
+    let checks = status["checks"].as_array().unwrap();
+    checks.iter().map(|check| check["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_status_tells_of_the_runner_and_of_each_check() {
+    let bench = Bench::busy();
+    let (code, status) = bench.get("/api/v1/status").await;
+    assert_eq!(
+        (code, &status["version"]),
+        (200, &json!(env!("CARGO_PKG_VERSION")))
+    );
+    assert_eq!(ids(&status), ["bad", "good", "many@http://a/b?c", "new"]);
+    assert_eq!(status["matched"], 4);
+    let account = status["account"].as_object().unwrap();
+    assert_eq!(account["scheduled"], 4);
+    assert_eq!(
+        account["finished"],
+        json!({ "pass": 1, "warn": 0, "fail": 2, "stopped": 1, "faulted": 0 })
+    );
+    insta::assert_snapshot!(status["suite"], @r#"{"checks":4,"in_force_since":"2025-12-29T09:20:00.000Z","refused":null,"reloads":{"failed":0,"succeeded":0}}"#);
+    insta::assert_snapshot!(status["descriptors"], @r#"{"budget":100,"leased":0,"reclaimed":0,"unaccounted":0}"#);
+    let new = &status["checks"][3];
+    assert_eq!(
+        (&new["status"], &new["last"], &new["usage"]),
+        (&json!("unknown"), &Value::Null, &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn a_check_is_told_of_in_all_its_parts() {
+    let (_, mut status) = Bench::busy().get("/api/v1/status").await;
+    status["checks"][0]["account"].take();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&status["checks"][0]).unwrap(), @r#"
+    {
+      "account": null,
+      "consecutive_failures": 2,
+      "group": null,
+      "id": "bad",
+      "interval_seconds": 10.0,
+      "labels": {},
+      "lag_seconds": 0.007,
+      "last": {
+        "attempts": 1,
+        "cause": null,
+        "duration_seconds": 0.1,
+        "outcome": "fail",
+        "summary": "503 Service Unavailable",
+        "trace_id": "01010101010101010101010101010101"
+      },
+      "last_finish": "2025-12-29T09:20:11.000Z",
+      "last_success": null,
+      "name": "bad",
+      "plugin": "tcp",
+      "stage": "idle",
+      "status": "down",
+      "status_since": "2025-12-29T09:20:11.000Z",
+      "target": "example.com:443",
+      "usage": {
+        "bytes_in": 2048,
+        "bytes_out": 512,
+        "connections": 1,
+        "cpu_ms": 1.0,
+        "denials": {
+          "sockets": 1
+        },
+        "lookups": 1,
+        "memory_peak": 1048576,
+        "reclaimed": 1,
+        "sockets_peak": 1
+      }
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn a_status_has_what_is_asked_for_and_says_what_it_left_out() {
+    let bench = Bench::busy();
+    for (query, expected) in [
+        ("check=good", &["good"][..]),
+        ("check=many", &["many@http://a/b?c"]),
+        ("check=many@http://a/b?c", &["many@http://a/b?c"]),
+        ("check=none", &[]),
+        ("status=down,up", &["bad", "good"]),
+        ("order=worst", &["bad", "many@http://a/b?c", "new", "good"]),
+    ] {
+        let (code, status) = bench.get(&format!("/api/v1/status?{query}")).await;
+        assert_eq!((code, &ids(&status)[..]), (200, expected), "{query}");
+    }
+    let (_, status) = bench.get("/api/v1/status?limit=1").await;
+    assert_eq!((ids(&status), &status["matched"]), (vec!["bad"], &json!(4)));
+    assert_eq!(status["suite"]["checks"], 4);
+    let (code, wrong) = bench.get("/api/v1/status?name=bad").await;
+    let expected = json!({ "error": "unknown parameter `name`; known: check, status, order, limit" });
+    assert_eq!((code, wrong), (400, expected));
+}
+
+#[tokio::test]
+async fn a_check_comes_with_its_last_run_in_full() {
+    let bench = Bench::busy();
+    let (code, check) = bench.get("/api/v1/checks/many%40http%3A%2F%2Fa%2Fb%3Fc").await;
+    assert_eq!((code, &check["name"]), (200, &json!("many")));
+    assert_eq!(check["run"]["cause"], "deadline");
+    let (_, bad) = bench.get("/api/v1/checks/bad").await;
+    let assertion = json!({ "name": "status", "status": "fail", "message": "503, expected 200" });
+    assert_eq!(bad["run"]["assertions"], json!([assertion]));
+    let (code, none) = bench.get("/api/v1/checks/none").await;
+    assert_eq!(
+        (code, none),
+        (404, json!({ "error": "no check has the id `none`" }))
+    );
+}
+
+#[tokio::test]
+async fn only_what_a_restart_mends_is_told_of_by_livez() {
+    let bench = Bench::busy();
+    let well = json!({ "status": "ok", "problems": [] });
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(bench.get(path).await, (200, well.clone()));
+    }
+    let stale = Stale {
+        count: 1,
+        named: vec![CheckId::new("bad")],
+        longest: std::time::Duration::from_secs(60),
+    };
+    bench.complain(vec![Complaint::ChecksStale(stale.clone())]);
+    assert_eq!(bench.get("/livez").await, (200, well));
+    let problem = json!({
+        "what": "checks_stale",
+        "message": "nothing was heard of 1 check (bad; 60 s at most)",
+        "checks": ["bad"],
+    });
+    let expected = json!({ "status": "failing", "problems": [problem] });
+    assert_eq!(bench.get("/readyz").await, (503, expected));
+    bench.complain(vec![
+        Complaint::ChecksStale(stale),
+        Complaint::WorkersStalled {
+            time: std::time::Duration::from_secs(9),
+        },
+    ]);
+    let (code, live) = bench.get("/livez").await;
+    assert_eq!(
+        (code, &live["problems"][0]["what"]),
+        (503, &json!("workers_stalled"))
+    );
+    assert_eq!(live["problems"].as_array().unwrap().len(), 1);
+    let (_, status) = bench.get("/api/v1/status").await;
+    assert_eq!(status["problems"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn descriptors_that_are_nobodys_are_a_number_of_the_status() {
+    let bench = Bench::busy();
+    bench.complain(vec![Complaint::DescriptorsUnaccounted { count: 3 }]);
+    let (_, status) = bench.get("/api/v1/status").await;
+    assert_eq!(status["descriptors"]["unaccounted"], 3);
+}
+
+#[tokio::test]
+async fn a_connection_is_told_of_while_it_is_open_and_when_it_was_taken_back() {
+    let bench = Bench::busy();
+    let (page, other) = (bench.page("good"), bench.page("many@http://a/b?c"));
+    let nowhere = ([192, 0, 2, 1], 80).into();
+    let _leaked = (
+        Lease::take(&page, nowhere).unwrap(),
+        Lease::take(&other, nowhere).unwrap(),
+    );
+    let (_, seen) = bench.get("/api/v1/connections").await;
+    let open = &seen["open"][0];
+    assert_eq!(
+        (&open["check"], &open["plugin"], &open["peer"], &open["phase"]),
+        (
+            &json!("good"),
+            &json!("leak"),
+            &json!("192.0.2.1:80"),
+            &json!("connect")
+        )
+    );
+    assert_eq!(
+        (&open["run"], &seen["matched"]),
+        (&json!("07".repeat(16)), &json!(2))
+    );
+    assert_eq!(seen["reclaimed"], json!([]));
+    for (name, matched) in [("many", 1), ("many@http://a/b?c", 1), ("good", 1), ("man", 0)] {
+        let (_, seen) = bench.get(&format!("/api/v1/connections?check={name}")).await;
+        assert_eq!(seen["matched"], matched, "{name}");
+    }
+    page.end(EndCause::Returned);
+    let (_, seen) = bench.get("/api/v1/connections?check=good").await;
+    let reclaimed = &seen["reclaimed"][0];
+    assert_eq!(
+        (&seen["open"], &reclaimed["cause"], &reclaimed["peer"]),
+        (&json!([]), &json!("leak"), &json!("192.0.2.1:80"))
+    );
+}
+
+#[tokio::test]
+async fn a_reload_takes_the_token_and_tells_what_came_of_it() {
+    let bench = Bench::busy();
+    let mut shown = bench.shown(|_| String::new());
+    let path = "/api/v1/reload";
+    let (code, refused) = ask(&shown, Method::POST, path, "").await;
+    assert_eq!(code, 401, "{refused}");
+    let done = ask(&shown, Method::POST, path, TOKEN).await;
+    assert_eq!(done, (200, json!({ "checks": 4 })));
+    shown.reload = Box::new(|| Box::pin(async { Err("web.yaml:1:1: bad".to_owned()) }));
+    let bad = ask(&shown, Method::POST, path, TOKEN).await;
+    assert_eq!(bad, (422, json!({ "problems": "web.yaml:1:1: bad" })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_takes_long_is_not_waited_for() {
+    let mut shown = Bench::busy().shown(|_| String::new());
+    shown.reload = Box::new(|| Box::pin(std::future::pending()));
+    let (code, answer) = ask(&shown, Method::POST, "/api/v1/reload", TOKEN).await;
+    assert_eq!(code, 504, "{answer}");
+}
+
+#[tokio::test]
+async fn a_suite_that_was_refused_is_told_of() {
+    let bench = Bench::busy();
+    bench.reloads.failed("web.yaml:1:1: bad".to_owned(), at(60));
+    let (_, status) = bench.get("/api/v1/status").await;
+    insta::assert_snapshot!(status["suite"], @r#"{"checks":4,"in_force_since":"2025-12-29T09:20:00.000Z","refused":{"at":"2025-12-29T09:21:00.000Z","problems":"web.yaml:1:1: bad"},"reloads":{"failed":1,"succeeded":0}}"#);
+}
+
+#[tokio::test]
+async fn each_address_has_its_methods() {
+    let shown = Bench::busy().shown(|_| String::new());
+    let only = |methods: &str| (405, json!({ "error": format!("only {methods}") }));
+    assert_eq!(
+        ask(&shown, Method::GET, "/api/v1/reload", TOKEN).await,
+        only("POST")
+    );
+    for path in ["/", "/livez", "/metrics", "/api/v1/status", "/openapi.json"] {
+        assert_eq!(
+            ask(&shown, Method::POST, path, TOKEN).await,
+            only("GET, HEAD"),
+            "{path}"
+        );
+        assert_eq!(ask(&shown, Method::HEAD, path, "").await.0, 200, "{path}");
+    }
+    let nothing = (404, json!({ "error": "not here; see /" }));
+    for path in ["/api", "/api/v1/checks/", "/api/v1/status/", "/livez/x"] {
+        assert_eq!(ask(&shown, Method::GET, path, TOKEN).await, nothing, "{path}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Alerts: who is told that a check is not well, by which notifier, until it has arrived.
+//!
+//! ```text
+//! transition -> Desk (rules) -> queue, on disk as well -> Courier (its own thread) -> a lane for each notifier
+//! ```
+//!
+//! Whoever publishes a run does this with it, and the same with what [`Desk::tick`] and [`Desk::keep`] return:
+//!
+//! ```text
+//! let changes = desk.observe(&run, &standing, now);   // together with the status that the run brought about:
+//! state.put(changes);                                 // one transaction
+//! desk.post();                                        // now they may be delivered
+//! ```
+//!
+//! The desk belongs to the publisher and never waits. Whatever a receiver does, only its own lane waits for it. A
+//! notification leaves the disk when it is delivered or given up, so that it arrives at least once; whoever cares
+//! about twice has the alert's key.
+
+mod alertmanager;
+mod answer;
+mod backoff;
+mod courier;
+mod desk;
+mod email;
+mod endpoint;
+mod lane;
+mod notice;
+mod notification;
+mod notifier;
+mod outbox;
+mod pagerduty;
+mod queue;
+pub mod report;
+mod roster;
+pub mod settings;
+mod slack;
+#[cfg(test)]
+mod tests;
+mod trial;
+mod trouble;
+mod webhook;
+
+use std::io;
+use std::sync::Arc;
+
+pub use answer::{Answer, Failure};
+pub use courier::Courier;
+pub use desk::Desk;
+pub use notification::{CheckFacts, Event, Notification};
+pub use notifier::Notifier;
+pub use outbox::Reports;
+pub use settings::Settings;
+pub use trial::{Trial, try_out};
+
+use crate::ledger::audit::Reserve;
+use crate::state::Change;
+use outbox::Outbox;
+
+/// Takes what belongs on disk, or no longer. It must not wait.
+pub type Keep = Box<dyn FnMut(Vec<Change>) + Send>;
+/// Takes a line for the operator.
+pub type Say = Box<dyn FnMut(&str) + Send>;
+
+/// What alerts start from.
+pub struct Start<'a> {
+    /// What the operator decides.
+    pub settings: &'a Settings,
+    /// The rows of [`crate::state::Shelf::Alert`].
+    pub alerts: &'a [(Arc<str>, String)],
+    /// The rows of [`crate::state::Shelf::Notification`].
+    pub notifications: &'a [(Arc<str>, String)],
+    /// Where the connections of notifiers are counted.
+    pub reserve: Reserve,
+    /// Is told what was delivered or given up.
+    pub keep: Keep,
+    /// Is told what an operator should hear.
+    pub say: Say,
+}
+
+/// Starts the thread `canary-alert`, which delivers what waited. The desk says nothing before [`Desk::keep`] has told
+/// it of the suite.
+///
+/// # Errors
+/// The operating system refuses a thread or what a runtime needs.
+pub fn start(start: Start<'_>) -> io::Result<(Desk, Courier)> {
+    let Start {
+        settings,
+        alerts,
+        notifications,
+        reserve,
+        keep,
+        say,
+    } = start;
+    let notifiers = settings.notifiers.iter();
+    let kinds = notifiers.map(|notifier| (Arc::clone(&notifier.name), notifier.kind()));
+    let outbox = Arc::new(Outbox::new(kinds.collect()));
+    let useless = outbox.queue().restore(notifications);
+    let desk = Desk::restore(settings, alerts, Arc::clone(&outbox), useless);
+    let courier = Courier::start(settings, &desk, outbox, reserve, keep, say)?;
+    Ok((desk, courier))
+}

@@ -1,0 +1,178 @@
+//! What came of an attempt to deliver a notification.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use http::HeaderMap;
+use http::StatusCode;
+use http::header::RETRY_AFTER;
+
+use super::notification::bounded;
+use crate::wire;
+
+/// Characters of what a receiver says that are told.
+const MAX_EXCERPT: usize = 160;
+
+/// What a receiver made of a notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It has it.
+    Delivered,
+    /// It does not take it now; it is tried again, not before the wait that it asks for.
+    Later(Failure, Option<Duration>),
+    /// It takes none as things are set up: a wrong address or token. That holds for the next one as well, so that
+    /// this one is kept and tried again once in a while.
+    Held(Failure),
+    /// It will never take this one, which is given up so that the next has its turn.
+    Refused(Failure),
+}
+
+/// Why a notification did not arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A word of a bounded set, such as `timeout`, `connect`, `http_503`, `smtp_550`.
+    pub word: Cow<'static, str>,
+    /// One line for a person, without secrets.
+    pub message: String,
+}
+
+impl Answer {
+    /// Why it did not arrive.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Delivered => None,
+            Self::Later(failure, _) | Self::Held(failure) | Self::Refused(failure) => Some(failure),
+        }
+    }
+
+    /// There was no answer in time.
+    pub(super) fn timeout(limit: Duration) -> Self {
+        let limit = humantime::format_duration(limit);
+        Self::Later(
+            Failure {
+                word: "timeout".into(),
+                message: format!("no answer within {limit}"),
+            },
+            None,
+        )
+    }
+
+    /// There was no answer.
+    pub(super) fn none(failure: wire::Failure) -> Self {
+        let cause = failure.cause;
+        let failure = Failure {
+            word: cause.word().into(),
+            message: failure.message,
+        };
+        match cause {
+            wire::Cause::Settings => Self::Held(failure),
+            _ => Self::Later(failure, None),
+        }
+    }
+
+    /// Judges the status of an HTTP answer, whose body says `excerpt`.
+    ///
+    /// What a request says is to blame for 400, 413, 414, 415 and 422: another one may be taken. Everything else
+    /// below 500 is about where it goes and who asks, and holds for all of them; of these, 408, 425 and 429 pass by
+    /// themselves.
+    pub(super) fn judge(status: StatusCode, headers: &HeaderMap, excerpt: &str, now: SystemTime) -> Self {
+        if status.is_success() {
+            return Self::Delivered;
+        }
+        let failure = Failure {
+            word: format!("http_{}", status.as_u16()).into(),
+            message: match excerpt {
+                "" => format!("the answer is {status}"),
+                excerpt => format!("the answer is {status}: {excerpt}"),
+            },
+        };
+        match status.as_u16() {
+            400 | 413 | 414 | 415 | 422 => Self::Refused(failure),
+            408 | 425 | 429 | 500.. => Self::Later(failure, asked(headers, now)),
+            _ => Self::Held(failure),
+        }
+    }
+}
+
+/// The wait that an answer asks for, in seconds or until a date.
+fn asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    Some(until.duration_since(now).unwrap_or_default())
+}
+
+/// The begin of what a receiver says, in one line.
+pub(super) fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let words: Vec<&str> = text
+        .split(|char: char| char.is_whitespace() || char.is_control())
+        .collect();
+    let line = words
+        .iter()
+        .filter(|word| !word.is_empty())
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ");
+    bounded(&line, MAX_EXCERPT)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn judged(status: u16) -> Answer {
+        let status = StatusCode::from_u16(status).unwrap();
+        Answer::judge(status, &HeaderMap::new(), "", SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn what_a_notification_says_is_to_blame_for_some_refusals_and_for_others_the_address_or_the_token() {
+        for status in [200, 202, 204] {
+            assert_eq!(judged(status), Answer::Delivered);
+        }
+        for status in [400, 413, 414, 415, 422] {
+            assert!(matches!(judged(status), Answer::Refused(_)), "{status}");
+        }
+        for status in [301, 302, 401, 403, 404, 405, 410] {
+            assert!(matches!(judged(status), Answer::Held(_)), "{status}");
+        }
+        for status in [408, 425, 429, 500, 502, 503, 504] {
+            assert!(matches!(judged(status), Answer::Later(_, None)), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_may_ask_for_a_wait_in_seconds_or_by_a_date() {
+        let now = httpdate::parse_http_date("Tue, 15 Nov 1994 08:12:31 GMT").unwrap();
+        let wait = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+            match Answer::judge(StatusCode::TOO_MANY_REQUESTS, &headers, "", now) {
+                Answer::Later(failure, wait) => {
+                    assert_eq!(failure.word, "http_429");
+                    wait
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(wait("30"), Some(Duration::from_secs(30)));
+        assert_eq!(
+            wait("Tue, 15 Nov 1994 08:13:31 GMT"),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(wait("Tue, 15 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn what_a_receiver_says_is_told_in_one_short_line() {
+        assert_eq!(excerpt(b"invalid\r\n\tpayload\x07"), "invalid payload");
+        assert_eq!(excerpt(&[b'x'; 500]).chars().count(), MAX_EXCERPT);
+        assert_eq!(excerpt(b"\xff"), "\u{fffd}");
+    }
+}

@@ -1,0 +1,385 @@
+//! Who is told of what, and when: rules over transitions, without a clock and without a wire.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::notification::{CheckFacts, Event, Notification};
+use super::outbox::Outbox;
+use super::roster::{Roster, remind, tells};
+use super::settings::Settings;
+use super::trouble::{Shadow, Trouble};
+use crate::outcome::Run;
+use crate::state::Change;
+use crate::state::Shelf;
+use crate::status::Standing;
+use crate::status::Status;
+use crate::suite::Check;
+use crate::suite::CheckId;
+use crate::suite::Suite;
+
+/// How long what is held back is left alone before it is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Checks that one tick looks at; the others have their turn in the next.
+const LOOKS: usize = 1_000;
+
+/// Decides who is told what. It never waits.
+///
+/// What its methods return belongs on disk, all of one call together; [`Desk::post`] then lets the notifications go.
+#[derive(Debug)]
+pub struct Desk {
+    rules: Vec<Rule>,
+    remind: Option<Duration>,
+    roster: Roster,
+    /// Checks that are not up.
+    troubles: HashMap<CheckId, Trouble>,
+    /// When to look at which of them without a run.
+    timers: BTreeSet<(SystemTime, CheckId)>,
+    timer_of: HashMap<CheckId, SystemTime>,
+    /// Of the last tick.
+    last: SystemTime,
+    outbox: Arc<Outbox>,
+    /// Of what was restored.
+    owed: Vec<Change>,
+}
+
+/// What one notifier wants to hear of.
+#[derive(Debug)]
+struct Rule {
+    name: Arc<str>,
+    on: BTreeSet<Status>,
+    /// Alerts that it was told of and that are not over.
+    firing: u64,
+}
+
+/// Why nothing is told now.
+enum Hold {
+    Maintenance,
+    Dependency,
+}
+
+impl Desk {
+    /// Takes up where the rows of [`Shelf::Alert`] end. Says nothing before [`Desk::keep`] has told it of the suite.
+    pub(super) fn restore(
+        settings: &Settings,
+        rows: &[(Arc<str>, String)],
+        outbox: Arc<Outbox>,
+        owed: Vec<Change>,
+    ) -> Self {
+        let rule = |notifier: &super::Notifier| Rule {
+            name: Arc::clone(&notifier.name),
+            on: notifier.on.clone(),
+            firing: 0,
+        };
+        let mut desk = Self {
+            rules: settings.notifiers.iter().map(rule).collect(),
+            remind: settings.remind,
+            roster: Roster::default(),
+            troubles: HashMap::new(),
+            timers: BTreeSet::new(),
+            timer_of: HashMap::new(),
+            last: SystemTime::UNIX_EPOCH,
+            outbox,
+            owed,
+        };
+        for (key, text) in rows {
+            let Ok(mut trouble) = serde_json::from_str::<Trouble>(text) else {
+                desk.owed.push(Change::forget(Shelf::Alert, key));
+                continue;
+            };
+            let rules = &desk.rules;
+            trouble
+                .alerts
+                .retain(|name, _| rules.iter().any(|rule| *rule.name == **name));
+            // How the check stands by now is for its next run to say.
+            trouble.shadow = Shadow::Under;
+            desk.count(&trouble, 1);
+            desk.troubles.insert(CheckId::new(key), trouble);
+        }
+        desk
+    }
+
+    /// These are the checks from now on. Alerts of a check that is gone, or that tells a notifier no longer, are
+    /// over.
+    pub fn keep(&mut self, suite: &Suite, now: SystemTime) -> Vec<Change> {
+        self.roster = Roster::of(suite);
+        let mut changes = std::mem::take(&mut self.owed);
+        let ids: Vec<CheckId> = self.troubles.keys().cloned().collect();
+        for id in ids {
+            changes.extend(self.settle(&id, None, false, now));
+        }
+        changes
+    }
+
+    /// Takes in a run that was recorded, and how its check stands now.
+    pub fn observe(&mut self, run: &Run, standing: &Standing, now: SystemTime) -> Vec<Change> {
+        let id = &run.check.id;
+        let is_known = self.troubles.contains_key(id);
+        if self.rules.is_empty() || (!is_known && standing.status == Status::Up) {
+            return Vec::new();
+        }
+        let begins = standing.transition.is_some() || is_silent(run, standing);
+        let Some(check) = self.roster.check(id) else {
+            return Vec::new();
+        };
+        let changed = match self.troubles.get_mut(id) {
+            // It stands where it stood before the alert was restored, or it has not shown yet how it stands.
+            Some(_) if standing.status == Status::Unknown && !begins => false,
+            Some(trouble) => trouble.observe(run, standing, now),
+            None if begins => {
+                let facts = CheckFacts::from(check.as_ref());
+                let trouble = Trouble::new(facts, run, standing, now);
+                self.troubles.insert(id.clone(), trouble);
+                true
+            }
+            None => return Vec::new(),
+        };
+        self.settle(id, Some(run.started_at), changed, now)
+    }
+
+    /// Does what is due without a run: reminders, and what was held back. To be called about once a second.
+    pub fn tick(&mut self, now: SystemTime) -> Vec<Change> {
+        // What an earlier call staged is on disk by now, even if nobody said so.
+        self.post();
+        let mut changes = std::mem::take(&mut self.owed);
+        if now < self.last {
+            self.look_at_all(now);
+        }
+        self.last = now;
+        for _ in 0..LOOKS {
+            let due = self.timers.first().filter(|(at, _)| *at <= now);
+            let Some((_, id)) = due.cloned() else { break };
+            changes.extend(self.settle(&id, None, false, now));
+        }
+        changes
+    }
+
+    /// Lets the courier have what was staged. Call it when the changes are with whoever keeps them: what is
+    /// delivered earlier could be forgotten before it is kept, and would be delivered again after a restart.
+    pub fn post(&self) {
+        let mut queue = self.outbox.queue();
+        for rule in &self.rules {
+            queue.note(&rule.name, |report| report.firing = rule.firing);
+        }
+        drop(queue);
+        self.outbox.release();
+    }
+
+    /// Where what it decides goes.
+    #[cfg(test)]
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// What notifiers were told that is not over, for those that want to hear it again and again.
+    pub(super) fn standing(&self, notifier: &str) -> Vec<Notification> {
+        let troubles = self.troubles.values();
+        let told = troubles.filter_map(|trouble| {
+            let alert = trouble
+                .alerts
+                .get(notifier)
+                .filter(|alert| alert.told.is_some())?;
+            Some(trouble.standing(alert, Event::Firing))
+        });
+        told.collect()
+    }
+
+    /// Brings the alerts of one check in line with its status. `ran` is when a run began that has just been taken
+    /// in.
+    fn settle(
+        &mut self,
+        id: &CheckId,
+        ran: Option<SystemTime>,
+        changed: bool,
+        now: SystemTime,
+    ) -> Vec<Change> {
+        self.disarm(id);
+        let Some(mut trouble) = self.troubles.remove(id) else {
+            return Vec::new();
+        };
+        self.count(&trouble, -1);
+        let check = self.roster.check(id).cloned();
+        let mut news = Vec::new();
+        let begun = self.begin_and_end(&mut trouble, check.as_deref(), now, &mut news);
+        if let Some(check) = check.filter(|_| trouble.status != Status::Up) {
+            let before = news.len();
+            let look = self.tell(&mut trouble, &check, ran, now, &mut news);
+            let told = news.len() > before;
+            if let Some(at) = look {
+                self.arm(id, at);
+            }
+            self.count(&trouble, 1);
+            let row = (changed || begun || told).then(|| serde_json::to_string(&trouble));
+            self.troubles.insert(id.clone(), trouble);
+            let row = row.and_then(Result::ok);
+            let row = row.map(|text| Change::keep(Shelf::Alert, id.as_str(), text));
+            return self.stage(news, row, now);
+        }
+        self.stage(news, Some(Change::forget(Shelf::Alert, id.as_str())), now)
+    }
+
+    /// Begins the alerts that the status calls for, and ends the others; who was told of one is told of its end,
+    /// whatever else is held back. Says whether anything is another than before.
+    fn begin_and_end(
+        &self,
+        trouble: &mut Trouble,
+        check: Option<&Check>,
+        now: SystemTime,
+        news: &mut Vec<(String, Notification)>,
+    ) -> bool {
+        let mut changed = false;
+        for rule in &self.rules {
+            let is_told = check.is_some_and(|check| tells(check, &rule.name));
+            let is_wanted = is_told && rule.on.contains(&trouble.status);
+            if is_wanted {
+                if !trouble.alerts.contains_key(&*rule.name) {
+                    trouble.alerts.insert(rule.name.to_string(), trouble.alert(now));
+                    changed = true;
+                }
+            } else if let Some(mut alert) = trouble.alerts.remove(&*rule.name) {
+                changed = true;
+                if alert.told.is_some() {
+                    if !is_told {
+                        trouble.withdraw();
+                    }
+                    let over = trouble.tell(&mut alert, Event::Resolved, now);
+                    news.push((rule.name.to_string(), over));
+                }
+            }
+        }
+        changed
+    }
+
+    /// Tells what is due, unless it is held back; says when to look again.
+    fn tell(
+        &self,
+        trouble: &mut Trouble,
+        check: &Check,
+        ran: Option<SystemTime>,
+        now: SystemTime,
+        news: &mut Vec<(String, Notification)>,
+    ) -> Option<SystemTime> {
+        let remind = remind(check, self.remind);
+        let due = |trouble: &Trouble| {
+            let due = trouble
+                .alerts
+                .iter()
+                .filter_map(|(name, alert)| Some((name.clone(), trouble.due(alert, remind, now)?)));
+            due.collect::<BTreeMap<_, _>>()
+        };
+        let due = due(trouble);
+        if !due.is_empty() && self.is_held(trouble, check, ran, now) {
+            return Some(now + LOOK_AGAIN);
+        }
+        let mut alerts = std::mem::take(&mut trouble.alerts);
+        for (name, event) in due {
+            if let Some(alert) = alerts.get_mut(&name) {
+                news.push((name, trouble.tell(alert, event, now)));
+            }
+        }
+        // After the clock was set back, a reminder is due an interval from now and not when it catches up.
+        let told = alerts.values_mut().filter_map(|alert| alert.told.as_mut());
+        let first = told.map(|told| {
+            told.at = told.at.min(now);
+            told.at
+        });
+        let first = first.min();
+        trouble.alerts = alerts;
+        first?.checked_add(remind?)
+    }
+
+    /// Whether nothing may be told now.
+    fn is_held(
+        &self,
+        trouble: &mut Trouble,
+        check: &Check,
+        ran: Option<SystemTime>,
+        now: SystemTime,
+    ) -> bool {
+        match self.hold(check, now) {
+            Some(Hold::Dependency) => trouble.shadow = Shadow::Under,
+            Some(Hold::Maintenance) => {}
+            None => return is_in_shadow(trouble, check, ran, now),
+        }
+        true
+    }
+
+    fn hold(&self, check: &Check, now: SystemTime) -> Option<Hold> {
+        let is_bad = |id: &CheckId| {
+            let status = self.troubles.get(id).map(|trouble| trouble.status);
+            matches!(status, Some(Status::Down | Status::Unknown))
+        };
+        if self.roster.depends_on_any(check, is_bad) {
+            return Some(Hold::Dependency);
+        }
+        self.roster
+            .is_in_maintenance(check, now)
+            .then_some(Hold::Maintenance)
+    }
+
+    fn stage(&self, news: Vec<(String, Notification)>, row: Option<Change>, now: SystemTime) -> Vec<Change> {
+        let mut changes = Vec::from_iter(row);
+        let mut queue = self.outbox.queue();
+        for (notifier, notification) in news {
+            changes.extend(queue.stage(&notifier, notification, now));
+        }
+        changes
+    }
+
+    fn arm(&mut self, id: &CheckId, at: SystemTime) {
+        self.timers.insert((at, id.clone()));
+        self.timer_of.insert(id.clone(), at);
+    }
+
+    fn disarm(&mut self, id: &CheckId) {
+        if let Some(at) = self.timer_of.remove(id) {
+            self.timers.remove(&(at, id.clone()));
+        }
+    }
+
+    /// The clock went back: what was due then may be due now.
+    fn look_at_all(&mut self, now: SystemTime) {
+        let timers = std::mem::take(&mut self.timers);
+        for (_, id) in timers {
+            self.arm(&id, now);
+        }
+    }
+
+    /// Counts the alerts of a trouble in, or out.
+    fn count(&mut self, trouble: &Trouble, by: i64) {
+        for rule in &mut self.rules {
+            let alert = trouble.alerts.get(&*rule.name);
+            if alert.is_some_and(|alert| alert.told.is_some()) {
+                rule.firing = rule.firing.saturating_add_signed(by);
+            }
+        }
+    }
+}
+
+/// Whether a new check has had so many runs without a verdict that it is unknown for cause: there is no transition
+/// from unknown to unknown.
+fn is_silent(run: &Run, standing: &Standing) -> bool {
+    standing.status == Status::Unknown
+        && run.outcome.verdict().is_none()
+        && standing.consecutive_failures >= u64::from(run.check.failure_threshold.max(1))
+}
+
+/// Whether a check should be given a run, or an interval, to follow the one it depends on, which is well again.
+fn is_in_shadow(trouble: &mut Trouble, check: &Check, ran: Option<SystemTime>, now: SystemTime) -> bool {
+    let left = match trouble.shadow {
+        Shadow::None => return false,
+        Shadow::Under => now,
+        Shadow::LeftAt(left) => left,
+    };
+    let has_followed = ran.is_some_and(|ran| ran >= left);
+    let waited = now.duration_since(left).unwrap_or_default();
+    if has_followed || waited >= check.interval + check.timeout {
+        trouble.shadow = Shadow::None;
+        return false;
+    }
+    trouble.shadow = Shadow::LeftAt(left);
+    true
+}

@@ -1,0 +1,384 @@
+use super::*;
+use crate::alert::queue::Queue;
+use crate::alert::tests::{Disk, settings};
+use crate::grant::Grants;
+use crate::outcome::{Fault, Outcome, Usage, Verdict, VerdictStatus};
+use crate::quota::Quota;
+use crate::status::{Thresholds, Tracker};
+use crate::suite::{AlertRules, Config, Notify, Remind, Scope, Secrets, Target, Times, Window};
+use crate::trace::{TraceContext, Trail};
+
+mod holding;
+mod random;
+mod restarts;
+
+const OPS: &str = "notifiers: { ops: { type: slack, url: 'http://127.0.0.1/' } }";
+
+fn noon() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_014_400)
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A check that changes its status with every verdict.
+fn check(name: &str) -> Check {
+    Check {
+        id: CheckId::new(name),
+        name: name.to_owned(),
+        plugin: "http".to_owned(),
+        target: Target::new("https://user:pass@example.com/?q"),
+        interval: secs(30),
+        timeout: secs(5),
+        retries: 0,
+        failure_threshold: 1,
+        success_threshold: 1,
+        quota: Quota::default(),
+        grants: Grants::default(),
+        labels: BTreeMap::new(),
+        group: None,
+        depends_on: Vec::new(),
+        alert: AlertRules::default(),
+        config: Config::new("{}".to_owned()),
+        secrets: Secrets::default(),
+    }
+}
+
+fn suite(checks: Vec<Check>) -> Suite {
+    Suite {
+        checks: checks.into_iter().map(Arc::new).collect(),
+        groups: BTreeMap::new(),
+        maintenance: Vec::new(),
+    }
+}
+
+/// A window over all checks, in seconds from noon.
+fn window(from: u64, to: u64) -> Window {
+    let times = Times::Once {
+        from: noon() + secs(from),
+        lasts: secs(to - from),
+    };
+    Window::new("upgrade", Scope::default(), times)
+}
+
+/// A desk with everything around it but a courier.
+struct World {
+    settings: Settings,
+    suite: Suite,
+    desk: Desk,
+    outbox: Arc<Outbox>,
+    disk: Disk,
+    trackers: HashMap<CheckId, (Tracker, u64)>,
+    now: SystemTime,
+}
+
+impl World {
+    fn new(alerts: &str, suite: Suite) -> Self {
+        let settings = settings(alerts).unwrap();
+        let (desk, outbox) = desk(&settings, &Disk::default());
+        let mut world = Self {
+            settings,
+            suite,
+            desk,
+            outbox,
+            disk: Disk::default(),
+            trackers: HashMap::new(),
+            now: noon(),
+        };
+        world.reload(|_| {});
+        world
+    }
+
+    /// A world of one check called `web`, which tells `ops`.
+    fn simple() -> Self {
+        Self::new(OPS, suite(vec![check("web")]))
+    }
+
+    fn reload(&mut self, change: impl FnOnce(&mut Suite)) {
+        change(&mut self.suite);
+        let changes = self.desk.keep(&self.suite, self.now);
+        self.disk.keep(changes);
+        self.desk.post();
+    }
+
+    /// The process is killed and started again.
+    fn restart(&mut self) {
+        (self.desk, self.outbox) = desk(&self.settings, &self.disk);
+        self.reload(|_| {});
+    }
+
+    fn run(&mut self, name: &str, outcome: Outcome) {
+        let found = self.suite.checks.iter().find(|check| check.name == name);
+        let check = Arc::clone(found.unwrap());
+        let (tracker, failures) = self.trackers.entry(check.id.clone()).or_default();
+        let transition = tracker.observe(&outcome, Thresholds::from(check.as_ref()), self.now);
+        *failures = if outcome.is_good() { 0 } else { *failures + 1 };
+        let standing = Standing {
+            status: tracker.status(),
+            transition,
+            consecutive_failures: *failures,
+            last_success: None,
+        };
+        let run = run(check, outcome, self.now);
+        let changes = self.desk.observe(&run, &standing, self.now);
+        self.disk.keep(changes);
+        self.desk.post();
+    }
+
+    fn pass(&mut self, name: &str) {
+        self.run(name, verdict(VerdictStatus::Pass));
+    }
+
+    fn warn(&mut self, name: &str) {
+        self.run(name, verdict(VerdictStatus::Warn));
+    }
+
+    fn fail(&mut self, name: &str) {
+        self.run(name, verdict(VerdictStatus::Fail));
+    }
+
+    fn break_down(&mut self, name: &str) {
+        self.run(name, Outcome::Faulted(Fault::Trap("unreachable".to_owned())));
+    }
+
+    /// So many seconds go by, with a tick in each.
+    fn wait(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.now += secs(1);
+            let changes = self.desk.tick(self.now);
+            self.disk.keep(changes);
+            self.desk.post();
+        }
+    }
+
+    /// Delivers all that waits: `notifier: title`.
+    fn told(&mut self) -> Vec<String> {
+        self.delivered()
+            .iter()
+            .map(|(name, told)| format!("{name}: {}", told.title()))
+            .collect()
+    }
+
+    fn delivered(&mut self) -> Vec<(Arc<str>, Arc<Notification>)> {
+        let mut told = Vec::new();
+        let mut queue = self.outbox.queue();
+        for notifier in &self.settings.notifiers {
+            while let Some(entry) = Queue::next(&mut queue, &notifier.name) {
+                let change = queue.conclude(&notifier.name, None);
+                self.disk.keep(Vec::from_iter(change));
+                told.push((Arc::clone(&notifier.name), entry.notification));
+            }
+        }
+        told
+    }
+}
+
+fn desk(settings: &Settings, disk: &Disk) -> (Desk, Arc<Outbox>) {
+    let notifiers = settings.notifiers.iter();
+    let kinds = notifiers.map(|notifier| (Arc::clone(&notifier.name), notifier.kind()));
+    let outbox = Arc::new(Outbox::new(kinds.collect()));
+    let useless = outbox.queue().restore(&disk.rows(Shelf::Notification));
+    let desk = Desk::restore(settings, &disk.rows(Shelf::Alert), Arc::clone(&outbox), useless);
+    (desk, outbox)
+}
+
+fn verdict(status: VerdictStatus) -> Outcome {
+    Outcome::Completed(Verdict {
+        status,
+        summary: format!("it is a {}", status.word()),
+        assertions: Vec::new(),
+        measurements: Vec::new(),
+        attributes: Vec::new(),
+    })
+}
+
+fn run(check: Arc<Check>, outcome: Outcome, now: SystemTime) -> Run {
+    Run {
+        check,
+        plugin_digest: "00ff".into(),
+        lag: Duration::ZERO,
+        queued: Duration::ZERO,
+        started_at: now,
+        duration: Duration::ZERO,
+        attempts: 1,
+        outcome,
+        usage: Usage::default(),
+        log: Vec::new(),
+        trail: Trail::default(),
+        trace: TraceContext {
+            trace_id: [1; 16],
+            span_id: [2; 8],
+            sampled: true,
+        },
+    }
+}
+
+#[test]
+fn a_check_that_goes_down_is_told_once_and_once_more_when_it_is_up_again() {
+    let mut world = World::simple();
+    world.pass("web");
+    assert_eq!(world.told(), [""; 0]);
+    world.fail("web");
+    world.fail("web");
+    world.wait(60);
+    assert_eq!(world.told(), ["ops: web is down"]);
+    world.pass("web");
+    world.pass("web");
+    assert_eq!(world.told(), ["ops: web is up again"]);
+    world.wait(60);
+    assert_eq!(world.told(), [""; 0]);
+}
+
+#[test]
+fn all_notifications_of_an_alert_have_one_key_and_another_alert_has_another() {
+    let mut world = World::simple();
+    world.fail("web");
+    world.wait(10);
+    world.pass("web");
+    world.wait(10);
+    world.fail("web");
+    let keys: Vec<String> = world.delivered().iter().map(|(_, told)| told.id()).collect();
+    assert_eq!(
+        keys,
+        [
+            "web/1800014400000/1",
+            "web/1800014400000/2",
+            "web/1800014420000/1"
+        ]
+    );
+}
+
+#[test]
+fn a_new_check_that_is_well_alerts_nobody() {
+    let mut world = World::simple();
+    world.pass("web");
+    world.wait(100);
+    assert_eq!(world.told(), [""; 0]);
+    assert!(world.disk.rows(Shelf::Alert).is_empty());
+}
+
+#[test]
+fn a_new_check_without_a_verdict_is_told_when_its_threshold_is_reached() {
+    let mut check = check("web");
+    check.failure_threshold = 3;
+    let mut world = World::new(OPS, suite(vec![check]));
+    world.break_down("web");
+    world.break_down("web");
+    assert_eq!(world.told(), [""; 0]);
+    world.break_down("web");
+    world.break_down("web");
+    assert_eq!(world.told(), ["ops: web cannot be judged"]);
+    world.pass("web");
+    assert_eq!(world.told(), ["ops: web is up again"]);
+}
+
+#[test]
+fn a_change_between_bad_states_is_told_and_so_is_what_it_was_before() {
+    let mut world = World::simple();
+    world.fail("web");
+    world.break_down("web");
+    assert_eq!(
+        world.told(),
+        ["ops: web is down", "ops: web cannot be judged, was down"]
+    );
+}
+
+#[test]
+fn each_notifier_hears_of_the_statuses_that_it_asks_for() {
+    let alerts = "notifiers:
+  all: { type: slack, url: 'http://127.0.0.1/', on: [down, degraded, unknown] }
+  down: { type: slack, url: 'http://127.0.0.1/', on: [down] }";
+    let mut world = World::new(alerts, suite(vec![check("web")]));
+    world.pass("web");
+    world.warn("web");
+    assert_eq!(world.told(), ["all: web is degraded"]);
+    world.fail("web");
+    assert_eq!(
+        world.told(),
+        ["all: web is down, was degraded", "down: web is down"]
+    );
+    world.warn("web");
+    assert_eq!(
+        world.told(),
+        ["all: web is degraded, was down", "down: web: the alert is over"]
+    );
+    world.pass("web");
+    assert_eq!(world.told(), ["all: web is up again"]);
+}
+
+#[test]
+fn a_check_tells_the_notifiers_that_it_names() {
+    let alerts = "notifiers:
+  a: { type: slack, url: 'http://127.0.0.1/' }
+  b: { type: slack, url: 'http://127.0.0.1/' }";
+    let mut one = check("one");
+    one.alert.notify = Notify::Only(vec!["b".into()]);
+    let mut nobody = check("nobody");
+    nobody.alert.notify = Notify::None;
+    let mut world = World::new(alerts, suite(vec![one, nobody]));
+    world.fail("one");
+    world.fail("nobody");
+    assert_eq!(world.told(), ["b: one is down"]);
+}
+
+#[test]
+fn an_alert_that_lasts_is_told_again_at_its_interval() {
+    let mut hourly = check("hourly");
+    hourly.alert.remind = Remind::Every(secs(60));
+    let mut never = check("never");
+    never.alert.remind = Remind::Never;
+    let alerts = format!("remind: 2m\n{OPS}");
+    let mut world = World::new(&alerts, suite(vec![hourly, never, check("usual")]));
+    for name in ["hourly", "never", "usual"] {
+        world.fail(name);
+    }
+    assert_eq!(world.told().len(), 3);
+    world.wait(59);
+    assert_eq!(world.told(), [""; 0]);
+    world.wait(1);
+    assert_eq!(world.told(), ["ops: hourly is down, still"]);
+    world.wait(60);
+    assert_eq!(
+        world.told(),
+        ["ops: hourly is down, still", "ops: usual is down, still"]
+    );
+    for name in ["hourly", "never", "usual"] {
+        world.pass(name);
+    }
+    assert_eq!(world.told().len(), 3);
+    world.wait(600);
+    assert_eq!(world.told(), [""; 0]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_neither_floods_nor_silences_reminders() {
+    let alerts = format!("remind: 1m\n{OPS}");
+    let mut world = World::new(&alerts, suite(vec![check("web")]));
+    world.fail("web");
+    world.wait(30);
+    world.now -= secs(86_400);
+    assert_eq!(world.told().len(), 1);
+    world.wait(50);
+    assert_eq!(world.told(), [""; 0]);
+    world.wait(11);
+    assert_eq!(world.told(), ["ops: web is down, still"]);
+}
+
+#[test]
+fn what_is_told_has_no_secret_of_the_target_and_one_line_of_the_summary() {
+    let mut world = World::simple();
+    let outcome = Outcome::Completed(Verdict {
+        status: VerdictStatus::Fail,
+        summary: format!("line\n{}", "x".repeat(5_000)),
+        assertions: Vec::new(),
+        measurements: Vec::new(),
+        attributes: Vec::new(),
+    });
+    world.run("web", outcome);
+    let told = world.delivered();
+    let (_, told) = told.first().unwrap();
+    assert_eq!(told.check.target, "https://example.com/");
+    assert!(told.summary.starts_with("line x"));
+    assert_eq!(told.summary.chars().count(), 1_000);
+}

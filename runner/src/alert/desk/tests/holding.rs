@@ -1,0 +1,137 @@
+//! Maintenance and dependencies.
+
+use super::*;
+
+/// A database, a shop that depends on it, and a page that depends on the shop.
+fn chain() -> Suite {
+    let mut shop = check("shop");
+    shop.depends_on = vec!["database".into()];
+    let mut page = check("page");
+    page.depends_on = vec!["shop".into()];
+    suite(vec![check("database"), shop, page])
+}
+
+#[test]
+fn what_is_still_bad_when_maintenance_ends_is_told_then() {
+    let mut world = World::simple();
+    world.reload(|suite| suite.maintenance = vec![window(0, 60)]);
+    world.fail("web");
+    world.wait(59);
+    assert_eq!(world.told(), [""; 0]);
+    world.wait(10);
+    assert_eq!(world.told(), ["ops: web is down"]);
+}
+
+#[test]
+fn what_recovers_within_maintenance_is_never_told() {
+    let mut world = World::simple();
+    world.reload(|suite| suite.maintenance = vec![window(0, 60)]);
+    world.fail("web");
+    world.wait(30);
+    world.pass("web");
+    world.wait(100);
+    assert_eq!(world.told(), [""; 0]);
+    assert!(world.disk.rows(Shelf::Alert).is_empty());
+}
+
+#[test]
+fn an_alert_told_before_maintenance_is_not_repeated_in_it_but_its_end_is_told() {
+    let alerts = format!("remind: 1m\n{OPS}");
+    let mut world = World::new(&alerts, suite(vec![check("web")]));
+    world.fail("web");
+    assert_eq!(world.told(), ["ops: web is down"]);
+    world.reload(|suite| suite.maintenance = vec![window(0, 600)]);
+    world.wait(300);
+    world.break_down("web");
+    assert_eq!(world.told(), [""; 0]);
+    world.pass("web");
+    assert_eq!(world.told(), ["ops: web is up again"]);
+}
+
+#[test]
+fn a_check_whose_dependency_is_down_is_not_told_of() {
+    let mut world = World::new(OPS, chain());
+    world.fail("database");
+    world.fail("shop");
+    world.fail("page");
+    world.wait(300);
+    assert_eq!(world.told(), ["ops: database is down"]);
+    world.pass("database");
+    world.pass("shop");
+    world.pass("page");
+    world.wait(300);
+    assert_eq!(world.told(), ["ops: database is up again"]);
+}
+
+#[test]
+fn a_dependency_counts_through_a_check_that_is_well() {
+    let mut world = World::new(OPS, chain());
+    world.fail("database");
+    world.pass("shop");
+    world.fail("page");
+    world.wait(300);
+    assert_eq!(world.told(), ["ops: database is down"]);
+}
+
+#[test]
+fn a_dependency_that_nobody_is_told_of_counts_all_the_same() {
+    let mut world = World::new(OPS, chain());
+    world.reload(|suite| {
+        let mut quiet = check("database");
+        quiet.alert.notify = Notify::None;
+        suite.checks[0] = Arc::new(quiet);
+    });
+    world.fail("database");
+    world.fail("shop");
+    assert_eq!(world.told(), [""; 0]);
+}
+
+#[test]
+fn a_degraded_dependency_explains_nothing() {
+    let mut world = World::new(OPS, chain());
+    world.pass("database");
+    world.warn("database");
+    world.fail("shop");
+    assert_eq!(world.told(), ["ops: shop is down"]);
+}
+
+#[test]
+fn a_check_has_one_run_to_follow_its_dependency() {
+    let mut world = World::new(OPS, chain());
+    world.fail("database");
+    world.fail("shop");
+    world.pass("database");
+    world.wait(20);
+    assert_eq!(
+        world.told(),
+        ["ops: database is down", "ops: database is up again"]
+    );
+    world.fail("shop");
+    assert_eq!(world.told(), ["ops: shop is down"]);
+}
+
+#[test]
+fn a_check_that_does_not_run_again_is_told_of_after_an_interval() {
+    let mut world = World::new(OPS, chain());
+    world.fail("database");
+    world.fail("shop");
+    world.pass("database");
+    world.told();
+    world.wait(30);
+    assert_eq!(world.told(), [""; 0]);
+    world.wait(15);
+    assert_eq!(world.told(), ["ops: shop is down"]);
+}
+
+#[test]
+fn targets_of_one_name_do_not_hold_each_other_back() {
+    let target = |id: &str| Check {
+        id: CheckId::new(id),
+        depends_on: vec!["web".into()],
+        ..check("web")
+    };
+    let suite = suite(vec![target("web@a"), target("web@b")]);
+    let mut world = World::new(OPS, suite);
+    world.fail("web");
+    assert_eq!(world.told(), ["ops: web@a is down"]);
+}

@@ -1,0 +1,289 @@
+//! One notifier's way to its receiver: one notification at a time, oldest first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::answer::{Answer, Failure};
+use super::backoff::Backoff;
+use super::notice::Notice;
+use super::notification::{Event, Notification};
+use super::notifier::Notifier;
+use super::outbox::Outbox;
+use super::queue::{Entry, MAX_WAITING};
+use super::report::DropReason;
+use super::{Keep, Say};
+use crate::ledger::audit::Reserve;
+use crate::state::Change;
+
+/// Alerts that are told again in one request.
+const TOLD_AT_ONCE: usize = 64;
+
+/// What the lanes have in common.
+pub(super) struct Shared {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) link: Option<Url>,
+    pub(super) reserve: Reserve,
+    /// Lanes are on one thread and hold these between two awaits only.
+    pub(super) keep: Mutex<Keep>,
+    pub(super) say: Mutex<Say>,
+}
+
+impl Shared {
+    fn keep(&self, changes: Vec<Change>) {
+        if !changes.is_empty() {
+            (self.keep.lock().unwrap_or_else(PoisonError::into_inner))(changes);
+        }
+    }
+
+    fn say(&self, notice: &Notice) {
+        (self.say.lock().unwrap_or_else(PoisonError::into_inner))(&notice.to_string());
+    }
+}
+
+/// The task of one notifier.
+pub(super) struct Lane {
+    notifier: Notifier,
+    shared: Arc<Shared>,
+    backoff: Backoff,
+    /// What fires, by alert, for a receiver that wants to hear it again and again.
+    standing: BTreeMap<String, Notification>,
+    refresh: Option<(Duration, Instant)>,
+    /// Whether the receiver's failure was told and its recovery not.
+    is_failing: bool,
+    /// Notifications lost for want of room, as last seen.
+    lost: u64,
+    /// Losses that the operator knows of since the last delivery.
+    told: BTreeSet<DropReason>,
+}
+
+impl Lane {
+    pub(super) fn new(notifier: Notifier, standing: Vec<Notification>, shared: Arc<Shared>) -> Self {
+        let refresh = notifier.refresh().map(|interval| (interval, Instant::now()));
+        let standing = standing.into_iter().take(MAX_WAITING);
+        Self {
+            notifier,
+            shared,
+            backoff: Backoff::default(),
+            standing: standing.map(|told| (told.alert.clone(), told)).collect(),
+            refresh,
+            is_failing: false,
+            lost: 0,
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// Delivers until `stop`; then what waits for a receiver that answers, and ends.
+    ///
+    /// Cancellation: what was on its way is delivered again after the next start.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            self.expire();
+            self.tell_lost();
+            let now = Instant::now();
+            let pause = self.backoff.until().filter(|until| *until > now);
+            if stop.is_cancelled() && pause.is_some() {
+                return;
+            }
+            let next = match pause {
+                None if self.is_due(now) => {
+                    self.tell_again().await;
+                    continue;
+                }
+                None => self.shared.outbox.queue().next(&self.notifier.name),
+                Some(_) => None,
+            };
+            match next {
+                Some(entry) => {
+                    self.deliver(&entry).await;
+                    // A backlog must not keep the thread for itself.
+                    tokio::task::yield_now().await;
+                }
+                None if stop.is_cancelled() => return,
+                None => self.wait(pause, &stop).await,
+            }
+        }
+    }
+
+    async fn wait(&self, pause: Option<Instant>, stop: &CancellationToken) {
+        let refresh = self.refresh.filter(|_| !self.standing.is_empty());
+        let until = pause.or(refresh.map(|(_, at)| at));
+        let due = async {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => {}
+            () = self.shared.outbox.news_of(&self.notifier.name) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn deliver(&mut self, entry: &Entry) {
+        let notification = &entry.notification;
+        let work = self
+            .notifier
+            .deliver(notification, self.shared.link.as_ref(), &self.shared.reserve);
+        let answer = work.await;
+        self.judge(&answer);
+        let name = &self.notifier.name;
+        let mut queue = self.shared.outbox.queue();
+        let change = match &answer {
+            Answer::Delivered => queue.conclude(name, None),
+            Answer::Refused(_) => queue.conclude(name, Some(DropReason::Refused)),
+            Answer::Later(..) | Answer::Held(_) => {
+                queue.put_back(name);
+                None
+            }
+        };
+        drop(queue);
+        self.shared.keep(Vec::from_iter(change));
+        match answer {
+            Answer::Delivered => self.remember(notification),
+            Answer::Refused(failure) if self.told.insert(DropReason::Refused) => {
+                self.shared.say(&Notice::Refused {
+                    notifier: Arc::clone(&self.notifier.name),
+                    id: notification.id(),
+                    message: failure.message,
+                });
+            }
+            Answer::Refused(_) | Answer::Later(..) | Answer::Held(_) => {}
+        }
+    }
+
+    /// Leaves the receiver alone for as long as its answer says, and tells the operator what is new.
+    fn judge(&mut self, answer: &Answer) {
+        let now = Instant::now();
+        match answer {
+            Answer::Delivered => {
+                self.backoff.reset();
+                self.told.clear();
+                if std::mem::take(&mut self.is_failing) {
+                    // The one that got through is still counted.
+                    let waiting = self.waiting().saturating_sub(1);
+                    self.shared.say(&Notice::Delivering {
+                        notifier: Arc::clone(&self.notifier.name),
+                        waiting,
+                    });
+                }
+            }
+            // It answers, and may take the next one.
+            Answer::Refused(failure) => {
+                self.backoff.reset();
+                self.count(failure);
+            }
+            Answer::Later(failure, asked) => {
+                self.backoff.failed(*asked, now);
+                self.fail(failure, |notifier, message, waiting| Notice::Failing {
+                    notifier,
+                    message,
+                    waiting,
+                });
+            }
+            Answer::Held(failure) => {
+                self.backoff.held(now);
+                self.fail(failure, |notifier, message, waiting| Notice::Held {
+                    notifier,
+                    message,
+                    waiting,
+                });
+            }
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure, notice: impl FnOnce(Arc<str>, String, usize) -> Notice) {
+        self.count(failure);
+        if !std::mem::replace(&mut self.is_failing, true) {
+            let name = Arc::clone(&self.notifier.name);
+            let notice = notice(name, failure.message.clone(), self.waiting());
+            self.shared.say(&notice);
+        }
+    }
+
+    fn count(&self, failure: &Failure) {
+        let mut queue = self.shared.outbox.queue();
+        queue.note(&self.notifier.name, |report| report.fail(failure.word.clone()));
+    }
+
+    fn waiting(&self) -> usize {
+        self.shared.outbox.queue().waiting(&self.notifier.name)
+    }
+
+    /// Keeps in mind what is to be told again.
+    fn remember(&mut self, notification: &Notification) {
+        if self.refresh.is_none() {
+            return;
+        }
+        if notification.event == Event::Resolved {
+            self.standing.remove(&notification.alert);
+        } else if self.standing.len() < MAX_WAITING {
+            let told = Notification {
+                previous: None,
+                ..notification.clone()
+            };
+            self.standing.insert(notification.alert.clone(), told);
+        }
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        !self.standing.is_empty() && self.refresh.is_some_and(|(_, at)| at <= now)
+    }
+
+    /// Tells all that fires once more.
+    async fn tell_again(&mut self) {
+        let standing: Vec<&Notification> = self.standing.values().collect();
+        let mut answer = Answer::Delivered;
+        for some in standing.chunks(TOLD_AT_ONCE) {
+            let (link, reserve) = (self.shared.link.as_ref(), &self.shared.reserve);
+            answer = self.notifier.tell_again(some, link, reserve).await;
+            if matches!(answer, Answer::Later(..) | Answer::Held(_)) {
+                break;
+            }
+        }
+        if answer != Answer::Delivered {
+            self.judge(&answer);
+        }
+        if let Some((interval, at)) = &mut self.refresh {
+            *at = Instant::now() + *interval;
+        }
+    }
+
+    fn expire(&mut self) {
+        let (name, max_age) = (&self.notifier.name, self.notifier.max_age);
+        let now = SystemTime::now();
+        let changes = self.shared.outbox.queue().expire(name, max_age, now);
+        if !changes.is_empty() {
+            self.shared.keep(changes);
+            self.tell_loss(DropReason::Expired);
+        }
+    }
+
+    /// Says that the queue overflows.
+    fn tell_lost(&mut self) {
+        let mut lost = 0;
+        let mut queue = self.shared.outbox.queue();
+        queue.note(&self.notifier.name, |report| {
+            lost = report.dropped.get(&DropReason::Full).copied().unwrap_or_default();
+        });
+        drop(queue);
+        if lost > std::mem::replace(&mut self.lost, lost) {
+            self.tell_loss(DropReason::Full);
+        }
+    }
+
+    /// While it goes on, the metric says how much.
+    fn tell_loss(&mut self, reason: DropReason) {
+        if self.told.insert(reason) {
+            self.shared.say(&Notice::Losing {
+                notifier: Arc::clone(&self.notifier.name),
+                reason,
+            });
+        }
+    }
+}

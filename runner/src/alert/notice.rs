@@ -1,0 +1,47 @@
+//! What an operator should hear of notifiers, each thing once and not once a notification.
+
+use std::sync::Arc;
+
+use super::report::DropReason;
+
+/// A change of how deliveries go; `Display` is the line.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Notice {
+    /// The first failure of a row.
+    #[error("notifier `{notifier}` does not deliver: {message}; {waiting} wait and are sent later")]
+    Failing {
+        notifier: Arc<str>,
+        message: String,
+        waiting: usize,
+    },
+    /// The first failure of a row, where waiting does not help.
+    #[error(
+        "notifier `{notifier}` does not deliver: {message}; mend its settings, until then {waiting} wait"
+    )]
+    Held {
+        notifier: Arc<str>,
+        message: String,
+        waiting: usize,
+    },
+    /// The first delivery after one of those.
+    #[error("notifier `{notifier}` delivers again; {waiting} wait and are sent now")]
+    Delivering { notifier: Arc<str>, waiting: usize },
+    /// The receiver refused a notification for what it says, for the first time since the last delivery.
+    #[error("notifier `{notifier}`: the notification `{id}` is refused and given up: {message}")]
+    Refused {
+        notifier: Arc<str>,
+        id: String,
+        message: String,
+    },
+    /// Notifications are lost, for the first time since the last delivery.
+    #[error("notifier `{notifier}` loses notifications: {}", sentence(.reason))]
+    Losing { notifier: Arc<str>, reason: DropReason },
+}
+
+fn sentence(reason: &DropReason) -> &'static str {
+    match reason {
+        DropReason::Full => "more wait than may wait, and the oldest make room",
+        DropReason::Expired => "they waited for longer than `max_age`",
+        DropReason::Refused => "they are refused",
+    }
+}

@@ -1,0 +1,256 @@
+//! Notifications on their way: in order for each notifier, within bounds, each also on disk.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::notification::{Notification, millis};
+use super::report::{DropReason, NotifierReport};
+use crate::state::Change;
+use crate::state::Shelf;
+
+/// Notifications that one notifier may have waiting.
+pub(super) const MAX_WAITING: usize = 10_000;
+/// Bytes of all that wait, as they are on disk.
+pub(super) const MAX_BYTES: usize = 16 << 20;
+
+/// A notification that waits for its notifier.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// Orders all notifications; its key on disk.
+    pub(super) number: u64,
+    pub(super) at: SystemTime,
+    pub(super) notification: Arc<Notification>,
+    bytes: usize,
+}
+
+/// An entry on disk.
+#[derive(Debug, Serialize)]
+struct Written<'a> {
+    notifier: &'a str,
+    #[serde(with = "millis")]
+    at: SystemTime,
+    notification: &'a Notification,
+}
+
+/// The same, read.
+#[derive(Debug, Deserialize)]
+struct Read {
+    notifier: String,
+    #[serde(with = "millis")]
+    at: SystemTime,
+    notification: Notification,
+}
+
+/// What waits for one notifier, oldest first.
+#[derive(Debug)]
+struct Row {
+    waiting: VecDeque<Entry>,
+    /// Whether the first one is being delivered.
+    busy: bool,
+    report: NotifierReport,
+}
+
+/// All that waits.
+#[derive(Debug)]
+pub(super) struct Queue {
+    rows: BTreeMap<Arc<str>, Row>,
+    /// Of the next entry.
+    number: u64,
+    /// Entries before this one may be delivered: what brought them about is with the disk.
+    released: u64,
+    bytes: usize,
+}
+
+impl Queue {
+    /// An empty queue for these notifiers, each with its type.
+    pub(super) fn new(notifiers: impl IntoIterator<Item = (Arc<str>, &'static str)>) -> Self {
+        let row = |kind| Row {
+            waiting: VecDeque::new(),
+            busy: false,
+            report: NotifierReport::new(kind),
+        };
+        Self {
+            rows: notifiers
+                .into_iter()
+                .map(|(name, kind)| (name, row(kind)))
+                .collect(),
+            number: 1,
+            released: 1,
+            bytes: 0,
+        }
+    }
+
+    /// Takes back what was on disk; what it returns is of no use there any more.
+    pub(super) fn restore(&mut self, rows: &[(Arc<str>, String)]) -> Vec<Change> {
+        let mut useless = Vec::new();
+        let mut entries: Vec<(String, Entry)> = Vec::new();
+        for (key, text) in rows {
+            let number = key.parse::<u64>().ok();
+            let read = serde_json::from_str::<Read>(text).ok();
+            match (number, read) {
+                (Some(number), Some(read)) if self.rows.contains_key(read.notifier.as_str()) => {
+                    self.number = self.number.max(number.saturating_add(1));
+                    let entry = Entry {
+                        number,
+                        at: read.at,
+                        notification: Arc::new(read.notification),
+                        bytes: text.len(),
+                    };
+                    entries.push((read.notifier, entry));
+                }
+                _ => useless.push(Change::forget(Shelf::Notification, key)),
+            }
+        }
+        entries.sort_by_key(|(_, entry)| entry.number);
+        for (notifier, entry) in entries {
+            useless.extend(self.push(&notifier, entry));
+        }
+        self.release();
+        useless
+    }
+
+    /// Takes in one more; it is delivered once it is released. What it returns belongs on disk.
+    pub(super) fn stage(
+        &mut self,
+        notifier: &str,
+        notification: Notification,
+        now: SystemTime,
+    ) -> Vec<Change> {
+        let written = Written {
+            notifier,
+            at: now,
+            notification: &notification,
+        };
+        // Plain data with text keys is always JSON.
+        let text = serde_json::to_string(&written).unwrap_or_default();
+        let entry = Entry {
+            number: self.number,
+            at: now,
+            bytes: text.len(),
+            notification: Arc::new(notification),
+        };
+        self.number += 1;
+        let mut changes = vec![Change::keep(Shelf::Notification, &key(entry.number), text)];
+        changes.extend(self.push(notifier, entry));
+        changes
+    }
+
+    /// All that is staged may be delivered; says whether that is something new.
+    pub(super) fn release(&mut self) -> bool {
+        std::mem::replace(&mut self.released, self.number) < self.number
+    }
+
+    /// The next one for a notifier, which stays first until [`Queue::conclude`] or [`Queue::put_back`].
+    pub(super) fn next(&mut self, notifier: &str) -> Option<Entry> {
+        let released = self.released;
+        let row = self.rows.get_mut(notifier)?;
+        let entry = row.waiting.front().filter(|entry| entry.number < released)?;
+        row.busy = true;
+        Some(entry.clone())
+    }
+
+    /// The first one is delivered after all, or given up for a reason. What it returns is to be done on disk.
+    pub(super) fn conclude(&mut self, notifier: &str, dropped: Option<DropReason>) -> Option<Change> {
+        let row = self.rows.get_mut(notifier)?;
+        row.busy = false;
+        let entry = row.waiting.pop_front()?;
+        self.bytes -= entry.bytes;
+        match dropped {
+            None => row.report.delivered += 1,
+            Some(reason) => row.report.lose(reason),
+        }
+        Some(Change::forget(Shelf::Notification, &key(entry.number)))
+    }
+
+    /// The first one is not delivered, and is tried again later.
+    pub(super) fn put_back(&mut self, notifier: &str) {
+        if let Some(row) = self.rows.get_mut(notifier) {
+            row.busy = false;
+        }
+    }
+
+    /// Gives up what has waited for longer than `max_age`.
+    pub(super) fn expire(&mut self, notifier: &str, max_age: Duration, now: SystemTime) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let is_old = |entry: &Entry| now.duration_since(entry.at).is_ok_and(|age| age > max_age);
+        while let Some(row) = self.rows.get(notifier) {
+            if row.busy || !row.waiting.front().is_some_and(is_old) {
+                break;
+            }
+            changes.extend(self.conclude(notifier, Some(DropReason::Expired)));
+        }
+        changes
+    }
+
+    /// Counts in what came of one notifier.
+    pub(super) fn note(&mut self, notifier: &str, note: impl FnOnce(&mut NotifierReport)) {
+        if let Some(row) = self.rows.get_mut(notifier) {
+            note(&mut row.report);
+        }
+    }
+
+    /// How many wait for a notifier.
+    pub(super) fn waiting(&self, notifier: &str) -> usize {
+        self.rows.get(notifier).map_or(0, |row| row.waiting.len())
+    }
+
+    /// How it goes with each notifier.
+    pub(super) fn report(&self, now: SystemTime) -> BTreeMap<Arc<str>, NotifierReport> {
+        let report = |row: &Row| NotifierReport {
+            waiting: u64::try_from(row.waiting.len()).unwrap_or(u64::MAX),
+            oldest_age: row
+                .waiting
+                .front()
+                .map(|oldest| now.duration_since(oldest.at).unwrap_or_default()),
+            ..row.report.clone()
+        };
+        let rows = self.rows.iter();
+        rows.map(|(name, row)| (Arc::clone(name), report(row))).collect()
+    }
+
+    /// Puts an entry last; the oldest make room.
+    fn push(&mut self, notifier: &str, entry: Entry) -> Vec<Change> {
+        let Some(row) = self.rows.get_mut(notifier) else {
+            return Vec::new();
+        };
+        self.bytes += entry.bytes;
+        row.waiting.push_back(entry);
+        let mut changes = Vec::new();
+        if row.waiting.len() > MAX_WAITING {
+            changes.extend(self.drop_oldest(notifier));
+        }
+        while self.bytes > MAX_BYTES {
+            let rows = self.rows.iter();
+            let oldest = rows.filter_map(|(name, row)| Some((row.droppable()?.number, Arc::clone(name))));
+            let Some((_, name)) = oldest.min() else { break };
+            changes.extend(self.drop_oldest(&name));
+        }
+        changes
+    }
+
+    fn drop_oldest(&mut self, notifier: &str) -> Option<Change> {
+        let row = self.rows.get_mut(notifier)?;
+        let entry = row.waiting.remove(usize::from(row.busy))?;
+        row.report.lose(DropReason::Full);
+        self.bytes -= entry.bytes;
+        Some(Change::forget(Shelf::Notification, &key(entry.number)))
+    }
+}
+
+impl Row {
+    /// The oldest that nobody works on.
+    fn droppable(&self) -> Option<&Entry> {
+        self.waiting.get(usize::from(self.busy))
+    }
+}
+
+/// Keys sort as their numbers do.
+fn key(number: u64) -> String {
+    format!("{number:020}")
+}

@@ -1,0 +1,72 @@
+//! How notifications fare, as plain numbers.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a notification was never delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DropReason {
+    /// More waited than may wait, and this was the oldest.
+    Full,
+    /// It waited in vain for longer than `max_age`.
+    Expired,
+    /// Its receiver refused it for what it says.
+    Refused,
+}
+
+impl DropReason {
+    /// The word in metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Full => "queue_full",
+            Self::Expired => "expired",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// The state of all notifiers at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlertReport {
+    /// By name.
+    pub notifiers: BTreeMap<Arc<str>, NotifierReport>,
+}
+
+/// The state of one notifier; counts are since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NotifierReport {
+    /// Its type, such as `slack`.
+    pub kind: &'static str,
+    /// Notifications that its receiver took.
+    pub delivered: u64,
+    /// Attempts that failed, by a word of a bounded set such as `timeout`, `connect`, `http_503`, `smtp_550`.
+    pub failed: BTreeMap<Cow<'static, str>, u64>,
+    /// Notifications that were never delivered.
+    pub dropped: BTreeMap<DropReason, u64>,
+    /// Notifications that wait now.
+    pub waiting: u64,
+    /// How long the oldest of those has waited.
+    pub oldest_age: Option<Duration>,
+    /// Alerts that it was told of and that are not over.
+    pub firing: u64,
+}
+
+impl NotifierReport {
+    pub(super) fn new(kind: &'static str) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn lose(&mut self, reason: DropReason) {
+        *self.dropped.entry(reason).or_default() += 1;
+    }
+
+    pub(super) fn fail(&mut self, word: Cow<'static, str>) {
+        *self.failed.entry(word).or_default() += 1;
+    }
+}

@@ -1,0 +1,93 @@
+use insta::assert_snapshot;
+
+use super::*;
+use crate::alert::tests::settings;
+
+fn told(alerts: &str) -> String {
+    settings(alerts).unwrap_err()
+}
+
+#[test]
+fn all_that_can_be_said_is_taken() {
+    let settings = settings(
+        "remind: 1h
+runner: https://canary.example.com
+notifiers:
+  oncall: { type: pagerduty, routing_key: '${env:SECRET}', on: [down] }
+  ops: { type: slack, url: 'https://hooks.slack.com/services/${env:SECRET}', timeout: 5s, max_age: 2h }
+  am: { type: alertmanager, url: 'http://alertmanager:9093/prefix/', headers: { authorization: 'Bearer ${env:SECRET}' } }
+  hook: { type: webhook, url: 'http://hook/', method: put, template: '{\"text\": {{ summary | tojson }} }' }
+  text: { type: webhook, url: 'http://hook/', content_type: text/plain, template: '{{ title }}' }
+  mail: { type: email, host: smtp.example.com, port: 2525, tls: implicit, user: me, password: '${env:SECRET}', from: canary@example.com, to: ops@example.com }",
+    )
+    .unwrap();
+    assert_eq!(settings.remind, Some(Duration::from_hours(1)));
+    assert_eq!(settings.names(), ["am", "hook", "mail", "oncall", "ops", "text"]);
+    let find = |name: &str| settings.notifiers.iter().find(|one| &*one.name == name).unwrap();
+    assert_eq!(find("oncall").on, BTreeSet::from([Status::Down]));
+    assert_eq!(find("ops").on, BTreeSet::from([Status::Down, Status::Unknown]));
+    assert_eq!(find("ops").timeout, Duration::from_secs(5));
+    assert_eq!(find("ops").max_age, Duration::from_hours(2));
+    assert!(find("am").refresh().is_some());
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("s3cr3t"), "{shown}");
+}
+
+#[test]
+fn nothing_need_be_said() {
+    let settings = settings("").unwrap();
+    assert_eq!(settings.remind, Some(DEFAULT_REMIND));
+    assert!(settings.notifiers.is_empty());
+}
+
+#[test]
+fn reminders_can_be_switched_off() {
+    assert_eq!(settings("remind: none").unwrap().remind, None);
+}
+
+#[test]
+fn every_problem_is_told_with_its_place() {
+    assert_snapshot!(told(
+        "remind: 1s
+runner: canary.example.com
+notifiers:
+  'a b': { type: slack, url: 'https://example.com/' }
+  nothing: {}
+  typo: { type: slak, url: 'https://example.com/' }
+  slack: { type: slack, ur: 'https://example.com/', on: [dwn] }
+  pager: { type: pagerduty, url: 'ftp://example.com/', on: [] }
+  am: { type: alertmanager, url: 'http://example.com:0/', ca: missing.pem }
+  hook: { type: webhook, url: 'http://example.com/#x', method: GET }
+  mail: { type: email, from: nobody, to: [a@b.c, d], user: me, port: 0, tls: maybe }"
+    ));
+}
+
+#[test]
+fn a_template_is_tried_when_settings_load() {
+    assert_snapshot!(told(
+        "notifiers:
+  syntax: { type: webhook, url: 'http://example.com/', template: '{{ title' }
+  name:
+    type: webhook
+    url: http://example.com/
+    template: |
+      {
+        \"text\": {{ sumary | tojson }}
+      }
+  quotes: { type: webhook, url: 'http://example.com/', template: '{\"text\": \"{{ summary }}\"}' }
+  endless: { type: webhook, url: 'http://example.com/', template: '{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}' }"
+    ));
+}
+
+#[test]
+fn no_problem_shows_a_secret() {
+    let told = told(
+        "notifiers:
+  a: { type: slack, url: '${env:SECRET}' }
+  b: { type: pagerduty, routing_key: x, headers: { authorization: \"${env:SECRET}\\n\" } }
+  c: { type: email, host: h, from: '${env:SECRET}', to: [a@b.c], password: '${env:SECRET}' }
+  d: { type: webhook, url: 'http://h/', template: '${env:SECRET}' }",
+    );
+    assert!(!told.contains("s3cr3t"), "{told}");
+    assert_eq!(told.matches("hint").count(), 4, "{told}");
+}

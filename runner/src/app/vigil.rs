@@ -1,0 +1,108 @@
+//! What says that the runner lives: the heartbeat, and what systemd hears.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use super::thread::Thread;
+use super::{Host, aside};
+use crate::console;
+use crate::ledger::audit::Reserve;
+use crate::publish::Board;
+use crate::telemetry::Exposition;
+use crate::watch::health::{Health, Limits, Sources};
+use crate::watch::heartbeat::{self, ExportState, Record, Vitals};
+use crate::watch::systemd;
+
+/// What tells of the runner; ends when dropped. Each has a thread: a systemd that takes no notices holds up whoever
+/// tells it, and must not hold up the heartbeat.
+pub(super) struct Vigil {
+    _fed: Option<Thread>,
+    _beats: Option<Thread>,
+}
+
+/// Starts to judge the runner, and to tell of it where somebody wants to be told.
+///
+/// # Errors
+/// The operating system refuses a thread or what a runtime needs.
+pub(super) fn start(
+    host: &Host,
+    sources: Sources,
+    settings: Option<heartbeat::Settings>,
+) -> io::Result<(Vigil, Health)> {
+    let (board, exposition) = (sources.board.clone(), sources.exposition.clone());
+    let health = Health::new(sources, Limits::default());
+    let fed = match systemd::is_watching() {
+        true => Some(feed(health.clone(), host.reserve.clone())?),
+        false => None,
+    };
+    let (judge, reserve) = (health.clone(), host.reserve.clone());
+    let beat = |settings: heartbeat::Settings| {
+        Thread::start("canary-heartbeat", aside::runtime()?, |stop| async move {
+            let record = Record::default();
+            let counted = record.clone();
+            exposition.counting(move || counted.pings());
+            let look = || vitals(&judge, &board, &exposition);
+            heartbeat::run(&settings, look, &reserve, &record, stop.cancelled()).await;
+        })
+    };
+    let vigil = Vigil {
+        _fed: fed,
+        _beats: settings.map(beat).transpose()?,
+    };
+    Ok((vigil, health))
+}
+
+fn feed(health: Health, reserve: Reserve) -> io::Result<Thread> {
+    Thread::start("canary-watchdog", aside::runtime()?, |stop| async move {
+        systemd::watchdog(|| health.check().is_alive(), &reserve, stop.cancelled()).await;
+    })
+}
+
+fn vitals(health: &Health, board: &Board, exposition: &Exposition) -> Vitals {
+    let delivery = exposition.delivery();
+    let mut most_often: Option<Duration> = None;
+    board.each(|check, _| {
+        most_often = Some(most_often.map_or(check.interval, |known| known.min(check.interval)));
+    });
+    let every = delivery.as_ref().map(|delivery| delivery.expected_every);
+    Vitals {
+        finished: board.account().finished_in_all(),
+        exports: delivery.and_then(|delivery| ExportState::of(&delivery.report)),
+        sick: health.check().sickness(),
+        pace: most_often.max(every).unwrap_or_default(),
+    }
+}
+
+/// Tells systemd that so many checks run.
+pub(super) fn ready(checks: usize) {
+    let checks = match checks {
+        1 => "1 check".to_owned(),
+        more => format!("{more} checks"),
+    };
+    noted(systemd::ready(&checks));
+}
+
+/// Tells systemd that the suite is read again; [`ready`] or [`refused`] follows.
+pub(super) fn reloading() {
+    noted(systemd::reloading());
+}
+
+/// Tells systemd that the old suite goes on.
+pub(super) fn refused() {
+    noted(systemd::ready(
+        "the suite was read again and refused; the old one goes on",
+    ));
+}
+
+/// `stop`, of which systemd hears.
+pub(super) async fn stopping(stop: impl Future<Output = ()>) {
+    stop.await;
+    noted(systemd::stopping("waiting for the runs under way"));
+}
+
+fn noted(told: io::Result<()>) {
+    if let Err(error) = told {
+        console::note(&format!("cannot tell systemd how the service is: {error}"));
+    }
+}

@@ -1,0 +1,76 @@
+use std::fs::File;
+use std::time::Duration;
+
+use canary_tests::command::Program;
+use canary_tests::systemd::Systemd;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tokio::time::{Instant, sleep};
+
+use super::spare::Spare;
+use super::systemd;
+use crate::ledger::audit::Reserve;
+
+#[test]
+fn systemd_hears_of_each_state_and_of_life_only_while_there_is_some() {
+    let manager = Systemd::listen();
+    let service = Program::test("watch::tests::a_service_that_dies_after_25_s")
+        .env("NOTIFY_SOCKET", manager.path())
+        .env("WATCHDOG_USEC", "20000000")
+        .start();
+    assert_eq!(manager.notice(), "READY=1\nSTATUS=2 checks READY=0\n");
+    let reloading = manager.notice();
+    let moment = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
+    assert!(moment.trim().parse::<u64>().unwrap() > 0, "{reloading}");
+    assert_eq!(manager.notice(), "STATUS=1 of 2 checks is down\n");
+    for _ in ["at once", "after 10 s", "after 20 s"] {
+        assert_eq!(manager.notice(), "WATCHDOG=1\n");
+    }
+    assert_eq!(manager.notice(), "STOPPING=1\nSTATUS=waiting for 1 run\n");
+    let ending = service.end();
+    assert_eq!(ending.code, 0, "{ending:?}");
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "of use in a process of its own with an environment of its own"]
+async fn a_service_that_dies_after_25_s() {
+    systemd::ready("2 checks\nREADY=0").unwrap();
+    systemd::reloading().unwrap();
+    systemd::status("1 of 2 checks is down").unwrap();
+    let start = Instant::now();
+    let is_live = || start.elapsed() < Duration::from_secs(25);
+    systemd::watchdog(is_live, &Reserve::default(), sleep(Duration::from_mins(2))).await;
+    assert_eq!(start.elapsed(), Duration::from_mins(2));
+    systemd::stopping("waiting for 1 run").unwrap();
+}
+
+#[tokio::test]
+async fn without_systemd_nothing_is_told_and_nothing_fails() {
+    systemd::ready("").unwrap();
+    systemd::watchdog(|| true, &Reserve::default(), std::future::pending()).await;
+}
+
+#[test]
+fn spare_descriptors_count_in_the_reserve_while_they_are_kept() {
+    let reserve = Reserve::default();
+    let mut spare = Spare::new(&reserve, 2);
+    assert_eq!(reserve.held(), 2);
+    spare.lend();
+    assert_eq!(reserve.held(), 0);
+    spare.refill();
+    spare.refill();
+    assert_eq!(reserve.held(), 2);
+    drop(spare);
+    assert_eq!(reserve.held(), 0);
+}
+
+/// Takes every descriptor that this process can still have, of 64.
+pub(super) fn starve(eaten: &mut Vec<File>) {
+    let few = Rlimit {
+        current: Some(64),
+        maximum: Some(64),
+    };
+    setrlimit(Resource::Nofile, few).unwrap();
+    while let Ok(file) = File::open("/dev/null") {
+        eaten.push(file);
+    }
+}

@@ -1,0 +1,118 @@
+//! `canary alert test`: whether notifiers work.
+
+use canary_tests::peer::http::{Reply, Site};
+use canary_tests::receiver::{Mood, ROUTING_KEY, Receiver, SLACK_PATH};
+
+use super::{canary, folder, http_check};
+
+fn config(slack: &Receiver, pagerduty: &Receiver) -> String {
+    format!(
+        "alerts:
+  notifiers:
+    ops: {{ type: slack, url: \"{}\" }}
+    oncall: {{ type: pagerduty, url: '{}', routing_key: \"${{env:PD_KEY}}\" }}\n",
+        slack.url("http", SLACK_PATH),
+        pagerduty.url("http", "/v2/enqueue"),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_notifier_is_told_of_an_alert_that_begins_and_is_over() {
+    let (slack, pagerduty) = (Receiver::slack(), Receiver::pagerduty());
+    let folder = folder(&[("canary.yaml", &config(&slack, &pagerduty))]);
+    let command = canary(&folder, &["alert", "test", "--config", "canary.yaml"]);
+    let ending = command.env("PD_KEY", ROUTING_KEY).run();
+    assert_eq!(ending.code, 0, "{ending:?}");
+    assert_eq!(
+        ending.out,
+        "oncall           pagerduty    ok: the begin and the end of an alert were taken
+ops              slack        ok: the begin and the end of an alert were taken\n"
+    );
+    assert_eq!((slack.taken().len(), pagerduty.taken().len()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_does_not_work_says_why_and_shows_no_secret() {
+    let (slack, pagerduty) = (Receiver::slack(), Receiver::pagerduty());
+    pagerduty.set(Mood::Answers(Reply::status(403).body(ROUTING_KEY)));
+    let folder = folder(&[("canary.yaml", &config(&slack, &pagerduty))]);
+    let command = canary(&folder, &["alert", "test", "oncall", "--config", "canary.yaml"]);
+    let ending = command.env("PD_KEY", ROUTING_KEY).run();
+    assert_eq!(ending.code, 1, "{ending:?}");
+    assert_eq!(
+        ending.out,
+        "oncall           pagerduty    failed: the answer is 403 Forbidden: ***\n"
+    );
+    assert!(slack.taken().is_empty());
+}
+
+#[test]
+fn a_notifier_that_is_not_there_is_a_mistake_of_usage() {
+    let folder = folder(&[(
+        "canary.yaml",
+        "alerts: { notifiers: { ops: { type: slack, url: 'http://127.0.0.1:1/' } } }",
+    )]);
+    let ending = canary(&folder, &["alert", "test", "opps", "--config", "canary.yaml"]).run();
+    assert_eq!(ending.code, 64);
+    assert_eq!(
+        ending.err,
+        "error: no notifier is named `opps`; there are `ops`\n"
+    );
+    let ending = canary(&folder, &["alert", "test"]).run();
+    assert_eq!(ending.code, 64);
+    assert!(ending.err.contains("there is no notifier"), "{ending:?}");
+}
+
+#[test]
+fn settings_that_are_wrong_are_told_with_their_place_before_anything_starts() {
+    let folder = folder(&[(
+        "canary.yaml",
+        "alerts:\n  notifiers:\n    ops: { type: slak, url: 'http://127.0.0.1:1/' }\n",
+    )]);
+    let ending = canary(&folder, &["alert", "test", "--config", "canary.yaml"]).run();
+    assert_eq!(ending.code, 64);
+    assert!(
+        ending
+            .err
+            .contains("canary.yaml:3:18: `alerts.notifiers.ops.type`: `slak` is no type of a notifier"),
+        "{ending:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suite_that_names_a_notifier_which_the_runner_does_not_have_is_a_problem() {
+    let suite = "checks:
+  - { name: web, plugin: tcp, target: '127.0.0.1:1', alert: { notify: [opps] } }\n";
+    let config = "alerts: { notifiers: { ops: { type: slack, url: 'http://127.0.0.1:1/' } } }";
+    let folder = folder(&[("suite.yaml", suite), ("canary.yaml", config)]);
+    let ending = canary(&folder, &["validate", "suite.yaml", "--config", "canary.yaml"]).run();
+    assert_eq!(ending.code, 3, "{ending:?}");
+    assert!(ending.err.contains("did you mean `ops`?"), "{ending:?}");
+    // Without the runner's settings nobody can tell.
+    let ending = canary(&folder, &["validate", "suite.yaml"]).run();
+    assert_eq!(ending.code, 0, "{ending:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_goes_down_is_told_while_the_service_runs() {
+    let target = Site::start(|_| Reply::status(503));
+    let hook = Site::start(|_| Reply::status(200));
+    let suite = format!(
+        "defaults: {{ interval: 100ms, timeout: 100ms, retries: 0 }}\nchecks:\n{}",
+        http_check("page", &target, "/")
+    );
+    let settings = format!(
+        "alerts: {{ notifiers: {{ hook: {{ type: webhook, url: \"{}\" }} }} }}\n",
+        hook.url("http", "/hook")
+    );
+    let folder = folder(&[("suite.yaml", &suite), ("canary.yaml", &settings)]);
+    let arguments = ["run", "suite.yaml", "--config", "canary.yaml"];
+    let running = canary(&folder, &arguments).start();
+    hook.until(|counts| counts.accepted >= 1).await;
+    while hook.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    drop(running);
+    let body = String::from_utf8(hook.requests()[0].body.to_vec()).unwrap();
+    assert!(body.contains("page") && body.contains("down"), "{body}");
+}

@@ -1,0 +1,204 @@
+//! The suite changed while it runs.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use canary::plugin::embedded;
+use canary_tests::client::get;
+use canary_tests::command::Running;
+use canary_tests::peer::{Hostile, Peer};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{canary, folder, http_check, site, suite};
+
+const RELOADS: usize = 500;
+const CHECKS: usize = 5;
+
+/// Puts a file in place at once, as editors do.
+fn put(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+    let part = folder.join(format!(".{name}.part"));
+    fs::write(&part, bytes).unwrap();
+    fs::rename(part, folder.join(name)).unwrap();
+}
+
+/// The n-th suite: one check comes and goes, another has a label that changes; every second suite is broken.
+fn nth(peers: &[Peer], number: usize) -> String {
+    let mut text = "plugins: { mine: { path: mine.wasm } }\ndefaults: { interval: 40ms, timeout: 40ms, retries: 0 }\nchecks:\n".to_owned();
+    for (index, peer) in peers.iter().enumerate() {
+        if index == 0 && number.is_multiple_of(4) {
+            continue;
+        }
+        let (address, label) = (peer.address(), number % 7);
+        let label = if index == 1 { label } else { 0 };
+        let plugin = if index == 2 { "mine" } else { "tcp" };
+        writeln!(
+            text,
+            "  - {{ name: c{index}, plugin: {plugin}, target: \"{address}\", labels: {{ l: \"{label}\" }}, \
+             config: {{ dialogue: [ {{ expect: {{ matches: x }} }} ] }} }}"
+        )
+        .unwrap();
+    }
+    if number % 2 == 1 {
+        text += "  - { name: c9, plugin: tpc }\n";
+    }
+    text
+}
+
+/// The plugin `tcp`, with bytes that make another file of it and mean nothing.
+fn plugin(number: u8) -> Vec<u8> {
+    let mut wasm = embedded("tcp").unwrap().to_vec();
+    // A custom section of the name `n`.
+    wasm.extend([0, 3, 1, b'n', number]);
+    wasm
+}
+
+/// Descriptors that are no socket and no plugin.
+fn own(running: &Running) -> usize {
+    let all = running.descriptors();
+    let is_own = |link: &Path| {
+        let link = link.to_string_lossy();
+        !link.starts_with("socket:") && !link.ends_with(".cwasm") && !link.starts_with("/memfd:")
+    };
+    all.values().filter(|link| is_own(link)).count()
+}
+
+fn next(running: &mut Running, start: &str) -> String {
+    std::iter::from_fn(|| running.note())
+        .find(|note| note.starts_with(start))
+        .unwrap_or_else(|| panic!("it ended without `{start}`"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_reloads_half_of_them_broken_lose_no_run_and_no_descriptor() {
+    let peers: Vec<Peer> = (0..CHECKS).map(|_| Hostile::Silent.start()).collect();
+    let folder = TempDir::new().unwrap();
+    put(folder.path(), "mine.wasm", plugin(0));
+    put(folder.path(), "suite.yaml", nth(&peers, 2));
+    let mut running = canary(&folder, &["run", "suite.yaml"]).start();
+    next(&mut running, "running");
+    peers[1].until(|counts| counts.accepted >= 2).await;
+    let mut early = None;
+    for number in 3..RELOADS + 3 {
+        put(folder.path(), "suite.yaml", nth(&peers, number));
+        if number % 100 == 0 {
+            put(
+                folder.path(),
+                "mine.wasm",
+                plugin(u8::try_from(number / 100).unwrap()),
+            );
+        }
+        running.signal(Signal::HUP);
+        match number % 2 {
+            1 => next(&mut running, "the old suite goes on"),
+            _ => next(&mut running, "reloaded"),
+        };
+        if number == 100 {
+            early = Some((own(&running), running.descriptors().len(), running.resident()));
+        }
+    }
+    let (own_then, all_then, memory_then) = early.unwrap();
+    let before = peers[1].accepted();
+    peers[1].until(|counts| counts.accepted >= before + 5).await;
+    assert_eq!(own(&running), own_then);
+    // Runs have sockets, and old plugins go with their last instance.
+    assert!(
+        running.descriptors().len() <= all_then + 2 * CHECKS,
+        "{:?}",
+        running.descriptors()
+    );
+    let (memory, most) = (running.resident(), memory_then + (32 << 20));
+    assert!(
+        memory <= most,
+        "{memory} bytes are resident, {memory_then} were after a hundred"
+    );
+    for peer in &peers {
+        assert_eq!(peer.counts().most_open, 1, "a check ran twice at once");
+    }
+    comes_out_even(running, &peers);
+}
+
+/// Every due time finished or was missed, and every run that finished is a connection that a peer saw.
+fn comes_out_even(running: Running, peers: &[Peer]) {
+    running.signal(Signal::TERM);
+    let ending = running.end();
+    assert_eq!(ending.code, 0);
+    let last = ending.err.lines().last().unwrap();
+    let numbers: Vec<u64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(numbers[0], numbers[1] + numbers[2], "{last}");
+    let accepted: usize = peers.iter().map(Peer::accepted).sum();
+    assert_eq!(usize::try_from(numbers[1]).unwrap(), accepted, "{last}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_file_is_read_again_by_itself() {
+    let site = site();
+    let check = |name: &str| format!("checks:\n{}    interval: 100ms\n", http_check(name, &site, "/"));
+    let folder = suite(&check("one"));
+    let mut running = canary(&folder, &["run", "suite.yaml"]).start();
+    next(&mut running, "running");
+    put(folder.path(), "suite.yaml", check("two"));
+    next(&mut running, "reloaded: 1 checks");
+    let line = std::iter::from_fn(|| running.line()).find(|line| line.contains("two"));
+    assert!(line.unwrap().contains("unknown -> up"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_suite_leaves_the_old_one_running_and_says_every_problem() {
+    let site = site();
+    let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));
+    let folder = folder(&[("suite.yaml", &good)]);
+    let mut running = canary(&folder, &["run", "suite.yaml"]).start();
+    next(&mut running, "running");
+    put(
+        folder.path(),
+        "suite.yaml",
+        good.replace("plugin: http", "plugin: htpp"),
+    );
+    running.signal(Signal::HUP);
+    next(&mut running, "the old suite goes on");
+    let problem = next(&mut running, "suite.yaml:");
+    assert!(problem.contains("there is no plugin `htpp`"), "{problem}");
+    let before = site.accepted();
+    let goes_on = site.until(|counts| counts.accepted >= before + 10);
+    tokio::time::timeout(Duration::from_secs(60), goes_on)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suite_that_was_refused_shows_in_readiness_and_the_service_lives() {
+    let site = site();
+    let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));
+    let folder = suite(&good);
+    let program = canary(&folder, &["run", "suite.yaml"]).env("CANARY_ADMIN", "127.0.0.1:0");
+    let mut running = program.start();
+    let place = next(&mut running, "metrics on http://");
+    let address = place.trim_start_matches("metrics on http://");
+    let address = address.trim_end_matches("/metrics").parse().unwrap();
+    site.until(|counts| counts.accepted >= 5).await;
+    let condition = |path: &str| {
+        let answer = get(address, path).unwrap();
+        (
+            answer.status.as_u16(),
+            String::from_utf8(answer.body.to_vec()).unwrap(),
+        )
+    };
+    let well = "{\"problems\":[],\"status\":\"ok\"}\n".to_owned();
+    assert_eq!(condition("/readyz"), (200, well.clone()));
+    put(folder.path(), "suite.yaml", "checks: no");
+    running.signal(Signal::HUP);
+    next(&mut running, "the old suite goes on");
+    let (status, body) = condition("/readyz");
+    assert!(
+        status == 503 && body.contains("\"what\":\"suite_refused\""),
+        "{body}"
+    );
+    assert_eq!(condition("/livez"), (200, well));
+    put(folder.path(), "suite.yaml", &good);
+    running.signal(Signal::HUP);
+    next(&mut running, "reloaded");
+    assert_eq!(condition("/readyz").0, 200);
+}

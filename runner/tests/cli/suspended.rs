@@ -1,0 +1,153 @@
+//! A process that was stopped, and a clock that was set.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use canary_tests::command::{Running, find};
+use canary_tests::peer::http::{Reply, Site};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{canary, http_check, suite};
+
+/// A check every half second.
+fn steady(site: &Site) -> TempDir {
+    let checks: String = (0..4)
+        .map(|number| http_check(&format!("page {number}"), site, "/"))
+        .collect();
+    suite(&format!(
+        "defaults: {{ interval: 500ms, timeout: 500ms, retries: 0 }}\nchecks:\n{checks}"
+    ))
+}
+
+fn site() -> Site {
+    Site::start(|_| Reply::status(200))
+}
+
+/// Another runner, whose runs tell the time.
+async fn intervals(site: &Site, count: usize) {
+    let enough = site.accepted() + 4 * count;
+    site.until(|counts| counts.accepted >= enough).await;
+}
+
+fn started(folder: &TempDir) -> Running {
+    canary(folder, &["run", "suite.yaml"]).start()
+}
+
+/// Of the closing line, the count behind a reason.
+fn missed(line: &str, reason: &str) -> u64 {
+    let word = format!("{reason}=");
+    let words = line.split([' ', '(', ')']);
+    let mut counts = words.filter_map(|found| found.strip_prefix(&word)?.parse().ok());
+    counts.next().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_stopped_counts_what_it_missed_and_does_not_catch_up() {
+    let (watched, other) = (site(), site());
+    let folders = [steady(&other), steady(&watched)];
+    let [clock, running] = [0, 1].map(|place| started(&folders[place]));
+    intervals(&watched, 2).await;
+    intervals(&other, 1).await;
+    running.signal(Signal::STOP);
+    let before = watched.accepted();
+    intervals(&other, 10).await;
+    running.signal(Signal::CONT);
+    intervals(&other, 2).await;
+    let after = watched.accepted() - before;
+    running.signal(Signal::TERM);
+    drop(clock);
+    let ending = running.end();
+    assert_eq!(ending.code, 0);
+    let line = ending.err.lines().last().unwrap();
+    // Ten intervals of four checks, less the last due time of each, which may still be fresh.
+    let jumped = missed(line, "clock_jump");
+    assert!((28..=44).contains(&jumped), "{line}");
+    // Two intervals, and one more for each check that was fresh.
+    assert!(after <= 16, "{after} runs in two intervals of four checks");
+}
+
+/// The library behind `faketime`, which tells a program another time of day.
+fn faketime() -> Option<PathBuf> {
+    find("faketime")?;
+    let folders = [
+        "/usr/lib/x86_64-linux-gnu/faketime",
+        "/usr/lib/aarch64-linux-gnu/faketime",
+    ];
+    let library = folders
+        .iter()
+        .map(|folder| PathBuf::from(folder).join("libfaketimeMT.so.1"))
+        .find(|path| path.exists());
+    Some(library.expect("faketime has its library"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_forth_and_back_bends_no_cadence() {
+    let Some(library) = faketime() else { return };
+    let watched = site();
+    let folder = steady(&watched);
+    let dial = folder.path().join("dial");
+    std::fs::write(&dial, "+0\n").unwrap();
+    let running = canary(&folder, &["run", "suite.yaml"])
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", &dial)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .start();
+    for offset in ["+0", "+3600", "-3600", "+0"] {
+        std::fs::write(&dial, format!("{offset}\n")).unwrap();
+        intervals(&watched, 6).await;
+    }
+    running.signal(Signal::TERM);
+    let ending = running.end();
+    assert_eq!(ending.code, 0, "{ending:?}");
+    for told in ["set by 3600 s", "set by -7200 s"] {
+        let is_told = |line: &str| {
+            let seconds = told.split(' ').nth(2).unwrap().parse::<i64>().unwrap();
+            let found = line.strip_prefix("the clock was set by ");
+            found
+                .and_then(|rest| rest.strip_suffix(" s")?.parse::<i64>().ok())
+                .is_some_and(|found| (found - seconds).abs() <= 2)
+        };
+        assert!(ending.err.lines().any(is_told), "{told}: {}", ending.err);
+    }
+    assert!(
+        ending.err.lines().last().unwrap().ends_with("+ 0 missed"),
+        "{}",
+        ending.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_goes_on_while_the_process_is_stopped_still_has_one_outcome() {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let (asked, is_stopped) = (Arc::new(AtomicUsize::new(0)), Arc::clone(&stopped));
+    let count = Arc::clone(&asked);
+    let slow = Site::start(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        match is_stopped.load(Ordering::SeqCst) {
+            false => Reply::status(200).after(std::time::Duration::from_millis(200)),
+            true => Reply::status(200),
+        }
+    });
+    let other = site();
+    let folders = [steady(&other), steady(&slow)];
+    let [clock, running] = [0, 1].map(|place| started(&folders[place]));
+    slow.until(|counts| counts.open > 0).await;
+    stopped.store(true, Ordering::SeqCst);
+    running.signal(Signal::STOP);
+    intervals(&other, 6).await;
+    running.signal(Signal::CONT);
+    intervals(&other, 2).await;
+    running.signal(Signal::TERM);
+    drop(clock);
+    let ending = running.end();
+    let line = ending.err.lines().last().unwrap();
+    let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(numbers[0], numbers[1] + numbers[2], "{line}");
+    assert!(
+        usize::try_from(numbers[1]).unwrap() >= asked.load(Ordering::SeqCst),
+        "{line}"
+    );
+}

@@ -1,0 +1,245 @@
+//! A mail server (RFC 5321, 3207, 4954) that keeps every mail it takes.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::ServerConfig;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::peer::{Peer, Wire};
+
+/// The most that a mail may have, in bytes.
+const MAIL_LIMIT_BYTES: u64 = 1 << 20;
+
+/// How sessions are protected.
+pub enum Protection {
+    /// Not at all, and it offers nothing.
+    None,
+    /// It offers `STARTTLS`, and takes mail only after it.
+    Starttls(ServerConfig),
+    /// From the first byte.
+    Implicit(ServerConfig),
+}
+
+/// A mail as it arrived.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// Of `MAIL FROM`.
+    pub from: String,
+    /// Of each `RCPT TO`.
+    pub to: Vec<String>,
+    /// Headers and text.
+    pub data: String,
+    /// Whether it came over TLS.
+    pub is_protected: bool,
+    /// User and password, if there was a login.
+    pub login: Option<(String, String)>,
+}
+
+struct State {
+    starttls: Option<TlsAcceptor>,
+    implicit: Option<TlsAcceptor>,
+    /// A reply in place of the usual one to a command.
+    sabotage: Mutex<Option<(String, String)>>,
+    mails: watch::Sender<Vec<Mail>>,
+}
+
+/// A mail server on loopback.
+pub struct MailServer {
+    peer: Peer,
+    state: Arc<State>,
+}
+
+impl MailServer {
+    /// Starts it.
+    #[must_use]
+    pub fn start(protection: Protection) -> Self {
+        let acceptor = |config| TlsAcceptor::from(Arc::new(config));
+        let (starttls, implicit) = match protection {
+            Protection::None => (None, None),
+            Protection::Starttls(config) => (Some(acceptor(config)), None),
+            Protection::Implicit(config) => (None, Some(acceptor(config))),
+        };
+        let state = Arc::new(State {
+            starttls,
+            implicit,
+            sabotage: Mutex::default(),
+            mails: watch::Sender::default(),
+        });
+        let shared = state.clone();
+        Self {
+            peer: Peer::tcp(move |wire| serve(wire, shared.clone())),
+            state,
+        }
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.peer.address().port()
+    }
+
+    /// From now on, answers a command such as `RCPT` with this, or as usual again.
+    pub fn sabotage(&self, reply: Option<(&str, &str)>) {
+        let reply = reply.map(|(command, reply)| (command.to_owned(), reply.to_owned()));
+        *self.state.sabotage.lock().unwrap_or_else(PoisonError::into_inner) = reply;
+    }
+
+    /// The mails that it took, in its order.
+    #[must_use]
+    pub fn mails(&self) -> Vec<Mail> {
+        self.state.mails.borrow().clone()
+    }
+
+    /// Waits until it took so many. Never ends if it does not: bound it with a time-out.
+    pub async fn until(&self, count: usize) {
+        let mut mails = self.state.mails.subscribe();
+        // The sender lives as long as this.
+        let _there = mails.wait_for(|mails| mails.len() >= count).await;
+    }
+}
+
+async fn serve(wire: Wire, state: Arc<State>) -> io::Result<()> {
+    if let Some(tls) = &state.implicit {
+        let mut stream = BufReader::new(tls.accept(wire).await?);
+        stream.write_all(b"220 mail.test ESMTP\r\n").await?;
+        return session(&mut stream, &state, true).await.map(drop);
+    }
+    let mut stream = BufReader::new(wire);
+    stream.write_all(b"220 mail.test ESMTP\r\n").await?;
+    let wants_tls = session(&mut stream, &state, false).await?;
+    match &state.starttls {
+        Some(tls) if wants_tls => {
+            let mut stream = BufReader::new(tls.accept(stream.into_inner()).await?);
+            session(&mut stream, &state, true).await.map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What becomes of a session after a command.
+enum Next {
+    GoOn,
+    /// The client turns to TLS.
+    Tls,
+    Ends,
+}
+
+/// Serves until the client goes, or asks for TLS, which it says.
+async fn session<S>(stream: &mut BufReader<S>, state: &State, is_protected: bool) -> io::Result<bool>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut mail = Mail {
+        from: String::new(),
+        to: Vec::new(),
+        data: String::new(),
+        is_protected,
+        login: None,
+    };
+    while let Some(line) = line(stream).await? {
+        match command(stream, state, &mut mail, &line).await? {
+            Next::GoOn => {}
+            Next::Tls => return Ok(true),
+            Next::Ends => break,
+        }
+    }
+    Ok(false)
+}
+
+async fn command<S>(stream: &mut BufReader<S>, state: &State, mail: &mut Mail, line: &str) -> io::Result<Next>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let verb = line
+        .split([' ', ':'])
+        .next()
+        .unwrap_or_default()
+        .to_ascii_uppercase();
+    let argument = line.get(verb.len()..).unwrap_or_default().trim();
+    let sabotage = state
+        .sabotage
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    if let Some((_, reply)) = sabotage.filter(|(command, _)| *command == verb) {
+        return say(stream, &reply).await.map(|()| Next::GoOn);
+    }
+    let needs_tls = state.starttls.is_some() && !mail.is_protected;
+    let reply = match verb.as_str() {
+        "EHLO" if needs_tls => "250-mail.test\r\n250 STARTTLS",
+        "EHLO" => "250-mail.test\r\n250-8BITMIME\r\n250 AUTH PLAIN",
+        "STARTTLS" if needs_tls => return say(stream, "220 go ahead").await.map(|()| Next::Tls),
+        "MAIL" if needs_tls => "530 must issue a STARTTLS command first",
+        "AUTH" if !needs_tls => {
+            mail.login = login(argument);
+            if mail.login.is_some() {
+                "235 welcome"
+            } else {
+                "535 no"
+            }
+        }
+        "MAIL" => {
+            mail.from = address(argument);
+            "250 ok"
+        }
+        "RCPT" => {
+            mail.to.push(address(argument));
+            "250 ok"
+        }
+        "DATA" => {
+            say(stream, "354 go on").await?;
+            mail.data = data(stream).await?;
+            state.mails.send_modify(|mails| mails.push(mail.clone()));
+            "250 taken"
+        }
+        "NOOP" | "RSET" => "250 ok",
+        "QUIT" => return say(stream, "221 bye").await.map(|()| Next::Ends),
+        _ => "502 unknown",
+    };
+    say(stream, reply).await.map(|()| Next::GoOn)
+}
+
+async fn say<S: AsyncWrite + Unpin>(stream: &mut S, reply: &str) -> io::Result<()> {
+    stream.write_all(format!("{reply}\r\n").as_bytes()).await?;
+    stream.flush().await
+}
+
+/// The next line without its end; `None` when the client is gone.
+async fn line<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    let length = stream.take(MAIL_LIMIT_BYTES).read_line(&mut line).await?;
+    Ok((length > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// Lines up to a lone dot.
+async fn data<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> io::Result<String> {
+    let mut data = String::new();
+    loop {
+        match line(stream).await? {
+            Some(line) if line == "." => return Ok(data),
+            Some(line) => data += &format!("{}\n", line.strip_prefix('.').unwrap_or(&line)),
+            None => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// What stands between angle brackets.
+fn address(argument: &str) -> String {
+    let inside = argument
+        .split_once('<')
+        .and_then(|(_, rest)| rest.split_once('>'));
+    inside.map(|(address, _)| address.to_owned()).unwrap_or_default()
+}
+
+/// `PLAIN` with an initial response.
+fn login(argument: &str) -> Option<(String, String)> {
+    let decoded = STANDARD.decode(argument.strip_prefix("PLAIN ")?).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let mut parts = text.split('\0').skip(1).map(str::to_owned);
+    Some((parts.next()?, parts.next()?))
+}
