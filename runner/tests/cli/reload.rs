@@ -186,7 +186,7 @@ async fn a_suite_that_was_refused_shows_in_readiness_and_the_service_lives() {
             String::from_utf8(answer.body.to_vec()).unwrap(),
         )
     };
-    let well = "{\"problems\":[],\"status\":\"ok\"}\n".to_owned();
+    let well = "{\"status\":\"ok\",\"problems\":[]}\n".to_owned();
     assert_eq!(condition("/readyz"), (200, well.clone()));
     put(folder.path(), "suite.yaml", "checks: no");
     running.signal(Signal::HUP);
