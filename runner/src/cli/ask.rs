@@ -29,10 +29,8 @@ const MOST: usize = 256 << 20;
 pub(super) enum AskError {
     #[error("no runner answers at {origin}; is `canary run` going, with another `--admin`? ({source})")]
     Nobody { origin: String, source: Failure },
-    #[error(
-        "{origin} wants the runner's token: {error}; give it as CANARY_ADMIN_TOKEN or with `--admin-token`"
-    )]
-    Token { origin: String, error: String },
+    #[error("{origin} {wants} token; give it as CANARY_ADMIN_TOKEN or with `--admin-token`")]
+    Token { origin: String, wants: &'static str },
     #[error("{origin} answers with {status}: {error}")]
     Declined {
         origin: String,
@@ -157,7 +155,13 @@ impl<'a> Asker<'a> {
         let (origin, status) = (self.origin(), reply.status);
         let declined = serde_json::from_slice::<Declined>(&reply.body);
         match declined {
-            Ok(Declined { error }) if status == StatusCode::UNAUTHORIZED => AskError::Token { origin, error },
+            Ok(_) if status == StatusCode::UNAUTHORIZED => AskError::Token {
+                origin,
+                wants: match self.asking.token {
+                    Some(_) => "has another",
+                    None => "wants the runner's",
+                },
+            },
             Ok(Declined { error }) => AskError::Declined {
                 origin,
                 status,

@@ -129,13 +129,13 @@ impl AdminArgs {
     ) -> Result<Asking, WrongAddress> {
         let access = self.with_token(access, report);
         let scheme = if access.tls.is_some() { "https" } else { "http" };
-        let own = |listen: &Listen| format!("{scheme}://{}", reachable(listen.address));
+        let own = |address| format!("{scheme}://{}", reachable(address));
         let text = match (&self.admin, file) {
             (Some(Address::Url(url)), _) => url.to_string(),
-            (Some(Address::At(address)), _) => format!("http://{}", reachable(*address)),
+            (Some(Address::At(address)), _) => own(*address),
             (Some(Address::Nowhere), _) | (None, Some(Admin::None)) => return Err(WrongAddress::Nowhere),
-            (None, Some(Admin::Listen(listen))) => own(&listen),
-            (None, None) => own(&Listen::default()),
+            (None, Some(Admin::Listen(listen))) => own(listen.address),
+            (None, None) => own(Listen::default().address),
         };
         Ok(Asking {
             url: Url::parse(&text).map_err(|_| WrongAddress::Nowhere)?,
@@ -152,5 +152,64 @@ impl AdminArgs {
             token: token.or(access.token),
             ..access
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::super::Cli;
+    use super::*;
+
+    /// Where `canary status` asks with these arguments and this file.
+    fn asked(arguments: &[&str], file: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("canary.yaml");
+        std::fs::write(&path, file).unwrap();
+        let own = ["canary", "status", "--config", path.to_str().unwrap()];
+        let cli = Cli::try_parse_from(own.iter().chain(arguments)).unwrap();
+        match cli.host.asking() {
+            Ok(asking) => asking.url.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_runner_is_asked_where_the_flag_says_or_else_where_its_file_has_it() {
+        assert_eq!(asked(&[], ""), "http://127.0.0.1:9464/");
+        assert_eq!(asked(&["--admin", "[::1]:1"], ""), "http://[::1]:1/");
+        assert_eq!(
+            asked(&["--admin", "https://canary.example.com:9464"], "admin: none"),
+            "https://canary.example.com:9464/"
+        );
+        assert_eq!(asked(&[], "admin: { listen: 127.0.0.2:80 }"), "http://127.0.0.2/");
+        let tls = "admin: { listen: 192.0.2.1:1, tls: { certificate: a, key: b } }";
+        assert_eq!(asked(&[], tls), "https://192.0.2.1:1/");
+        assert_eq!(
+            asked(&[], "admin: none"),
+            "there is no admin address to ask at; name the runner's with `--admin`"
+        );
+    }
+
+    #[test]
+    fn an_address_for_every_one_of_the_machine_is_asked_on_loopback() {
+        for (listen, url) in [
+            ("0.0.0.0:1", "http://127.0.0.1:1/"),
+            ("[::]:1", "http://[::1]:1/"),
+        ] {
+            assert_eq!(asked(&["--admin", listen], ""), url);
+            assert_eq!(
+                asked(&[], &format!("admin: {{ listen: '{listen}', insecure: true }}")),
+                url
+            );
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let cli = Cli::try_parse_from(["canary", "status", "--admin-token", "correct-horse-battery"]);
+        let shown = format!("{:?} {:?}", cli, cli.as_ref().unwrap().host.asking());
+        assert!(!shown.contains("horse"), "{shown}");
     }
 }

@@ -38,6 +38,11 @@ async fn a_reload_takes_the_token_and_a_bad_suite_leaves_the_old_one() {
         refused.err.contains("wants the runner's token") && refused.err.contains("CANARY_ADMIN_TOKEN"),
         "{refused:?}"
     );
+    let wrong = reload("correct-horse-batterz");
+    assert!(
+        wrong.code == 1 && wrong.err.contains("has another token"),
+        "{wrong:?}"
+    );
     let done = reload(TOKEN);
     assert_eq!(
         (done.code, done.out.as_str()),
