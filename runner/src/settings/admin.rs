@@ -202,7 +202,7 @@ fn identity(section: &mut Section, report: &mut Report) -> Option<Identity> {
     tls.finish(report);
     let half = |written: &Written, missing: &str| -> Problem {
         written.problem(format!(
-            "a certificate needs its key: `admin.tls.{missing}` is missing"
+            "a certificate and its key go together: `admin.tls.{missing}` is missing"
         ))
     };
     match (certificate, key) {

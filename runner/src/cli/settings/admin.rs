@@ -160,7 +160,6 @@ mod tests {
     use clap::Parser as _;
 
     use super::super::super::Cli;
-    use super::*;
 
     /// Where `canary status` asks with these arguments and this file.
     fn asked(arguments: &[&str], file: &str) -> String {
