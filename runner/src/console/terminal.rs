@@ -7,7 +7,7 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
 };
 
-/// Tenths of a second that [`Terminal::key`] waits.
+/// Tenths of a second that a look for a key waits.
 const WAIT: u8 = 10;
 /// A terminal that does not say how large it is.
 const UNKNOWN: (usize, usize) = (80, 24);
