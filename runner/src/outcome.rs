@@ -4,6 +4,8 @@
 //! and that the guest broke. Everything that leaves Canary is made from a [`Run`].
 
 mod log;
+#[cfg(test)]
+mod sample;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,33 +1,15 @@
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::outcome::{Outcome, StopCause, Usage, Verdict, VerdictStatus};
+use crate::outcome::{Outcome, StopCause, Verdict, VerdictStatus};
 use crate::status::Status;
-use crate::trace::{TraceContext, Trail};
 
 fn check(name: &str) -> Arc<Check> {
     Arc::new(Check::plain(name, Duration::from_secs(10)))
 }
 
 fn run(check: &Arc<Check>, outcome: Outcome) -> Arc<Run> {
-    Arc::new(Run {
-        check: Arc::clone(check),
-        plugin_digest: "".into(),
-        lag: Duration::from_millis(1),
-        queued: Duration::ZERO,
-        started_at: UNIX_EPOCH,
-        duration: Duration::from_millis(20),
-        attempts: 1,
-        outcome,
-        usage: Usage::default(),
-        log: Vec::new(),
-        trail: Trail::default(),
-        trace: TraceContext {
-            trace_id: [1; 16],
-            span_id: [1; 8],
-            sampled: true,
-        },
-    })
+    Arc::new(Run::plain(Arc::clone(check), outcome, UNIX_EPOCH))
 }
 
 fn verdict(status: VerdictStatus) -> Outcome {

@@ -9,7 +9,6 @@ use crate::outcome::{Assertion, Fault, Measurement, StopCause, Usage, Verdict};
 use crate::quota::{Quota, QuotaKind};
 use crate::status::{Status, Transition};
 use crate::suite::{AlertRules, Check, CheckId, Config, Secrets, Target};
-use crate::trace::{TraceContext, Trail};
 
 const PLAIN: Screen = Screen {
     width: 100,
@@ -39,28 +38,16 @@ fn check(name: &str, plugin: &str, target: &str) -> Arc<Check> {
 }
 
 fn run(check: Arc<Check>, micros: u64, outcome: Outcome) -> Run {
+    let started_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
     Run {
-        check,
-        plugin_digest: "00".into(),
-        lag: Duration::ZERO,
-        queued: Duration::ZERO,
-        started_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678),
         duration: Duration::from_micros(micros),
-        attempts: 1,
-        outcome,
         usage: Usage {
             sockets_peak: 1,
             connections: 1,
             bytes_in: 512,
             ..Usage::default()
         },
-        log: Vec::new(),
-        trail: Trail::default(),
-        trace: TraceContext {
-            trace_id: [1; 16],
-            span_id: [2; 8],
-            sampled: true,
-        },
+        ..Run::plain(check, outcome, started_at)
     }
 }
 

@@ -3,7 +3,7 @@
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::receiver::{Mood, ROUTING_KEY, Receiver, SLACK_PATH};
 
-use super::{canary, folder, http_check};
+use super::{accepted, canary, folder, http_check};
 
 fn config(slack: &Receiver, pagerduty: &Receiver) -> String {
     format!(
@@ -108,7 +108,7 @@ async fn a_check_that_goes_down_is_told_while_the_service_runs() {
     let folder = folder(&[("suite.yaml", &suite), ("canary.yaml", &settings)]);
     let arguments = ["run", "suite.yaml", "--config", "canary.yaml"];
     let running = canary(&folder, &arguments).start();
-    hook.until(|counts| counts.accepted >= 1).await;
+    accepted(&hook, 1).await;
     while hook.requests().is_empty() {
         tokio::task::yield_now().await;
     }

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{canary, http_check, suite};
+use super::{accepted, canary, http_check, suite};
 
 const KILLS: u32 = 200;
 const CHECKS: u64 = 20;
@@ -70,13 +70,13 @@ async fn no_outcome_is_lost_or_counted_twice_in_two_hundred_kills() {
     for _ in 0..KILLS {
         let running = started(&folder);
         let enough = site.accepted() + fastrand::usize(1..60);
-        site.until(|counts| counts.accepted >= enough).await;
+        accepted(&site, enough).await;
         // Dropping it kills it: wherever it is.
         drop(running);
     }
     let running = started(&folder);
     let enough = site.accepted() + 100;
-    site.until(|counts| counts.accepted >= enough).await;
+    accepted(&site, enough).await;
     running.signal(Signal::TERM);
     let ending = running.end();
     assert_eq!(ending.code, 0, "{ending:?}");
@@ -124,7 +124,7 @@ async fn what_was_due_while_no_runner_was_there_is_accounted_for() {
     let (site, _) = counting();
     let folder = many_checks(&site);
     let first = started(&folder);
-    site.until(|counts| counts.accepted >= 40).await;
+    accepted(&site, 40).await;
     first.signal(Signal::TERM);
     assert_eq!(first.end().code, 0);
     // A minute that nobody has to wait for.
@@ -144,7 +144,7 @@ async fn what_was_due_while_no_runner_was_there_is_accounted_for() {
     drop(database);
     let second = started(&folder);
     let enough = site.accepted() + 40;
-    site.until(|counts| counts.accepted >= enough).await;
+    accepted(&site, enough).await;
     second.signal(Signal::TERM);
     assert_eq!(second.end().code, 0);
     for (id, record) in kept(folder.path()) {
@@ -164,7 +164,7 @@ async fn a_corrupt_state_is_set_aside_aloud_and_the_checks_run() {
     std::fs::create_dir(folder.path().join("state")).unwrap();
     std::fs::write(folder.path().join("state/state.db"), "no database".repeat(1_000)).unwrap();
     let running = started(&folder);
-    site.until(|counts| counts.accepted >= 40).await;
+    accepted(&site, 40).await;
     running.signal(Signal::TERM);
     let ending = running.end();
     assert_eq!(ending.code, 0);
@@ -176,7 +176,7 @@ async fn a_second_runner_does_not_touch_the_state_of_the_first() {
     let (site, _) = counting();
     let folder = many_checks(&site);
     let _first = started(&folder);
-    site.until(|counts| counts.accepted >= 20).await;
+    accepted(&site, 20).await;
     let second = started(&folder).end();
     assert_eq!(second.code, 1);
     assert!(
@@ -196,7 +196,7 @@ async fn without_state_a_restart_begins_anew() {
             .env("CANARY_STATE_DIR", folder.path().join("state"))
             .start();
         let enough = site.accepted() + 20;
-        site.until(|counts| counts.accepted >= enough).await;
+        accepted(&site, enough).await;
         running.signal(Signal::TERM);
         assert_eq!(running.end().code, 0);
     }

@@ -13,6 +13,7 @@ mod outage;
 mod plugins;
 mod receivers;
 mod reload;
+mod scarce;
 mod secrets;
 mod service;
 mod suspended;
@@ -20,6 +21,7 @@ mod telemetry;
 mod validate;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use canary_tests::command::Program;
 use canary_tests::peer::Peer;
@@ -63,6 +65,13 @@ fn site() -> Site {
         "/bad" => Reply::status(503),
         _ => Reply::json(r#"{"status":"ok"}"#),
     })
+}
+
+/// Waits until a peer has accepted so many connections; fails after a minute, when nobody comes any more.
+async fn accepted(peer: &Peer, enough: usize) {
+    let reached = peer.until(|counts| counts.accepted >= enough);
+    let waited = tokio::time::timeout(Duration::from_secs(60), reached).await;
+    assert!(waited.is_ok(), "{} of {enough} connections came", peer.accepted());
 }
 
 /// A check of one page, with more keys below its name.

@@ -14,8 +14,9 @@ use canary_tests::client::get;
 use canary_tests::command::Running;
 use rustix::process::Signal;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
-use super::{canary, folder, http_check, site, suite};
+use super::{accepted, canary, folder, http_check, site, suite};
 
 const RELOADS: usize = 500;
 const CHECKS: usize = 5;
@@ -62,7 +63,13 @@ impl Turnstile {
     }
 
     fn wait_for(&self, accepted: usize) {
+        let start = Instant::now();
         while self.accepted() < accepted {
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "{} of {accepted} came",
+                self.accepted()
+            );
             std::thread::yield_now();
         }
     }
@@ -232,7 +239,7 @@ async fn a_suite_that_was_refused_shows_in_readiness_and_the_service_lives() {
     let place = next(&mut running, "metrics on http://");
     let address = place.trim_start_matches("metrics on http://");
     let address = address.trim_end_matches("/metrics").parse().unwrap();
-    site.until(|counts| counts.accepted >= 5).await;
+    accepted(&site, 5).await;
     let condition = |path: &str| {
         let answer = get(address, path).unwrap();
         (

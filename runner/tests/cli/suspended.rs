@@ -9,7 +9,7 @@ use canary_tests::peer::http::{Reply, Site};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{canary, http_check, suite};
+use super::{accepted, canary, http_check, suite};
 
 /// A check every half second.
 fn steady(site: &Site) -> TempDir {
@@ -28,7 +28,7 @@ fn site() -> Site {
 /// Another runner, whose runs tell the time.
 async fn intervals(site: &Site, count: usize) {
     let enough = site.accepted() + 4 * count;
-    site.until(|counts| counts.accepted >= enough).await;
+    accepted(site, enough).await;
 }
 
 fn started(folder: &TempDir) -> Running {

@@ -1,12 +1,9 @@
 use super::*;
 use crate::alert::queue::Queue;
 use crate::alert::tests::{Disk, settings};
-use crate::grant::Grants;
-use crate::outcome::{Fault, Outcome, Usage, Verdict, VerdictStatus};
-use crate::quota::Quota;
+use crate::outcome::{Fault, Outcome, Verdict, VerdictStatus};
 use crate::status::{Thresholds, Tracker};
-use crate::suite::{AlertRules, Config, Notify, Remind, Scope, Secrets, Target, Times, Window};
-use crate::trace::{TraceContext, Trail};
+use crate::suite::{Notify, Remind, Scope, Target, Times, Window};
 
 mod holding;
 mod random;
@@ -25,23 +22,11 @@ fn secs(seconds: u64) -> Duration {
 /// A check that changes its status with every verdict.
 fn check(name: &str) -> Check {
     Check {
-        id: CheckId::new(name),
-        name: name.to_owned(),
         plugin: "http".to_owned(),
         target: Target::new("https://user:pass@example.com/?q"),
-        interval: secs(30),
         timeout: secs(5),
-        retries: 0,
         failure_threshold: 1,
-        success_threshold: 1,
-        quota: Quota::default(),
-        grants: Grants::default(),
-        labels: BTreeMap::new(),
-        group: None,
-        depends_on: Vec::new(),
-        alert: AlertRules::default(),
-        config: Config::new("{}".to_owned()),
-        secrets: Secrets::default(),
+        ..Check::plain(name, secs(30))
     }
 }
 
@@ -120,7 +105,7 @@ impl World {
             consecutive_failures: *failures,
             last_success: None,
         };
-        let run = run(check, outcome, self.now);
+        let run = Run::plain(check, outcome, self.now);
         let changes = self.desk.observe(&run, &standing, self.now);
         self.disk.keep(changes);
         self.desk.post();
@@ -191,27 +176,6 @@ fn verdict(status: VerdictStatus) -> Outcome {
         measurements: Vec::new(),
         attributes: Vec::new(),
     })
-}
-
-fn run(check: Arc<Check>, outcome: Outcome, now: SystemTime) -> Run {
-    Run {
-        check,
-        plugin_digest: "00ff".into(),
-        lag: Duration::ZERO,
-        queued: Duration::ZERO,
-        started_at: now,
-        duration: Duration::ZERO,
-        attempts: 1,
-        outcome,
-        usage: Usage::default(),
-        log: Vec::new(),
-        trail: Trail::default(),
-        trace: TraceContext {
-            trace_id: [1; 16],
-            span_id: [2; 8],
-            sampled: true,
-        },
-    }
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn nothing_is_delivered_before_what_brought_it_about_is_kept() {
         consecutive_failures: 1,
         last_success: None,
     };
-    let run = run(check, verdict(VerdictStatus::Fail), noon());
+    let run = Run::plain(check, verdict(VerdictStatus::Fail), noon());
     let changes = world.desk.observe(&run, &standing, noon());
     let shelves: Vec<Shelf> = changes.iter().map(|change| change.shelf).collect();
     assert_eq!(shelves, [Shelf::Alert, Shelf::Notification]);

@@ -1,0 +1,77 @@
+//! A machine that lets the runner open next to nothing.
+
+use canary_tests::client::get;
+use canary_tests::collector::{Collector, LIMIT, Protocol};
+use canary_tests::command::{Program, Running};
+use canary_tests::peer::Hostile;
+use canary_tests::peer::http::{Reply, Site};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{accepted, cache, folder};
+
+/// The service where a process may have 64 descriptors and no more.
+fn with_64_descriptors(folder: &TempDir, collector: &Collector) -> Running {
+    let command = "ulimit -n 64; exec \"$0\" run suite.yaml --config canary.yaml";
+    Program::at("/bin/sh")
+        .args(["-c", command, env!("CARGO_BIN_EXE_canary")])
+        .env("CANARY_CACHE_DIR", cache())
+        .env("CANARY_ADMIN", "127.0.0.1:0")
+        .env("CANARY_STATE_DIR", folder.path().join("state"))
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http"))
+        .env("OTEL_METRIC_EXPORT_INTERVAL", "300")
+        .within(folder.path())
+        .start()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_64_descriptors_it_says_so_goes_on_to_speak_and_records_every_run() {
+    let (silent, heart) = (Hostile::Silent.start(), Site::start(|_| Reply::status(200)));
+    let collector = Collector::start(Protocol::Http);
+    let checks: String = (0..40)
+        .map(|number| {
+            format!(
+                "  - {{ name: c{number}, plugin: tls, target: \"{}\" }}\n",
+                silent.address()
+            )
+        })
+        .collect();
+    let suite = format!("defaults: {{ interval: 1s, timeout: 900ms, retries: 0 }}\nchecks:\n{checks}");
+    let settings =
+        json!({ "heartbeat": { "url": heart.url("http", "/ping"), "interval": "2s", "start": false } });
+    let folder = folder(&[("suite.yaml", &suite), ("canary.yaml", &settings.to_string())]);
+    let mut running = with_64_descriptors(&folder, &collector);
+    let mut notes = Vec::new();
+    while !notes.iter().any(|note: &String| note.starts_with("warning: ")) {
+        notes.push(running.note().expect("it warns"));
+    }
+    let warning = notes.last().unwrap();
+    assert!(warning.contains("sockets, and this host can lend"), "{warning}");
+    let place = notes
+        .iter()
+        .find_map(|note| note.strip_prefix("metrics on http://"));
+    let address = place.unwrap().trim_end_matches("/metrics").parse().unwrap();
+
+    // The heart beats only where exports get through and checks advance.
+    accepted(&heart, 2).await;
+    let told = collector.wait_for(LIMIT, |arrivals| arrivals.spans().roots().len() >= 80);
+    let text = format!("{:?}", told.spans());
+    assert!(text.contains("descriptors") && text.contains("timeout"), "{text}");
+    assert_eq!(get(address, "/livez").unwrap().status, 200);
+    let status = get(address, "/api/v1/status").unwrap();
+    let status: Value = serde_json::from_slice(&status.body).unwrap();
+    let causes = |cause: &str| {
+        let checks = status["checks"].as_array().unwrap().iter();
+        checks.filter(|check| check["last"]["cause"] == cause).count()
+    };
+    assert!(causes("descriptors") > 0, "{status}");
+    assert_eq!(status["descriptors"]["unaccounted"], 0);
+
+    running.signal(Signal::TERM);
+    let ending = running.end();
+    assert_eq!(ending.code, 0, "{ending:?}");
+    let last = ending.err.lines().last().unwrap();
+    let numbers: Vec<u64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
+    assert_eq!(numbers[0], numbers[1] + numbers[2], "{last}");
+}
