@@ -43,6 +43,8 @@ mod webhook;
 use std::io;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 pub use answer::{Answer, Failure};
 pub use courier::Courier;
 pub use desk::Desk;
@@ -54,6 +56,7 @@ pub use trial::{Trial, try_out};
 
 use crate::ledger::audit::Reserve;
 use crate::state::Change;
+use courier::Outside;
 use outbox::Outbox;
 
 /// Takes what belongs on disk, or no longer. It must not wait.
@@ -71,6 +74,8 @@ pub struct Start<'a> {
     pub notifications: &'a [(Arc<str>, String)],
     /// Where the connections of notifiers are counted.
     pub reserve: Reserve,
+    /// Nothing is delivered before it is cancelled.
+    pub begin: CancellationToken,
     /// Is told what was delivered or given up.
     pub keep: Keep,
     /// Is told what an operator should hear.
@@ -88,6 +93,7 @@ pub fn start(start: Start<'_>) -> io::Result<(Desk, Courier)> {
         alerts,
         notifications,
         reserve,
+        begin,
         keep,
         say,
     } = start;
@@ -96,6 +102,12 @@ pub fn start(start: Start<'_>) -> io::Result<(Desk, Courier)> {
     let outbox = Arc::new(Outbox::new(kinds.collect()));
     let useless = outbox.queue().restore(notifications);
     let desk = Desk::restore(settings, alerts, Arc::clone(&outbox), useless);
-    let courier = Courier::start(settings, &desk, outbox, reserve, keep, say)?;
+    let outside = Outside {
+        reserve,
+        begin,
+        keep,
+        say,
+    };
+    let courier = Courier::start(settings, &desk, outbox, outside)?;
     Ok((desk, courier))
 }

@@ -9,6 +9,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::app::{self, Host, aside};
 use crate::console;
 use crate::ledger::audit::Audit;
@@ -80,10 +82,11 @@ pub async fn live(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> 
     let mut shutdown = Shutdown::listen().map_err(DemoError::System)?;
     let checks = stage.loaded.suite.checks.clone();
     let audit = host.audit().map_err(DemoError::System)?;
+    let begin = CancellationToken::new();
     let (telling, telemetry) = match telemetry {
         Some(settings) => {
             let (telling, telemetry, _) =
-                aside::telemetry(host, &audit, settings, None).map_err(DemoError::System)?;
+                aside::telemetry(host, &audit, settings, None, &begin).map_err(DemoError::System)?;
             (Some(telling), telemetry)
         }
         None => (None, Telemetry::off()),
@@ -94,6 +97,7 @@ pub async fn live(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> 
     // Beside the live table: the descriptors of telemetry are no check's.
     let ledger = host.sandbox.ledger();
     audit.take_stock(ledger).map_err(DemoError::System)?;
+    begin.cancel();
     let parts = app::serve::alone(dispatcher);
     let loaded = stage.loaded.clone();
     let stop = shutdown.requested();

@@ -33,15 +33,27 @@ pub struct Courier {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What the courier has to do with.
+pub(super) struct Outside {
+    pub(super) reserve: Reserve,
+    pub(super) begin: CancellationToken,
+    pub(super) keep: Keep,
+    pub(super) say: Say,
+}
+
 impl Courier {
     pub(super) fn start(
         settings: &Settings,
         desk: &Desk,
         outbox: Arc<Outbox>,
-        reserve: Reserve,
-        keep: Keep,
-        say: Say,
+        outside: Outside,
     ) -> io::Result<Self> {
+        let Outside {
+            reserve,
+            begin,
+            keep,
+            say,
+        } = outside;
         let stop = CancellationToken::new();
         let (ending, ended) = sync_channel(1);
         let mut courier = Self {
@@ -77,7 +89,7 @@ impl Courier {
             let lanes = async {
                 let lanes = notifiers.into_iter();
                 let lanes = lanes.map(|(notifier, told)| Lane::new(notifier, told, Arc::clone(&shared)));
-                deliver(lanes, stop).await;
+                deliver(lanes, begin, stop).await;
             };
             run(runtime, lanes);
             // Nobody waits any more when this is late.
@@ -117,8 +129,12 @@ impl Drop for Courier {
     }
 }
 
-/// Runs the lanes until `stop`, and a moment longer.
-async fn deliver(lanes: impl Iterator<Item = Lane>, stop: CancellationToken) {
+/// Runs the lanes from `begin` until `stop`, and a moment longer.
+async fn deliver(lanes: impl Iterator<Item = Lane>, begin: CancellationToken, stop: CancellationToken) {
+    tokio::select! {
+        () = begin.cancelled() => {}
+        () = stop.cancelled() => {}
+    }
     let mut tasks = JoinSet::new();
     for lane in lanes {
         tasks.spawn(lane.run(stop.clone()));

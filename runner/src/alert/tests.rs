@@ -15,6 +15,13 @@ use crate::state::Shelf;
 use crate::suite::Environment;
 use crate::suite::ProcessEnvironment;
 
+/// Nobody waits for anything.
+pub(crate) fn begun() -> CancellationToken {
+    let begin = CancellationToken::new();
+    begin.cancel();
+    begin
+}
+
 /// An environment with one secret.
 struct Fixed;
 

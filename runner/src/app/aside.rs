@@ -3,6 +3,7 @@
 use std::io;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
 
 use super::Host;
 use super::thread::Thread;
@@ -35,6 +36,7 @@ pub fn telemetry(
     audit: &Audit,
     settings: &Settings,
     alerts: Option<alert::Reports>,
+    begin: &CancellationToken,
 ) -> io::Result<(Thread, Telemetry, Exposition)> {
     let runtime = runtime()?;
     let view = HostView {
@@ -52,7 +54,7 @@ pub fn telemetry(
         printer(settings)?,
         Box::new(console::note),
     );
-    let thread = Thread::start("canary-telemetry", runtime, |stop| worker.run(stop))?;
+    let thread = Thread::start("canary-telemetry", runtime, begin, |stop| worker.run(stop))?;
     Ok((thread.patiently(FLUSH), telemetry, exposition))
 }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
+use super::thread::at_once;
 use super::{Host, aside};
 use crate::dispatch::Dispatcher;
 use crate::outcome::Run;
@@ -46,7 +47,7 @@ pub fn tell(checks: &[Arc<Check>], runs: &[Run], host: &Host, settings: &Setting
     {
         return Ok(());
     }
-    let (_telling, telemetry, _) = aside::telemetry(host, &host.audit()?, settings, None)?;
+    let (_telling, telemetry, _) = aside::telemetry(host, &host.audit()?, settings, None, &at_once())?;
     telemetry.suite(checks.to_vec());
     let board = Board::default();
     for run in runs {

@@ -66,6 +66,8 @@ pub struct Parts {
     pub reloads: Reloads,
     /// SIGHUP, taken over before the service says that it runs.
     pub hangup: Hangup,
+    /// When to begin.
+    pub begin: CancellationToken,
     /// Told of each time, with what came of it.
     pub told: Box<dyn FnMut(&Answer) + Send>,
 }
@@ -89,7 +91,8 @@ pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
         sources: parts.current.sources.clone(),
         parts,
     };
-    let thread = Thread::start("canary-reload", runtime, |stop| reloader.run(asked, stop))?;
+    let begin = reloader.parts.begin.clone();
+    let thread = Thread::start("canary-reload", runtime, &begin, |stop| reloader.run(asked, stop))?;
     Ok((Reload(asks), thread))
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::load::Loaded;
 use super::publisher::Publisher;
@@ -79,10 +80,12 @@ pub async fn run(
     let (state, _keeper, kept) = open(settings.state.as_deref())?;
     let (board, restored) = restored(&kept);
     let (pulse, reloads) = (Pulse::default(), Reloads::default());
-    let (desk, courier) = alerts(&host, &settings.alert, &kept, &state)?.unzip();
+    let begin = CancellationToken::new();
+    let (desk, courier) = alerts(&host, &settings.alert, &kept, &state, &begin)?.unzip();
     let audit = host.audit()?;
     let reports = courier.as_ref().map(alert::Courier::reports);
-    let (_telling, telemetry, exposition) = aside::telemetry(&host, &audit, &settings.telemetry, reports)?;
+    let (_telling, telemetry, exposition) =
+        aside::telemetry(&host, &audit, &settings.telemetry, reports, &begin)?;
     let sources = Sources {
         board: board.clone(),
         pulse: pulse.clone(),
@@ -92,7 +95,7 @@ pub async fn run(
         audit: audit.clone(),
         exposition: exposition.clone(),
     };
-    let (_vigil, health) = vigil::start(&host, sources, settings.heartbeat)?;
+    let (_vigil, health) = vigil::start(&host, sources, settings.heartbeat, &begin)?;
     let (swap, swaps) = mpsc::channel(1);
     let (reload, _reloading) = reload::start(reload::Parts {
         host: Arc::clone(&host),
@@ -101,11 +104,12 @@ pub async fn run(
         swaps: swap,
         reloads: reloads.clone(),
         hangup: settings.hangup,
+        begin: begin.clone(),
         told: Box::new(told(telemetry.clone())),
     })?;
     let seen = (board.clone(), reloads.clone());
     let shown = shown(&host, seen, reload, health, exposition);
-    let _shown = show(&host, settings.door, shown)?;
+    let _shown = show(&host, settings.door, shown, &begin)?;
     let mut publisher = Publisher::start(settings.screen, telemetry, desk)?;
     let parts = serve::Parts {
         dispatcher: Arc::new(host.dispatcher(first.plugins.clone())),
@@ -116,6 +120,7 @@ pub async fn run(
     };
     reloads.begun(SystemTime::now());
     settle(&host, &audit, &first)?;
+    begin.cancel();
     vigil::ready(first.suite.checks.len());
     let stop = vigil::stopping(stop);
     Ok(serve::serve(parts, first, restored, &mut publisher, stop, settings.grace).await)
@@ -161,6 +166,7 @@ fn alerts(
     settings: &alert::Settings,
     kept: &Kept,
     state: &State,
+    begin: &CancellationToken,
 ) -> io::Result<Option<(alert::Desk, alert::Courier)>> {
     if settings.notifiers.is_empty() {
         return Ok(None);
@@ -176,6 +182,7 @@ fn alerts(
         alerts: &rows(Shelf::Alert),
         notifications: &rows(Shelf::Notification),
         reserve: host.reserve.clone(),
+        begin: begin.clone(),
         keep: Box::new(move |changes| drop(state.put(changes))),
         say: Box::new(console::note),
     })?;
@@ -240,9 +247,9 @@ fn shown(
 }
 
 /// Shows the runner on the admin address.
-fn show(host: &Host, door: Option<Door>, shown: Shown) -> io::Result<Thread> {
+fn show(host: &Host, door: Option<Door>, shown: Shown, begin: &CancellationToken) -> io::Result<Thread> {
     let reserve = host.reserve.clone();
-    Thread::start("canary-admin", aside::runtime()?, |stop| async move {
+    Thread::start("canary-admin", aside::runtime()?, begin, |stop| async move {
         if let Some(door) = door {
             admin::serve(door, reserve, shown, stop.cancelled()).await;
         }

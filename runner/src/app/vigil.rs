@@ -4,6 +4,8 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::thread::Thread;
 use super::{Host, aside};
 use crate::console;
@@ -29,16 +31,17 @@ pub(super) fn start(
     host: &Host,
     sources: Sources,
     settings: Option<heartbeat::Settings>,
+    begin: &CancellationToken,
 ) -> io::Result<(Vigil, Health)> {
     let (board, exposition) = (sources.board.clone(), sources.exposition.clone());
     let health = Health::new(sources, Limits::default());
     let fed = match systemd::is_watching() {
-        true => Some(feed(health.clone(), host.reserve.clone())?),
+        true => Some(feed(health.clone(), host.reserve.clone(), begin)?),
         false => None,
     };
     let (judge, reserve) = (health.clone(), host.reserve.clone());
     let beat = |settings: heartbeat::Settings| {
-        Thread::start("canary-heartbeat", aside::runtime()?, |stop| async move {
+        Thread::start("canary-heartbeat", aside::runtime()?, begin, |stop| async move {
             let record = Record::default();
             let counted = record.clone();
             exposition.counting(move || counted.pings());
@@ -53,8 +56,8 @@ pub(super) fn start(
     Ok((vigil, health))
 }
 
-fn feed(health: Health, reserve: Reserve) -> io::Result<Thread> {
-    Thread::start("canary-watchdog", aside::runtime()?, |stop| async move {
+fn feed(health: Health, reserve: Reserve, begin: &CancellationToken) -> io::Result<Thread> {
+    Thread::start("canary-watchdog", aside::runtime()?, begin, |stop| async move {
         systemd::watchdog(|| health.check().is_alive(), &reserve, stop.cancelled()).await;
     })
 }

@@ -8,7 +8,7 @@ use canary_tests::receiver::{Mood, Receiver};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::settings;
+use super::{begun, settings};
 use crate::alert::trial::sample;
 use crate::alert::{Courier, Desk, Settings, Start, start};
 use crate::ledger::audit::Reserve;
@@ -35,6 +35,7 @@ fn runner(settings: &Settings, folder: &Path) -> Runner {
         alerts: &rows(&kept, Shelf::Alert),
         notifications: &rows(&kept, Shelf::Notification),
         reserve: Reserve::default(),
+        begin: begun(),
         keep: Box::new(move |changes| drop(kept_by.put(changes))),
         say: Box::new(|_| {}),
     })

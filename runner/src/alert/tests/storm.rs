@@ -9,7 +9,7 @@ use canary_tests::receiver::{Mood, Receiver};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Disk, settings};
+use super::{Disk, begun, settings};
 use crate::alert::desk::Desk;
 use crate::alert::notification::Notification;
 use crate::alert::report::AlertReport;
@@ -42,6 +42,7 @@ impl Process {
             alerts: &rows(Shelf::Alert),
             notifications: &rows(Shelf::Notification),
             reserve: reserve.clone(),
+            begin: begun(),
             keep: Box::new(move |changes| kept.lock().unwrap().keep(changes)),
             say: Box::new(move |line| saying.send_modify(|said| said.push(line.to_owned()))),
         })
