@@ -43,10 +43,8 @@ mod webhook;
 use std::io;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 pub use answer::{Answer, Failure};
-pub use courier::Courier;
+pub use courier::{Begin, Courier};
 pub use desk::Desk;
 pub use notification::{CheckFacts, Event, Notification};
 pub use notifier::Notifier;
@@ -75,7 +73,7 @@ pub struct Start<'a> {
     /// Where the connections of notifiers are counted.
     pub reserve: Reserve,
     /// Nothing is delivered before it is cancelled.
-    pub begin: CancellationToken,
+    pub begin: Begin,
     /// Is told what was delivered or given up.
     pub keep: Keep,
     /// Is told what an operator should hear.

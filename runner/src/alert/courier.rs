@@ -33,10 +33,13 @@ pub struct Courier {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Cancelled when there may be deliveries.
+pub type Begin = CancellationToken;
+
 /// What the courier has to do with.
 pub(super) struct Outside {
     pub(super) reserve: Reserve,
-    pub(super) begin: CancellationToken,
+    pub(super) begin: Begin,
     pub(super) keep: Keep,
     pub(super) say: Say,
 }

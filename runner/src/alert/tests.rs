@@ -16,8 +16,8 @@ use crate::suite::Environment;
 use crate::suite::ProcessEnvironment;
 
 /// Nobody waits for anything.
-pub(crate) fn begun() -> CancellationToken {
-    let begin = CancellationToken::new();
+pub(crate) fn begun() -> Begin {
+    let begin = Begin::new();
     begin.cancel();
     begin
 }
