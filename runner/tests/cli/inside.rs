@@ -4,78 +4,13 @@ mod rights;
 
 use std::time::Duration;
 
-use canary_tests::command::{Program, Running};
 use canary_tests::peer::{Hostile, Peer};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::time::Instant;
 
+use super::running::Service;
 use super::{canary, folder, http_check, site};
-
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A runner, and where it shows itself.
-struct Service {
-    running: Running,
-    folder: TempDir,
-    /// Such as `http://127.0.0.1:4711`.
-    origin: String,
-}
-
-impl Service {
-    fn start(suite: &str, settings: &str, with: impl FnOnce(Program) -> Program) -> Self {
-        let folder = folder(&[("suite.yaml", suite), ("canary.yaml", settings)]);
-        Self::within(folder, with)
-    }
-
-    fn within(folder: TempDir, with: impl FnOnce(Program) -> Program) -> Self {
-        let arguments = ["run", "suite.yaml", "--config", "canary.yaml", "--grace", "0s"];
-        let program = canary(&folder, &arguments).env("CANARY_ADMIN", "127.0.0.1:0");
-        let mut running = with(program).start();
-        let origin = loop {
-            let note = running.note().expect("it says where its metrics are");
-            if let Some(url) = note.strip_prefix("metrics on ") {
-                break url.strip_suffix("/metrics").unwrap().to_owned();
-            }
-        };
-        Self {
-            running,
-            folder,
-            origin,
-        }
-    }
-
-    /// `canary ARGUMENTS`, which asks this runner.
-    fn asking(&self, arguments: &[&str]) -> Program {
-        canary(&self.folder, arguments).env("CANARY_ADMIN", &self.origin)
-    }
-
-    /// What the command prints, as JSON.
-    fn json(&self, arguments: &[&str]) -> Value {
-        let ending = self.asking(arguments).run();
-        assert_eq!(ending.code, 0, "{ending:?}");
-        serde_json::from_str(&ending.out).unwrap()
-    }
-
-    /// Asks again until it is so.
-    fn until(&self, arguments: &[&str], is_so: impl Fn(&Value) -> bool) -> Value {
-        let began = Instant::now();
-        loop {
-            let seen = self.json(arguments);
-            if is_so(&seen) {
-                return seen;
-            }
-            assert!(began.elapsed() < LIMIT, "{seen:#}");
-        }
-    }
-
-    fn end(self) {
-        self.running.signal(Signal::TERM);
-        let ending = self.running.end();
-        assert_eq!(ending.code, 0, "{ending:?}");
-    }
-}
 
 /// A suite with one check, each 200 ms.
 fn page(peer: &Peer) -> String {
@@ -236,7 +171,7 @@ async fn a_probe_is_one_line_and_an_exit_code() {
         assert_eq!((ending.code, ending.out.as_str()), (0, line), "{ending:?}");
     }
     std::fs::write(service.folder.path().join("suite.yaml"), "checks: none").unwrap();
-    service.running.signal(Signal::HUP);
+    service.process.signal(Signal::HUP);
     service.until(&["status", "--json"], |seen| seen["suite"]["refused"].is_object());
     let ending = service.asking(&["status", "--probe", "ready"]).run();
     assert_eq!(ending.code, 1);

@@ -13,6 +13,7 @@ mod outage;
 mod plugins;
 mod receivers;
 mod reload;
+mod running;
 mod scarce;
 mod secrets;
 mod service;

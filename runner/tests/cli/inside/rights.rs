@@ -8,7 +8,9 @@ use http_body_util::Full;
 use hyper::Request;
 use tempfile::TempDir;
 
-use super::{Service, all_ran, canary, folder, page, site};
+use super::{all_ran, page};
+use crate::running::Service;
+use crate::{canary, folder, site};
 
 const TOKEN: &str = "correct-horse-battery";
 
@@ -19,7 +21,7 @@ fn post(service: &Service, token: Option<&str>) -> Answer {
         Some(token) => request.header("authorization", format!("Bearer {token}")),
         None => request,
     };
-    let address = service.origin.strip_prefix("http://").unwrap().parse().unwrap();
+    let address = service.address();
     client::call(address, None, request.body(Full::default()).unwrap()).unwrap()
 }
 
@@ -207,7 +209,7 @@ async fn no_answer_shows_a_secret() {
         program.env("SECRET", "open-sesame")
     });
     service.until(&["status", "--json"], all_ran);
-    let address = service.origin.strip_prefix("http://").unwrap().parse().unwrap();
+    let address = service.address();
     for path in [
         "/",
         "/metrics",
