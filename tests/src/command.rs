@@ -65,6 +65,20 @@ impl Program {
         self
     }
 
+    /// Lets it have so many descriptors open and no more; whatever it does, it cannot raise that.
+    #[must_use]
+    pub fn descriptors(self, most: u32) -> Self {
+        let mut limited = Self::at("/bin/sh").args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")]);
+        limited.0.arg(self.0.get_program()).args(self.0.get_args());
+        for (name, value) in self.0.get_envs() {
+            limited.0.env(name, value.unwrap_or_default());
+        }
+        if let Some(folder) = self.0.get_current_dir() {
+            limited.0.current_dir(folder);
+        }
+        limited
+    }
+
     /// Starts it.
     #[must_use]
     pub fn start(mut self) -> Running {

@@ -33,6 +33,7 @@ use canary::net::tls::TrustStore;
 use canary::sandbox::{EngineSettings, Sandbox};
 use tokio::runtime::Runtime;
 
+pub use guests::HOSTILE;
 pub use trial::{Ran, Trial};
 
 use crate::peer::{descriptors_outside_peers, plain};

@@ -17,6 +17,7 @@ mod running;
 mod scarce;
 mod secrets;
 mod service;
+mod stories;
 mod suspended;
 mod telemetry;
 mod validate;

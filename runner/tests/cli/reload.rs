@@ -76,7 +76,7 @@ impl Turnstile {
 }
 
 /// Puts a file in place at once, as editors do.
-fn put(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+pub(super) fn put(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     let part = folder.join(format!(".{name}.part"));
     fs::write(&part, bytes).unwrap();
     fs::rename(part, folder.join(name)).unwrap();
@@ -123,7 +123,8 @@ fn own(running: &Running) -> usize {
     all.values().filter(|link| is_own(link)).count()
 }
 
-fn next(running: &mut Running, start: &str) -> String {
+/// The next note that begins so.
+pub(super) fn next(running: &mut Running, start: &str) -> String {
     std::iter::from_fn(|| running.note())
         .find(|note| note.starts_with(start))
         .unwrap_or_else(|| panic!("it ended without `{start}`"))

@@ -14,7 +14,8 @@ use canary::suite::PluginSource;
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
-const HOSTILE: &str = env!("CANARY_GUEST_HOSTILE");
+/// The file of the guest that misbehaves as it is told.
+pub const HOSTILE: &str = env!("CANARY_GUEST_HOSTILE");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/harness/table.wasm");
 /// Runs at once, in the engine that tests share.
 const CONCURRENCY: u32 = 64;

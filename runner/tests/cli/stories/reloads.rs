@@ -1,0 +1,88 @@
+//! A suite read again and again, and checks that hold up no other.
+
+use canary_tests::certificate::Authority;
+use canary_tests::peer::Hostile;
+use canary_tests::peer::tls::{HostileTls, NAMES};
+use canary_tests::peer::{Peer, hostile, tls};
+use serde_json::{Value, json};
+
+use super::super::accepted;
+use super::{Monitor, SLACK, alike, finished};
+
+/// The checks of the n-th suite: one of them changes, another comes and goes, and all are under way at most times.
+fn nth(silent: &Peer, number: usize) -> Value {
+    let check = |name: &str, label: usize| {
+        let labels = json!({ "number": label.to_string() });
+        let target = silent.address().to_string();
+        alike(
+            2,
+            &json!({ "name": name, "plugin": "tls", "target": target, "labels": labels }),
+        )
+    };
+    let mut checks = [check("steady", 0), check("changing", number)].concat();
+    if number.is_multiple_of(2) {
+        checks.extend(check("coming and going", 0));
+    }
+    json!({ "defaults": { "interval": "500ms", "timeout": "500ms", "retries": 0 }, "checks": checks })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_09_telegraf_more_reloads_than_descriptors_with_runs_under_way_leave_as_many_open() {
+    const DESCRIPTORS: u32 = 128;
+    let silent = Hostile::Silent.start();
+    let mut monitor = Monitor::start_with(nth(&silent, 0), |program| program.descriptors(DESCRIPTORS)).await;
+    accepted(&silent, 6).await;
+    let mut before = usize::MAX;
+    for number in 1..=2 * usize::try_from(DESCRIPTORS).unwrap() {
+        monitor.reload(nth(&silent, number));
+        if number == 20 {
+            before = monitor.descriptors().await;
+        }
+    }
+    monitor.settles(before + SLACK).await;
+    let status = monitor.status();
+    assert!(
+        status["suite"]["reloads"]["succeeded"].as_u64() >= Some(2 * u64::from(DESCRIPTORS)),
+        "{status:#}"
+    );
+    assert_eq!(status["suite"]["reloads"]["failed"], 0);
+    let steady = finished(&status, "steady");
+    monitor.finished("steady", steady + 4).await;
+    monitor.goes_on().await;
+    monitor.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_09_telegraf_a_tarpit_holds_up_no_other_certificate() {
+    let authority = Authority::new("Test Root");
+    let tarpit = HostileTls::SilentAfterHello.start(&authority);
+    let good = tls::server(authority.leaf(&NAMES).issue().server_config(), hostile::drain);
+    let check = |name: &str, peer: &Peer, interval: &str| {
+        json!({
+            "name": name,
+            "plugin": "tls",
+            "target": peer.address().to_string(),
+            "interval": interval,
+            "timeout": interval,
+            "config": { "ca": authority.pem() },
+        })
+    };
+    let (good, tarpits) = (check("good", &good, "500ms"), check("tarpit", &tarpit, "30s"));
+    let checks = [alike(10, &good), alike(10, &tarpits)].concat();
+    let monitor = Monitor::start(json!({ "defaults": { "retries": 0 }, "checks": checks })).await;
+    // From the third on there are always three: each holds its check until the next due time.
+    let held = |status: &Value| {
+        let stuck = super::named(status, "tarpit").filter(|check| check["stage"] == "running");
+        stuck.count()
+    };
+    let status = monitor.until(|status| held(status) >= 3).await;
+    let before = finished(&status, "good");
+    let status = monitor.finished("good", before + 50).await;
+    assert!(held(&status) >= 3, "{status:#}");
+    for check in super::named(&status, "good") {
+        assert_eq!(check["status"], "up", "{check:#}");
+        assert_eq!(check["account"]["missed"]["overload"], 0, "{check:#}");
+    }
+    monitor.goes_on().await;
+    monitor.end().await;
+}
