@@ -82,17 +82,9 @@ async fn story_13_seven_probers_on_every_way_out_of_a_plugin_its_connections_are
     monitor.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn story_13_seven_probers_on_every_way_out_of_an_http_check_its_connection_is_closed() {
-    const RUNS: u64 = 20;
-    let site = Site::start(|request| match request.path() {
-        "/round" => Reply::redirect(302, "/round"),
-        "/away" => Reply::redirect(302, "/fine"),
-        "/bad" => Reply::status(503),
-        _ => Reply::text("x".repeat(1 << 16)),
-    });
-    // No page is the one that is expected, so that each has its own way to fail.
-    let ways = [
+/// Checks by name, path and configuration. No page is the one that is expected, and each has its own way to fail.
+fn pages() -> [(&'static str, &'static str, Value); 8] {
+    [
         ("a status that is an error", "/bad", json!({})),
         (
             "a status that is not the one",
@@ -125,8 +117,23 @@ async fn story_13_seven_probers_on_every_way_out_of_an_http_check_its_connection
             "/away",
             json!({ "expect": { "status": 201 } }),
         ),
-    ];
-    let check = |(name, path, config): &(&str, &str, Value)| json!({ "name": name, "plugin": "http", "target": site.url("http", path), "config": config });
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_13_seven_probers_on_every_way_out_of_an_http_check_its_connection_is_closed() {
+    const RUNS: u64 = 20;
+    let site = Site::start(|request| match request.path() {
+        "/round" => Reply::redirect(302, "/round"),
+        "/away" => Reply::redirect(302, "/fine"),
+        "/bad" => Reply::status(503),
+        _ => Reply::text("x".repeat(1 << 16)),
+    });
+    let ways = pages();
+    let check = |(name, path, config): &(&str, &str, Value)| {
+        let target = site.url("http", path);
+        json!({ "name": name, "plugin": "http", "target": target, "config": config })
+    };
     let checks: Vec<Value> = ways.iter().map(check).collect();
     let defaults = json!({ "interval": "250ms", "retries": 0 });
     let monitor = Monitor::start(json!({ "defaults": defaults, "checks": checks })).await;
@@ -233,14 +240,16 @@ async fn story_10_cloudprober_a_plugin_that_eats_all_memory_is_stopped_each_time
         "name": "eater",
         "plugin": "hostile",
         "target": "127.0.0.1:1",
+        "interval": "250ms",
+        "timeout": "250ms",
         "quota": { "memory": MEMORY, "cpu": "5s" },
         "config": { "then": "grow_memory" },
     });
     let monitor = Monitor::start(guests(&alike(4, &check))).await;
     monitor.finished("eater", 20).await;
     let before = monitor.service.process.resident();
-    let status = monitor.finished("eater", 100).await;
-    // Four of them at once, wherever they stood at the first look.
+    let status = monitor.finished("eater", 200).await;
+    // Four of them at once, wherever they stood when it was looked at first.
     let most = before + 4 * MEMORY;
     let now = monitor.service.process.resident();
     assert!(
