@@ -2,26 +2,23 @@
 
 use canary_tests::client::get;
 use canary_tests::collector::{Collector, LIMIT, Protocol};
-use canary_tests::command::{Program, Running};
+use canary_tests::command::Running;
 use canary_tests::peer::Hostile;
 use canary_tests::peer::http::{Reply, Site};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{accepted, cache, folder};
+use super::{accepted, canary, folder};
 
 /// The service where a process may have 64 descriptors and no more.
 fn with_64_descriptors(folder: &TempDir, collector: &Collector) -> Running {
-    let command = "ulimit -n 64; exec \"$0\" run suite.yaml --config canary.yaml";
-    Program::at("/bin/sh")
-        .args(["-c", command, env!("CARGO_BIN_EXE_canary")])
-        .env("CANARY_CACHE_DIR", cache())
+    canary(folder, &["run", "suite.yaml", "--config", "canary.yaml"])
         .env("CANARY_ADMIN", "127.0.0.1:0")
         .env("CANARY_STATE_DIR", folder.path().join("state"))
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http"))
         .env("OTEL_METRIC_EXPORT_INTERVAL", "300")
-        .within(folder.path())
+        .descriptors(64)
         .start()
 }
 

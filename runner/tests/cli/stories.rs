@@ -1,15 +1,15 @@
 //! How monitors have stopped, made to happen here: a runner goes on, or says aloud that it does not.
 //!
-//! | story | what stopped there | the tests here |
-//! |--:|---|---|
-//! | 1 | ssl-checker read the certificate and never closed the socket | `leaks::story_01_…` |
-//! | 3 | blackbox_exporter ran out of descriptors that its peers kept alive; every server was "down" | `leaks::story_03_…` |
-//! | 4 | the HTTP check of the OpenTelemetry Collector closed no body and had no time-out | `endings::story_04_…` |
-//! | 9 | Telegraf lost descriptors at every reload; one tarpit held up every certificate | `reloads::story_09_…` |
-//! | 10 | Cloudprober ran out of memory; a handshake that failed kept its socket | `endings::story_10_…` |
-//! | 12 | cachet-monitor reached its limit of 1024 and "stopped working after some time" | `leaks::story_12_…` |
-//! | 13 | seven more probers forgot the connection on one way out of many | `endings::story_13_…` |
-//! | 14 | opnsense-exporter leaked where its target failed, and nowhere else | `leaks::story_14_…` |
+//! | story | where | what stopped there | the tests here |
+//! |--:|---|---|---|
+//! | 1 | ssl-checker #478 | it read the certificate and never closed the socket | `leaks::story_01_…` |
+//! | 3 | blackbox_exporter #84, #96, #288, #513, #941 | kept alive by its peers it ran out of descriptors, and every server was "down" | `leaks::story_03_…` |
+//! | 4 | OpenTelemetry's httpcheck #40552, #40695 | no body was closed, and there was no time-out | `endings::story_04_…` |
+//! | 9 | Telegraf #15177, x509_cert | each reload lost descriptors; one tarpit held up every certificate | `reloads::story_09_…` |
+//! | 10 | Cloudprober #1083, #584 | a probe ate all memory; a handshake that failed kept its socket | `endings::story_10_…` |
+//! | 12 | cachet-monitor #75, #11 | at 1024 sockets it "stopped working after some time" | `leaks::story_12_…` |
+//! | 13 | ssl_exporter #31 and six more | one way out of many forgot the connection | `endings::story_13_…` |
+//! | 14 | opnsense-exporter #113 | it leaked where its target failed, and nowhere else | `leaks::story_14_…` |
 
 mod endings;
 mod leaks;
@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use canary_tests::command::Program;
+use canary_tests::peer::Peer;
 use canary_tests::peer::http::{Reply, Site};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -152,11 +153,14 @@ impl Monitor {
         }
     }
 
-    /// Takes the checks of the story out, which leave nothing, and ends the runner.
-    pub(super) async fn end(mut self) {
+    /// Takes the checks of the story out. Nothing is lent any more, and nobody is connected to these peers of theirs.
+    pub(super) async fn rests(&mut self, peers: impl IntoIterator<Item = &Peer>) {
         self.reload(json!({ "checks": [] }));
         self.until(|status| status["descriptors"]["leased"] == 0).await;
-        self.service.end();
+        for peer in peers {
+            let left = timeout(LIMIT, peer.until(|counts| counts.open == 0)).await;
+            assert!(left.is_ok(), "{}: {:?}", peer.address(), peer.counts());
+        }
     }
 
     /// Waits for the end of another run of the good check, which is the clock of all that waits here.

@@ -33,7 +33,7 @@ async fn story_01_ssl_checker_a_socket_that_nobody_closes_is_closed_with_its_run
     );
     let (http, https) = (page.url("http", "/"), secure.url("https", "/"));
     let (place, ca) = (secure.address().to_string(), authority.pem());
-    let monitor = Monitor::start(suite(
+    let mut monitor = Monitor::start(suite(
         "100ms",
         &[
             (2, check("leak", "leak", &http, json!({ "connections": 4 }))),
@@ -59,7 +59,8 @@ async fn story_01_ssl_checker_a_socket_that_nobody_closes_is_closed_with_its_run
     let reclaimed = status["descriptors"]["reclaimed"].as_u64().unwrap();
     assert!(leaked > 0 && reclaimed >= leaked, "{status:#}");
     monitor.goes_on().await;
-    monitor.end().await;
+    monitor.rests([&page, &secure]).await;
+    monitor.service.end();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,14 +72,15 @@ async fn story_03_blackbox_peers_that_keep_connections_alive_use_up_no_descripto
     let secure = Site::start_tls(certificate.server_config(), |_| Reply::status(200));
     let (http, https) = (site.url("http", "/"), secure.url("https", "/"));
     let config = json!({ "version": "2", "tls": { "ca": authority.pem() } });
-    let suite = suite(
+    let mut suite = suite(
         "1s",
         &[
             (40, check("http", "http", &http, json!({}))),
             (10, check("http2", "http", &https, config)),
         ],
     );
-    let monitor = Monitor::start_with(suite, |program| program.descriptors(DESCRIPTORS)).await;
+    suite["defaults"]["retries"] = json!(3);
+    let mut monitor = Monitor::start_with(suite, |program| program.descriptors(DESCRIPTORS)).await;
     let status = monitor.finished("http2", 10).await;
     let budget = status["descriptors"]["budget"].as_u64().unwrap();
     assert!((1..u64::from(DESCRIPTORS)).contains(&budget), "{status:#}");
@@ -94,7 +96,8 @@ async fn story_03_blackbox_peers_that_keep_connections_alive_use_up_no_descripto
     }
     monitor.settles(before + SLACK).await;
     monitor.goes_on().await;
-    monitor.end().await;
+    monitor.rests([&*site, &*secure]).await;
+    monitor.service.end();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +111,7 @@ async fn story_12_cachet_monitor_it_works_after_some_time_when_all_that_was_open
         json!({ "connections": 4 }),
     );
     let suite = suite("100ms", &[(2, leak)]);
-    let monitor = Monitor::start_with(suite, |program| program.descriptors(DESCRIPTORS)).await;
+    let mut monitor = Monitor::start_with(suite, |program| program.descriptors(DESCRIPTORS)).await;
     // Four a run: what it opens would fill its table five times.
     let enough = 5 * u64::from(DESCRIPTORS) / 4;
     let passed = |status: &Value| ended(status, "leak", "pass");
@@ -128,7 +131,8 @@ async fn story_12_cachet_monitor_it_works_after_some_time_when_all_that_was_open
     monitor.goes_on().await;
     monitor.until(|status| passed(status) >= enough + 10).await;
     assert!(page.accepted() > opened);
-    monitor.end().await;
+    monitor.rests([&page]).await;
+    monitor.service.end();
 }
 
 /// One check for each kind of hostile peer, each with a target of its own.
@@ -149,8 +153,8 @@ fn one_each<'p>(peers: impl Iterator<Item = &'p Peer>) -> Value {
 async fn story_14_opnsense_exporter_targets_that_fail_cost_no_more_descriptors_than_one_that_answers() {
     const RUNS: u64 = 12;
     let (control, failing) = (site(), Hostile::ALL.map(Hostile::start));
-    let reachable = Monitor::start(one_each(repeat(&*control))).await;
-    let unreachable = Monitor::start(one_each(failing.iter())).await;
+    let mut reachable = Monitor::start(one_each(repeat(&*control))).await;
+    let mut unreachable = Monitor::start(one_each(failing.iter())).await;
     let names = || Hostile::ALL.into_iter().map(Hostile::name);
     for name in names() {
         let status = reachable
@@ -167,6 +171,8 @@ async fn story_14_opnsense_exporter_targets_that_fail_cost_no_more_descriptors_t
     reachable.settles(fine + SLACK).await;
     unreachable.goes_on().await;
     reachable.goes_on().await;
-    unreachable.end().await;
-    reachable.end().await;
+    unreachable.rests(&failing).await;
+    reachable.rests([&*control]).await;
+    unreachable.service.end();
+    reachable.service.end();
 }
