@@ -43,7 +43,7 @@ fn guests(checks: &[Value]) -> Value {
 async fn story_13_seven_probers_on_every_way_out_of_a_plugin_its_connections_are_closed() {
     const RUNS: u64 = 12;
     let peer = Hostile::Silent.start();
-    let quota = json!({ "cpu": "20ms" });
+    let quota = json!({ "cpu": "100ms" });
     let config = |way| json!({ "hold": HELD, "on_each": "request", "then": way });
     let check = |(way, _, _)| {
         json!({
