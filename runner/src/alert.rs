@@ -8,13 +8,13 @@
 //!
 //! ```text
 //! let changes = desk.observe(&run, &standing, now);   // together with the status that the run brought about:
-//! state.put(changes);                                 // one transaction
-//! desk.post();                                        // now they may be delivered
+//! let written = state.put(changes);                   // one transaction
+//! desk.post(&written);                                // they are delivered when it is committed
 //! ```
 //!
 //! The desk belongs to the publisher and never waits. Whatever a receiver does, only its own lane waits for it. A
-//! notification leaves the disk when it is delivered or given up, so that it arrives at least once; whoever cares
-//! about twice has the alert's key.
+//! notification is on disk before it is delivered and leaves it afterwards, so that it arrives at least once; whoever
+//! cares about twice has the alert's key.
 
 mod alertmanager;
 mod answer;

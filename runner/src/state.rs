@@ -257,6 +257,15 @@ impl Written {
     }
 }
 
+#[cfg(test)]
+impl Written {
+    /// Changes that are on disk once the sender says 1.
+    pub(crate) fn pending() -> (watch::Sender<u64>, Self) {
+        let (commits, committed) = watch::channel(0);
+        (commits, Self { number: 1, committed })
+    }
+}
+
 impl Drop for Keeper {
     fn drop(&mut self) {
         if let Some(mailbox) = &self.mailbox {

@@ -15,6 +15,7 @@ use super::trouble::{Shadow, Trouble};
 use crate::outcome::Run;
 use crate::state::Change;
 use crate::state::Shelf;
+use crate::state::Written;
 use crate::status::Standing;
 use crate::status::Status;
 use crate::suite::Check;
@@ -142,8 +143,6 @@ impl Desk {
 
     /// Does what is due without a run: reminders, and what was held back. To be called about once a second.
     pub fn tick(&mut self, now: SystemTime) -> Vec<Change> {
-        // What an earlier call staged is on disk by now, even if nobody said so.
-        self.post();
         let mut changes = std::mem::take(&mut self.owed);
         if now < self.last {
             self.look_at_all(now);
@@ -157,15 +156,15 @@ impl Desk {
         changes
     }
 
-    /// Lets the courier have what was staged. Call it when the changes are with whoever keeps them: what is
-    /// delivered earlier could be forgotten before it is kept, and would be delivered again after a restart.
-    pub fn post(&self) {
+    /// Lets the courier have what was staged, when the changes are `written`: what is delivered earlier and lost in a
+    /// kill is decided anew after the restart, or nobody tells its end.
+    pub fn post(&self, written: &Written) {
         let mut queue = self.outbox.queue();
         for rule in &self.rules {
             queue.note(&rule.name, |report| report.firing = rule.firing);
         }
         drop(queue);
-        self.outbox.release();
+        self.outbox.release(written);
     }
 
     /// Where what it decides goes.

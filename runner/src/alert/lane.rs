@@ -94,7 +94,7 @@ impl Lane {
                     self.tell_again().await;
                     continue;
                 }
-                None => self.shared.outbox.queue().next(&self.notifier.name),
+                None => self.shared.outbox.next(&self.notifier.name).await,
                 Some(_) => None,
             };
             match next {

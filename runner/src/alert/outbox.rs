@@ -6,8 +6,9 @@ use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
-use super::queue::Queue;
+use super::queue::{Entry, Queue};
 use super::report::AlertReport;
+use crate::state::Written;
 
 /// What the desk and the courier share.
 #[derive(Debug)]
@@ -34,11 +35,29 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of what is staged.
-    pub(super) fn release(&self) {
-        if self.queue().release() {
+    /// Lets go of what is staged, once it is `written`.
+    pub(super) fn release(&self, written: &Written) {
+        if self.queue().release(written) {
             self.news.values().for_each(Notify::notify_one);
         }
+    }
+
+    /// The next one for a notifier, when a kill does not lose any more what brought it about: whoever hears that an
+    /// alert begins must hear of its end. A disk that hangs holds it up for a moment and no longer.
+    ///
+    /// Cancellation: it is still the next one.
+    pub(super) async fn next(&self, notifier: &str) -> Option<Entry> {
+        let (entry, written) = {
+            let mut queue = self.queue();
+            let entry = queue.next(notifier)?;
+            let written = queue.written(&entry);
+            (entry, written)
+        };
+        if let Some((written, released)) = written {
+            let _is_on_disk = written.wait().await;
+            self.queue().settle(released);
+        }
+        Some(entry)
     }
 
     /// Ends when there may be something new for a notifier.
@@ -63,5 +82,47 @@ impl Reports {
         AlertReport {
             notifiers: self.0.queue().report(now),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::alert::trial::sample;
+
+    /// An outbox with two notifications for `ops`.
+    fn outbox() -> Outbox {
+        let outbox = Outbox::new(vec![("ops".into(), "slack")]);
+        let now = SystemTime::now();
+        for _ in 0..2 {
+            outbox.queue().stage("ops", sample(now), now);
+        }
+        outbox
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_delivered_before_what_brought_it_about_is_on_disk() {
+        let outbox = outbox();
+        let (commits, written) = Written::pending();
+        outbox.release(&written);
+        assert!(outbox.next("ops").now_or_never().is_none());
+        commits.send_replace(1);
+        assert!(outbox.next("ops").now_or_never().flatten().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_holds_notifications_up_once_and_for_a_moment() {
+        let outbox = outbox();
+        let (_commits, written) = Written::pending();
+        outbox.release(&written);
+        let began = Instant::now();
+        assert!(outbox.next("ops").await.is_some());
+        let waited = began.elapsed();
+        assert!((1..1_000).contains(&waited.as_millis()), "{waited:?}");
+        outbox.queue().conclude("ops", None);
+        assert!(outbox.next("ops").now_or_never().flatten().is_some());
     }
 }

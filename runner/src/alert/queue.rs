@@ -13,6 +13,7 @@ use super::notification::{Notification, millis};
 use super::report::{DropReason, NotifierReport};
 use crate::state::Change;
 use crate::state::Shelf;
+use crate::state::Written;
 
 /// Notifications that one notifier may have waiting.
 pub(super) const MAX_WAITING: usize = 10_000;
@@ -31,7 +32,7 @@ pub(super) struct Entry {
 
 /// An entry on disk.
 #[derive(Debug, Serialize)]
-struct Written<'a> {
+struct Kept<'a> {
     notifier: &'a str,
     #[serde(with = "millis")]
     at: SystemTime,
@@ -62,8 +63,12 @@ pub(super) struct Queue {
     rows: BTreeMap<Arc<str>, Row>,
     /// Of the next entry.
     number: u64,
-    /// Entries before this one may be delivered: what brought them about is with the disk.
+    /// Entries before this one may be delivered once `written` says so.
     released: u64,
+    /// Whether what was released last is on disk.
+    written: Option<Written>,
+    /// For entries before this one nobody waits any more.
+    settled: u64,
     bytes: usize,
 }
 
@@ -82,6 +87,8 @@ impl Queue {
                 .collect(),
             number: 1,
             released: 1,
+            written: None,
+            settled: 1,
             bytes: 0,
         }
     }
@@ -111,7 +118,7 @@ impl Queue {
         for (notifier, entry) in entries {
             useless.extend(self.push(&notifier, entry));
         }
-        self.release();
+        (self.released, self.settled) = (self.number, self.number);
         useless
     }
 
@@ -122,13 +129,13 @@ impl Queue {
         notification: Notification,
         now: SystemTime,
     ) -> Vec<Change> {
-        let written = Written {
+        let kept = Kept {
             notifier,
             at: now,
             notification: &notification,
         };
         // Plain data with text keys is always JSON.
-        let text = serde_json::to_string(&written).unwrap_or_default();
+        let text = serde_json::to_string(&kept).unwrap_or_default();
         let entry = Entry {
             number: self.number,
             at: now,
@@ -141,9 +148,25 @@ impl Queue {
         changes
     }
 
-    /// All that is staged may be delivered; says whether that is something new.
-    pub(super) fn release(&mut self) -> bool {
-        std::mem::replace(&mut self.released, self.number) < self.number
+    /// All that is staged may be delivered once it is `written`; says whether that is something new.
+    pub(super) fn release(&mut self, written: &Written) -> bool {
+        let is_new = self.released < self.number;
+        if is_new {
+            (self.released, self.written) = (self.number, Some(written.clone()));
+        }
+        is_new
+    }
+
+    /// What to wait for before this one is delivered, and which entry it is told of by [`Queue::settle`]; nothing when
+    /// somebody has waited.
+    pub(super) fn written(&self, entry: &Entry) -> Option<(Written, u64)> {
+        let written = self.written.clone().filter(|_| entry.number >= self.settled)?;
+        Some((written, self.released))
+    }
+
+    /// Nobody has to wait any more for what was released before the entry of this number.
+    pub(super) fn settle(&mut self, number: u64) {
+        self.settled = self.settled.max(number);
     }
 
     /// The next one for a notifier, which stays first until [`Queue::conclude`] or [`Queue::put_back`].

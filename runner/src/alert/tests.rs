@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::*;
 use crate::settings::File;
-use crate::state::Shelf;
+use crate::state::{Shelf, State, Written};
 use crate::suite::Environment;
 use crate::suite::ProcessEnvironment;
 
@@ -20,6 +20,11 @@ pub(crate) fn begun() -> Begin {
     let begin = Begin::new();
     begin.cancel();
     begin
+}
+
+/// Of a disk that has all at once.
+pub(super) fn kept() -> Written {
+    State::none().0.put(Vec::new())
 }
 
 /// An environment with one secret.

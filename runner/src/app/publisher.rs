@@ -11,7 +11,7 @@ use crate::console::{self, Console};
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::report::{self, Screen};
-use crate::state::Change;
+use crate::state::{Change, Written};
 use crate::status::Standing;
 use crate::suite::{Check, CheckId, Suite};
 use crate::telemetry::Telemetry;
@@ -67,9 +67,9 @@ impl Watcher for Publisher {
         self.alert(|desk| desk.tick(now))
     }
 
-    fn kept(&mut self) {
+    fn kept(&mut self, written: &Written) {
         if let Some(desk) = &mut self.desk {
-            desk.post();
+            desk.post(written);
         }
     }
 

@@ -268,7 +268,7 @@ impl<'a> Service<'a> {
 
     fn put(&mut self, changes: Vec<Change>) -> Written {
         let written = self.state.put(changes);
-        self.watcher.kept();
+        self.watcher.kept(&written);
         written
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::alert::queue::Queue;
-use crate::alert::tests::{Disk, settings};
+use crate::alert::tests::{Disk, kept, settings};
 use crate::outcome::{Fault, Outcome, Verdict, VerdictStatus};
 use crate::status::{Thresholds, Tracker};
 use crate::suite::{Notify, Remind, Scope, Target, Times, Window};
@@ -84,7 +84,7 @@ impl World {
         change(&mut self.suite);
         let changes = self.desk.keep(&self.suite, self.now);
         self.disk.keep(changes);
-        self.desk.post();
+        self.desk.post(&kept());
     }
 
     /// The process is killed and started again.
@@ -108,7 +108,7 @@ impl World {
         let run = Run::plain(check, outcome, self.now);
         let changes = self.desk.observe(&run, &standing, self.now);
         self.disk.keep(changes);
-        self.desk.post();
+        self.desk.post(&kept());
     }
 
     fn pass(&mut self, name: &str) {
@@ -133,7 +133,7 @@ impl World {
             self.now += secs(1);
             let changes = self.desk.tick(self.now);
             self.disk.keep(changes);
-            self.desk.post();
+            self.desk.post(&kept());
         }
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::alert::tests::Disk;
+use crate::alert::tests::{Disk, kept};
 use crate::alert::trial::sample;
 
 fn noon() -> SystemTime {
@@ -32,11 +32,11 @@ fn what_is_staged_waits_until_it_is_released() {
     let mut queue = queue();
     queue.stage("a", told(1), noon());
     assert!(queue.next("a").is_none());
-    assert!(queue.release());
-    assert!(!queue.release());
+    assert!(queue.release(&kept()));
+    assert!(!queue.release(&kept()));
     queue.stage("a", told(2), noon());
     assert_eq!(drain(&mut queue, "a"), [1]);
-    queue.release();
+    queue.release(&kept());
     assert_eq!(drain(&mut queue, "a"), [2]);
 }
 
@@ -47,7 +47,7 @@ fn each_notifier_has_its_own_order_and_none_waits_for_another() {
         queue.stage("a", told(number), noon());
         queue.stage("b", told(number), noon());
     }
-    queue.release();
+    queue.release(&kept());
     assert!(queue.next("a").is_some());
     assert_eq!(drain(&mut queue, "b"), [1, 2, 3]);
     queue.put_back("a");
@@ -61,12 +61,12 @@ fn the_oldest_makes_room_but_not_the_one_under_way() {
     for number in 1..=3 {
         disk.keep(queue.stage("a", told(number), noon()));
     }
-    queue.release();
+    queue.release(&kept());
     let first = queue.next("a").unwrap();
     for number in 4..=u32::try_from(MAX_WAITING).unwrap() + 2 {
         disk.keep(queue.stage("a", told(number), noon()));
     }
-    queue.release();
+    queue.release(&kept());
     let report = &queue.report(noon())["a"];
     assert_eq!(report.waiting, u64::try_from(MAX_WAITING).unwrap());
     assert_eq!(report.dropped, BTreeMap::from([(DropReason::Full, 2)]));
@@ -92,7 +92,7 @@ fn bytes_are_bounded_over_all_notifiers() {
     let lost: u64 = report.values().map(|one| one.dropped[&DropReason::Full]).sum();
     let waiting: u64 = report.values().map(|one| one.waiting).sum();
     assert_eq!(lost + waiting, 3_000);
-    queue.release();
+    queue.release(&kept());
     assert_eq!(drain(&mut queue, "a").last(), Some(&1_499));
     assert_eq!(drain(&mut queue, "b").last(), Some(&1_499));
     assert_eq!(queue.bytes, 0);
@@ -106,7 +106,7 @@ fn what_waits_for_too_long_is_given_up_and_counted() {
         let at = noon() + Duration::from_secs(u64::from(number) * 60);
         disk.keep(queue.stage("a", told(number), at));
     }
-    queue.release();
+    queue.release(&kept());
     let now = noon() + Duration::from_secs(200);
     assert_eq!(queue.report(now)["a"].oldest_age, Some(Duration::from_secs(140)));
     disk.keep(queue.expire("a", Duration::from_secs(60), now));
@@ -128,7 +128,7 @@ fn what_was_on_disk_comes_back_in_order_and_what_follows_comes_after_it() {
     let mut second = queue();
     assert_eq!(second.restore(&disk.rows(Shelf::Notification)), []);
     disk.keep(second.stage("a", told(13), noon()));
-    second.release();
+    second.release(&kept());
     assert_eq!(drain(&mut second, "a"), (1..=13).collect::<Vec<_>>());
     assert_eq!(disk.rows(Shelf::Notification).len(), 13);
 }

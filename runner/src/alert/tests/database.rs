@@ -57,8 +57,7 @@ impl Runner {
         let mut queue = self.desk.outbox().queue();
         let changes = queue.stage("hook", notification, SystemTime::now());
         drop(queue);
-        drop(self.state.put(changes));
-        self.desk.post();
+        self.desk.post(&self.state.put(changes));
     }
 }
 

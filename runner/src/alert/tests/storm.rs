@@ -9,7 +9,7 @@ use canary_tests::receiver::{Mood, Receiver};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Disk, begun, settings};
+use super::{Disk, begun, kept, settings};
 use crate::alert::desk::Desk;
 use crate::alert::notification::Notification;
 use crate::alert::report::AlertReport;
@@ -64,7 +64,7 @@ impl Process {
             drop(queue);
             self.disk.lock().unwrap().keep(changes);
         }
-        self.desk.post();
+        self.desk.post(&kept());
     }
 
     fn report(&self) -> AlertReport {

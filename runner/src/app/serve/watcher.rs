@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::account::MissReason;
 use crate::outcome::Run;
 use crate::publish::Board;
-use crate::state::Change;
+use crate::state::{Change, Written};
 use crate::status::Standing;
 use crate::suite::{Check, CheckId, Suite};
 
@@ -31,7 +31,7 @@ pub trait Watcher {
     fn clock_set(&mut self, _seconds: i64) {}
 
     /// What was returned is on its way to the disk.
-    fn kept(&mut self) {}
+    fn kept(&mut self, _written: &Written) {}
 
     /// Some time went by, about a second.
     fn beat(&mut self, _now: SystemTime) -> Vec<Change> {

@@ -152,6 +152,6 @@ fn nothing_is_delivered_before_what_brought_it_about_is_kept() {
     let shelves: Vec<Shelf> = changes.iter().map(|change| change.shelf).collect();
     assert_eq!(shelves, [Shelf::Alert, Shelf::Notification]);
     assert_eq!(world.told(), [""; 0]);
-    world.desk.post();
+    world.desk.post(&kept());
     assert_eq!(world.told(), ["ops: web is down"]);
 }
