@@ -17,7 +17,7 @@ mod running;
 mod scarce;
 mod secrets;
 mod service;
-mod stories;
+mod storm;
 mod suspended;
 mod telemetry;
 mod validate;

@@ -95,6 +95,12 @@ impl Service {
         }
     }
 
+    /// `kill -9`, wherever it is; its folder is left.
+    pub(super) fn kill(self) -> TempDir {
+        drop(self.process);
+        self.folder
+    }
+
     pub(super) fn end(self) {
         self.process.signal(Signal::TERM);
         let ending = self.process.end();
