@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 pub use exposition::{DeliveryReading, Exposition, Format, HostView};
+pub use metrics::HeartbeatReading;
 pub use worker::{FLUSH, Say, Worker, start};
 
 use crate::account::MissReason;

@@ -11,7 +11,7 @@ use super::{Host, aside};
 use crate::console;
 use crate::ledger::audit::Reserve;
 use crate::publish::Board;
-use crate::telemetry::Exposition;
+use crate::telemetry::{Exposition, HeartbeatReading};
 use crate::watch::health::{Health, Limits, Sources};
 use crate::watch::heartbeat::{self, ExportState, Record, Vitals};
 use crate::watch::systemd;
@@ -43,8 +43,12 @@ pub(super) fn start(
     let beat = |settings: heartbeat::Settings| {
         Thread::start("canary-heartbeat", aside::runtime()?, begin, |stop| async move {
             let record = Record::default();
-            let counted = record.clone();
-            exposition.counting(move || counted.pings());
+            let (read, interval) = (record.clone(), settings.cadence.interval);
+            exposition.beating(move || HeartbeatReading {
+                pings: read.pings(),
+                last_success: read.report().last_success,
+                interval,
+            });
             let look = || vitals(&judge, &board, &exposition);
             heartbeat::run(&settings, look, &reserve, &record, stop.cancelled()).await;
         })

@@ -1,6 +1,5 @@
 //! The metrics as they are now, for an export or a scrape.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 use super::Active;
 use super::delivery::DeliveryReport;
 pub use super::metrics::Format;
-use super::metrics::{HostReading, Metrics, ProcessReading};
+use super::metrics::{HeartbeatReading, HostReading, Metrics, ProcessReading};
 use super::settings::Settings;
 use crate::alert;
 use crate::ledger::Ledger;
@@ -31,9 +30,6 @@ pub struct HostView {
     pub alerts: Option<alert::Reports>,
 }
 
-/// Attempts to ping, by result: `success`, or a word of a bounded set.
-type Pings = BTreeMap<Cow<'static, str>, u64>;
-
 /// The metrics, with what they are told of.
 pub(super) struct Book {
     /// Written by the worker, read by a scrape; both on one thread, each for a moment.
@@ -46,7 +42,7 @@ pub(super) struct Book {
     /// Of the reading before: a descriptor that is between two owners is counted only when it stays there.
     unaccounted: Mutex<u64>,
     /// Absent where there is no heartbeat.
-    pings: OnceLock<Box<dyn Fn() -> Pings + Send + Sync>>,
+    heartbeat: OnceLock<Box<dyn Fn() -> HeartbeatReading + Send + Sync>>,
     /// As of the last export of metrics; nothing where nothing is exported to a collector.
     delivery: Mutex<Option<(DeliveryReport, Instant)>>,
     /// From one export of metrics to the next.
@@ -80,7 +76,7 @@ impl Book {
             active,
             started: Instant::now(),
             unaccounted: Mutex::default(),
-            pings: OnceLock::new(),
+            heartbeat: OnceLock::new(),
             delivery: Mutex::default(),
             interval: settings.interval,
         }
@@ -143,7 +139,7 @@ impl Book {
                 .iter()
                 .map(|(id, count)| (id.clone(), *count))
                 .collect(),
-            pings: self.pings.get().map(|count| count()).unwrap_or_default(),
+            heartbeat: self.heartbeat.get().map(|read| read()),
         });
         metrics.settle();
         if let Some(process) = ProcessReading::take(self.started) {
@@ -167,10 +163,9 @@ impl Exposition {
         Self(book)
     }
 
-    /// Tells of a heartbeat too, whose attempts `pings` counts since the start, by result. There is one at most: the
-    /// first counts.
-    pub fn counting(&self, pings: impl Fn() -> BTreeMap<Cow<'static, str>, u64> + Send + Sync + 'static) {
-        self.0.pings.get_or_init(|| Box::new(pings));
+    /// Tells of a heartbeat too. There is one at most: the first counts.
+    pub fn beating(&self, heartbeat: impl Fn() -> HeartbeatReading + Send + Sync + 'static) {
+        self.0.heartbeat.get_or_init(|| Box::new(heartbeat));
     }
 
     /// How exports go; nothing where there are none, or before the first was due.

@@ -22,7 +22,7 @@ use std::time::SystemTime;
 
 pub use process::ProcessReading;
 pub use prometheus::Format;
-pub use runner::HostReading;
+pub use runner::{HeartbeatReading, HostReading};
 
 use super::name;
 use super::settings::Settings;

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use canary_tests::collector::LIMIT;
 use canary_tests::command::{Program, find};
+use canary_tests::peer::http::{Reply, Site};
 use canary_tests::real::{MockServer, Phoenix, Prometheus, Promtool, Rotel, VictoriaMetrics, Vmagent};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use super::canary;
-use super::telemetry::{PHASES, each_plugin, exporting};
+use super::telemetry::{PHASES, each_plugin, exporting, started, stopped};
+use super::{canary, folder, http_check};
 
 /// How long an expression may take to find data: most look back a minute.
 const DATA: Duration = Duration::from_secs(300);
@@ -129,9 +130,20 @@ fn every_expression_finds_data_in_victoria_metrics() {
     finds_data(&store.endpoint(), &format!("http://{}", store.address()));
 }
 
-/// Runs the demo until each expression of each dashboard and rule finds data.
+/// Runs the demo, and a service with alerts, until each expression of each dashboard and rule finds data.
 fn finds_data(endpoint: &str, queries: &str) {
     let Some(node) = find("node") else { return };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let (_site, alerting) = alerting();
+    let arguments = ["run", "suite.yaml", "--config", "canary.yaml"];
+    // Whoever takes metrics need not take the rest, and where exports fail no heartbeat beats. The dashboard of one check
+    // shows the first service, which is the demo.
+    let alerting = exporting(&alerting, &arguments, endpoint)
+        .env("OTEL_SERVICE_NAME", "canary-alerting")
+        .env("OTEL_TRACES_EXPORTER", "none")
+        .env("OTEL_LOGS_EXPORTER", "none");
+    let alerting = started(alerting);
     let grafana = grafana();
     let folder = TempDir::new().unwrap();
     let program = canary(&folder, &["demo", "--otlp", endpoint]);
@@ -168,6 +180,31 @@ fn finds_data(endpoint: &str, queries: &str) {
     running.signal(Signal::INT);
     let ending = running.end();
     assert_eq!(ending.code, 0, "{ending:?}");
+    stopped(alerting);
+}
+
+/// A site, and a suite and settings with a heartbeat and three notifiers: one takes what it is told, one refuses it for
+/// good, one does not take it for now.
+fn alerting() -> (Site, TempDir) {
+    let site = Site::start(|request| match request.path() {
+        "/refused" => Reply::status(400),
+        "/bad" | "/away" => Reply::status(503),
+        _ => Reply::text("OK"),
+    });
+    let check = http_check("page", &site, "/bad");
+    let suite =
+        format!("defaults: {{ interval: 1s, timeout: 1s, retries: 0, failure_threshold: 1 }}\nchecks:\n{check}");
+    let notifiers: String = ["taken", "refused", "away"]
+        .map(|name| {
+            let url = site.url("http", &format!("/{name}"));
+            format!("    {name}: {{ type: webhook, url: \"{url}\" }}\n")
+        })
+        .concat();
+    let url = site.url("http", "/beat");
+    let settings =
+        format!("heartbeat: {{ url: \"{url}\", interval: 1s }}\nalerts:\n  notifiers:\n{notifiers}");
+    let folder = folder(&[("suite.yaml", &suite), ("canary.yaml", &settings)]);
+    (site, folder)
 }
 
 fn grafana() -> PathBuf {

@@ -113,7 +113,10 @@ instruments! {
     ALERT_DROPPED = "canary.alert.dropped", Counter, "{notification}", "Notifications that were never delivered, by reason.";
     FIRING = "canary.alert.firing", Gauge, "{alert}", "Alerts that were told and are not over.";
     PINGS = "canary.heartbeat.pings", Counter, "{ping}", "Attempts to ping the heartbeat's address; those that failed have an error.";
+    PING_ARRIVED = "canary.heartbeat.last_success.timestamp", Gauge, "s", "When a ping of success last arrived, in Unix time.";
+    PING_INTERVAL = "canary.heartbeat.interval", Gauge, "s", "From one ping of the heartbeat to the next.";
     RELOADS = "canary.suite.reloads", Counter, "{reload}", "Times that the suite was read, by error.";
+    REFUSED = "canary.suite.refused", Gauge, "", "1 while a changed suite was refused and the one before goes on.";
     CHECKS = "canary.suite.checks", Gauge, "{check}", "Checks of the suite.";
     HTTP_DURATION = semconv::HTTP_CLIENT_REQUEST_DURATION, Histogram(SECONDS), "s", "How long HTTP requests of checks took.";
     DNS_DURATION = semconv::DNS_LOOKUP_DURATION, Histogram(PHASE_SECONDS), "s", "How long DNS lookups of checks took.";

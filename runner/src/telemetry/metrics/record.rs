@@ -140,7 +140,7 @@ fn stands(scope: &mut Scope, standing: &Standing, now: SystemTime) {
     }
 }
 
-fn unix_seconds(time: SystemTime) -> f64 {
+pub(super) fn unix_seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 

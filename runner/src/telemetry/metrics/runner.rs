@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry_semantic_conventions::attribute as semconv;
 
+use super::record::unix_seconds;
 use super::series::{Value, text, word};
 use super::{Metrics, ProcessReading, Told, told};
 use crate::suite::CheckId;
@@ -26,8 +28,19 @@ pub struct HostReading {
     pub connections: BTreeMap<CheckId, u64>,
     /// Runs that wait or go on now, by check.
     pub runs: BTreeMap<CheckId, u64>,
-    /// Pings of the heartbeat since the start, by result: `success`, or a word of a bounded set. Empty without one.
+    /// Absent without one.
+    pub heartbeat: Option<HeartbeatReading>,
+}
+
+/// What was read of the heartbeat.
+#[derive(Debug, Clone, Default)]
+pub struct HeartbeatReading {
+    /// Attempts to ping since the start, by result: `success`, or a word of a bounded set.
     pub pings: BTreeMap<Cow<'static, str>, u64>,
+    /// When a ping of success last arrived.
+    pub last_success: Option<SystemTime>,
+    /// From one ping to the next.
+    pub interval: Duration,
 }
 
 impl Metrics {
@@ -36,6 +49,7 @@ impl Metrics {
         for instrument in [told::EVENTS_LOST, told::SERIES_OVERFLOW, told::RELOADS] {
             self.runner.add(instrument, Vec::new(), 0);
         }
+        self.runner.set_count(told::REFUSED, Vec::new(), 0);
     }
 
     /// The suite was read again, and is in force or refused.
@@ -45,6 +59,8 @@ impl Metrics {
             extra.push(word(semconv::ERROR_TYPE, "refused"));
         }
         self.runner.add(told::RELOADS, extra, 1);
+        self.runner
+            .set_count(told::REFUSED, Vec::new(), u64::from(!in_force));
     }
 
     /// Takes what was read of the ledger.
@@ -55,21 +71,33 @@ impl Metrics {
             unaccounted,
             connections,
             runs,
-            pings,
+            heartbeat,
         } = reading;
         self.runner.set_count(told::BUDGET, Vec::new(), *budget);
         self.runner.set_count(told::LEASED, Vec::new(), *leased);
         if let Some(unaccounted) = unaccounted {
             self.runner.set_count(told::UNACCOUNTED, Vec::new(), *unaccounted);
         }
-        for (result, count) in pings {
-            self.runner
-                .set_count(told::PINGS, by_error(result.clone()), *count);
+        if let Some(heartbeat) = heartbeat {
+            self.heartbeat(heartbeat);
         }
         for (id, Told { scope, .. }) in &mut self.checks {
             let of = |counts: &BTreeMap<CheckId, u64>| counts.get(id).copied().unwrap_or_default();
             scope.set_count(told::ACTIVE, Vec::new(), of(connections));
             scope.set_count(told::RUN_ACTIVE, Vec::new(), of(runs));
+        }
+    }
+
+    fn heartbeat(&mut self, reading: &HeartbeatReading) {
+        for (result, count) in &reading.pings {
+            self.runner
+                .set_count(told::PINGS, by_error(result.clone()), *count);
+        }
+        let interval = reading.interval.as_secs_f64();
+        self.runner.set(told::PING_INTERVAL, Vec::new(), interval);
+        if let Some(arrived) = reading.last_success {
+            self.runner
+                .set(told::PING_ARRIVED, Vec::new(), unix_seconds(arrived));
         }
     }
 

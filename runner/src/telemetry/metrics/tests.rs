@@ -2,7 +2,7 @@ mod bounds;
 mod exposition;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -169,7 +169,11 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
         budget: 1_000,
         leased: 2,
         unaccounted: Some(0),
-        pings: [("success".into(), 2), ("timeout".into(), 1)].into(),
+        heartbeat: Some(HeartbeatReading {
+            pings: [("success".into(), 2), ("timeout".into(), 1)].into(),
+            last_success: Some(SystemTime::now()),
+            interval: Duration::from_secs(60),
+        }),
         ..HostReading::default()
     });
     metrics.process(&ProcessReading::take(Instant::now()).unwrap());
@@ -185,11 +189,30 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
 fn pings_are_told_by_their_error_where_there_is_a_heartbeat() {
     let mut metrics = metrics();
     metrics.host(&HostReading::default());
-    assert_eq!(samples(&metrics, "canary_heartbeat_pings_total"), [""; 0]);
-    metrics.host(&HostReading {
-        pings: [("success".into(), 2), ("http_404".into(), 1)].into(),
+    assert_eq!(samples(&metrics, "canary_heartbeat_"), [""; 0]);
+    let mut reading = HeartbeatReading {
+        pings: [("success".into(), 0), ("http_404".into(), 1)].into(),
+        last_success: None,
+        interval: Duration::from_secs(60),
+    };
+    let beat = |heartbeat: HeartbeatReading| HostReading {
+        heartbeat: Some(heartbeat),
         ..HostReading::default()
-    });
+    };
+    metrics.host(&beat(reading.clone()));
+    let arrived = "canary_heartbeat_last_success_timestamp_seconds";
+    assert_eq!(samples(&metrics, arrived), [""; 0]);
+    reading.pings.insert("success".into(), 2);
+    reading.last_success = Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    metrics.host(&beat(reading));
+    assert_eq!(
+        samples(&metrics, arrived),
+        [format!("{arrived}{{service_name=\"canary\"}} 1700000000")]
+    );
+    assert_eq!(
+        samples(&metrics, "canary_heartbeat_interval_seconds"),
+        ["canary_heartbeat_interval_seconds{service_name=\"canary\"} 60"]
+    );
     assert_eq!(
         samples(&metrics, "canary_heartbeat_pings_total"),
         [
@@ -197,6 +220,18 @@ fn pings_are_told_by_their_error_where_there_is_a_heartbeat() {
             "canary_heartbeat_pings_total{service_name=\"canary\",error_type=\"http_404\"} 1"
         ]
     );
+}
+
+#[test]
+fn a_refused_suite_is_told_until_one_is_in_force() {
+    let mut metrics = metrics();
+    let refused = |metrics: &Metrics| samples(metrics, "canary_suite_refused").join("");
+    let told = |value: u8| format!("canary_suite_refused{{service_name=\"canary\"}} {value}");
+    assert_eq!(refused(&metrics), told(0));
+    metrics.reloaded(false);
+    assert_eq!(refused(&metrics), told(1));
+    metrics.reloaded(true);
+    assert_eq!(refused(&metrics), told(0));
 }
 
 #[test]
