@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::terminal::Terminal;
+
 /// A program that takes longer is killed, and its test fails.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
@@ -58,6 +60,13 @@ impl Program {
         self
     }
 
+    /// Has it read from a terminal and write to it; what it says on standard error stays apart.
+    #[must_use]
+    pub fn on(mut self, terminal: &Terminal) -> Self {
+        self.0.stdin(terminal.end()).stdout(terminal.end());
+        self
+    }
+
     /// Starts it in `folder`.
     #[must_use]
     pub fn within(mut self, folder: &Path) -> Self {
@@ -87,7 +96,7 @@ impl Program {
             Err(error) => panic!("cannot start {:?}: {error}", self.0.get_program()),
         };
         Running {
-            out: BufReader::new(child.stdout.take().expect("it is piped")),
+            out: child.stdout.take().map(BufReader::new),
             err: BufReader::new(child.stderr.take().expect("it is piped")),
             watchdog: Some(watch(Pid::from_child(&child))),
             child,
@@ -117,7 +126,8 @@ fn watch(program: Pid) -> Sender<()> {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    out: BufReader<ChildStdout>,
+    /// Absent where it writes to a terminal.
+    out: Option<BufReader<ChildStdout>>,
     err: BufReader<ChildStderr>,
     watchdog: Option<Sender<()>>,
 }
@@ -125,7 +135,7 @@ pub struct Running {
 impl Running {
     /// The next line that it writes to standard output; `None` when it wrote its last.
     pub fn line(&mut self) -> Option<String> {
-        next_line(&mut self.out)
+        self.out.as_mut().and_then(next_line)
     }
 
     /// The next line that it writes to standard error; `None` when it wrote its last.
@@ -168,7 +178,7 @@ impl Running {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         thread::scope(|scope| {
             scope.spawn(|| self.err.read_to_end(&mut err));
-            self.out.read_to_end(&mut out)
+            self.out.as_mut().map_or(Ok(0), |own| own.read_to_end(&mut out))
         })
         .expect("its output is a pipe");
         let status = self.child.wait().expect("it is a child of this process");

@@ -11,3 +11,4 @@ pub mod peer;
 pub mod real;
 pub mod receiver;
 pub mod systemd;
+pub mod terminal;

@@ -140,11 +140,12 @@ fn top(asker: &Asker<'_>, screen: Screen) -> anyhow::Result<u8> {
     let look = || asker.get::<Status>(STATUS, &parameters);
     // Before the terminal is taken: nobody there is no picture.
     let mut seen = look();
+    // And a signal that came while nobody listens would leave the terminal as it is then.
+    let mut shutdown = asker.listen()?;
     let Some(terminal) = seen.is_ok().then(Terminal::take).transpose()?.flatten() else {
         console::print(&inside::status(&seen?.value, SystemTime::now(), screen))?;
         return Ok(0);
     };
-    let mut shutdown = asker.listen()?;
     loop {
         let (width, height) = terminal.size();
         let screen = Screen { width, ..screen };

@@ -20,6 +20,7 @@ mod service;
 mod storm;
 mod suspended;
 mod telemetry;
+mod top;
 mod validate;
 
 use std::path::{Path, PathBuf};
