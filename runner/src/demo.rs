@@ -9,22 +9,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use tempfile::NamedTempFile;
 
-use crate::app::{self, Host, aside};
+use crate::admin::Door;
+use crate::alert;
+use crate::app::service::{self, ServiceError};
+use crate::app::{self, Host};
 use crate::console;
 use crate::ledger::audit::Audit;
 use crate::outcome::Run;
-use crate::publish::Restored;
 use crate::report::{Screen, human};
-use crate::signal::Shutdown;
+use crate::signal::{Hangup, Shutdown};
 use crate::suite::Problems;
-use crate::telemetry::Telemetry;
 use crate::telemetry::settings::Settings;
 use targets::Targets;
 
-/// How long runs may go on after the end was asked for.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long runs may go on after the end was asked for: longer than any check may take.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// The demo cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum DemoError {
     /// Signals or descriptors are out of reach.
     #[error("the operating system refused")]
     System(#[source] io::Error),
+    /// The service that runs the bundled suite does not start.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
 }
 
 /// What the demo says of itself at its end.
@@ -63,7 +67,7 @@ pub async fn once(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> 
     // Compiled plugins and the runtime have their descriptors now: what is added from here on, checks add.
     let audit = host.audit().map_err(DemoError::System)?;
     let runs = app::check::once(&stage.loaded.suite.checks, &dispatcher).await;
-    let ending = stage.ending(host, audit, &runs)?;
+    let ending = stage.ending(host, &audit, &runs)?;
     if let Some(settings) = telemetry {
         app::check::tell(&stage.loaded.suite.checks, &runs, host, settings).map_err(DemoError::System)?;
     }
@@ -72,66 +76,65 @@ pub async fn once(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> 
     Ok(ending.is_as_told())
 }
 
-/// Runs the bundled suite at its cadence, with a live table, until a signal.
+/// Runs the bundled suite at its cadence, as a service with a live table, until a signal. The `door` is opened, where
+/// there is one, once stock is taken of what is open.
 ///
 /// # Errors
 /// The demo cannot be shown.
-pub async fn live(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> Result<bool, DemoError> {
+pub async fn live(
+    host: &Arc<Host>,
+    telemetry: &Settings,
+    door: impl FnOnce() -> Option<Door>,
+    screen: Screen,
+) -> Result<bool, DemoError> {
     let stage = Stage::set(host).await?;
-    let dispatcher = Arc::new(host.dispatcher(stage.loaded.plugins.clone()));
     let mut shutdown = Shutdown::listen().map_err(DemoError::System)?;
-    let checks = stage.loaded.suite.checks.clone();
     let audit = host.audit().map_err(DemoError::System)?;
-    let begin = CancellationToken::new();
-    let (telling, telemetry) = match telemetry {
-        Some(settings) => {
-            let (telling, telemetry, _) =
-                aside::telemetry(host, &audit, settings, None, &begin).map_err(DemoError::System)?;
-            (Some(telling), telemetry)
-        }
-        None => (None, Telemetry::off()),
+    let settings = service::Settings {
+        grace: GRACE,
+        state: None,
+        alert: alert::Settings::default(),
+        telemetry: telemetry.clone(),
+        heartbeat: None,
+        door: door(),
+        hangup: Hangup::never(),
+        screen,
     };
-    telemetry.suite(checks.clone());
-    let watcher = live::Watcher::start(checks.clone(), host, telemetry, screen);
-    let mut watcher = watcher.map_err(DemoError::System)?;
-    // Beside the live table: the descriptors of telemetry are no check's.
-    let ledger = host.sandbox.ledger();
-    audit.take_stock(ledger).map_err(DemoError::System)?;
-    begin.cancel();
-    let parts = app::serve::alone(dispatcher);
-    let loaded = stage.loaded.clone();
+    let (paths, loaded) = (vec![stage.file.path().to_owned()], stage.loaded.clone());
+    let watch = |telemetry, _| live::Watcher::start(host, telemetry, screen);
     let stop = shutdown.requested();
-    app::serve::serve(parts, loaded, Restored::default(), &mut watcher, stop, GRACE).await;
+    let (_, watcher) = service::watched(Arc::clone(host), paths, loaded, settings, watch, stop).await?;
     let runs = watcher.finish();
-    let ending = stage.ending(host, audit, &runs)?;
-    drop(telling);
+    let ending = stage.ending(host, &audit, &runs)?;
     console::print(&ending.words(host, &runs)).map_err(DemoError::System)?;
     Ok(ending.is_as_told())
 }
 
 /// The targets and the suite that looks at them.
 struct Stage {
-    targets: Targets,
+    _targets: Targets,
+    /// Where the suite was read from.
+    file: NamedTempFile,
     loaded: app::load::Loaded,
 }
 
 impl Stage {
     async fn set(host: &Host) -> Result<Self, DemoError> {
-        let targets = Targets::start().await?;
-        let loaded = suite::load(&targets, host).await?;
-        Ok(Self { targets, loaded })
+        let targets = Targets::start(&host.reserve).await?;
+        let (file, loaded) = suite::load(&targets, host).await?;
+        Ok(Self {
+            _targets: targets,
+            file,
+            loaded,
+        })
     }
 
-    fn ending(&self, host: &Host, audit: Audit, runs: &[Run]) -> Result<Ending, DemoError> {
+    fn ending(&self, host: &Host, audit: &Audit, runs: &[Run]) -> Result<Ending, DemoError> {
         let surprises = runs.iter().filter(|run| !suite::is_as_told(run));
-        // The targets' own ends of the connections are open in this process too.
-        let theirs = self.targets.open();
-        let unaccounted = audit
-            .unaccounted(host.sandbox.ledger())
-            .map_err(DemoError::System)?;
+        let unaccounted = audit.unaccounted(host.sandbox.ledger());
         Ok(Ending {
             surprises: surprises.map(|run| run.check.id.to_string()).collect(),
-            unaccounted: unaccounted.saturating_sub(theirs),
+            unaccounted: unaccounted.map_err(DemoError::System)?,
         })
     }
 }

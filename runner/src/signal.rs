@@ -34,7 +34,7 @@ impl Shutdown {
 
 /// SIGHUP, from now on: the suite is to be read again.
 #[derive(Debug)]
-pub struct Hangup(Signal);
+pub struct Hangup(Option<Signal>);
 
 impl Hangup {
     /// Takes over the signal; until then it ends the process as usual.
@@ -42,12 +42,22 @@ impl Hangup {
     /// # Errors
     /// The operating system refused.
     pub fn listen() -> io::Result<Self> {
-        Ok(Self(signal(SignalKind::hangup())?))
+        Ok(Self(Some(signal(SignalKind::hangup())?)))
+    }
+
+    /// The signal is left as it is, and ends the process as usual.
+    #[must_use]
+    pub fn never() -> Self {
+        Self(None)
     }
 
     /// Waits for the next one. Safe to drop and call again.
     pub async fn requested(&mut self) {
-        if self.0.recv().await.is_none() {
+        let came = match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if came.is_none() {
             // No more will come.
             std::future::pending().await
         }

@@ -332,17 +332,3 @@ fn kept(shelf: Shelf, key: &str, value: &impl serde::Serialize) -> Option<Change
 fn wall(moment: Instant) -> SystemTime {
     SystemTime::now() - Instant::now().saturating_duration_since(moment)
 }
-
-/// A suite and nothing else: for those who need no reload, no state and no health.
-#[must_use]
-pub fn alone(dispatcher: Arc<Dispatcher>) -> Parts {
-    // Nobody sends.
-    let (_, swaps) = mpsc::channel(1);
-    Parts {
-        dispatcher,
-        board: Board::default(),
-        state: State::none().0,
-        pulse: Pulse::default(),
-        swaps,
-    }
-}

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::load::Loaded;
 use super::publisher::Publisher;
 use super::reload::{self, Answer, Reload};
-use super::serve::{self, RETIRED};
+use super::serve::{self, RETIRED, Watcher};
 use super::thread::Thread;
 use super::{Host, aside, vigil};
 use crate::account::Account;
@@ -76,6 +76,25 @@ pub async fn run(
     settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<Account, ServiceError> {
+    let screen = settings.screen;
+    let publish = |telemetry, desk| Publisher::start(screen, telemetry, desk);
+    let (account, _) = watched(host, paths, first, settings, publish, stop).await?;
+    Ok(account)
+}
+
+/// The same for a watcher of one's own, who is to hand on what happens to telemetry, and to alerts where there are any.
+/// It is given back.
+///
+/// # Errors
+/// What the service cannot do without.
+pub async fn watched<W: Watcher>(
+    host: Arc<Host>,
+    paths: Vec<PathBuf>,
+    first: Loaded,
+    settings: Settings,
+    watch: impl FnOnce(Telemetry, Option<alert::Desk>) -> io::Result<W>,
+    stop: impl Future<Output = ()>,
+) -> Result<(Account, W), ServiceError> {
     // Dropped last: the last commit comes after everything that is kept.
     let (state, _keeper, kept) = open(settings.state.as_deref())?;
     let (board, restored) = restored(&kept);
@@ -110,7 +129,7 @@ pub async fn run(
     let seen = (board.clone(), reloads.clone());
     let shown = shown(&host, seen, reload, health, exposition);
     let _shown = show(&host, settings.door, shown, &begin)?;
-    let mut publisher = Publisher::start(settings.screen, telemetry, desk)?;
+    let mut watcher = watch(telemetry, desk)?;
     let parts = serve::Parts {
         dispatcher: Arc::new(host.dispatcher(first.plugins.clone())),
         board,
@@ -123,7 +142,8 @@ pub async fn run(
     begin.cancel();
     vigil::ready(first.suite.checks.len());
     let stop = vigil::stopping(stop);
-    Ok(serve::serve(parts, first, restored, &mut publisher, stop, settings.grace).await)
+    let account = serve::serve(parts, first, restored, &mut watcher, stop, settings.grace).await;
+    Ok((account, watcher))
 }
 
 /// Everything that stays open is open now: what is added from here on, checks add.

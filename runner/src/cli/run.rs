@@ -108,7 +108,11 @@ async fn hosted(
             let telemetry = otlp.is_some().then_some(&settings.telemetry);
             let as_told = match once {
                 true => demo::once(host, telemetry, screen).await?,
-                false => demo::live(host, telemetry, screen).await?,
+                false => {
+                    let unsent = settings.telemetry.unsent();
+                    let telemetry = telemetry.unwrap_or(&unsent);
+                    demo::live(host, telemetry, || demo_door(settings), screen).await?
+                }
             };
             Ok(u8::from(!as_told))
         }
@@ -165,11 +169,28 @@ async fn service(
     Ok(0)
 }
 
+/// The demo can be looked into as well. A runner that has the address already is no reason not to show it.
+fn demo_door(settings: &Settings) -> Option<Door> {
+    let opened = settings.door().map_err(anyhow::Error::new).and_then(|door| {
+        if let Some(door) = &door {
+            say_where(door)?;
+        }
+        Ok(door)
+    });
+    opened.unwrap_or_else(|error| {
+        console::note(&format!("warning: {error:#}"));
+        None
+    })
+}
+
+fn say_where(door: &Door) -> std::io::Result<()> {
+    console::note(&format!("metrics on {}/metrics", door.origin()?));
+    Ok(())
+}
+
 /// Says where the metrics are, or that nothing is exported.
 fn tell_where(door: Option<&Door>, telemetry: &telemetry::settings::Settings) -> std::io::Result<()> {
-    if let Some(door) = door {
-        console::note(&format!("metrics on {}/metrics", door.origin()?));
-    }
+    door.map_or(Ok(()), say_where)?;
     if telemetry.nothing_to_export_to {
         console::note(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or `telemetry.endpoint` in the file of `--config`",

@@ -15,7 +15,7 @@ use crate::publish::Board;
 use crate::report::{self, Screen};
 use crate::state::Change;
 use crate::status::Standing;
-use crate::suite::{Check, CheckId};
+use crate::suite::{Check, CheckId, Suite};
 use crate::telemetry::Telemetry;
 
 /// Between two pictures of the table.
@@ -36,15 +36,10 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn start(
-        checks: Vec<Arc<Check>>,
-        host: &Host,
-        telemetry: Telemetry,
-        screen: Screen,
-    ) -> io::Result<Self> {
+    pub(super) fn start(host: &Host, telemetry: Telemetry, screen: Screen) -> io::Result<Self> {
         Ok(Self {
             console: Console::start()?,
-            checks,
+            checks: Vec::new(),
             ledger: Arc::clone(host.sandbox.ledger()),
             screen,
             is_terminal: console::is_terminal(),
@@ -89,6 +84,12 @@ impl Watcher {
 }
 
 impl serve::Watcher for Watcher {
+    fn laid_out(&mut self, suite: &Suite) -> Vec<Change> {
+        self.telemetry.suite(suite.checks.clone());
+        self.checks.clone_from(&suite.checks);
+        Vec::new()
+    }
+
     fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board) -> Vec<Change> {
         self.telemetry.finished(run, standing);
         if let Some(transition) = standing.transition.as_ref().filter(|_| !self.is_terminal) {

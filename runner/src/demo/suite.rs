@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use tempfile::NamedTempFile;
+
 use super::DemoError;
 use super::targets::Targets;
 use crate::app::load::Loaded;
@@ -14,8 +16,8 @@ const TEMPLATE: &str = include_str!("suite.yaml");
 /// The label in which the suite says how a check should end.
 const TOLD: &str = "ends";
 
-/// Reads the bundled suite as a user's would be read, from a file.
-pub(super) async fn load(targets: &Targets, host: &Host) -> Result<Loaded, DemoError> {
+/// Reads the bundled suite as a user's would be read, from a file, which goes when it is dropped.
+pub(super) async fn load(targets: &Targets, host: &Host) -> Result<(NamedTempFile, Loaded), DemoError> {
     let mut file = tempfile::Builder::new()
         .prefix("canary-demo-")
         .suffix(".yaml")
@@ -24,9 +26,8 @@ pub(super) async fn load(targets: &Targets, host: &Host) -> Result<Loaded, DemoE
     file.write_all(fill_in(targets).as_bytes())
         .map_err(DemoError::Write)?;
     let paths = [file.path().to_owned()];
-    app::load::load(&paths, host, &Plugins::new(), &ProcessEnvironment)
-        .await
-        .map_err(DemoError::Suite)
+    let loaded = app::load::load(&paths, host, &Plugins::new(), &ProcessEnvironment).await;
+    Ok((file, loaded.map_err(DemoError::Suite)?))
 }
 
 /// Whether a run ended as its check's label says.

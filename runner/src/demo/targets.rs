@@ -4,19 +4,23 @@ use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use super::DemoError;
 use super::certificates::Authority;
+use crate::ledger::audit::Reserve;
 
 /// The page of the story, whose rest nobody reads.
 const LARGE_PAGE: usize = 5 << 20;
+/// Before its first byte: time to see who holds which socket.
+const THINKING: Duration = Duration::from_millis(400);
 /// Header lines of a request.
 const MOST_LINES: usize = 64;
 
@@ -29,19 +33,18 @@ pub(super) struct Targets {
     pub(super) ending: SocketAddr,
     pub(super) expired: SocketAddr,
     pub(super) authority: String,
-    open: Arc<AtomicU64>,
     _servers: JoinSet<()>,
 }
 
 impl Targets {
-    pub(super) async fn start() -> Result<Self, DemoError> {
+    /// Their ends of the connections are open in this process too, and counted in `reserve`.
+    pub(super) async fn start(reserve: &Reserve) -> Result<Self, DemoError> {
         let authority = Authority::new().map_err(DemoError::Certificates)?;
         let tls = |days| authority.server(days).map_err(DemoError::Certificates);
         let (valid, ending, expired) = (tls(90)?, tls(10)?, tls(-3)?);
-        let open = Arc::new(AtomicU64::new(0));
         let mut stage = Opening {
             servers: JoinSet::new(),
-            open: Arc::clone(&open),
+            reserve: reserve.clone(),
         };
         Ok(Self {
             web: stage.serve(web).await?,
@@ -51,20 +54,14 @@ impl Targets {
             ending: stage.serve(secure(ending)).await?,
             expired: stage.serve(secure(expired)).await?,
             authority: authority.pem(),
-            open,
             _servers: stage.servers,
         })
-    }
-
-    /// Connections that the targets hold open.
-    pub(super) fn open(&self) -> u64 {
-        self.open.load(Ordering::Relaxed)
     }
 }
 
 struct Opening {
     servers: JoinSet<()>,
-    open: Arc<AtomicU64>,
+    reserve: Reserve,
 }
 
 impl Opening {
@@ -77,42 +74,27 @@ impl Opening {
             .await
             .map_err(DemoError::Targets)?;
         let address = listener.local_addr().map_err(DemoError::Targets)?;
-        let open = Arc::clone(&self.open);
-        self.servers.spawn(accept(listener, session, open));
+        self.servers
+            .spawn(accept(listener, session, self.reserve.clone()));
         Ok(address)
     }
 }
 
-async fn accept<F, S>(listener: TcpListener, session: S, open: Arc<AtomicU64>)
+async fn accept<F, S>(listener: TcpListener, session: S, reserve: Reserve)
 where
     S: Fn(TcpStream) -> F + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
     let mut sessions = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let counted = Counted::new(&open);
+        let held = reserve.hold();
         let session = session(stream);
         sessions.spawn(async move {
-            let _counted = counted;
+            let _held = held;
             // A check that hangs up in the middle is this server's daily bread.
             let _ended = session.await;
         });
         while sessions.try_join_next().is_some() {}
-    }
-}
-
-struct Counted(Arc<AtomicU64>);
-
-impl Counted {
-    fn new(open: &Arc<AtomicU64>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(open))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -145,6 +127,7 @@ async fn web<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> io::Result<()> {
                 .await
         }
         "/large" => {
+            sleep(THINKING).await;
             // Kept open behind the page, as a web server would: whoever does not close holds the socket.
             reply(stream, "200 OK", "text/html", &vec![b'x'; LARGE_PAGE]).await?;
             stream.flush().await?;

@@ -183,6 +183,18 @@ impl Settings {
             Signal::Logs => &self.logs,
         }
     }
+
+    /// The same, but nothing leaves the process unless it is asked for.
+    #[must_use]
+    pub fn unsent(&self) -> Self {
+        Self {
+            traces: Exporter::None,
+            metrics: Exporter::None,
+            logs: Exporter::None,
+            spool: None,
+            ..self.clone()
+        }
+    }
 }
 
 /// Puts together what the file and the environment say. `state_dir` is where the spool lies by default: without it,

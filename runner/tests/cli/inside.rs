@@ -91,6 +91,48 @@ async fn connections_shows_the_leak_while_it_holds_its_sockets_and_that_they_are
     service.end();
 }
 
+#[test]
+fn the_leak_of_the_demo_is_seen_with_all_its_sockets_and_all_of_them_are_reclaimed_a_moment_later() {
+    let demo = Service::demo();
+    let reclaimed = || demo.json(&["status", "--json"])["descriptors"]["reclaimed"].as_u64();
+    let before = reclaimed().unwrap();
+    let arguments = ["connections", "--json", "--check", "the leak of the story"];
+    // It wants eight.
+    let seen = demo.until(&arguments, |seen| {
+        // The other ends of them are in the same process, and accounted for.
+        let status: Value = serde_json::from_slice(&demo.get("/api/v1/status").body).unwrap();
+        assert_eq!(status["descriptors"]["unaccounted"], 0, "{status:#}");
+        assert!(seen["matched"].as_u64() <= Some(4), "{seen:#}");
+        seen["matched"] == 4
+    });
+    let open = seen["open"].as_array().unwrap();
+    let run = open[0]["run"].as_str().unwrap();
+    for one in open {
+        assert_eq!(
+            (&one["run"], &one["plugin"]),
+            (&json!(run), &json!("leak")),
+            "{seen:#}"
+        );
+    }
+    assert_eq!(open.len(), 4, "{seen:#}");
+
+    let own = |list: &Value| -> Vec<Value> {
+        let all = list.as_array().unwrap();
+        all.iter().filter(|one| one["run"] == run).cloned().collect()
+    };
+    let seen = demo.until(&arguments, |seen| own(&seen["reclaimed"]).len() == 4);
+    assert_eq!(own(&seen["open"]), [Value::Null; 0], "{seen:#}");
+    for gone in own(&seen["reclaimed"]) {
+        assert_eq!(gone["cause"], "leak", "{seen:#}");
+    }
+    assert!(reclaimed() >= Some(before + 4));
+    assert_eq!(demo.problems("/livez"), [""; 0]);
+
+    demo.process.signal(Signal::TERM);
+    let ending = demo.process.end();
+    assert!(ending.out.contains(" 0 unaccounted\n"), "{ending:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn status_tells_how_each_check_is() {
     let site = site();

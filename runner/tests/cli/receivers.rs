@@ -192,8 +192,9 @@ fn alerting() -> (Site, TempDir) {
         _ => Reply::text("OK"),
     });
     let check = http_check("page", &site, "/bad");
-    let suite =
-        format!("defaults: {{ interval: 1s, timeout: 1s, retries: 0, failure_threshold: 1 }}\nchecks:\n{check}");
+    let suite = format!(
+        "defaults: {{ interval: 1s, timeout: 1s, retries: 0, failure_threshold: 1 }}\nchecks:\n{check}"
+    );
     let notifiers: String = ["taken", "refused", "away"]
         .map(|name| {
             let url = site.url("http", &format!("/{name}"));

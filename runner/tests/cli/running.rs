@@ -13,26 +13,35 @@ use tokio::time::Instant;
 use super::{canary, folder};
 
 /// How long anything here may take on a busy machine.
-pub(super) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// `canary run` of one suite, and where it shows itself.
-pub(super) struct Service {
-    pub(super) process: Running,
+pub(crate) struct Service {
+    pub(crate) process: Running,
     /// With `suite.yaml` and `canary.yaml`.
-    pub(super) folder: TempDir,
+    pub(crate) folder: TempDir,
     /// Such as `http://127.0.0.1:4711`.
-    pub(super) origin: String,
+    pub(crate) origin: String,
 }
 
 impl Service {
-    pub(super) fn start(suite: &str, settings: &str, with: impl FnOnce(Program) -> Program) -> Self {
+    pub(crate) fn start(suite: &str, settings: &str, with: impl FnOnce(Program) -> Program) -> Self {
         let folder = folder(&[("suite.yaml", suite), ("canary.yaml", settings)]);
         Self::within(folder, with)
     }
 
-    pub(super) fn within(folder: TempDir, with: impl FnOnce(Program) -> Program) -> Self {
+    pub(crate) fn within(folder: TempDir, with: impl FnOnce(Program) -> Program) -> Self {
         let arguments = ["run", "suite.yaml", "--config", "canary.yaml", "--grace", "0s"];
-        let program = canary(&folder, &arguments).env("CANARY_ADMIN", "127.0.0.1:0");
+        Self::of(folder, &arguments, with)
+    }
+
+    /// `canary demo`, with nothing in its folder.
+    pub(crate) fn demo() -> Self {
+        Self::of(folder(&[]), &["demo"], |program| program)
+    }
+
+    fn of(folder: TempDir, arguments: &[&str], with: impl FnOnce(Program) -> Program) -> Self {
+        let program = canary(&folder, arguments).env("CANARY_ADMIN", "127.0.0.1:0");
         let mut process = with(program).start();
         let mut notes = String::new();
         let origin = loop {
@@ -51,18 +60,18 @@ impl Service {
     }
 
     /// Where it shows itself.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         let authority = self.origin.split_once("://").unwrap().1;
         authority.parse().unwrap()
     }
 
     /// What the admin address answers to GET `path`.
-    pub(super) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         client::get(self.address(), path).unwrap()
     }
 
     /// The words of what `/livez` or `/readyz` complains of; empty when it says that all is well.
-    pub(super) fn problems(&self, path: &str) -> Vec<String> {
+    pub(crate) fn problems(&self, path: &str) -> Vec<String> {
         let answer = self.get(path);
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
         let problems = body["problems"].as_array().unwrap();
@@ -72,19 +81,19 @@ impl Service {
     }
 
     /// `canary ARGUMENTS`, which asks this runner.
-    pub(super) fn asking(&self, arguments: &[&str]) -> Program {
+    pub(crate) fn asking(&self, arguments: &[&str]) -> Program {
         canary(&self.folder, arguments).env("CANARY_ADMIN", &self.origin)
     }
 
     /// What the command prints, as JSON.
-    pub(super) fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let ending = self.asking(arguments).run();
         assert_eq!(ending.code, 0, "{ending:?}");
         serde_json::from_str(&ending.out).unwrap()
     }
 
     /// Asks again until it is so.
-    pub(super) fn until(&self, arguments: &[&str], is_so: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&self, arguments: &[&str], is_so: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {
             let seen = self.json(arguments);
@@ -95,13 +104,7 @@ impl Service {
         }
     }
 
-    /// `kill -9`, wherever it is; its folder is left.
-    pub(super) fn kill(self) -> TempDir {
-        drop(self.process);
-        self.folder
-    }
-
-    pub(super) fn end(self) {
+    pub(crate) fn end(self) {
         self.process.signal(Signal::TERM);
         let ending = self.process.end();
         assert_eq!(ending.code, 0, "{ending:?}");

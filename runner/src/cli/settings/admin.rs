@@ -12,8 +12,8 @@ use crate::settings::{Access, Admin, Listen, Report, Token};
 
 #[derive(Debug, Args)]
 pub(super) struct AdminArgs {
-    /// Where `run` shows itself, and where others ask it: an address with a port, or `none`; to ask, a URL will do
-    /// too. 127.0.0.1:9464 unless told otherwise.
+    /// Where `run` and `demo` show themselves, and where others ask them: an address with a port, or `none`; to ask, a
+    /// URL will do too. 127.0.0.1:9464 unless told otherwise.
     #[arg(long, global = true, env = "CANARY_ADMIN", value_name = "ADDRESS")]
     admin: Option<Address>,
     /// Whoever brings this token to the admin address may reload.
