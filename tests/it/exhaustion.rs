@@ -1,8 +1,12 @@
 //! When the host itself has no more to give.
 
+use std::net::Ipv4Addr;
+
 use canary::sandbox::EngineSettings;
 use canary_tests::harness::{Harness, alone, ms};
+use canary_tests::peer::dns::Zone;
 use canary_tests::peer::{Hostile, plain};
+use serde_json::json;
 
 #[test]
 fn a_host_without_descriptors_says_so_to_the_guest() {
@@ -28,6 +32,19 @@ fn a_check_that_got_no_descriptor_does_not_say_that_its_target_failed() {
             let ran = harness.plugin(plugin).against(&peer).run().await;
             assert_eq!(ran.ended(), "stopped: descriptors", "{plugin}: {:?}", ran.outcome);
         }
+    });
+}
+
+#[test]
+fn a_name_that_could_not_be_asked_for_is_not_said_not_to_resolve() {
+    alone(async {
+        let server = Zone::new().address("a.test", Ipv4Addr::LOCALHOST).start();
+        let settings = Harness::settings().budget(0).name_server(server.address());
+        let harness = settings.start().await;
+        let guest = harness.guest_with("connect", json!(["a.test:80"]));
+        let ran = guest.allow("tcp://a.test:*").run().await;
+        assert_eq!(ran.answer(), "host_exhausted", "{ran:?}");
+        assert!(server.questions().is_empty());
     });
 }
 

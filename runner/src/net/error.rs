@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::ledger::{Denial, Refusal};
 use crate::trace;
 
@@ -103,6 +105,9 @@ impl From<io::Error> for NetError {
         if let Some(refusal) = Refusal::find(&error) {
             return refusal.into();
         }
+        if is_exhausted(&error) {
+            return Self::HostExhausted;
+        }
         if let Some(tls) = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
@@ -123,6 +128,15 @@ impl From<io::Error> for NetError {
             _ => Self::Other(error.to_string()),
         }
     }
+}
+
+/// The kernel has no descriptor or memory to give, which says nothing of the peer.
+fn is_exhausted(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(
+        number,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
 }
 
 impl NetError {

@@ -164,6 +164,8 @@ impl Resolver {
                         let code = wire::code_word(reply.metadata.response_code);
                         NetError::Unresolved(format!("`{}`: {code}", shown(query.name())))
                     }
+                    // No other server is asked with what is not there, and none of them is to blame.
+                    Ok(Err(NetError::HostExhausted)) => return Err(NetError::HostExhausted),
                     Ok(Err(error)) => NetError::Unresolved(format!("DNS server {server}: {error}")),
                     Err(_) => NetError::Unresolved(format!("DNS server {server} does not answer")),
                 };
