@@ -10,6 +10,7 @@ mod fault;
 mod host;
 mod imports;
 mod limiter;
+mod line;
 mod program;
 mod state;
 
@@ -198,7 +199,7 @@ impl Sandbox {
     ) -> (Result<T, Outcome>, Record) {
         let deadline = Instant::now() + bounds.timeout;
         let page = self.ledger.open_page(bounds.owner, bounds.quota);
-        let meter = Arc::new(CpuMeter::new(bounds.quota.cpu));
+        let meter = Arc::new(CpuMeter::new(bounds.quota.cpu, self.engine.place()));
         let answer_time = (bounds.timeout / 20).clamp(ANSWER_TIME.0, ANSWER_TIME.1);
         let client = Client::new(
             Arc::clone(&self.shared),

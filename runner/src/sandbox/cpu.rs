@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 #[expect(
     clippy::disallowed_types,
     reason = "execution time is the machine's, also where a test pauses the clock"
 )]
 use std::time::Instant;
+
+use super::line::Place;
 
 /// Counts the time in which the guest holds a worker thread: not while it waits, not while the host works for it.
 ///
@@ -22,17 +23,20 @@ pub(super) struct CpuMeter {
     /// When the guest took the thread, in nanoseconds since `created_at` and one more; 0 while it does not hold it.
     since: AtomicU64,
     in_host: std::sync::atomic::AtomicBool,
+    /// Among those that compute for long.
+    place: std::sync::Arc<Place>,
 }
 
 impl CpuMeter {
     #[expect(clippy::disallowed_types, reason = "see the import")]
-    pub(super) fn new(limit: Duration) -> Self {
+    pub(super) fn new(limit: Duration, place: std::sync::Arc<Place>) -> Self {
         Self {
             created_at: Instant::now(),
             limit,
             used_nanos: AtomicU64::new(0),
             since: AtomicU64::new(0),
             in_host: false.into(),
+            place,
         }
     }
 
@@ -47,6 +51,11 @@ impl CpuMeter {
         self.used() >= self.limit
     }
 
+    /// Where the guest stands among those that compute for long.
+    pub(super) fn place(&self) -> &std::sync::Arc<Place> {
+        &self.place
+    }
+
     /// Counts the polls of `guest`.
     pub(super) async fn measure<F: Future>(&self, guest: F) -> F::Output {
         let mut guest = std::pin::pin!(guest);
@@ -56,10 +65,9 @@ impl CpuMeter {
             }
             let polled = guest.as_mut().poll(cx);
             self.stop();
-            match polled {
-                Poll::Ready(done) => Poll::Ready(done),
-                Poll::Pending => Poll::Pending,
-            }
+            // It has the worker no longer.
+            self.place.leave();
+            polled
         })
         .await
     }

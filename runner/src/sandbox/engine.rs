@@ -10,11 +10,13 @@ use wasmtime::{
     Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
 };
 
+use super::line::{Line, Place};
 use super::state::State;
 use crate::ledger::Denial;
 use crate::quota::QuotaKind;
 
-/// How often a guest that computes gives its worker thread back, and its cpu quota is looked at.
+/// How often a guest that computes gives its worker thread back, and its cpu quota is looked at. One that has computed
+/// for longer stands in line with others of its kind.
 const TICK: Duration = Duration::from_millis(10);
 /// Bytes that a guest may hand over in one host call.
 const HOSTCALL_BYTES: usize = 16 << 20;
@@ -60,6 +62,7 @@ pub enum EngineError {
 pub struct Engine {
     engine: wasmtime::Engine,
     is_pooling: bool,
+    line: Line,
     _ticker: Arc<Ticker>,
 }
 
@@ -81,6 +84,8 @@ impl Engine {
         Ok(Self {
             engine,
             is_pooling,
+            // What a runtime has of workers, unless told otherwise.
+            line: Line::beside(std::thread::available_parallelism().map_or(1, Into::into)),
             _ticker: ticker,
         })
     }
@@ -100,6 +105,11 @@ impl Engine {
         Component::new(&self.engine, wasm)
     }
 
+    /// Where a guest of this engine stands among those that compute for long.
+    pub(super) fn place(&self) -> Arc<Place> {
+        self.line.place()
+    }
+
     /// A fresh store with every limit set.
     pub(super) fn store(&self, state: State) -> Store<State> {
         let mut store = Store::new(&self.engine, state);
@@ -116,7 +126,10 @@ impl Engine {
                     limit,
                 }));
             }
-            Ok(UpdateDeadline::Yield(1))
+            Ok(match meter.used() < TICK {
+                true => UpdateDeadline::Yield(1),
+                false => UpdateDeadline::YieldCustom(1, meter.place().queue()),
+            })
         });
         store
     }
