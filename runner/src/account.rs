@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, VerdictStatus};
 
 /// Every [`Outcome::word`].
 pub const OUTCOMES: [&str; 5] = ["pass", "warn", "fail", "stopped", "faulted"];
@@ -138,6 +138,14 @@ impl Account {
     #[must_use]
     pub fn finished_in_all(&self) -> u64 {
         self.finished.values().sum()
+    }
+
+    /// Runs so far that say something of their target: neither stopped by the host nor ended by a broken plugin.
+    #[must_use]
+    pub fn verdicts(&self) -> u64 {
+        let verdicts = [VerdictStatus::Pass, VerdictStatus::Warn, VerdictStatus::Fail];
+        let count = |verdict: VerdictStatus| self.finished.get(verdict.word());
+        verdicts.into_iter().filter_map(count).sum()
     }
 
     /// Due times missed so far, whatever the reason.

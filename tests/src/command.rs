@@ -14,8 +14,9 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
+use crate::freeze::Frozen;
 use crate::terminal::Terminal;
 
 /// A program that takes longer is killed, and its test fails.
@@ -148,6 +149,20 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("it still runs");
     }
 
+    /// Lets it have no descriptor open from this number on.
+    ///
+    /// # Panics
+    /// It has ended, or its hard limit is lower.
+    pub fn limit_descriptors(&self, most: u64) {
+        let limit = Rlimit {
+            current: Some(most),
+            // It has inherited that of this process.
+            maximum: getrlimit(Resource::Nofile).maximum,
+        };
+        let program = Some(Pid::from_child(&self.child));
+        prlimit(program, Resource::Nofile, limit).expect("its limit may be set");
+    }
+
     /// What each of its descriptors stands for.
     #[must_use]
     pub fn descriptors(&self) -> BTreeMap<String, PathBuf> {
@@ -160,6 +175,36 @@ impl Running {
             Some((number, std::fs::read_link(&path).ok()?))
         };
         entries.filter_map(link).collect()
+    }
+
+    /// Its threads, and the name of each as the kernel cuts it: 15 bytes of it.
+    #[must_use]
+    pub fn threads(&self) -> BTreeMap<i32, String> {
+        let folder = format!("/proc/{}/task", self.child.id());
+        let entries = std::fs::read_dir(folder).expect("it still runs");
+        let thread = |entry: io::Result<std::fs::DirEntry>| {
+            let path = entry.ok()?.path();
+            let number = path.file_name()?.to_str()?.parse().ok()?;
+            // One that has ended meanwhile is none.
+            let name = std::fs::read_to_string(path.join("comm")).ok()?;
+            Some((number, name.trim_end().to_owned()))
+        };
+        entries.filter_map(thread).collect()
+    }
+
+    /// Stops every thread of this name until the value is dropped, and no other.
+    ///
+    /// # Panics
+    /// There is none, or this process may not trace its children.
+    pub fn freeze(&self, name: &str) -> Frozen<'_> {
+        let threads = self.threads();
+        let is_meant = |own: &String| name.starts_with(own.as_str()) && own.len() == name.len().min(15);
+        let meant: Vec<i32> = threads
+            .iter()
+            .filter_map(|(number, own)| is_meant(own).then_some(*number))
+            .collect();
+        assert!(!meant.is_empty(), "no thread is named `{name}`: {threads:?}");
+        Frozen::new(self, meant)
     }
 
     /// Bytes of its memory that are resident.

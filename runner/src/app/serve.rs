@@ -17,7 +17,7 @@ use super::clocks::{Clocks, Reading};
 use super::load::Loaded;
 use crate::account::{Account, MissReason};
 use crate::dispatch::{Dispatcher, Job};
-use crate::outcome::Run;
+use crate::outcome::{Outcome, Run, StopCause};
 use crate::publish::{Board, Layout, Restored};
 use crate::schedule::ticker::Ticker;
 use crate::schedule::{Due, Passed, Schedule, Tick};
@@ -238,6 +238,9 @@ impl<'a> Service<'a> {
         match ended {
             Ok(Ended::Finished(run)) => {
                 let run = Arc::new(*run);
+                if matches!(run.outcome, Outcome::Stopped(StopCause::Descriptors)) {
+                    self.pulse.starve();
+                }
                 let standing = self.board.publish(&run, SystemTime::now());
                 let changes = self.watcher.finished(&run, &standing, &self.board);
                 self.keep(&run.check.id, changes);
@@ -303,6 +306,8 @@ async fn work(pulse: Pulse) {
     now_and_then.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         now_and_then.tick().await;
+        // A task that a timer wakes goes before all that wait: this one is to wait like them.
+        tokio::task::yield_now().await;
         pulse.work();
     }
 }

@@ -1,5 +1,8 @@
 //! `canary run`: the service, and everything that looks at it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;

@@ -74,7 +74,7 @@ fn vitals(health: &Health, board: &Board, exposition: &Exposition) -> Vitals {
     });
     let every = delivery.as_ref().map(|delivery| delivery.expected_every);
     Vitals {
-        finished: board.account().finished_in_all(),
+        verdicts: board.account().verdicts(),
         exports: delivery.and_then(|delivery| ExportState::of(&delivery.report)),
         sick: health.check().sickness(),
         pace: most_often.max(every).unwrap_or_default(),

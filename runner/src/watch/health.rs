@@ -32,6 +32,8 @@ const BACKOFF: Duration = Duration::from_secs(2);
 const STALE_INTERVALS: u32 = 3;
 /// Shorter times without a word are of very short intervals.
 const STALE_AT_LEAST: Duration = Duration::from_secs(5);
+/// How long it is told that a run got no descriptor.
+const SHORT: Duration = Duration::from_secs(60);
 /// Checks that a complaint names; more are counted.
 const NAMED: usize = 10;
 
@@ -132,6 +134,10 @@ impl Health {
         self.exports(&mut complaints);
         if let state::Health::Failing(reason) = sources.state.health() {
             complaints.push(Complaint::StateNotKept { reason });
+        }
+        let since_starved = sources.pulse.read().since_starved;
+        if let Some(since) = since_starved.filter(|since| *since < SHORT) {
+            complaints.push(Complaint::DescriptorsShort { since });
         }
         if let Some(count) = self.unaccounted().filter(|count| *count > 0) {
             complaints.push(Complaint::DescriptorsUnaccounted { count });

@@ -43,8 +43,8 @@ pub enum Ping {
 /// What there is to see of the runner at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vitals {
-    /// Runs finished since the start.
-    pub finished: u64,
+    /// Runs that came to a verdict so far: one that was stopped, or whose plugin broke, says nothing of its target.
+    pub verdicts: u64,
     /// How exports go; absent when nothing is exported.
     pub exports: Option<ExportState>,
     /// What health complains of, on one line without secrets: it is sent as it is.
@@ -120,7 +120,7 @@ impl Heartbeat {
     /// The ping that is due `now`, if there is one: first the start, then, an interval apart, success or the first
     /// failure of a bad spell. In a bad spell silence is the message.
     pub fn judge(&mut self, now: Instant, seen: &Vitals) -> Option<Ping> {
-        self.runs.see(seen.finished, now);
+        self.runs.see(seen.verdicts, now);
         match seen.exports {
             Some(exports) => self.exports.see(exports.accepted, now),
             // Should exports begin, they have time until their first.
@@ -174,7 +174,7 @@ impl Heartbeat {
         let patience = interval.max(seen.pace) + grace;
         let stood_still = |pulse: &Motion| Some(now - pulse.moved).filter(|still| *still > patience);
         if let Some(still) = stood_still(&self.runs) {
-            return Some(format!("no run has ended for {}", whole(still)));
+            return Some(format!("no run has come to a verdict for {}", whole(still)));
         }
         let exports = seen.exports?;
         if let Some(failing) = exports.failing_for.filter(|failing| *failing > grace) {

@@ -19,6 +19,8 @@ struct Beats {
     publishing: AtomicU64,
     /// Milliseconds after the epoch when a worker last came to a task.
     worked: AtomicU64,
+    /// Milliseconds after the epoch, and one, when a run last got no descriptor; 0 when each did.
+    starved: AtomicU64,
     unbalanced: AtomicBool,
     has_begun: AtomicBool,
 }
@@ -34,6 +36,8 @@ pub struct Reading {
     pub publishing_for: Option<Duration>,
     /// Since a thread that runs work on last came to the task that says so.
     pub since_work: Duration,
+    /// Since a run last got no descriptor; absent when each did.
+    pub since_starved: Option<Duration>,
     /// Whether the account of all runs came out even when it was last looked at.
     pub is_balanced: bool,
 }
@@ -45,6 +49,7 @@ impl Default for Pulse {
             turned: AtomicU64::new(0),
             publishing: AtomicU64::new(0),
             worked: AtomicU64::new(0),
+            starved: AtomicU64::new(0),
             unbalanced: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
         }))
@@ -61,6 +66,11 @@ impl Pulse {
     /// A thread that runs work on came to a task of no other use.
     pub fn work(&self) {
         self.0.worked.store(self.now(), Ordering::Release);
+    }
+
+    /// A run got no descriptor.
+    pub fn starve(&self) {
+        self.0.starved.store(self.now() + 1, Ordering::Release);
     }
 
     /// The service publishes a run until the guard is dropped.
@@ -80,11 +90,13 @@ impl Pulse {
         let now = self.now();
         let since = |millis: u64| Duration::from_millis(now.saturating_sub(millis));
         let publishing = self.0.publishing.load(Ordering::Acquire);
+        let starved = self.0.starved.load(Ordering::Acquire);
         Reading {
             has_begun: self.0.has_begun.load(Ordering::Acquire),
             since_turn: since(self.0.turned.load(Ordering::Acquire)),
             publishing_for: publishing.checked_sub(1).map(since),
             since_work: since(self.0.worked.load(Ordering::Acquire)),
+            since_starved: starved.checked_sub(1).map(since),
             is_balanced: !self.0.unbalanced.load(Ordering::Acquire),
         }
     }

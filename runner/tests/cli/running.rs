@@ -13,24 +13,24 @@ use tokio::time::Instant;
 use super::{canary, folder};
 
 /// How long anything here may take on a busy machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// `canary run` of one suite, and where it shows itself.
-pub(crate) struct Service {
-    pub(crate) process: Running,
+pub(super) struct Service {
+    pub(super) process: Running,
     /// With `suite.yaml` and `canary.yaml`.
-    pub(crate) folder: TempDir,
+    pub(super) folder: TempDir,
     /// Such as `http://127.0.0.1:4711`.
-    pub(crate) origin: String,
+    pub(super) origin: String,
 }
 
 impl Service {
-    pub(crate) fn start(suite: &str, settings: &str, with: impl FnOnce(Program) -> Program) -> Self {
+    pub(super) fn start(suite: &str, settings: &str, with: impl FnOnce(Program) -> Program) -> Self {
         let folder = folder(&[("suite.yaml", suite), ("canary.yaml", settings)]);
         Self::within(folder, with)
     }
 
-    pub(crate) fn within(folder: TempDir, with: impl FnOnce(Program) -> Program) -> Self {
+    pub(super) fn within(folder: TempDir, with: impl FnOnce(Program) -> Program) -> Self {
         let arguments = ["run", "suite.yaml", "--config", "canary.yaml", "--grace", "0s"];
         Self::of(folder, &arguments, with)
     }
@@ -60,18 +60,18 @@ impl Service {
     }
 
     /// Where it shows itself.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         let authority = self.origin.split_once("://").unwrap().1;
         authority.parse().unwrap()
     }
 
     /// What the admin address answers to GET `path`.
-    pub(crate) fn get(&self, path: &str) -> Answer {
+    pub(super) fn get(&self, path: &str) -> Answer {
         client::get(self.address(), path).unwrap()
     }
 
     /// The words of what `/livez` or `/readyz` complains of; empty when it says that all is well.
-    pub(crate) fn problems(&self, path: &str) -> Vec<String> {
+    pub(super) fn problems(&self, path: &str) -> Vec<String> {
         let answer = self.get(path);
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
         let problems = body["problems"].as_array().unwrap();
@@ -81,19 +81,19 @@ impl Service {
     }
 
     /// `canary ARGUMENTS`, which asks this runner.
-    pub(crate) fn asking(&self, arguments: &[&str]) -> Program {
+    pub(super) fn asking(&self, arguments: &[&str]) -> Program {
         canary(&self.folder, arguments).env("CANARY_ADMIN", &self.origin)
     }
 
     /// What the command prints, as JSON.
-    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let ending = self.asking(arguments).run();
         assert_eq!(ending.code, 0, "{ending:?}");
         serde_json::from_str(&ending.out).unwrap()
     }
 
     /// Asks again until it is so.
-    pub(crate) fn until(&self, arguments: &[&str], is_so: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn until(&self, arguments: &[&str], is_so: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {
             let seen = self.json(arguments);
@@ -104,7 +104,13 @@ impl Service {
         }
     }
 
-    pub(crate) fn end(self) {
+    /// `kill -9`, wherever it is; its folder is left.
+    pub(super) fn kill(self) -> TempDir {
+        drop(self.process);
+        self.folder
+    }
+
+    pub(super) fn end(self) {
         self.process.signal(Signal::TERM);
         let ending = self.process.end();
         assert_eq!(ending.code, 0, "{ending:?}");

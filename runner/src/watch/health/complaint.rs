@@ -43,6 +43,11 @@ pub enum Complaint {
         /// For how long.
         time: Duration,
     },
+    /// Runs get no descriptor: there are too few for what the suite wants at once.
+    DescriptorsShort {
+        /// Since the last such run.
+        since: Duration,
+    },
     /// Descriptors are open that nobody owns.
     DescriptorsUnaccounted {
         /// How many.
@@ -74,6 +79,7 @@ impl Complaint {
             Self::ChecksStale(_) => "checks_stale",
             Self::TelemetryStalled { .. } => "telemetry_stalled",
             Self::ExportsFailing { .. } => "exports_failing",
+            Self::DescriptorsShort { .. } => "descriptors_short",
             Self::DescriptorsUnaccounted { .. } => "descriptors_unaccounted",
             Self::StateNotKept { .. } => "state_not_kept",
             Self::SuiteRefused { .. } => "suite_refused",
@@ -93,10 +99,14 @@ impl Complaint {
     }
 
     /// Whether somebody outside must hear that the checks cannot be relied upon. A suite that was refused leaves the
-    /// old one at work, and so does a disk that keeps nothing.
+    /// old one at work, and so does a disk that keeps nothing. Where descriptors are short, some runs get theirs; when
+    /// none does, no run comes to a verdict, which stops the heartbeat.
     #[must_use]
     pub fn stops_heartbeat(&self) -> bool {
-        !matches!(self, Self::StateNotKept { .. } | Self::SuiteRefused { .. })
+        !matches!(
+            self,
+            Self::StateNotKept { .. } | Self::SuiteRefused { .. } | Self::DescriptorsShort { .. }
+        )
     }
 
     /// Checks that it is about.
@@ -135,6 +145,12 @@ impl fmt::Display for Complaint {
             Self::ExportsFailing { signal, time } => {
                 write!(f, "exports of {signal} have failed for {}", seconds(*time))
             }
+            Self::DescriptorsShort { since } => write!(
+                f,
+                "runs get no descriptor, the last one {} ago: raise the limit on open files (ulimit -n), or lower \
+                 `--concurrency` or the checks' `sockets`",
+                seconds(*since)
+            ),
             Self::DescriptorsUnaccounted { count } => write!(f, "{count} open descriptors are nobody's"),
             Self::StateNotKept { reason } => write!(f, "state is not kept: {reason}"),
             Self::SuiteRefused { first } => {

@@ -136,6 +136,25 @@ async fn an_account_that_does_not_come_out_even_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_got_no_descriptor_is_told_for_a_minute() {
+    let runner = runner();
+    runner.turn();
+    runner.pulse.starve();
+    seconds(3).await;
+    runner.turn();
+    let checkup = runner.health.check();
+    assert_eq!(runner.words(), ["descriptors_short"]);
+    assert!(checkup.is_alive() && checkup.sickness().is_none());
+    let told = checkup.complaints.iter().map(ToString::to_string);
+    let mut told =
+        told.filter(|line| line.starts_with("runs get no descriptor, the last one 3 s ago: raise"));
+    assert!(told.next().is_some(), "{checkup:?}");
+    seconds(57).await;
+    runner.turn();
+    assert!(!runner.words().contains(&"descriptors_short"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_check_of_which_nothing_is_heard_for_three_intervals_is_stale() {
     let runner = runner();
     seconds(30).await;

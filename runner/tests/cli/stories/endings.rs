@@ -9,7 +9,7 @@ use canary_tests::peer::tls::HostileTls;
 use canary_tests::peer::{Hostile, Peer};
 use serde_json::{Value, json};
 
-use super::{Monitor, SLACK, alike, ended, finished};
+use crate::monitor::{Monitor, SLACK, alike, ended, finished, named};
 
 /// The ways out of a plugin while it holds connections: the word and the cause of the outcome.
 const WAYS: [(&str, &str, Option<&str>); 13] = [
@@ -59,7 +59,7 @@ async fn story_13_seven_probers_on_every_way_out_of_a_plugin_its_connections_are
     let before = monitor.descriptors().await;
     for (way, outcome, cause) in WAYS {
         let ended_so = |status: &Value| {
-            let last = &super::named(status, way).next().unwrap()["last"];
+            let last = &named(status, way).next().unwrap()["last"];
             ended(status, way, outcome) >= RUNS && last["cause"].as_str() == cause
         };
         monitor.until(ended_so).await;

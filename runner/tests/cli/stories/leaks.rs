@@ -8,8 +8,8 @@ use canary_tests::peer::tls::{HostileTls, NAMES};
 use canary_tests::peer::{Hostile, Peer};
 use serde_json::{Value, json};
 
-use super::super::site;
-use super::{Monitor, SLACK, alike, ended, finished};
+use crate::monitor::{Monitor, SLACK, alike, ended, finished};
+use crate::site;
 
 fn check(name: &str, plugin: &str, target: &str, config: Value) -> Value {
     json!({ "name": name, "plugin": plugin, "target": target, "config": config })

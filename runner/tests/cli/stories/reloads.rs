@@ -6,8 +6,8 @@ use canary_tests::peer::tls::{HostileTls, NAMES};
 use canary_tests::peer::{Peer, hostile, tls};
 use serde_json::{Value, json};
 
-use super::super::accepted;
-use super::{Monitor, SLACK, alike, finished};
+use crate::accepted;
+use crate::monitor::{Monitor, SLACK, alike, finished, named};
 
 /// The checks of the n-th suite: one of them changes, another comes and goes, and all are under way at most times.
 fn nth(silent: &Peer, number: usize) -> Value {
@@ -73,14 +73,14 @@ async fn story_09_telegraf_a_tarpit_holds_up_no_other_certificate() {
     let monitor = Monitor::start(json!({ "defaults": { "retries": 0 }, "checks": checks })).await;
     // From the third on there are always three: each is held until its next due time.
     let held = |status: &Value| {
-        let stuck = super::named(status, "tarpit").filter(|check| check["stage"] == "running");
+        let stuck = named(status, "tarpit").filter(|check| check["stage"] == "running");
         stuck.count()
     };
     let status = monitor.until(|status| held(status) >= 3).await;
     let before = finished(&status, "good");
     let status = monitor.finished("good", before + 50).await;
     assert!(held(&status) >= 3, "{status:#}");
-    let are_up = |status: &Value| super::named(status, "good").all(|check| check["status"] == "up");
+    let are_up = |status: &Value| named(status, "good").all(|check| check["status"] == "up");
     monitor.until(are_up).await;
     monitor.goes_on().await;
     monitor.service.end();

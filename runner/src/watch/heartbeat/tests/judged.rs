@@ -32,7 +32,7 @@ impl Patient {
 
     /// The same, after a run has ended and an export has got through.
     fn works_at(&mut self, second: u64) -> Option<Ping> {
-        self.seen.finished += 1;
+        self.seen.verdicts += 1;
         if let Some(exports) = &mut self.seen.exports {
             exports.accepted += 1;
         }
@@ -70,13 +70,13 @@ fn runs_that_stand_still_end_the_success_within_three_intervals_and_are_told_onc
         told,
         [
             (60, Ping::Success),
-            (120, failure("no run has ended for 119s").unwrap())
+            (120, failure("no run has come to a verdict for 119s").unwrap())
         ]
     );
     assert_eq!(patient.works_at(600), Some(Ping::Success));
     assert_eq!(patient.works_at(660), Some(Ping::Success));
     assert_eq!(patient.at(720), Some(Ping::Success), "there is some grace");
-    assert_eq!(patient.at(780), failure("no run has ended for 2m"));
+    assert_eq!(patient.at(780), failure("no run has come to a verdict for 2m"));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_failure_that_did_not_arrive_is_told_again() {
     assert_eq!(patient.at(60), Some(Ping::Success));
     let ping = patient.at(120).unwrap();
     patient.heartbeat.undelivered(&ping);
-    assert_eq!(patient.at(180), failure("no run has ended for 3m"));
+    assert_eq!(patient.at(180), failure("no run has come to a verdict for 3m"));
     assert_eq!(patient.at(240), None);
 }
 
@@ -105,9 +105,9 @@ fn exports_must_get_through_where_something_is_exported() {
     let mut patient = Patient::new(cadence());
     patient.seen.exports = Some(ExportState::default());
     assert_eq!(patient.works_at(60), Some(Ping::Success));
-    patient.seen.finished += 1;
+    patient.seen.verdicts += 1;
     assert_eq!(patient.at(120), Some(Ping::Success));
-    patient.seen.finished += 1;
+    patient.seen.verdicts += 1;
     assert_eq!(patient.at(180), failure("no export has got through for 2m"));
     assert_eq!(patient.works_at(240), Some(Ping::Success));
 }
@@ -154,7 +154,7 @@ fn exports_that_begin_later_have_time_until_their_first() {
         assert_eq!(patient.works_at(minute * 60), Some(Ping::Success));
     }
     patient.seen.exports = Some(ExportState::default());
-    patient.seen.finished += 1;
+    patient.seen.verdicts += 1;
     assert_eq!(patient.at(660), Some(Ping::Success));
 }
 
@@ -180,7 +180,10 @@ fn a_suite_whose_checks_are_rare_has_a_slow_pulse() {
         };
         assert_eq!(ping, Some(Ping::Success), "{minute}");
     }
-    assert_eq!(patient.at(71 * 60), failure("no run has ended for 11m"));
+    assert_eq!(
+        patient.at(71 * 60),
+        failure("no run has come to a verdict for 11m")
+    );
 }
 
 #[test]

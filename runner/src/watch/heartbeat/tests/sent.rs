@@ -40,11 +40,11 @@ async fn beat(site: &Site, pings: usize, vitals: impl FnMut() -> Vitals) -> Hear
 }
 
 fn works() -> impl FnMut() -> Vitals {
-    let mut finished = 0;
+    let mut verdicts = 0;
     move || {
-        finished += 1;
+        verdicts += 1;
         Vitals {
-            finished,
+            verdicts,
             ..Vitals::default()
         }
     }
@@ -79,7 +79,7 @@ async fn a_failure_brings_its_reason_once_and_silence_follows() {
     let vitals = || {
         let seen = healthy();
         // Four looks an interval.
-        let sick = (seen.finished < 10).then(|| "no progress of the scheduler".to_owned());
+        let sick = (seen.verdicts < 10).then(|| "no progress of the scheduler".to_owned());
         Vitals { sick, ..seen }
     };
     beat(&site, 3, vitals).await;

@@ -1,0 +1,158 @@
+//! Parts of the runner that stand still: it says so within the stated time where runs stop with them, and goes on where
+//! they do not.
+
+use std::time::Duration;
+
+use canary_tests::harness::HOSTILE;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+
+use super::monitor::{BYSTANDER, Monitor, ended};
+use super::running::LIMIT;
+
+/// Until `/livez` tells of what stands still, as the README has it: 5 s, and what a busy machine takes.
+const STATED: Duration = Duration::from_secs(10);
+/// Pings of success that a stop may still bring: the heartbeat stops within three intervals.
+const INTERVALS: usize = 3;
+
+/// A suite of these checks, with the plugin that misbehaves as it is told.
+fn suite(checks: Value) -> Value {
+    json!({
+        "plugins": { "hostile": { "path": HOSTILE } },
+        "defaults": { "retries": 0 },
+        "checks": checks,
+    })
+}
+
+/// Asks `/livez` until it complains of this; how long it has been so, as the runner says.
+fn complaint(monitor: &Monitor, what: &str) -> Duration {
+    let began = Instant::now();
+    loop {
+        let answer = monitor.service.get("/livez");
+        let body: Value = serde_json::from_slice(&answer.body).unwrap();
+        let problems = body["problems"].as_array().unwrap();
+        if let Some(problem) = problems.iter().find(|problem| problem["what"] == what) {
+            assert_eq!(answer.status, 503);
+            let words = problem["message"].as_str().unwrap().split(' ');
+            let seconds = words.filter_map(|word| word.parse().ok()).next_back();
+            return Duration::from_secs(seconds.expect("it says how long"));
+        }
+        assert!(began.elapsed() < LIMIT, "{body}");
+    }
+}
+
+/// What the heartbeat says is wrong, once it does.
+async fn alarm(monitor: &Monitor) -> String {
+    let told = || {
+        let pings = monitor.heart.requests();
+        let fail = pings.iter().find(|ping| ping.path() == "/beat/fail")?;
+        Some(String::from_utf8_lossy(&fail.body).into_owned())
+    };
+    let waited = timeout(LIMIT, monitor.heart.until(|_| told().is_some())).await;
+    assert!(waited.is_ok(), "the heartbeat does not tell");
+    told().unwrap()
+}
+
+/// Freezes a thread: `/livez` complains of `what`, the heartbeat stops, others still answer, and all is well again
+/// when it thaws.
+async fn is_told(thread: &str, what: &str) {
+    let monitor = Monitor::start(suite(json!([]))).await;
+    monitor.goes_on().await;
+    let frozen = monitor.service.process.freeze(thread);
+    let beats = monitor.beats();
+    let time = complaint(&monitor, what);
+    assert!(time <= STATED, "{time:?}");
+    let alarm = alarm(&monitor).await;
+    assert!(!alarm.is_empty());
+    let more = monitor.beats() - beats;
+    assert!(more <= INTERVALS, "{more} more pings of success: {alarm}");
+    assert_eq!(monitor.status()["suite"]["checks"], 1);
+    drop(frozen);
+    monitor.goes_on().await;
+    monitor.service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduler_that_is_blocked_is_told_while_the_admin_address_answers() {
+    is_told("canary", "scheduler_stalled").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_are_blocked_are_told_while_the_admin_address_answers() {
+    is_told("tokio-rt-worker", "workers_stalled").await;
+}
+
+/// Checks that compute for as long as they may.
+fn computing(count: usize) -> Vec<Value> {
+    let check = |number| {
+        json!({
+            "name": format!("spin {number}"),
+            "plugin": "hostile",
+            "target": "127.0.0.1:1",
+            "interval": "20s",
+            "timeout": "19s",
+            "quota": { "cpu": "30s" },
+            "config": { "then": "spin" },
+        })
+    };
+    (0..count).map(check).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_that_compute_leave_a_worker_to_the_checks_that_do_not() {
+    let monitor = Monitor::start(suite(json!(computing(200)))).await;
+    let under_way = |status: &Value| status["account"]["under_way"].as_u64().unwrap();
+    monitor.until(|status| under_way(status) >= 150).await;
+    // What the machine has left for anybody, another runner tells.
+    let quiet = Monitor::start(suite(json!([]))).await;
+    let passed = |monitor: &Monitor| ended(&monitor.status(), BYSTANDER, "pass");
+    let before = (passed(&quiet), passed(&monitor));
+    quiet
+        .until(|status| ended(status, BYSTANDER, "pass") >= before.0 + 50)
+        .await;
+    let beside = passed(&monitor) - before.1;
+    assert!(
+        beside >= 25,
+        "50 runs passed alone, and {beside} beside guests that compute"
+    );
+    quiet.service.end();
+    monitor.goes_on().await;
+    monitor.service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_full_of_guests_that_nothing_interrupts_are_told_while_the_admin_address_answers() {
+    let monitor = Monitor::start(suite(json!(computing(20)))).await;
+    monitor.goes_on().await;
+    // It interrupts guests.
+    let frozen = monitor.service.process.freeze("canary-ticker");
+    let time = complaint(&monitor, "workers_stalled");
+    assert!(time <= STATED, "{time:?}");
+    alarm(&monitor).await;
+    assert_eq!(monitor.status()["suite"]["checks"], 21);
+    drop(frozen);
+    monitor.goes_on().await;
+    monitor.service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_beside_the_checks_that_stand_still_hold_up_no_run() {
+    for thread in [
+        "canary-admin",
+        "canary-console",
+        "canary-reload",
+        "canary-heartbeat",
+        "canary-telemetry",
+    ] {
+        let monitor = Monitor::start(suite(json!([]))).await;
+        monitor.goes_on().await;
+        let frozen = monitor.service.process.freeze(thread);
+        let runs = monitor.bystander.accepted();
+        super::accepted(&monitor.bystander, runs + 25).await;
+        drop(frozen);
+        monitor.goes_on().await;
+        let missed = &monitor.status()["account"]["missed"];
+        assert_eq!(missed["overload"], 0, "{thread}: {missed}");
+        monitor.service.end();
+    }
+}

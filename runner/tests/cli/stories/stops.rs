@@ -1,0 +1,341 @@
+//! What stood still there goes on here, or is told aloud.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use canary_tests::harness::HOSTILE;
+use canary_tests::peer::http::{Reply, Request, Site};
+use canary_tests::peer::{Hostile, Peer, hostile, plain};
+use rusqlite::Connection;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::{Instant, timeout};
+
+use crate::monitor::{BYSTANDER, Monitor, alike, comes_out_even, ended, finished, named};
+use crate::running::{LIMIT, Service};
+use crate::{accepted, canary, http_check, suite};
+
+/// Pings of success that a stop may still bring: the heartbeat stops within three intervals.
+const INTERVALS: usize = 3;
+
+/// A suite of checks twice a second.
+fn checks(checks: &[Value]) -> Value {
+    json!({
+        "plugins": { "hostile": { "path": HOSTILE } },
+        "defaults": { "interval": "500ms", "timeout": "400ms", "retries": 0, "failure_threshold": 1 },
+        "checks": checks,
+    })
+}
+
+/// Waits for the ping that says what is wrong.
+async fn alarm(heart: &Site) -> String {
+    let fail = || {
+        let all = heart.requests();
+        all.into_iter()
+            .find(|ping: &Request| ping.path().ends_with("/fail"))
+    };
+    let waited = timeout(LIMIT, heart.until(|_| fail().is_some())).await;
+    assert!(waited.is_ok(), "the heartbeat does not tell");
+    String::from_utf8_lossy(&fail().unwrap().body).into_owned()
+}
+
+/// A thread of the runner stands still: the heartbeat says so and stops, health says so, and both go on with it.
+async fn is_told_of(thread: &str, what: &str) {
+    let monitor = Monitor::start(checks(&[])).await;
+    monitor.goes_on().await;
+    let frozen = monitor.service.process.freeze(thread);
+    let beats = monitor.beats();
+    let told = alarm(&monitor.heart).await;
+    let more = monitor.beats() - beats;
+    assert!(more <= INTERVALS, "{more} more pings of success: {told}");
+    let began = Instant::now();
+    while !monitor
+        .service
+        .problems("/livez")
+        .iter()
+        .any(|problem| problem == what)
+    {
+        assert!(began.elapsed() < LIMIT, "`/livez` does not say {what}");
+    }
+    drop(frozen);
+    monitor.goes_on().await;
+    monitor.service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_02_ssl_checker_a_peer_that_hangs_up_before_its_line_ends_the_run_at_once() {
+    let closes = Hostile::ClosesAtOnce.start();
+    let halfway = Peer::tcp(|mut wire| async move { wire.write_all(b"220 mail.exam").await });
+    let check = |name: &str, peer: &Peer| {
+        let config = json!({ "starttls": "smtp" });
+        json!({ "name": name, "plugin": "tls", "target": peer.address().to_string(), "config": config })
+    };
+    let suite = checks(&[check("closes", &closes), check("halfway", &halfway)]);
+    let monitor = Monitor::start(suite).await;
+    for name in ["closes", "halfway"] {
+        let status = monitor.finished(name, 10).await;
+        // A verdict of the plugin, not the end of its time.
+        let check = named(&status, name).next().unwrap();
+        assert_eq!(ended(&status, name, "fail"), finished(&status, name), "{check:#}");
+        let summary = check["last"]["summary"].as_str().unwrap();
+        assert!(!summary.contains("timed out"), "{summary}");
+    }
+    monitor.goes_on().await;
+    monitor.service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_05_uptime_kuma_monitors_that_stand_still_are_told_by_health_and_by_the_heartbeats_silence() {
+    is_told_of("canary", "scheduler_stalled").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_06_gatus_a_mail_server_that_never_answers_holds_up_no_check() {
+    let (mail, is_up) = (Hostile::Silent.start(), Arc::new(AtomicBool::new(true)));
+    let answer = Arc::clone(&is_up);
+    let site = Site::start(move |_| match answer.load(Ordering::SeqCst) {
+        true => Reply::status(200),
+        false => Reply::status(503),
+    });
+    let page = json!({ "name": "page", "plugin": "http", "target": site.url("http", "/") });
+    let ops = json!({
+        "type": "email", "host": "127.0.0.1", "port": mail.address().port(), "tls": "none",
+        "from": "canary@example.com", "to": ["ops@example.com"],
+    });
+    let settings = json!({ "alerts": { "notifiers": { "ops": ops } } });
+    let monitor = Monitor::start_as(checks(&[page]), settings, |program| program).await;
+    for _ in 0..3 {
+        for word in ["down", "up"] {
+            is_up.store(word == "up", Ordering::SeqCst);
+            let is_so = |status: &Value| named(status, "page").all(|check| check["status"] == word);
+            monitor.until(is_so).await;
+        }
+    }
+    // It has taken the connection, and nothing comes of it.
+    accepted(&mail, 1).await;
+    let status = monitor
+        .finished("page", finished(&monitor.status(), "page") + 5)
+        .await;
+    assert_eq!(status["account"]["missed"]["overload"], 0, "{status:#}");
+    monitor.goes_on().await;
+    monitor.service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_07_openstatus_a_target_that_is_down_is_told_of_at_every_due_time_until_it_is_back() {
+    let target = plain::echo();
+    let address = target.address();
+    let port = json!({ "name": "port", "plugin": "tcp", "target": address.to_string() });
+    let monitor = Monitor::start(checks(&[port])).await;
+    let is =
+        |word: &'static str| move |status: &Value| named(status, "port").all(|check| check["status"] == word);
+    monitor.until(is("up")).await;
+    drop(target);
+    let before = monitor.until(is("down")).await;
+    let fails = ended(&before, "port", "fail");
+    let status = monitor
+        .until(|status| ended(status, "port", "fail") >= fails + 10)
+        .await;
+    assert_eq!(status["account"]["missed"]["overload"], 0, "{status:#}");
+    let resets = Peer::tcp_on(address, |wire| async move { wire.reset() }).unwrap();
+    accepted(&resets, 5).await;
+    drop(resets);
+    let _back = Peer::tcp_on(address, hostile::drain).unwrap();
+    monitor.until(is("up")).await;
+    monitor.goes_on().await;
+    monitor.service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_08_heartbeat_what_an_overloaded_host_does_not_run_is_counted_and_none_vanishes() {
+    let silent = Hostile::Silent.start();
+    let slow = json!({ "name": "slow", "plugin": "tls", "target": silent.address().to_string() });
+    let suite = checks(&alike(20, &slow));
+    let monitor = Monitor::start_with(suite, |program| program.env("CANARY_CONCURRENCY", "4")).await;
+    let missed = |status: &Value| {
+        let missed = &status["account"]["missed"];
+        missed["overlap"].as_u64().unwrap() + missed["overload"].as_u64().unwrap()
+    };
+    // Twenty checks want two runs each second, and there is room for ten runs.
+    let status = monitor
+        .until(|status| finished(status, "slow") >= 40 && missed(status) >= 40)
+        .await;
+    comes_out_even(&status);
+    monitor.service.end();
+}
+
+/// `canary run` of one page, whose state is kept in its folder.
+fn keeping(folder: &TempDir) -> canary_tests::command::Running {
+    let program = canary(folder, &["run", "suite.yaml"]);
+    program
+        .env("CANARY_STATE_DIR", folder.path().join("state"))
+        .start()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_08_heartbeat_after_an_upgrade_the_monitors_start_whatever_the_old_version_left() {
+    let site = crate::site();
+    let folder = suite(&format!(
+        "defaults: {{ interval: 200ms, timeout: 200ms }}\nchecks:\n{}",
+        http_check("page", &site, "/")
+    ));
+    let left: [&[&str]; 3] = [
+        &["UPDATE kept SET value = 'of another version' WHERE shelf = 'check'"],
+        &["PRAGMA user_version = 999"],
+        &["DROP TABLE kept", "CREATE TABLE kept (old INTEGER)"],
+    ];
+    for statements in left {
+        let running = keeping(&folder);
+        accepted(&site, site.accepted() + 5).await;
+        running.signal(Signal::TERM);
+        assert_eq!(running.end().code, 0);
+        let database = Connection::open(folder.path().join("state/state.db")).unwrap();
+        for statement in statements {
+            database.execute_batch(statement).unwrap();
+        }
+        drop(database);
+        let running = keeping(&folder);
+        accepted(&site, site.accepted() + 5).await;
+        running.signal(Signal::TERM);
+        let ending = running.end();
+        assert_eq!(ending.code, 0, "{ending:?}");
+        assert!(
+            ending.err.contains("state") || ending.err.contains("kept"),
+            "{ending:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_11_sensu_the_dead_mans_switch_fires_when_one_check_is_scheduled_no_more() {
+    // One run has the only place of the group for a minute, and so the other check never runs.
+    let sleep = json!({
+        "name": "sleeps", "plugin": "hostile", "target": "127.0.0.1:1", "group": "one",
+        "interval": "60s", "timeout": "60s", "config": { "then": "sleep" },
+    });
+    let starved = json!({ "name": "starved", "plugin": "tcp", "target": "127.0.0.1:1", "group": "one" });
+    let mut suite = checks(&[starved]);
+    suite["groups"] = json!({ "one": { "concurrency": 1 } });
+    let mut monitor = Monitor::start(suite.clone()).await;
+    monitor.finished("starved", 2).await;
+    suite["checks"].as_array_mut().unwrap().insert(0, sleep);
+    monitor.reload(suite);
+    let asleep = |status: &Value| named(status, "sleeps").all(|check| check["stage"] == "running");
+    monitor.until(asleep).await;
+    let told = alarm(&monitor.heart).await;
+    assert!(told.contains("nothing was heard of 1 check (starved;"), "{told}");
+    assert_eq!(monitor.service.problems("/readyz"), ["checks_stale"]);
+    let beats = monitor.beats();
+    let seen = ended(&monitor.status(), BYSTANDER, "pass");
+    // All else runs, and still the switch is not held down.
+    monitor
+        .until(|status| ended(status, BYSTANDER, "pass") >= seen + 25)
+        .await;
+    assert_eq!(monitor.beats(), beats);
+    monitor.service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_11_sensu_the_dead_mans_switch_fires_when_no_run_comes_to_an_end() {
+    is_told_of("tokio-rt-worker", "workers_stalled").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_15_serverkit_a_runner_that_has_never_run_a_check_is_not_well() {
+    let heart = Site::start(|_| Reply::text("OK"));
+    let beat =
+        json!({ "url": heart.url("http", "/beat"), "interval": "1s", "grace": "500ms", "start": false });
+    let suite = "checks:\n  - { name: port, plugin: tcp, target: '127.0.0.1:1', interval: 1s }\n";
+    let service = Service::start(suite, &json!({ "heartbeat": beat }).to_string(), |program| {
+        program
+    });
+    // Whatever it has begun ends no more.
+    let frozen = service.process.freeze("tokio-rt-worker");
+    let beats = || {
+        heart
+            .requests()
+            .iter()
+            .filter(|ping| ping.path() == "/beat")
+            .count()
+    };
+    let before = beats();
+    alarm(&heart).await;
+    assert!(beats() - before <= INTERVALS);
+    let began = Instant::now();
+    while service.get("/readyz").status == 200 {
+        assert!(began.elapsed() < LIMIT);
+    }
+    drop(frozen);
+    service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_15_serverkit_runs_that_come_to_no_verdict_are_no_sign_of_life() {
+    let heart = Site::start(|_| Reply::text("OK"));
+    let beat =
+        json!({ "url": heart.url("http", "/beat"), "interval": "1s", "grace": "500ms", "start": false });
+    let broken = json!({
+        "name": "broken", "plugin": "hostile", "target": "127.0.0.1:1", "config": { "then": "panic" },
+    });
+    let service = Service::start(
+        &checks(&[broken]).to_string(),
+        &json!({ "heartbeat": beat }).to_string(),
+        |program| program,
+    );
+    let told = alarm(&heart).await;
+    assert!(told.starts_with("no run has come to a verdict for"), "{told}");
+    let beats = || {
+        heart
+            .requests()
+            .iter()
+            .filter(|ping| ping.path() == "/beat")
+            .count()
+    };
+    assert!(beats() <= INTERVALS, "{}", beats());
+    let before = (
+        beats(),
+        service.json(&["status", "--json"])["account"]["scheduled"].as_u64(),
+    );
+    service.until(&["status", "--json"], |status| {
+        status["account"]["scheduled"].as_u64() >= before.1.map(|runs| runs + 10)
+    });
+    assert_eq!(beats(), before.0);
+    service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn story_16_thingly_a_runner_without_a_descriptor_left_says_so_itself() {
+    let silent = Hostile::Silent.start();
+    let slow = json!({ "name": "slow", "plugin": "tls", "target": silent.address().to_string() });
+    let mut monitor = Monitor::start(checks(&[])).await;
+    monitor.goes_on().await;
+    // From here on the kernel refuses all but a few, whatever the runner believes that it has.
+    let open = monitor.service.process.descriptors();
+    let free = (0..).filter(|number: &u64| !open.contains_key(&number.to_string()));
+    let limit = free.take(8).last().unwrap();
+    monitor.service.process.limit_descriptors(limit);
+    monitor.reload(checks(&alike(40, &slow)));
+    let is_short = |status: &Value| {
+        let mut checks = named(status, "slow");
+        checks.any(|check| check["last"]["cause"] == "descriptors")
+    };
+    let began = Instant::now();
+    while !is_short(&monitor.status()) {
+        assert!(began.elapsed() < LIMIT, "{:#}", monitor.status());
+    }
+    let problems = monitor.service.problems("/readyz");
+    assert!(problems.contains(&"descriptors_short".to_owned()), "{problems:?}");
+    // Of no target is said that it is down for that.
+    let status = monitor.status();
+    let bystander = named(&status, BYSTANDER).next().unwrap();
+    assert_ne!(bystander["status"], "down", "{bystander:#}");
+    let pings = monitor.heart.accepted();
+    accepted(&monitor.heart, pings + 3).await;
+    comes_out_even(&monitor.status());
+    monitor.service.process.limit_descriptors(1_024);
+    monitor.reload(checks(&[]));
+    monitor.goes_on().await;
+    monitor.service.end();
+}

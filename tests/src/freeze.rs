@@ -1,0 +1,69 @@
+//! Threads of a program that are stopped on purpose while its others go on: what a deadlock, an endless loop or a disk
+//! that hangs does to a process, without a hook in the program under test.
+#![expect(
+    clippy::expect_used,
+    reason = "a thread that cannot be stopped must fail its test"
+)]
+
+use std::marker::PhantomData;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use crate::command::Running;
+
+/// Threads that do nothing until this is dropped; then they go on where they were.
+#[derive(Debug)]
+#[must_use = "threads thaw when this is dropped"]
+pub struct Frozen<'program> {
+    thaw: Option<Sender<()>>,
+    tracer: Option<JoinHandle<()>>,
+    program: PhantomData<&'program Running>,
+}
+
+impl<'program> Frozen<'program> {
+    /// Stops these threads of `program`; all of them have stopped when it returns.
+    pub(crate) fn new(_program: &'program Running, threads: Vec<i32>) -> Self {
+        let (thaw, thawing) = channel();
+        let (stopped, all_stopped) = channel();
+        // A thread is traced by one other thread, and only that one may let it go.
+        let tracer = thread::spawn(move || trace(&threads, &stopped, &thawing));
+        all_stopped
+            .recv()
+            .expect("a child of this process may be traced: see kernel.yama.ptrace_scope");
+        Self {
+            thaw: Some(thaw),
+            tracer: Some(tracer),
+            program: PhantomData,
+        }
+    }
+}
+
+fn trace(threads: &[i32], stopped: &Sender<()>, thawing: &Receiver<()>) {
+    let threads = || threads.iter().map(|thread| Pid::from_raw(*thread));
+    for thread in threads() {
+        ptrace::seize(thread, ptrace::Options::empty()).expect("it may be traced");
+        ptrace::interrupt(thread).expect("it is traced");
+        waitpid(thread, Some(WaitPidFlag::__WALL)).expect("it stops");
+    }
+    stopped.send(()).expect("somebody waits");
+    // Its end is the message.
+    let _dropped = thawing.recv();
+    for thread in threads() {
+        // The program may be gone.
+        let _gone = ptrace::detach(thread, None);
+    }
+}
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.thaw = None;
+        if let Some(tracer) = self.tracer.take() {
+            // It has told its failure already.
+            let _failed = tracer.join();
+        }
+    }
+}
