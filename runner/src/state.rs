@@ -17,6 +17,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ use store::Store;
 
 /// How long a caller waits for a commit before it goes on without.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the last commit may take.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
 
 /// What a text is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,11 +130,15 @@ pub struct State {
     missing: Option<Arc<str>>,
 }
 
-/// The thread that commits; ends when it is dropped, after a last commit.
+/// The thread that commits; ends when it is dropped, after a last commit that takes 5 s at most.
 #[derive(Debug)]
-pub struct Keeper {
-    mailbox: Option<Arc<Mailbox>>,
-    thread: Option<JoinHandle<()>>,
+pub struct Keeper(Option<Thread>);
+
+#[derive(Debug)]
+struct Thread {
+    mailbox: Arc<Mailbox>,
+    ended: Receiver<()>,
+    handle: JoinHandle<()>,
 }
 
 /// Why nothing can be kept.
@@ -167,11 +174,7 @@ impl State {
             committed,
             missing: None,
         };
-        let keeper = Keeper {
-            mailbox: None,
-            thread: None,
-        };
-        (state, keeper)
+        (state, Keeper(None))
     }
 
     /// Keeps nothing, though it should, and says so.
@@ -199,20 +202,27 @@ impl State {
         let (commits, committed) = watch::channel(0);
         let mailbox = Arc::new(Mailbox::default());
         let inbox = Arc::clone(&mailbox);
-        let thread = std::thread::Builder::new()
+        let (ending, ended) = sync_channel(1);
+        let work = move || {
+            mailbox::work(&inbox, store, &commits);
+            // Nobody waits any more when this is late.
+            let _late = ending.send(());
+        };
+        let handle = std::thread::Builder::new()
             .name("canary-state".to_owned())
-            .spawn(move || mailbox::work(&inbox, store, &commits))
+            .spawn(work)
             .map_err(StateError::Thread)?;
         let state = Self {
             mailbox: Some(Arc::clone(&mailbox)),
             committed,
             missing: None,
         };
-        let keeper = Keeper {
-            mailbox: Some(mailbox),
-            thread: Some(thread),
+        let thread = Thread {
+            mailbox,
+            ended,
+            handle,
         };
-        Ok((state, keeper, kept))
+        Ok((state, Keeper(Some(thread)), kept))
     }
 
     /// Has these changes made, all or none of them. Never waits.
@@ -257,23 +267,30 @@ impl Written {
     }
 }
 
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let Some(Thread {
+            mailbox,
+            ended,
+            handle,
+        }) = self.0.take()
+        else {
+            return;
+        };
+        mailbox.close();
+        // A disk that hangs does not hold up the end as well.
+        if ended.recv_timeout(LAST_COMMIT) != Err(RecvTimeoutError::Timeout) {
+            // One that panicked has nothing more to commit.
+            let _ended = handle.join();
+        }
+    }
+}
+
 #[cfg(test)]
 impl Written {
     /// Changes that are on disk once the sender says 1.
     pub(crate) fn pending() -> (watch::Sender<u64>, Self) {
         let (commits, committed) = watch::channel(0);
         (commits, Self { number: 1, committed })
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        if let Some(mailbox) = &self.mailbox {
-            mailbox.close();
-        }
-        if let Some(thread) = self.thread.take() {
-            // One that panicked has nothing more to commit.
-            let _ended = thread.join();
-        }
     }
 }

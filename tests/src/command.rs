@@ -149,6 +149,13 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("it still runs");
     }
 
+    /// Whether it has ended, and waits to be asked how.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        status.is_ok_and(|status| status.lines().any(|line| line.starts_with("State:\tZ")))
+    }
+
     /// Lets it have no descriptor open from this number on.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use std::time::Duration;
 use canary_tests::collector::{Arrivals, Collector, Half, LIMIT, Mode, Protocol, Spans};
 use rustix::process::Signal;
 
+use super::service::account;
 use super::site;
 use super::telemetry::{busy, exporting, started, stopped};
 
@@ -71,8 +72,9 @@ async fn checks_keep_their_time_whatever_the_collector_does() {
         site.until(|counts| counts.accepted >= 200).await;
         running.signal(Signal::TERM);
         let ending = running.end();
-        let account = ending.err.lines().last().unwrap();
-        assert!(account.ends_with("+ 0 missed"), "{mode:?}: {account}");
+        // Runs that waited for a collector would miss most of their due times; a busy machine takes one or two.
+        let [scheduled, _, missed] = account(&ending);
+        assert!(missed * 20 <= scheduled, "{mode:?}: {}", ending.err);
         let told = ending
             .err
             .lines()

@@ -19,7 +19,7 @@ fn service(settings: &str, grace: &str, peer: &Peer) -> Running {
     running
 }
 
-/// Ends the service; the numbers of its account: scheduled, finished, missed.
+/// Ends the service; its [`account`].
 fn stopped(running: Running) -> [u64; 3] {
     running.signal(Signal::TERM);
     let ending = running.end();
@@ -27,7 +27,8 @@ fn stopped(running: Running) -> [u64; 3] {
     account(&ending)
 }
 
-fn account(ending: &Ending) -> [u64; 3] {
+/// The numbers of the closing line: scheduled, finished, missed.
+pub(crate) fn account(ending: &Ending) -> [u64; 3] {
     let line = ending.err.lines().last().unwrap();
     let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
     let account @ [scheduled, finished, missed] = numbers.try_into().unwrap();

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use canary_tests::harness::HOSTILE;
+use rustix::process::Signal;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
 use super::monitor::{BYSTANDER, Monitor, ended};
@@ -155,4 +157,35 @@ async fn threads_beside_the_checks_that_stand_still_hold_up_no_run() {
         assert_eq!(missed["overload"], 0, "{thread}: {missed}");
         monitor.service.end();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_is_told_and_holds_up_neither_runs_nor_the_end() {
+    let state = TempDir::new().unwrap();
+    let slow = suite(json!([]));
+    let monitor = Monitor::start_with(slow, |program| program.env("CANARY_STATE_DIR", state.path())).await;
+    monitor.goes_on().await;
+    let frozen = monitor.service.process.freeze("canary-state");
+    let began = Instant::now();
+    while monitor.service.problems("/readyz") != ["state_not_kept"] {
+        assert!(began.elapsed() < LIMIT);
+    }
+    // A run waits for its due time to be kept, and half a second at most.
+    let runs = monitor.bystander.accepted();
+    super::accepted(&monitor.bystander, runs + 10).await;
+    assert_eq!(monitor.service.problems("/livez"), [""; 0]);
+    drop(frozen);
+    monitor.goes_on().await;
+    assert_eq!(monitor.service.problems("/readyz"), [""; 0]);
+
+    let frozen = monitor.service.process.freeze("canary-state");
+    monitor.service.process.signal(Signal::TERM);
+    let began = Instant::now();
+    while !monitor.service.process.has_ended() {
+        assert!(began.elapsed() < LIMIT, "the disk holds up the end");
+        tokio::task::yield_now().await;
+    }
+    drop(frozen);
+    let ending = monitor.service.process.end();
+    assert_eq!(ending.code, 0, "{ending:?}");
 }

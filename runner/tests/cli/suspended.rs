@@ -9,6 +9,7 @@ use canary_tests::peer::http::{Reply, Site};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use super::service::account;
 use super::{accepted, canary, http_check, suite};
 
 /// A check every half second.
@@ -112,11 +113,11 @@ async fn a_clock_that_is_set_forth_and_back_bends_no_cadence() {
         };
         assert!(ending.err.lines().any(is_told), "{told}: {}", ending.err);
     }
-    assert!(
-        ending.err.lines().last().unwrap().ends_with("+ 0 missed"),
-        "{}",
-        ending.err
-    );
+    // An hour would be thousands; a busy machine takes one or two.
+    let line = ending.err.lines().last().unwrap();
+    assert_eq!(missed(line, "clock_jump"), 0, "{line}");
+    let [scheduled, _, missed] = account(&ending);
+    assert!(missed * 20 <= scheduled, "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
