@@ -4,6 +4,7 @@
 
 mod accept;
 mod answer;
+mod body;
 mod condition;
 mod connections;
 mod door;
@@ -74,6 +75,9 @@ const LIMITS: Limits = Limits {
 /// What comes of a reload: how many checks are in force, or every problem.
 pub type Reloading = Pin<Box<dyn Future<Output = Result<usize, String>> + Send>>;
 
+/// A text that is long, in parts.
+pub type Parts = Box<dyn Iterator<Item = String> + Send>;
+
 /// What is shown, and what may be done.
 pub struct Shown {
     /// What is known of every check.
@@ -86,8 +90,8 @@ pub struct Shown {
     pub started: (SystemTime, Instant),
     /// What is wrong at the time.
     pub health: Box<dyn Fn() -> Checkup + Send + Sync>,
-    /// The text of `/metrics` at the time.
-    pub metrics: Box<dyn Fn(Format) -> String + Send + Sync>,
+    /// The text of `/metrics` at the time, in parts.
+    pub metrics: Box<dyn Fn(Format) -> Parts + Send + Sync>,
     /// Has the suite read again. The reload goes on when the future is dropped.
     pub reload: Box<dyn Fn() -> Reloading + Send + Sync>,
 }

@@ -8,17 +8,16 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, Response, StatusCode};
-use http_body_util::Full;
-use hyper::body::Bytes;
 use serde::Serialize;
 
-use super::accept;
+use super::body::Body;
+use super::{Parts, accept};
 use crate::report::inside::Declined;
 use crate::report::safe_json;
 use crate::telemetry::Format;
 
 /// A whole answer.
-pub(super) type Page = Response<Full<Bytes>>;
+pub(super) type Page = Response<Body>;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -53,7 +52,7 @@ pub(super) fn document(asked: &HeaderMap, text: &'static str) -> Page {
 pub(super) fn declined(status: StatusCode, error: impl Into<String>) -> Page {
     let declined = Declined { error: error.into() };
     // A text is always JSON.
-    let mut page = Page::new(Full::from(safe_json(&declined).unwrap_or_default()));
+    let mut page = Page::new(Body::from(safe_json(&declined).unwrap_or_default()));
     *page.status_mut() = status;
     page.headers_mut().insert(CONTENT_TYPE, JSON);
     page
@@ -77,18 +76,22 @@ pub(super) fn unauthorized(error: &str) -> Page {
 
 /// A text for people.
 pub(super) fn plain(text: &'static str) -> Page {
-    let mut page = Page::new(Full::from(text));
+    let mut page = Page::new(Body::from(text));
     page.headers_mut().insert(CONTENT_TYPE, PLAIN);
     page
 }
 
-/// The metrics, in the format that is asked for.
-pub(super) fn scrape(asked: &HeaderMap, metrics: &dyn Fn(Format) -> String) -> Page {
+/// The metrics, in the format that is asked for, squeezed for those who take that.
+pub(super) fn scrape(asked: &HeaderMap, metrics: &dyn Fn(Format) -> Parts) -> Page {
     let format = accept::format(asked);
-    let mut page = squeezed(asked, metrics(format));
+    let is_gzip = accept::is_gzip_wanted(asked);
+    let mut page = Page::new(Body::parts(metrics(format), is_gzip));
     let headers = page.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if is_gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     page
 }
 
@@ -96,14 +99,14 @@ fn squeezed(asked: &HeaderMap, text: String) -> Page {
     let wanted = text.len() >= WORTH_SQUEEZING && accept::is_gzip_wanted(asked);
     match wanted.then(|| gzipped(&text)) {
         Some(Ok(page)) => page,
-        Some(Err(_)) | None => Page::new(Full::from(text)),
+        Some(Err(_)) | None => Page::new(Body::from(text)),
     }
 }
 
 fn gzipped(text: &str) -> io::Result<Page> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text.as_bytes())?;
-    let mut page = Page::new(Full::from(encoder.finish()?));
+    let mut page = Page::new(Body::from(encoder.finish()?));
     page.headers_mut()
         .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     Ok(page)

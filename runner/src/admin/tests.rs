@@ -78,7 +78,7 @@ fn a_scraper_gets_the_format_that_it_names() {
     let server = Server::start();
     let plain = server.get("/metrics", "");
     assert!(
-        plain.contains("text/plain; version=0.0.4") && plain.ends_with("Prometheus"),
+        plain.contains("text/plain; version=0.0.4") && plain.contains("\r\nPrometheus\r\n"),
         "{plain}"
     );
     let open = server.get(
@@ -86,7 +86,7 @@ fn a_scraper_gets_the_format_that_it_names() {
         "accept: application/openmetrics-text;version=1.0.0;q=0.9\r\n",
     );
     assert!(
-        open.contains("version=1.0.0") && open.ends_with("OpenMetrics"),
+        open.contains("version=1.0.0") && open.contains("\r\nOpenMetrics\r\n"),
         "{open}"
     );
 }
@@ -97,7 +97,29 @@ fn a_scraper_that_takes_gzip_gets_it() {
     let zipped = server.get("/metrics", "accept-encoding: gzip\r\n");
     assert!(zipped.contains("content-encoding: gzip"), "{zipped}");
     let plain = server.get("/metrics", "");
-    assert!(plain.ends_with(&"x".repeat(10_000)), "{plain}");
+    assert!(plain.contains(&"x".repeat(10_000)), "{plain}");
+}
+
+#[test]
+fn a_text_without_end_holds_up_nobody() {
+    let mut shown = Bench::new().shown(|_| String::new());
+    shown.metrics = Box::new(|_| Box::new(std::iter::repeat_with(|| "x\n".repeat(64 << 10))));
+    let server = Server::at(LIMITS, Door::sample(), shown);
+    let mut scraper = server.open();
+    let open = scraper.try_clone().unwrap();
+    scraper
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    let mut head = [0; 12];
+    scraper.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let read = std::thread::spawn(move || std::io::copy(&mut scraper, &mut std::io::sink()));
+    for _ in 0..20 {
+        assert!(server.get("/livez", "").starts_with("HTTP/1.1 200"));
+    }
+    assert!(!read.is_finished(), "the others were answered after it");
+    open.shutdown(std::net::Shutdown::Both).unwrap();
+    let _ended = read.join().unwrap();
 }
 
 #[test]

@@ -261,7 +261,7 @@ fn shown(
         reloads,
         started: (SystemTime::now(), Instant::now()),
         health: Box::new(move || health.check()),
-        metrics: Box::new(move |format| exposition.text(format)),
+        metrics: Box::new(move |format| Box::new(exposition.parts(format))),
         reload: Box::new(move || {
             let reload = reload.clone();
             Box::pin(async move { reload.ask().await })

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Active;
 use super::delivery::DeliveryReport;
 pub use super::metrics::Format;
-use super::metrics::{HeartbeatReading, HostReading, Metrics, ProcessReading};
+use super::metrics::{HeartbeatReading, HostReading, Metrics, ProcessReading, Scrape};
 use super::settings::Settings;
 use crate::alert;
 use crate::ledger::Ledger;
@@ -180,10 +180,11 @@ impl Exposition {
         })
     }
 
-    /// The metrics as they are now.
-    #[must_use]
-    pub fn text(&self, format: Format) -> String {
-        let book = &self.0;
-        book.read_host().exposition(format, &book.resource)
+    /// The text of the metrics as they are now, in parts.
+    pub fn parts(&self, format: Format) -> impl Iterator<Item = String> + Send + use<> {
+        let book = Arc::clone(&self.0);
+        drop(book.read_host());
+        let mut scrape = Scrape::new(format, &book.resource);
+        std::iter::from_fn(move || scrape.next_part(&book.metrics()))
     }
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use process::ProcessReading;
-pub use prometheus::Format;
+pub use prometheus::{Format, Scrape};
 pub use runner::{HeartbeatReading, HostReading};
 
 use super::name;

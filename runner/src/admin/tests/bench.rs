@@ -121,7 +121,7 @@ impl Bench {
             health: Box::new(move || Checkup {
                 complaints: complaints.lock().unwrap().clone(),
             }),
-            metrics: Box::new(metrics),
+            metrics: Box::new(move |format| Box::new(std::iter::once(metrics(format)))),
             reload: Box::new(|| Box::pin(async { Ok(4) })),
         }
     }

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Bound;
 use std::time::UNIX_EPOCH;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -15,6 +16,10 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use super::Metrics;
 use super::instrument::{ALL, Instrument, Kind};
 use super::series::{Distribution, Exemplar, Extra, Point, Scope};
+use crate::suite::CheckId;
+
+/// Bytes of one part of a text.
+const PART: usize = 128 << 10;
 
 /// A text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,25 +41,99 @@ impl Format {
     }
 }
 
-impl Metrics {
-    /// Everything that is known, with the resource as `target_info` and its service's name on every series.
+/// A text on its way, in parts: whoever feeds the metrics has his turn between any two of them, and nobody needs memory
+/// for the whole, which has some 30 kB for each check.
+pub struct Scrape {
+    page: Page,
+    resource: BTreeMap<String, String>,
+    /// Of the instrument that it is at.
+    place: usize,
+    reached: Reached,
+    is_headed: bool,
+    is_over: bool,
+}
+
+/// How far the points of an instrument are told.
+enum Reached {
+    Nothing,
+    Runner,
+    Check(CheckId),
+}
+
+impl Scrape {
+    /// A text with the resource as `target_info` and its service's name on every series.
     #[must_use]
-    pub fn exposition(&self, format: Format, resource: &Resource) -> String {
+    pub fn new(format: Format, resource: &Resource) -> Self {
         let resource = labels_of(resource);
         let service = resource.get("service_name").map_or("", String::as_str);
-        let mut page = Page {
+        let page = Page {
             text: String::new(),
             format,
             service: label("service_name", service),
         };
-        page.target(&resource);
-        for instrument in ALL {
-            page.family(instrument, self);
+        let mut scrape = Self {
+            page,
+            resource,
+            place: 0,
+            reached: Reached::Nothing,
+            is_headed: false,
+            is_over: false,
+        };
+        scrape.page.target(&scrape.resource);
+        scrape
+    }
+
+    /// The next part, of [`PART`] bytes or a little more; nothing when the text is whole. A check that came meanwhile
+    /// may be in some metrics and not in others, and each point is told once at most.
+    pub fn next_part(&mut self, metrics: &Metrics) -> Option<String> {
+        if self.is_over {
+            return None;
         }
-        if format == Format::OpenMetrics {
-            page.text.push_str("# EOF\n");
+        while let Some(instrument) = ALL.get(self.place) {
+            let name = name(instrument);
+            let reached = std::mem::replace(&mut self.reached, Reached::Nothing);
+            for (check, scope) in metrics.scopes_after(&reached) {
+                for (extra, point) in scope.of(instrument) {
+                    if !std::mem::replace(&mut self.is_headed, true) {
+                        self.page.head(&name, instrument);
+                    }
+                    let labels = self.page.labels(scope, extra);
+                    self.page.samples(&name, instrument, &labels, point);
+                }
+                if self.page.text.len() >= PART {
+                    self.reached = check.map_or(Reached::Runner, |id| Reached::Check(id.clone()));
+                    return Some(std::mem::take(&mut self.page.text));
+                }
+            }
+            self.place += 1;
+            self.is_headed = false;
         }
-        page.text
+        if self.page.format == Format::OpenMetrics {
+            self.page.text.push_str("# EOF\n");
+        }
+        self.is_over = true;
+        Some(std::mem::take(&mut self.page.text))
+    }
+}
+
+impl Metrics {
+    /// The runner's own points first, then those of each check.
+    fn scopes_after(&self, reached: &Reached) -> impl Iterator<Item = (Option<&CheckId>, &Scope)> {
+        let runner = matches!(reached, Reached::Nothing).then_some((None, &self.runner));
+        let after = match reached {
+            Reached::Nothing | Reached::Runner => Bound::Unbounded,
+            Reached::Check(id) => Bound::Excluded(id),
+        };
+        let checks = self.checks.range::<CheckId, _>((after, Bound::Unbounded));
+        let checks = checks.map(|(id, told)| (Some(id), &told.scope));
+        runner.into_iter().chain(checks)
+    }
+
+    /// The whole text.
+    #[cfg(test)]
+    pub(super) fn exposition(&self, format: Format, resource: &Resource) -> String {
+        let mut scrape = Scrape::new(format, resource);
+        std::iter::from_fn(|| scrape.next_part(self)).collect()
     }
 }
 
@@ -75,21 +154,6 @@ impl Page {
         self.line(format_args!("# HELP {family} Target metadata"));
         self.line(format_args!("# TYPE {family} {kind}"));
         self.line(format_args!("target_info{{{}}} 1", labels.join(",")));
-    }
-
-    /// All samples of an instrument; nothing when there is none.
-    fn family(&mut self, instrument: &'static Instrument, metrics: &Metrics) {
-        let name = name(instrument);
-        let mut is_first = true;
-        for scope in metrics.scopes() {
-            for (extra, point) in scope.of(instrument) {
-                if std::mem::take(&mut is_first) {
-                    self.head(&name, instrument);
-                }
-                let labels = self.labels(scope, extra);
-                self.samples(&name, instrument, &labels, point);
-            }
-        }
     }
 
     fn head(&mut self, name: &str, instrument: &Instrument) {

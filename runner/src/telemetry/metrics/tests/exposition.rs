@@ -3,6 +3,7 @@
 use opentelemetry_proto::tonic::metrics::v1::exemplar;
 
 use super::*;
+use crate::telemetry::metrics::Scrape;
 
 #[test]
 fn both_ways_name_a_metric_the_same() {
@@ -107,4 +108,38 @@ fn a_run_that_is_not_sampled_is_no_exemplar_nor_is_any_when_they_are_off() {
                 .contains("trace_id")
         );
     }
+}
+
+#[test]
+fn a_long_text_comes_in_parts_between_which_metrics_may_change() {
+    let checks: Vec<_> = (100..300)
+        .map(|number| Arc::new(Check::plain(&format!("c{number}"), Duration::from_secs(10))))
+        .collect();
+    let mut metrics = metrics();
+    metrics.keep(&checks, sample::noon());
+    let whole = metrics.exposition(Format::OpenMetrics, &resource());
+    let mut scrape = Scrape::new(Format::OpenMetrics, &resource());
+    let mut parts = Vec::new();
+    while let Some(part) = scrape.next_part(&metrics) {
+        parts.push(part);
+    }
+    assert_eq!(parts.concat(), whole);
+    assert!(parts.len() > 5, "{}", parts.len());
+    assert!(parts.iter().all(|part| part.len() < 192 << 10));
+    assert!(parts[..parts.len() - 1].iter().all(|part| part.ends_with('\n')));
+
+    // Every other check is gone after the first part, and one that was told is among them.
+    let mut scrape = Scrape::new(Format::OpenMetrics, &resource());
+    let mut text = scrape.next_part(&metrics).unwrap();
+    let half: Vec<_> = checks.iter().step_by(2).cloned().collect();
+    metrics.keep(&half, sample::noon());
+    while let Some(part) = scrape.next_part(&metrics) {
+        text += &part;
+    }
+    let mut seen = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, _) = line.rsplit_once(' ').unwrap();
+        assert!(seen.insert(name.to_owned()), "{name} is told twice");
+    }
+    assert!(text.ends_with("# EOF\n"));
 }
