@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use canary_tests::command::Program;
 use canary_tests::peer::Peer;
-use canary_tests::peer::http::{Reply, Site};
+use canary_tests::peer::http::{Reply, Request, Site};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
@@ -19,6 +19,9 @@ pub(crate) const BYSTANDER: &str = "bystander";
 /// Descriptors that a runner at work may have open for a moment of its own: a state file, an answer, a ping. Whatever
 /// leaks here would leak many more.
 pub(crate) const SLACK: usize = 8;
+
+/// Pings of success that a stop may still bring: the heartbeat stops within three intervals.
+pub(crate) const INTERVALS: usize = 3;
 
 /// A runner with the checks of a story, a good check beside them, and a heartbeat each second.
 pub(crate) struct Monitor {
@@ -165,6 +168,18 @@ impl Monitor {
         let waited = timeout(LIMIT, ended).await;
         assert!(waited.is_ok(), "the good check stands still after {seen} runs");
     }
+}
+
+/// Waits for the ping that says what is wrong.
+pub(crate) async fn alarm(heart: &Site) -> String {
+    let fail = || {
+        let all = heart.requests();
+        all.into_iter()
+            .find(|ping: &Request| ping.path().ends_with("/fail"))
+    };
+    let waited = timeout(LIMIT, heart.until(|_| fail().is_some())).await;
+    assert!(waited.is_ok(), "the heartbeat does not tell");
+    String::from_utf8_lossy(&fail().unwrap().body).into_owned()
 }
 
 /// A suite with the good check in it.

@@ -7,15 +7,13 @@ use canary_tests::harness::HOSTILE;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::monitor::{BYSTANDER, Monitor, ended};
+use super::monitor::{BYSTANDER, INTERVALS, Monitor, alarm, ended};
 use super::running::LIMIT;
 
 /// Until `/livez` tells of what stands still, as the README has it: 5 s, and what a busy machine takes.
 const STATED: Duration = Duration::from_secs(10);
-/// Pings of success that a stop may still bring: the heartbeat stops within three intervals.
-const INTERVALS: usize = 3;
 
 /// A suite of these checks, with the plugin that misbehaves as it is told.
 fn suite(checks: Value) -> Value {
@@ -43,28 +41,16 @@ fn complaint(monitor: &Monitor, what: &str) -> Duration {
     }
 }
 
-/// What the heartbeat says is wrong, once it does.
-async fn alarm(monitor: &Monitor) -> String {
-    let told = || {
-        let pings = monitor.heart.requests();
-        let fail = pings.iter().find(|ping| ping.path() == "/beat/fail")?;
-        Some(String::from_utf8_lossy(&fail.body).into_owned())
-    };
-    let waited = timeout(LIMIT, monitor.heart.until(|_| told().is_some())).await;
-    assert!(waited.is_ok(), "the heartbeat does not tell");
-    told().unwrap()
-}
-
 /// Freezes a thread: `/livez` complains of `what`, the heartbeat stops, others still answer, and all is well again
 /// when it thaws.
-async fn is_told(thread: &str, what: &str) {
+pub(crate) async fn is_told(thread: &str, what: &str) {
     let monitor = Monitor::start(suite(json!([]))).await;
     monitor.goes_on().await;
     let frozen = monitor.service.process.freeze(thread);
     let beats = monitor.beats();
     let time = complaint(&monitor, what);
     assert!(time <= STATED, "{time:?}");
-    let alarm = alarm(&monitor).await;
+    let alarm = alarm(&monitor.heart).await;
     assert!(!alarm.is_empty());
     let more = monitor.beats() - beats;
     assert!(more <= INTERVALS, "{more} more pings of success: {alarm}");
@@ -130,7 +116,7 @@ async fn workers_full_of_guests_that_nothing_interrupts_are_told_while_the_admin
     let frozen = monitor.service.process.freeze("canary-ticker");
     let time = complaint(&monitor, "workers_stalled");
     assert!(time <= STATED, "{time:?}");
-    alarm(&monitor).await;
+    alarm(&monitor.heart).await;
     assert_eq!(monitor.status()["suite"]["checks"], 21);
     drop(frozen);
     monitor.goes_on().await;

@@ -4,21 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use canary_tests::harness::HOSTILE;
-use canary_tests::peer::http::{Reply, Request, Site};
+use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::{Hostile, Peer, hostile, plain};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::monitor::{BYSTANDER, Monitor, alike, comes_out_even, ended, finished, named};
+use crate::monitor::{BYSTANDER, INTERVALS, Monitor, alarm, alike, comes_out_even, ended, finished, named};
 use crate::running::{LIMIT, Service};
+use crate::stalls::is_told;
 use crate::{accepted, canary, http_check, suite};
-
-/// Pings of success that a stop may still bring: the heartbeat stops within three intervals.
-const INTERVALS: usize = 3;
 
 /// A suite of checks twice a second.
 fn checks(checks: &[Value]) -> Value {
@@ -27,41 +25,6 @@ fn checks(checks: &[Value]) -> Value {
         "defaults": { "interval": "500ms", "timeout": "400ms", "retries": 0, "failure_threshold": 1 },
         "checks": checks,
     })
-}
-
-/// Waits for the ping that says what is wrong.
-async fn alarm(heart: &Site) -> String {
-    let fail = || {
-        let all = heart.requests();
-        all.into_iter()
-            .find(|ping: &Request| ping.path().ends_with("/fail"))
-    };
-    let waited = timeout(LIMIT, heart.until(|_| fail().is_some())).await;
-    assert!(waited.is_ok(), "the heartbeat does not tell");
-    String::from_utf8_lossy(&fail().unwrap().body).into_owned()
-}
-
-/// A thread of the runner stands still: the heartbeat says so and stops, health says so, and both go on with it.
-async fn is_told_of(thread: &str, what: &str) {
-    let monitor = Monitor::start(checks(&[])).await;
-    monitor.goes_on().await;
-    let frozen = monitor.service.process.freeze(thread);
-    let beats = monitor.beats();
-    let told = alarm(&monitor.heart).await;
-    let more = monitor.beats() - beats;
-    assert!(more <= INTERVALS, "{more} more pings of success: {told}");
-    let began = Instant::now();
-    while !monitor
-        .service
-        .problems("/livez")
-        .iter()
-        .any(|problem| problem == what)
-    {
-        assert!(began.elapsed() < LIMIT, "`/livez` does not say {what}");
-    }
-    drop(frozen);
-    monitor.goes_on().await;
-    monitor.service.end();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,7 +51,7 @@ async fn story_02_ssl_checker_a_peer_that_hangs_up_before_its_line_ends_the_run_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_05_uptime_kuma_monitors_that_stand_still_are_told_by_health_and_by_the_heartbeats_silence() {
-    is_told_of("canary", "scheduler_stalled").await;
+    is_told("canary", "scheduler_stalled").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,7 +202,7 @@ async fn story_11_sensu_the_dead_mans_switch_fires_when_one_check_is_scheduled_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_11_sensu_the_dead_mans_switch_fires_when_no_run_comes_to_an_end() {
-    is_told_of("tokio-rt-worker", "workers_stalled").await;
+    is_told("tokio-rt-worker", "workers_stalled").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
