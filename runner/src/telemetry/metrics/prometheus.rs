@@ -83,7 +83,7 @@ impl Scrape {
         scrape
     }
 
-    /// The next part, of [`PART`] bytes or a little more; nothing when the text is whole. A check that came meanwhile
+    /// The next part, of 128 KiB or a little more; nothing when the text is whole. A check that came meanwhile
     /// may be in some metrics and not in others, and each point is told once at most.
     pub fn next_part(&mut self, metrics: &Metrics) -> Option<String> {
         if self.is_over {
