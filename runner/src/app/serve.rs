@@ -198,12 +198,16 @@ impl<'a> Service<'a> {
         match tick {
             Tick::Due(due) => self.start(due),
             Tick::Passed(Passed { check, count, last }) => {
-                let is_asleep = self.woke.is_some_and(|woke| last <= woke);
-                let reason = match is_asleep {
-                    true => MissReason::ClockJump,
-                    false => MissReason::Overload,
-                };
-                self.pass(&check, reason, count, wall(last));
+                let awake = self
+                    .woke
+                    .map_or(count, |woke| due_after(woke, last, check.interval).min(count));
+                let slept = count - awake;
+                if slept > 0 {
+                    self.pass(&check, MissReason::ClockJump, slept, wall(last));
+                }
+                if awake > 0 {
+                    self.pass(&check, MissReason::Overload, awake, wall(last));
+                }
             }
         }
     }
@@ -333,7 +337,30 @@ fn kept(shelf: Shelf, key: &str, value: &impl serde::Serialize) -> Option<Change
     Some(Change::keep(shelf, key, text))
 }
 
+/// Of due times an interval apart, the last of which is given, how many came after a moment.
+fn due_after(moment: Instant, last: Instant, interval: Duration) -> u64 {
+    let since = last.saturating_duration_since(moment).as_nanos();
+    u64::try_from(since.div_ceil(interval.as_nanos().max(1))).unwrap_or(u64::MAX)
+}
+
 /// The time of day of a moment that was just now.
 fn wall(moment: Instant) -> SystemTime {
     SystemTime::now() - Instant::now().saturating_duration_since(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn due_times_after_a_moment_are_told_from_those_before_it() {
+        let moment = Instant::now();
+        let interval = Duration::from_millis(500);
+        let after = |millis| due_after(moment, moment + Duration::from_millis(millis), interval);
+        assert_eq!(
+            [after(0), after(1), after(500), after(501), after(1_600)],
+            [0, 1, 1, 2, 4]
+        );
+        assert_eq!(due_after(moment + interval, moment, interval), 0);
+    }
 }
