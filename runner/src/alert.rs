@@ -59,8 +59,8 @@ use outbox::Outbox;
 
 /// Takes what belongs on disk, or no longer. It must not wait.
 pub type Keep = Box<dyn FnMut(Vec<Change>) + Send>;
-/// Takes a line for the operator.
-pub type Say = Box<dyn FnMut(&str) + Send>;
+/// Takes a line for the operator's log. It must not wait.
+pub type Say = Box<dyn FnMut(tracing::Level, &str) + Send>;
 
 /// What alerts start from.
 pub struct Start<'a> {

@@ -9,7 +9,6 @@ mod publisher;
 pub mod reload;
 pub mod serve;
 pub mod service;
-pub mod thread;
 mod vigil;
 
 pub use host::{Host, HostError, Settings};

@@ -3,6 +3,7 @@
 mod alert;
 mod ask;
 mod inside;
+mod log;
 mod run;
 mod settings;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
+use log::LogArgs;
 pub use run::run;
 use settings::HostArgs;
 
@@ -29,6 +31,18 @@ pub struct Cli {
     command: Command,
     #[command(flatten)]
     host: HostArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+impl Cli {
+    /// Whether it goes on until it is ended.
+    fn is_service(&self) -> bool {
+        matches!(
+            self.command,
+            Command::Hosted(HostedCommand::Run { .. } | HostedCommand::Demo { once: false, .. })
+        )
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,119 +1,121 @@
-//! Where lines for people go. The only place that prints.
+//! Standard output and standard error, and the log on it. The only place that writes to either.
 
+pub mod logging;
+mod output;
 pub mod terminal;
 
-use std::io::{IsTerminal as _, Write as _};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
 
+pub use output::Output;
+
+use crate::liveness::{Component, Impact, Registry};
 use crate::report::Screen;
+use logging::{Filter, Format};
+use output::OutputThread;
 
-/// Texts that wait for a slow terminal or pipe; further ones are dropped and counted.
-const WAITING: usize = 1_024;
 /// Columns where the output is no terminal.
 const UNKNOWN_WIDTH: usize = 120;
+const STDOUT: Component = Component {
+    name: "console",
+    impact: Impact::Readiness,
+};
+const LOG: Component = Component {
+    name: "log",
+    impact: Impact::Readiness,
+};
 
-/// Standard output, written by a thread of its own: a reader that does not read holds nobody up.
+/// What the process writes to. Cheap to clone. The default drops everything.
+#[derive(Debug, Clone, Default)]
+pub struct Streams {
+    /// Standard output.
+    pub stdout: Output,
+    /// Standard error.
+    pub log: Output,
+}
+
+/// Both streams and the threads that write them, which end when this is dropped.
+#[derive(Debug)]
 pub struct Console {
-    texts: Option<SyncSender<String>>,
-    writer: Option<JoinHandle<()>>,
-    dropped: u64,
+    streams: Streams,
+    format: Format,
+    _threads: [OutputThread; 2],
 }
 
 impl Console {
-    /// Starts the writer.
+    /// Starts both threads, and sends the log and every panic to one of them.
     ///
     /// # Errors
-    /// The thread cannot be started.
-    pub fn start() -> std::io::Result<Self> {
-        let (texts, waiting) = sync_channel(WAITING);
-        let writer = std::thread::Builder::new()
-            .name("canary-console".to_owned())
-            .spawn(move || write_all(&waiting))?;
+    /// The operating system refuses a thread.
+    pub fn start(registry: &Registry, format: Format, filter: &Filter) -> io::Result<Self> {
+        let unread = |count| {
+            tracing::warn!("{count} texts for standard output were dropped: nobody read them in time");
+            None
+        };
+        let missing = move |count| Some(logging::dropped(format, count));
+        let (stdout, stdout_thread) = Output::start(STDOUT, registry, Stream(io::stdout()), unread)?;
+        let (log, log_thread) = Output::start(LOG, registry, Stream(io::stderr()), missing)?;
+        logging::install(log.clone(), format, filter);
         Ok(Self {
-            texts: Some(texts),
-            writer: Some(writer),
-            dropped: 0,
+            streams: Streams { stdout, log },
+            format,
+            // In this order: what became of standard output is logged.
+            _threads: [stdout_thread, log_thread],
         })
     }
 
-    /// Hands a text over without waiting.
-    pub fn print(&mut self, text: String) {
-        let Some(texts) = &self.texts else { return };
-        let text = match self.dropped {
-            0 => text,
-            dropped => format!("({dropped} lines were dropped: nobody read them in time)\n{text}"),
-        };
-        match texts.try_send(text) {
-            Ok(()) => self.dropped = 0,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.dropped += 1,
-        }
+    /// For parts of the runner that write while others wait for nothing.
+    #[must_use]
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    /// Writes a result to standard output, whole.
+    ///
+    /// # Errors
+    /// The output is closed or full.
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        let line_break = if text.ends_with('\n') { "" } else { "\n" };
+        self.streams.stdout.write(format!("{text}{line_break}"), None)
+    }
+
+    /// Logs why a command failed, whole. It is waited for as long as it takes, or for `limit`.
+    pub fn fail(&self, error: &anyhow::Error, limit: Option<Duration>) {
+        let text = logging::failure(self.format, &format!("{error:#}"));
+        // There is nowhere left to say that standard error is closed.
+        let _closed = self.streams.log.write(text, limit);
+    }
+
+    /// Waits until everything that was logged so far is written, or cannot be.
+    pub fn flush(&self) {
+        let _closed = self.streams.log.write(String::new(), None);
     }
 }
 
-/// Takes everything at once: what nobody reads in time is dropped, and holds nobody up.
-impl std::io::Write for Console {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.print(String::from_utf8_lossy(text).into_owned());
-        Ok(text.len())
+/// Writes to a descriptor past the buffers and the lock of the standard library, which a write that blocks would keep.
+struct Stream<T>(T);
+
+impl<T: std::os::fd::AsFd> io::Write for Stream<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(&self.0, bytes)?)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-impl Drop for Console {
-    /// Writes what waits, then ends.
-    fn drop(&mut self) {
-        self.texts = None;
-        if let Some(writer) = self.writer.take() {
-            // A writer that panicked has nothing more to write.
-            let _ended = writer.join();
-        }
-    }
-}
-
-fn write_all(waiting: &Receiver<String>) {
-    for text in waiting {
-        let mut out = std::io::stdout().lock();
-        if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-            // The reader is gone; the runner is not.
-            return;
-        }
-    }
-}
-
-/// Writes a result to standard output, whole.
-///
-/// # Errors
-/// The output is closed or full.
-pub fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    if !text.ends_with('\n') {
-        out.write_all(b"\n")?;
-    }
-    out.flush()
-}
-
-/// Writes a line about the work to standard error.
-pub fn note(text: &str) {
-    // There is nowhere left to say that standard error is closed.
-    let _closed = writeln!(std::io::stderr().lock(), "{text}");
-}
-
 /// Says on a terminal why nothing else is there yet: a plugin is compiled the first time that it is used.
 pub fn compiling(plugin: &str) {
-    if std::io::stderr().is_terminal() {
-        note(&format!("compiling plugin `{plugin}`"));
+    if io::stderr().is_terminal() {
+        tracing::info!("compiling plugin `{plugin}`");
     }
 }
 
 /// What standard output is: its width, and whether to colour (a terminal, and `no_color` is not set).
 #[must_use]
 pub fn screen(no_color: bool) -> Screen {
-    let out = std::io::stdout();
+    let out = io::stdout();
     let is_terminal = out.is_terminal();
     let width = match rustix::termios::tcgetwinsize(&out) {
         Ok(size) if is_terminal && size.ws_col > 0 => usize::from(size.ws_col),
@@ -128,5 +130,5 @@ pub fn screen(no_color: bool) -> Screen {
 /// Whether standard output is a terminal.
 #[must_use]
 pub fn is_terminal() -> bool {
-    std::io::stdout().is_terminal()
+    io::stdout().is_terminal()
 }

@@ -15,7 +15,7 @@ use crate::admin::Door;
 use crate::alert;
 use crate::app::service::{self, ServiceError};
 use crate::app::{self, Host};
-use crate::console;
+use crate::console::Console;
 use crate::ledger::audit::Audit;
 use crate::outcome::Run;
 use crate::report::{Screen, human};
@@ -61,7 +61,12 @@ struct Ending {
 ///
 /// # Errors
 /// The demo cannot be shown.
-pub async fn once(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> Result<bool, DemoError> {
+pub async fn once(
+    host: &Host,
+    telemetry: Option<&Settings>,
+    console: &Console,
+    screen: Screen,
+) -> Result<bool, DemoError> {
     let stage = Stage::set(host).await?;
     let dispatcher = host.dispatcher(stage.loaded.plugins.clone());
     // Compiled plugins and the runtime have their descriptors now: what is added from here on, checks add.
@@ -72,7 +77,7 @@ pub async fn once(host: &Host, telemetry: Option<&Settings>, screen: Screen) -> 
         app::check::tell(&stage.loaded.suite.checks, &runs, host, settings).map_err(DemoError::System)?;
     }
     let text = format!("{}\n{}", human(&runs, screen), ending.words(host, &runs));
-    console::print(&text).map_err(DemoError::System)?;
+    console.print(&text).map_err(DemoError::System)?;
     Ok(ending.is_as_told())
 }
 
@@ -85,7 +90,7 @@ pub async fn live(
     host: &Arc<Host>,
     telemetry: &Settings,
     door: impl FnOnce() -> Option<Door>,
-    screen: Screen,
+    (console, screen): (&Console, Screen),
 ) -> Result<bool, DemoError> {
     let stage = Stage::set(host).await?;
     let mut shutdown = Shutdown::listen().map_err(DemoError::System)?;
@@ -101,12 +106,14 @@ pub async fn live(
         screen,
     };
     let (paths, loaded) = (vec![stage.file.path().to_owned()], stage.loaded.clone());
-    let watch = |telemetry, _| live::Watcher::start(host, telemetry, screen);
+    let watch = |telemetry, _| Ok(live::Watcher::new(host, telemetry, screen));
     let stop = shutdown.requested();
     let (_, watcher) = service::watched(Arc::clone(host), paths, loaded, settings, watch, stop).await?;
     let runs = watcher.finish();
     let ending = stage.ending(host, &audit, &runs)?;
-    console::print(&ending.words(host, &runs)).map_err(DemoError::System)?;
+    console
+        .print(&ending.words(host, &runs))
+        .map_err(DemoError::System)?;
     Ok(ending.is_as_told())
 }
 

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod grant;
 pub mod ledger;
+pub mod liveness;
 pub mod net;
 pub mod outcome;
 pub mod plugin;

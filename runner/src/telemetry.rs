@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 pub use exposition::{DeliveryReading, Exposition, Format, HostView};
 pub use metrics::HeartbeatReading;
-pub use worker::{FLUSH, Say, Worker, start};
+pub use worker::{FLUSH, Worker, start};
 
 use crate::account::MissReason;
 use crate::outcome::Run;

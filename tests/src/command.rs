@@ -139,9 +139,9 @@ impl Running {
         self.out.as_mut().and_then(next_line)
     }
 
-    /// The next line that it writes to standard error; `None` when it wrote its last.
+    /// The message of the next line that it writes to standard error; `None` when it wrote its last.
     pub fn note(&mut self) -> Option<String> {
-        next_line(&mut self.err)
+        next_line(&mut self.err).map(|line| message(&line).to_owned())
     }
 
     /// Sends a signal.
@@ -258,6 +258,19 @@ fn next_line(stream: &mut impl BufRead) -> Option<String> {
     (length > 0).then(|| line.trim_end_matches('\n').to_owned())
 }
 
+/// A line of the log without its time and level; another line as it is.
+fn message(line: &str) -> &str {
+    let mut words = line.splitn(3, ' ');
+    match (words.next(), words.next(), words.next()) {
+        (Some(time), Some(level), Some(message))
+            if time.ends_with('Z') && ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"].contains(&level) =>
+        {
+            message.trim_start()
+        }
+        _ => line,
+    }
+}
+
 /// How a program ended, and what it wrote.
 #[derive(Debug)]
 pub struct Ending {
@@ -267,6 +280,13 @@ pub struct Ending {
     pub out: String,
     /// Standard error.
     pub err: String,
+}
+
+impl Ending {
+    /// The lines of standard error, without time and level where they are of the log.
+    pub fn notes(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.err.lines().map(message)
+    }
 }
 
 /// Finds a program that is no part of this repository, on the path or in the folder `CANARY_TOOLS`. Where it is missing

@@ -11,7 +11,6 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::console;
 use crate::net::tls::provider;
 use crate::settings::Identity;
 
@@ -87,10 +86,10 @@ impl Tls {
             loaded.stamps = stamps;
             match config(&self.identity) {
                 Ok(config) => loaded.config = config,
-                Err(error) => console::note(&format!(
+                Err(error) => tracing::warn!(
                     "the admin address keeps its old certificate: {:#}",
                     anyhow::Error::new(error)
-                )),
+                ),
             }
         }
         TlsAcceptor::from(Arc::clone(&loaded.config))

@@ -41,7 +41,7 @@ impl Shared {
     }
 
     fn say(&self, notice: &Notice) {
-        (self.say.lock().unwrap_or_else(PoisonError::into_inner))(&notice.to_string());
+        (self.say.lock().unwrap_or_else(PoisonError::into_inner))(notice.level(), &notice.to_string());
     }
 }
 

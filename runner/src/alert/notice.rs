@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Level;
+
 use super::report::DropReason;
 
 /// A change of how deliveries go; `Display` is the line.
@@ -36,6 +38,17 @@ pub(super) enum Notice {
     /// Notifications are lost, for the first time since the last delivery.
     #[error("notifier `{notifier}` loses notifications: {}", sentence(.reason))]
     Losing { notifier: Arc<str>, reason: DropReason },
+}
+
+impl Notice {
+    /// How bad it is: what is lost is an error.
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Self::Delivering { .. } => Level::INFO,
+            Self::Failing { .. } | Self::Held { .. } => Level::WARN,
+            Self::Refused { .. } | Self::Losing { .. } => Level::ERROR,
+        }
+    }
 }
 
 fn sentence(reason: &DropReason) -> &'static str {

@@ -2,30 +2,21 @@
 
 use std::io;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use super::thread::Thread;
 use crate::alert;
-use crate::console::{self, Console};
+use crate::console::Output;
 use crate::ledger::audit::Audit;
+use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::telemetry::settings::{Exporter, Process, Settings, Signal, resource};
 use crate::telemetry::{Exposition, FLUSH, HostView, Telemetry, start};
 
-/// Threads for what the operating system does not offer without waiting: names of collectors.
-const BLOCKING_THREADS: usize = 2;
-
-/// A runtime for one thread that waits for the network, and for nobody else.
-///
-/// # Errors
-/// The operating system refuses what it needs.
-pub(super) fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .build()
-}
+/// Runs are not reported while it stands still.
+const TELEMETRY: Component = Component {
+    name: "telemetry",
+    impact: Impact::Heartbeat,
+};
 
 /// Starts telemetry. What is left is sent when the thread ends, which takes 7 s at most.
 ///
@@ -44,6 +35,7 @@ pub fn telemetry(
         audit: audit.clone(),
         reserve: host.reserve.clone(),
         alerts,
+        streams: host.settings().streams.clone(),
     };
     let instance = format!("{:032x}", fastrand::u128(..));
     let resource = resource(settings, &Process::current(instance));
@@ -51,18 +43,18 @@ pub fn telemetry(
         settings,
         resource,
         view,
-        printer(settings)?,
-        Box::new(console::note),
+        printer(settings, &host.settings().streams.stdout),
     );
-    let thread = Thread::start("canary-telemetry", runtime, begin, |stop| worker.run(stop))?;
+    let liveness = &host.settings().liveness;
+    let thread = Thread::start(TELEMETRY, liveness, runtime, begin, |stop| worker.run(stop))?;
     Ok((thread.patiently(FLUSH), telemetry, exposition))
 }
 
 /// Where a console exporter writes, by way of a thread that may wait for a reader.
-fn printer(settings: &Settings) -> io::Result<Box<dyn io::Write + Send>> {
+fn printer(settings: &Settings, stdout: &Output) -> Box<dyn io::Write + Send> {
     let prints = |signal: &Signal| *settings.exporter(*signal) == Exporter::Console;
-    Ok(match Signal::ALL.iter().any(prints) {
-        true => Box::new(Console::start()?),
+    match Signal::ALL.iter().any(prints) {
+        true => Box::new(stdout.clone()),
         false => Box::new(io::sink()),
-    })
+    }
 }

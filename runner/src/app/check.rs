@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
-use super::thread::at_once;
 use super::{Host, aside};
 use crate::dispatch::Dispatcher;
+use crate::liveness::begun;
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::suite::Check;
@@ -47,7 +47,7 @@ pub fn tell(checks: &[Arc<Check>], runs: &[Run], host: &Host, settings: &Setting
     {
         return Ok(());
     }
-    let (_telling, telemetry, _) = aside::telemetry(host, &host.audit()?, settings, None, &at_once())?;
+    let (_telling, telemetry, _) = aside::telemetry(host, &host.audit()?, settings, None, &begun())?;
     telemetry.suite(checks.to_vec());
     let board = Board::default();
     for run in runs {

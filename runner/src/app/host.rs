@@ -3,10 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
+use crate::console::Streams;
 use crate::dispatch::{Dispatcher, Plugins};
 use crate::grant::Networks;
 use crate::ledger::audit::{Audit, Reserve, open_descriptors};
 use crate::ledger::{Budget, Ledger, raise_descriptor_limit};
+use crate::liveness::Registry;
 use crate::net::Shared;
 use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
@@ -36,6 +38,10 @@ pub struct Settings {
     pub propagation: Propagation,
     /// Which runs' traces are wanted.
     pub sampler: Sampler,
+    /// What the process writes to.
+    pub streams: Streams,
+    /// Where threads and tasks report that they make progress.
+    pub liveness: Registry,
 }
 
 /// The host cannot start.

@@ -1,13 +1,12 @@
 //! Whatever happens, told to everyone who wants to know: a line for people, alerts, and telemetry for the rest.
 
-use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::serve::Watcher;
 use crate::account::MissReason;
 use crate::alert::Desk;
-use crate::console::{self, Console};
+use crate::console::Output;
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::report::{self, Screen};
@@ -18,7 +17,7 @@ use crate::telemetry::Telemetry;
 
 /// Tells. Nothing here waits.
 pub(super) struct Publisher {
-    console: Console,
+    stdout: Output,
     screen: Screen,
     telemetry: Telemetry,
     /// Absent when nobody is to be told of alerts.
@@ -26,17 +25,14 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// Starts what writes lines.
-    ///
-    /// # Errors
-    /// The operating system refuses a thread.
-    pub(super) fn start(screen: Screen, telemetry: Telemetry, desk: Option<Desk>) -> io::Result<Self> {
-        Ok(Self {
-            console: Console::start()?,
+    /// Writes lines to `stdout`.
+    pub(super) fn new(stdout: Output, screen: Screen, telemetry: Telemetry, desk: Option<Desk>) -> Self {
+        Self {
+            stdout,
             screen,
             telemetry,
             desk,
-        })
+        }
     }
 
     fn alert(&mut self, judge: impl FnOnce(&mut Desk) -> Vec<Change>) -> Vec<Change> {
@@ -57,8 +53,8 @@ impl Watcher for Publisher {
     fn finished(&mut self, run: &Arc<Run>, standing: &Standing, _board: &Board) -> Vec<Change> {
         self.telemetry.finished(run, standing);
         if let Some(transition) = &standing.transition {
-            self.console
-                .print(report::transition(&run.check, transition, self.screen.colour));
+            self.stdout
+                .push(report::transition(&run.check, transition, self.screen.colour));
         }
         self.alert(|desk| desk.observe(run, standing, SystemTime::now()))
     }
@@ -78,6 +74,6 @@ impl Watcher for Publisher {
     }
 
     fn clock_set(&mut self, seconds: i64) {
-        console::note(&format!("the clock was set by {seconds} s"));
+        tracing::warn!("the clock was set by {seconds} s");
     }
 }

@@ -8,16 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::load::{Loaded, load};
 use super::serve::Swap;
-use super::thread::Thread;
 use super::{Host, vigil};
 use crate::dispatch::Plugins;
+use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::signal::Hangup;
 use crate::suite::ProcessEnvironment;
 use crate::watch::reloads::Reloads;
@@ -27,6 +26,10 @@ pub(super) use footprint::Footprint;
 const LOOK: Duration = Duration::from_secs(2);
 /// Askers that wait for a reload; further ones are refused.
 const ASKERS: usize = 16;
+const RELOAD: Component = Component {
+    name: "reload",
+    impact: Impact::Readiness,
+};
 
 /// What came of a reload: how many checks are in force, or every problem.
 pub type Answer = Result<usize, String>;
@@ -77,10 +80,6 @@ pub struct Parts {
 /// # Errors
 /// The operating system refuses a thread, a signal handler, or what a runtime needs.
 pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(2)
-        .build()?;
     let (asks, asked) = mpsc::channel(ASKERS);
     let suite = parts.paths.iter().cloned().collect();
     let reloader = Reloader {
@@ -92,7 +91,10 @@ pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
         parts,
     };
     let begin = reloader.parts.begin.clone();
-    let thread = Thread::start("canary-reload", runtime, &begin, |stop| reloader.run(asked, stop))?;
+    let liveness = reloader.parts.host.settings().liveness.clone();
+    let thread = Thread::start(RELOAD, &liveness, runtime()?, &begin, |stop| {
+        reloader.run(asked, stop)
+    })?;
     Ok((Reload(asks), thread))
 }
 

@@ -13,18 +13,18 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 
 use super::load::Loaded;
 use super::publisher::Publisher;
 use super::reload::{self, Answer, Reload};
 use super::serve::{self, RETIRED, Watcher};
-use super::thread::Thread;
 use super::{Host, aside, vigil};
 use crate::account::Account;
 use crate::admin::{self, Door, Shown};
 use crate::alert;
-use crate::console;
 use crate::ledger::audit::Audit;
+use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::publish::{Board, Record, Restored};
 use crate::report::Screen;
 use crate::signal::Hangup;
@@ -36,6 +36,11 @@ use crate::watch::health::{Health, Sources};
 use crate::watch::heartbeat;
 use crate::watch::pulse::Pulse;
 use crate::watch::reloads::Reloads;
+
+const ADMIN: Component = Component {
+    name: "admin",
+    impact: Impact::Readiness,
+};
 
 /// What an operator decides of the service.
 pub struct Settings {
@@ -80,7 +85,8 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<Account, ServiceError> {
     let screen = settings.screen;
-    let publish = |telemetry, desk| Publisher::start(screen, telemetry, desk);
+    let stdout = host.settings().streams.stdout.clone();
+    let publish = |telemetry, desk| Ok(Publisher::new(stdout, screen, telemetry, desk));
     let (account, _) = watched(host, paths, first, settings, publish, stop).await?;
     Ok(account)
 }
@@ -154,7 +160,7 @@ fn settle(host: &Host, audit: &Audit, first: &Loaded) -> io::Result<()> {
     audit.take_stock(host.sandbox.ledger())?;
     host.settle()?;
     if let Some(shortage) = host.shortage(&first.suite) {
-        console::note(&format!("warning: {shortage}"));
+        tracing::warn!("{shortage}");
     }
     Ok(())
 }
@@ -170,15 +176,13 @@ fn open(folder: Option<&std::path::Path>) -> Result<(State, state::Keeper, Kept)
         Err(taken @ StateError::Taken { .. }) => return Err(taken),
         Err(error) => {
             let reason = format!("{:#}", anyhow::Error::new(error));
-            console::note(&format!(
-                "{reason}; the checks run all the same, and nothing of them survives a restart"
-            ));
+            tracing::error!("{reason}; the checks run all the same, and nothing of them survives a restart");
             let (state, keeper) = State::missing(&reason);
             return Ok((state, keeper, Kept::default()));
         }
     };
     for note in &kept.notes {
-        console::note(note);
+        tracing::warn!("{note}");
     }
     Ok((state, keeper, kept))
 }
@@ -207,9 +211,18 @@ fn alerts(
         reserve: host.reserve.clone(),
         begin: begin.clone(),
         keep: Box::new(move |changes| drop(state.put(changes))),
-        say: Box::new(console::note),
+        say: Box::new(log),
     })?;
     Ok(Some(started))
+}
+
+/// `tracing` wants to know the level when it is compiled.
+fn log(level: Level, line: &str) {
+    match level {
+        Level::ERROR => tracing::error!("{line}"),
+        Level::WARN => tracing::warn!("{line}"),
+        _ => tracing::info!("{line}"),
+    }
 }
 
 /// What was kept of checks. A text that cannot be read is told, and costs its check its memory and nothing else.
@@ -218,7 +231,7 @@ fn restored(kept: &Kept) -> (Board, Restored) {
     for (id, text) in kept.of(Shelf::Check) {
         match serde_json::from_str::<Record>(text) {
             Ok(record) => drop(records.insert(CheckId::new(id), record)),
-            Err(error) => console::note(&format!("what was kept of check {id} cannot be read: {error}")),
+            Err(error) => tracing::warn!("what was kept of check {id} cannot be read: {error}"),
         }
     }
     let retired = kept.of(Shelf::Runner).find(|(key, _)| &***key == RETIRED);
@@ -234,13 +247,11 @@ fn told(telemetry: Telemetry) -> impl FnMut(&Answer) + Send {
         match answer {
             Ok(checks) => {
                 vigil::ready(*checks);
-                console::note(&format!("reloaded: {checks} checks"));
+                tracing::info!("reloaded: {checks} checks");
             }
             Err(problems) => {
                 vigil::refused();
-                console::note(&format!(
-                    "the old suite goes on; the new one has problems:\n{problems}"
-                ));
+                tracing::error!("the old suite goes on; the new one has problems:\n{problems}");
             }
         }
         telemetry.reloaded(answer.as_ref().map(|checks| *checks).map_err(String::as_str));
@@ -272,7 +283,8 @@ fn shown(
 /// Shows the runner on the admin address.
 fn show(host: &Host, door: Option<Door>, shown: Shown, begin: &CancellationToken) -> io::Result<Thread> {
     let reserve = host.reserve.clone();
-    Thread::start("canary-admin", aside::runtime()?, begin, |stop| async move {
+    let liveness = &host.settings().liveness;
+    Thread::start(ADMIN, liveness, runtime()?, begin, |stop| async move {
         if let Some(door) = door {
             admin::serve(door, reserve, shown, stop.cancelled()).await;
         }

@@ -6,15 +6,22 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::thread::Thread;
-use super::{Host, aside};
-use crate::console;
-use crate::ledger::audit::Reserve;
+use super::Host;
+use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::publish::Board;
 use crate::telemetry::{Exposition, HeartbeatReading};
 use crate::watch::health::{Health, Limits, Sources};
 use crate::watch::heartbeat::{self, ExportState, Record, Vitals};
 use crate::watch::systemd;
+
+const HEARTBEAT: Component = Component {
+    name: "heartbeat",
+    impact: Impact::Readiness,
+};
+const WATCHDOG: Component = Component {
+    name: "watchdog",
+    impact: Impact::Readiness,
+};
 
 /// What tells of the runner; ends when dropped. Each has a thread: a systemd that takes no notices holds up whoever
 /// tells it, and must not hold up the heartbeat.
@@ -36,12 +43,13 @@ pub(super) fn start(
     let (board, exposition) = (sources.board.clone(), sources.exposition.clone());
     let health = Health::new(sources, Limits::default());
     let fed = match systemd::is_watching() {
-        true => Some(feed(health.clone(), host.reserve.clone(), begin)?),
+        true => Some(feed(health.clone(), host, begin)?),
         false => None,
     };
     let (judge, reserve) = (health.clone(), host.reserve.clone());
     let beat = |settings: heartbeat::Settings| {
-        Thread::start("canary-heartbeat", aside::runtime()?, begin, |stop| async move {
+        let liveness = &host.settings().liveness;
+        Thread::start(HEARTBEAT, liveness, runtime()?, begin, |stop| async move {
             let record = Record::default();
             let (read, interval) = (record.clone(), settings.cadence.interval);
             exposition.beating(move || HeartbeatReading {
@@ -60,8 +68,10 @@ pub(super) fn start(
     Ok((vigil, health))
 }
 
-fn feed(health: Health, reserve: Reserve, begin: &CancellationToken) -> io::Result<Thread> {
-    Thread::start("canary-watchdog", aside::runtime()?, begin, |stop| async move {
+fn feed(health: Health, host: &Host, begin: &CancellationToken) -> io::Result<Thread> {
+    let reserve = host.reserve.clone();
+    let liveness = &host.settings().liveness;
+    Thread::start(WATCHDOG, liveness, runtime()?, begin, |stop| async move {
         systemd::watchdog(|| health.check().is_alive(), &reserve, stop.cancelled()).await;
     })
 }
@@ -110,6 +120,6 @@ pub(super) async fn stopping(stop: impl Future<Output = ()>) {
 
 fn noted(told: io::Result<()>) {
     if let Err(error) = told {
-        console::note(&format!("cannot tell systemd how the service is: {error}"));
+        tracing::warn!("cannot tell systemd how the service is: {error}");
     }
 }

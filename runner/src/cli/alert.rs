@@ -8,7 +8,7 @@ use crate::alert::Answer;
 use crate::alert::Notifier;
 use crate::alert::Settings;
 use crate::alert::try_out;
-use crate::console;
+use crate::console::Console;
 use crate::ledger::audit::Reserve;
 use crate::report::plain;
 
@@ -29,7 +29,12 @@ pub(super) enum AlertError {
 }
 
 /// Tries these notifiers, all at once, and prints a line for each. Says whether all of them work.
-pub(super) async fn test(settings: &Settings, names: &[String], reserve: &Reserve) -> anyhow::Result<bool> {
+pub(super) async fn test(
+    settings: &Settings,
+    names: &[String],
+    reserve: &Reserve,
+    console: &Console,
+) -> anyhow::Result<bool> {
     let notifiers = pick(settings, names)?;
     let link = settings.link.as_ref();
     let now = SystemTime::now();
@@ -53,7 +58,7 @@ pub(super) async fn test(settings: &Settings, names: &[String], reserve: &Reserv
         let kind = notifier.kind();
         lines.push(format!("{:<16} {kind:<12} {}", notifier.name, plain(&came)));
     }
-    console::print(&lines.join("\n"))?;
+    console.print(&lines.join("\n"))?;
     Ok(all_well)
 }
 

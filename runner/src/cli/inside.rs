@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::ask::{Asker, LONG_PATIENCE, PATIENCE};
 use super::settings::Asking;
 use super::{InsideCommand, Probe};
-use crate::console;
+use crate::console::Console;
 use crate::console::terminal::Terminal;
 use crate::report::inside::{self, Condition, Connections, NotReloaded, Reloaded, Status};
 use crate::report::{Screen, plain};
@@ -20,7 +20,12 @@ const MOST_LINES: usize = 500;
 const STATUS: &str = "/api/v1/status";
 
 /// Asks, prints, and says how to exit.
-pub(super) fn run(command: &InsideCommand, asking: &Asking, screen: Screen) -> anyhow::Result<u8> {
+pub(super) fn run(
+    command: &InsideCommand,
+    asking: &Asking,
+    console: &Console,
+    screen: Screen,
+) -> anyhow::Result<u8> {
     let (InsideCommand::Status { ask, .. }
     | InsideCommand::Connections { ask, .. }
     | InsideCommand::Top { ask }
@@ -31,15 +36,25 @@ pub(super) fn run(command: &InsideCommand, asking: &Asking, screen: Screen) -> a
             json,
             probe: Some(what),
             ..
-        } => probe(&asker, *what, *json),
+        } => probe(&asker, *what, *json, console),
         InsideCommand::Status {
             json, check, limit, ..
-        } => status(&asker, check.as_deref(), *limit, Printed::of(*json, screen)),
+        } => status(
+            &asker,
+            check.as_deref(),
+            *limit,
+            (console, Printed::of(*json, screen)),
+        ),
         InsideCommand::Connections {
             json, check, limit, ..
-        } => connections(&asker, check.as_deref(), *limit, Printed::of(*json, screen)),
-        InsideCommand::Top { .. } => top(&asker, screen),
-        InsideCommand::Reload { .. } => reload(&asker),
+        } => connections(
+            &asker,
+            check.as_deref(),
+            *limit,
+            (console, Printed::of(*json, screen)),
+        ),
+        InsideCommand::Top { .. } => top(&asker, console, screen),
+        InsideCommand::Reload { .. } => reload(&asker, console),
     }
 }
 
@@ -66,13 +81,13 @@ fn status(
     asker: &Asker<'_>,
     check: Option<&str>,
     limit: Option<u32>,
-    printed: Printed,
+    (console, printed): (&Console, Printed),
 ) -> anyhow::Result<u8> {
     let answer = asker.get::<Status>(STATUS, &parameters(check, limit))?;
     if let (Some(name), 0) = (check, answer.value.matched) {
         return Err(NoSuchCheck(name.to_owned()).into());
     }
-    console::print(&match printed {
+    console.print(&match printed {
         Printed::Json => answer.text,
         Printed::Table(screen) => inside::status(&answer.value, SystemTime::now(), screen),
     })?;
@@ -83,10 +98,10 @@ fn connections(
     asker: &Asker<'_>,
     check: Option<&str>,
     limit: Option<u32>,
-    printed: Printed,
+    (console, printed): (&Console, Printed),
 ) -> anyhow::Result<u8> {
     let answer = asker.get::<Connections>("/api/v1/connections", &parameters(check, limit))?;
-    console::print(&match printed {
+    console.print(&match printed {
         Printed::Json => answer.text,
         Printed::Table(screen) => inside::connections(&answer.value, SystemTime::now(), screen),
     })?;
@@ -94,7 +109,7 @@ fn connections(
 }
 
 /// One line, for whoever restarts containers.
-fn probe(asker: &Asker<'_>, what: Probe, json: bool) -> anyhow::Result<u8> {
+fn probe(asker: &Asker<'_>, what: Probe, json: bool, console: &Console) -> anyhow::Result<u8> {
     let (word, path) = match what {
         Probe::Live => ("live", "/livez"),
         Probe::Ready => ("ready", "/readyz"),
@@ -105,23 +120,23 @@ fn probe(asker: &Asker<'_>, what: Probe, json: bool) -> anyhow::Result<u8> {
         true => answer.text,
         false => format!("{word}: {}", inside::condition(&answer.value)),
     };
-    console::print(&line)?;
+    console.print(&line)?;
     Ok(u8::from(code != StatusCode::OK))
 }
 
-fn reload(asker: &Asker<'_>) -> anyhow::Result<u8> {
+fn reload(asker: &Asker<'_>, console: &Console) -> anyhow::Result<u8> {
     let path = "/api/v1/reload";
     let fits = [StatusCode::OK, StatusCode::UNPROCESSABLE_ENTITY];
     let (_, answer) = asker.any::<ReloadAnswer>(Method::POST, path, &fits, LONG_PATIENCE)?;
     match answer.value {
         ReloadAnswer::Done(Reloaded { checks }) => {
-            console::print(&format!("reloaded: {checks} checks"))?;
+            console.print(&format!("reloaded: {checks} checks"))?;
             Ok(0)
         }
         ReloadAnswer::Refused(NotReloaded { problems }) => {
             let problems: Vec<String> = problems.lines().map(plain).collect();
-            console::note(&problems.join("\n"));
-            console::note("the old suite goes on");
+            let refused = anyhow::anyhow!("{}\nthe old suite goes on", problems.join("\n"));
+            console.fail(&refused, None);
             Ok(BAD_SUITE)
         }
     }
@@ -135,15 +150,16 @@ enum ReloadAnswer {
 }
 
 /// Draws the runner each second, until somebody has seen enough; once where there is no terminal.
-fn top(asker: &Asker<'_>, screen: Screen) -> anyhow::Result<u8> {
+fn top(asker: &Asker<'_>, console: &Console, screen: Screen) -> anyhow::Result<u8> {
     let parameters = [("order", "worst".to_owned()), ("limit", MOST_LINES.to_string())];
     let look = || asker.get::<Status>(STATUS, &parameters);
     // Before the terminal is taken: nobody there is no picture.
     let mut seen = look();
     // And a signal that came while nobody listens would leave the terminal as it is then.
     let mut shutdown = asker.listen()?;
-    let Some(terminal) = seen.is_ok().then(Terminal::take).transpose()?.flatten() else {
-        console::print(&inside::status(&seen?.value, SystemTime::now(), screen))?;
+    let take = || Terminal::take(&console.streams().stdout);
+    let Some(terminal) = seen.is_ok().then(take).transpose()?.flatten() else {
+        console.print(&inside::status(&seen?.value, SystemTime::now(), screen))?;
         return Ok(0);
     };
     loop {
@@ -153,7 +169,7 @@ fn top(asker: &Asker<'_>, screen: Screen) -> anyhow::Result<u8> {
             Ok(answer) => inside::top(&answer.value, SystemTime::now(), screen, height),
             Err(error) => format!("{error}\n\nq ends"),
         };
-        terminal.draw(&picture)?;
+        terminal.draw(&picture);
         if terminal.is_over()? || asker.was_told(&mut shutdown) {
             return Ok(0);
         }

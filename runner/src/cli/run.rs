@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser as _;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
 
 use super::alert::{self, AlertError};
 use super::inside;
@@ -16,10 +17,11 @@ use super::{AlertCommand, Cli, Command, Format, HostedCommand, PluginCommand};
 use crate::admin::Door;
 use crate::app::load::{Loaded, load};
 use crate::app::{self, Host, service};
-use crate::console;
+use crate::console::{self, Console};
 use crate::demo;
 use crate::dispatch::Plugins;
 use crate::grant::GrantError;
+use crate::liveness::Registry;
 use crate::outcome::Run;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::report::{self, Screen};
@@ -33,6 +35,8 @@ use crate::telemetry::settings::{Exporter, Signal};
 const BAD_SUITE: u8 = 3;
 /// `EX_USAGE` of `sysexits.h`.
 const USAGE: u8 = 64;
+/// How long a service that cannot start waits for somebody to read why.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Parses the arguments and runs the command. The exit code is the command's contract with scripts.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -45,13 +49,28 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if is_answer { 0 } else { USAGE });
         }
     };
-    match start(&cli) {
-        Ok(code) => ExitCode::from(code),
+    let liveness = Registry::default();
+    let format = cli.log.format(cli.is_service());
+    let console = match Console::start(&liveness, format, &cli.log.filter()) {
+        Ok(console) => console,
         Err(error) => {
-            console::note(&format!("error: {error:#}"));
-            ExitCode::from(code_of(&error))
+            // There is no log yet to say it in.
+            let _closed = Cli::command().error(ErrorKind::Io, error).print();
+            return ExitCode::from(1);
         }
+    };
+    let code = match start(&cli, &console, &liveness) {
+        Ok(code) => code,
+        Err(error) => {
+            // Whoever waits for a command reads it to the end; a service that fails must not wait for that.
+            console.fail(&error, cli.is_service().then_some(LAST_WORDS));
+            code_of(&error)
+        }
+    };
+    if !cli.is_service() {
+        console.flush();
     }
+    ExitCode::from(code)
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
@@ -69,11 +88,11 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
 }
 
-fn start(cli: &Cli) -> anyhow::Result<u8> {
+fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8> {
     let screen = console::screen(cli.host.no_color());
     let command = match &cli.command {
         // Those need no engine.
-        Command::Inside(inside) => return inside::run(inside, &cli.host.asking()?, screen),
+        Command::Inside(inside) => return inside::run(inside, &cli.host.asking()?, console, screen),
         Command::Hosted(command) => command,
     };
     let otlp = match command {
@@ -86,8 +105,11 @@ fn start(cli: &Cli) -> anyhow::Result<u8> {
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
+        let mut settings = settings;
+        settings.host.streams = console.streams().clone();
+        settings.host.liveness = liveness.clone();
         let host = Arc::new(Host::start(settings.host.clone())?);
-        hosted(command, &host, &settings, screen).await
+        hosted(command, &host, &settings, (console, screen)).await
     })
 }
 
@@ -95,36 +117,36 @@ async fn hosted(
     command: &HostedCommand,
     host: &Arc<Host>,
     settings: &Settings,
-    screen: Screen,
+    (console, screen): (&Console, Screen),
 ) -> anyhow::Result<u8> {
     match command {
         HostedCommand::Run { suites, grace } => service(suites, *grace, host, settings, screen).await,
         HostedCommand::Check { suites, only, format } => {
             let runs = check(suites, only, host, settings).await?;
-            show(&runs, *format, screen)
+            show(&runs, *format, console, screen)
         }
-        HostedCommand::Validate { suites } => validate(suites, host).await,
+        HostedCommand::Validate { suites } => validate(suites, host, console).await,
         HostedCommand::Demo { once, otlp } => {
             let telemetry = otlp.is_some().then_some(&settings.telemetry);
             let as_told = match once {
-                true => demo::once(host, telemetry, screen).await?,
+                true => demo::once(host, telemetry, console, screen).await?,
                 false => {
                     let unsent = settings.telemetry.unsent();
                     let telemetry = telemetry.unwrap_or(&unsent);
-                    demo::live(host, telemetry, || demo_door(settings), screen).await?
+                    demo::live(host, telemetry, || demo_door(settings), (console, screen)).await?
                 }
             };
             Ok(u8::from(!as_told))
         }
         HostedCommand::Alert(AlertCommand::Test { notifiers }) => {
-            let all_well = alert::test(&settings.alert, notifiers, &host.reserve).await?;
+            let all_well = alert::test(&settings.alert, notifiers, &host.reserve, console).await?;
             Ok(u8::from(!all_well))
         }
-        HostedCommand::Plugin(PluginCommand::List) => plugin_list(host).await,
+        HostedCommand::Plugin(PluginCommand::List) => plugin_list(host, console).await,
         HostedCommand::Plugin(PluginCommand::Inspect { plugin, schema }) => {
-            inspect(plugin, *schema, host).await
+            inspect(plugin, *schema, host, console).await
         }
-        HostedCommand::Schema => suite_schema(host).await,
+        HostedCommand::Schema => suite_schema(host, console).await,
     }
 }
 
@@ -132,7 +154,7 @@ async fn hosted(
 async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
     let loaded = load(suites, host, &Plugins::new(), &ProcessEnvironment).await?;
     if let Some(shortage) = host.shortage(&loaded.suite) {
-        console::note(&format!("warning: {shortage}"));
+        tracing::warn!("{shortage}");
     }
     Ok(loaded)
 }
@@ -148,10 +170,7 @@ async fn service(
     let hangup = Hangup::listen().context("cannot listen for signals")?;
     let door = settings.door()?;
     let loaded = load(suites, host, &Plugins::new(), &ProcessEnvironment).await?;
-    console::note(&format!(
-        "running {}",
-        counted(loaded.suite.checks.len(), "check")
-    ));
+    tracing::info!("running {}", counted(loaded.suite.checks.len(), "check"));
     tell_where(door.as_ref(), &settings.telemetry)?;
     let settings = service::Settings {
         grace,
@@ -165,7 +184,7 @@ async fn service(
     };
     let (host, paths) = (Arc::clone(host), suites.to_vec());
     let account = service::run(host, paths, loaded, settings, shutdown.requested()).await?;
-    console::note(&report::closing(&account));
+    tracing::info!("{}", report::closing(&account));
     Ok(0)
 }
 
@@ -178,13 +197,13 @@ fn demo_door(settings: &Settings) -> Option<Door> {
         Ok(door)
     });
     opened.unwrap_or_else(|error| {
-        console::note(&format!("warning: {error:#}"));
+        tracing::warn!("{error:#}");
         None
     })
 }
 
 fn say_where(door: &Door) -> std::io::Result<()> {
-    console::note(&format!("metrics on {}/metrics", door.origin()?));
+    tracing::info!("metrics on {}/metrics", door.origin()?);
     Ok(())
 }
 
@@ -192,13 +211,13 @@ fn say_where(door: &Door) -> std::io::Result<()> {
 fn tell_where(door: Option<&Door>, telemetry: &telemetry::settings::Settings) -> std::io::Result<()> {
     door.map_or(Ok(()), say_where)?;
     if telemetry.nothing_to_export_to {
-        console::note(
+        tracing::warn!(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or `telemetry.endpoint` in the file of `--config`",
         );
     }
     let is_sent = |signal: &Signal| matches!(telemetry.exporter(*signal), Exporter::Otlp(_));
     if telemetry.spool.is_none() && Signal::ALL.iter().any(is_sent) {
-        console::note(
+        tracing::warn!(
             "what cannot be sent waits in memory only, and not for long: name a folder with `--state-dir`",
         );
     }
@@ -236,13 +255,13 @@ async fn check(
     Ok(runs)
 }
 
-fn show(runs: &[Run], format: Format, screen: Screen) -> anyhow::Result<u8> {
+fn show(runs: &[Run], format: Format, console: &Console, screen: Screen) -> anyhow::Result<u8> {
     let text = match format {
         Format::Human => report::human(runs, screen),
         Format::Json => report::json(runs)?,
         Format::Junit => report::junit(runs)?,
     };
-    console::print(&text)?;
+    console.print(&text)?;
     Ok(report::exit_code(runs))
 }
 
@@ -266,9 +285,9 @@ fn pick(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {
     Ok(checks)
 }
 
-async fn validate(suites: &[PathBuf], host: &Host) -> anyhow::Result<u8> {
+async fn validate(suites: &[PathBuf], host: &Host, console: &Console) -> anyhow::Result<u8> {
     let Loaded { suite, .. } = ready(suites, host).await?;
-    console::print(&format!("ok: {}", counted(suite.checks.len(), "check")))?;
+    console.print(&format!("ok: {}", counted(suite.checks.len(), "check")))?;
     Ok(0)
 }
 
@@ -297,7 +316,7 @@ async fn embedded(host: &Host) -> anyhow::Result<Vec<Arc<Plugin>>> {
     Ok(plugins)
 }
 
-async fn plugin_list(host: &Host) -> anyhow::Result<u8> {
+async fn plugin_list(host: &Host, console: &Console) -> anyhow::Result<u8> {
     let mut text = String::new();
     for plugin in embedded(host).await? {
         let described = &plugin.description;
@@ -307,11 +326,11 @@ async fn plugin_list(host: &Host) -> anyhow::Result<u8> {
             plugin.name, described.version, described.summary
         );
     }
-    console::print(&text)?;
+    console.print(&text)?;
     Ok(0)
 }
 
-async fn inspect(name: &str, only_schema: bool, host: &Host) -> anyhow::Result<u8> {
+async fn inspect(name: &str, only_schema: bool, host: &Host, console: &Console) -> anyhow::Result<u8> {
     let source = match EMBEDDED.iter().any(|(known, _)| *known == name) {
         true => PluginSource::Embedded,
         false => PluginSource::File {
@@ -333,17 +352,17 @@ async fn inspect(name: &str, only_schema: bool, host: &Host) -> anyhow::Result<u
             plugin.digest,
         ),
     };
-    console::print(&text)?;
+    console.print(&text)?;
     Ok(0)
 }
 
-async fn suite_schema(host: &Host) -> anyhow::Result<u8> {
+async fn suite_schema(host: &Host, console: &Console) -> anyhow::Result<u8> {
     let plugins = embedded(host).await?;
     let facts: Vec<(String, PluginFacts)> = plugins
         .iter()
         .map(|plugin| (plugin.name.clone(), plugin.facts()))
         .collect();
     let facts: Vec<(&str, &PluginFacts)> = facts.iter().map(|(name, facts)| (name.as_str(), facts)).collect();
-    console::print(&serde_json::to_string_pretty(&schema(&facts))?)?;
+    console.print(&serde_json::to_string_pretty(&schema(&facts))?)?;
     Ok(0)
 }

@@ -13,8 +13,9 @@ pub(super) use self::admin::{Asking, WrongAddress};
 use crate::admin::{Door, DoorError};
 use crate::alert::settings as alert;
 use crate::app;
-use crate::console;
+use crate::console::{self, Streams};
 use crate::grant::Networks;
+use crate::liveness::Registry;
 use crate::plugin::Cache;
 use crate::quota::Quota;
 use crate::settings::{Access, Admin, File};
@@ -166,6 +167,8 @@ impl HostArgs {
                 notifiers: self.config.is_some().then(|| alert.names()),
                 propagation: telemetry.propagation.clone(),
                 sampler: telemetry.sampler,
+                streams: Streams::default(),
+                liveness: Registry::default(),
             },
             telemetry,
             alert,

@@ -1,11 +1,14 @@
 //! A terminal that is drawn on as a whole.
 
-use std::io::{self, IsTerminal as _, Write as _, stdin, stdout};
+use std::io::{self, IsTerminal as _, stdin, stdout};
+use std::time::Duration;
 
 use rustix::io::read;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
 };
+
+use super::Output;
 
 /// Tenths of a second that a look for a key waits.
 const WAIT: u8 = 10;
@@ -13,10 +16,13 @@ const WAIT: u8 = 10;
 const UNKNOWN: (usize, usize) = (80, 24);
 const INTERRUPT: u8 = 3;
 const END: u8 = 4;
+/// How long a terminal that takes nothing holds up the end.
+const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// The terminal's other screen, and its keyboard. As it was before, once this is dropped.
 pub struct Terminal {
     before: Termios,
+    output: Output,
 }
 
 impl Terminal {
@@ -24,7 +30,7 @@ impl Terminal {
     ///
     /// # Errors
     /// It cannot be set.
-    pub fn take() -> io::Result<Option<Self>> {
+    pub fn take(output: &Output) -> io::Result<Option<Self>> {
         if !(stdin().is_terminal() && stdout().is_terminal()) {
             return Ok(None);
         }
@@ -37,9 +43,9 @@ impl Terminal {
         modes.special_codes[SpecialCodeIndex::VMIN] = 0;
         modes.special_codes[SpecialCodeIndex::VTIME] = WAIT;
         tcsetattr(stdin(), OptionalActions::Now, &modes)?;
-        let terminal = Self { before };
-        write("\x1b[?1049h\x1b[?25l")?;
-        Ok(Some(terminal))
+        output.push("\x1b[?1049h\x1b[?25l".to_owned());
+        let output = output.clone();
+        Ok(Some(Self { before, output }))
     }
 
     /// Columns and lines, at the moment.
@@ -53,13 +59,10 @@ impl Terminal {
         }
     }
 
-    /// Draws a picture over the last one.
-    ///
-    /// # Errors
-    /// The terminal is gone.
-    pub fn draw(&self, picture: &str) -> io::Result<()> {
+    /// Draws a picture over the last one, without waiting for the terminal.
+    pub fn draw(&self, picture: &str) {
         let lines: Vec<String> = picture.lines().map(|line| format!("{line}\x1b[K")).collect();
-        write(&format!("\x1b[H{}\x1b[J", lines.join("\n")))
+        self.output.push(format!("\x1b[H{}\x1b[J", lines.join("\n")));
     }
 
     /// Waits a second at most, and says whether a key was pressed that means the end: `q`, Ctrl-C or Ctrl-D.
@@ -78,16 +81,11 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        let usual = "\x1b[?25h\x1b[?1049l".to_owned();
         // A terminal that is gone need not be put back.
         let _gone = (
-            write("\x1b[?25h\x1b[?1049l"),
+            self.output.write(usual, Some(LAST_WRITE)),
             tcsetattr(stdin(), OptionalActions::Now, &self.before),
         );
     }
-}
-
-fn write(text: &str) -> io::Result<()> {
-    let mut out = stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }

@@ -1,6 +1,5 @@
 //! The live table.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::account::MissReason;
 use crate::app::{Host, serve};
-use crate::console::{self, Console};
+use crate::console::{self, Output};
 use crate::ledger::Ledger;
 use crate::outcome::Run;
 use crate::publish::Board;
@@ -23,7 +22,7 @@ const REDRAW: Duration = Duration::from_millis(200);
 
 /// Draws the table anew on a terminal; elsewhere writes a line a transition, and the table at the end.
 pub(super) struct Watcher {
-    console: Console,
+    stdout: Output,
     checks: Vec<Arc<Check>>,
     ledger: Arc<Ledger>,
     screen: Screen,
@@ -36,9 +35,9 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn start(host: &Host, telemetry: Telemetry, screen: Screen) -> io::Result<Self> {
-        Ok(Self {
-            console: Console::start()?,
+    pub(super) fn new(host: &Host, telemetry: Telemetry, screen: Screen) -> Self {
+        Self {
+            stdout: host.settings().streams.stdout.clone(),
             checks: Vec::new(),
             ledger: Arc::clone(host.sandbox.ledger()),
             screen,
@@ -47,7 +46,7 @@ impl Watcher {
             height: 0,
             telemetry,
             last: Vec::new(),
-        })
+        }
     }
 
     /// The last run of each check that had one.
@@ -78,7 +77,7 @@ impl Watcher {
             height => format!("\x1b[{height}A\x1b[J"),
         };
         self.height = picture.lines().count();
-        self.console.print(format!("{back}{picture}"));
+        self.stdout.push(format!("{back}{picture}"));
         self.drawn_at = Some(Instant::now());
     }
 }
@@ -93,8 +92,8 @@ impl serve::Watcher for Watcher {
     fn finished(&mut self, run: &Arc<Run>, standing: &Standing, board: &Board) -> Vec<Change> {
         self.telemetry.finished(run, standing);
         if let Some(transition) = standing.transition.as_ref().filter(|_| !self.is_terminal) {
-            self.console
-                .print(report::transition(&run.check, transition, self.screen.colour));
+            self.stdout
+                .push(report::transition(&run.check, transition, self.screen.colour));
         }
         self.last = self
             .checks

@@ -15,6 +15,7 @@ pub use super::metrics::Format;
 use super::metrics::{HeartbeatReading, HostReading, Metrics, ProcessReading, Scrape};
 use super::settings::Settings;
 use crate::alert;
+use crate::console::Streams;
 use crate::ledger::Ledger;
 use crate::ledger::audit::{Audit, Reserve};
 
@@ -28,6 +29,8 @@ pub struct HostView {
     pub reserve: Reserve,
     /// How notifications fare, where there are alerts.
     pub alerts: Option<alert::Reports>,
+    /// What the process writes to.
+    pub streams: Streams,
 }
 
 /// The metrics, with what they are told of.
@@ -117,6 +120,7 @@ impl Book {
             ledger,
             audit,
             alerts,
+            streams,
             ..
         } = &self.host;
         let mut metrics = self.metrics();
@@ -140,6 +144,10 @@ impl Book {
                 .map(|(id, count)| (id.clone(), *count))
                 .collect(),
             heartbeat: self.heartbeat.get().map(|read| read()),
+            dropped_texts: [
+                ("stdout", streams.stdout.dropped()),
+                ("stderr", streams.log.dropped()),
+            ],
         });
         metrics.settle();
         if let Some(process) = ProcessReading::take(self.started) {

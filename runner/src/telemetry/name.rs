@@ -44,6 +44,8 @@ pub(super) const MEASUREMENT: &str = "canary.measurement.name";
 pub(super) const NOTIFIER: &str = "canary.notifier.name";
 /// Such as `slack`.
 pub(super) const NOTIFIER_TYPE: &str = "canary.notifier.type";
+/// `stdout` or `stderr`.
+pub(super) const STREAM: &str = "canary.output.stream";
 /// UCUM.
 pub(super) const MEASUREMENT_UNIT: &str = "canary.measurement.unit";
 

@@ -37,20 +37,15 @@ pub struct Worker {
     interval: Duration,
     selection: Selection,
     lost: Arc<AtomicU64>,
-    say: Say,
 }
 
-/// Takes a line for the operator.
-pub type Say = Box<dyn FnMut(&str) + Send>;
-
-/// Makes the two ends of telemetry, and what `/metrics` shows of it. `say` gets what an operator should hear.
+/// Makes the two ends of telemetry, and what `/metrics` shows of it.
 #[must_use]
 pub fn start(
     settings: &Settings,
     resource: Resource,
     host: HostView,
     console: Box<dyn std::io::Write + Send>,
-    say: Say,
 ) -> (Telemetry, Exposition, Worker) {
     let (events, waiting) = mpsc::channel(EVENTS_WAITING);
     let (notices, told) = mpsc::channel(NOTICES_WAITING);
@@ -83,7 +78,6 @@ pub fn start(
             failures: settings.failures_always_sampled,
         },
         lost: Arc::clone(&lost),
-        say,
     };
     let events = (!settings.disabled).then_some(events);
     let telemetry = Telemetry { events, lost, active };
@@ -101,7 +95,6 @@ impl Worker {
             interval,
             selection,
             lost,
-            say,
         } = self;
         let mut desk = Desk {
             book,
@@ -110,7 +103,6 @@ impl Worker {
             selection,
             lost,
             told_lost: 0,
-            say,
         };
         let mut exports = interval_at(Instant::now() + interval, interval);
         exports.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -145,7 +137,6 @@ struct Desk {
     selection: Selection,
     lost: Arc<AtomicU64>,
     told_lost: u64,
-    say: Say,
 }
 
 impl Desk {
@@ -225,7 +216,11 @@ impl Desk {
     }
 
     fn runner(&mut self, severity: Severity, event: &str, text: &str) {
-        (self.say)(text);
+        match severity {
+            Severity::Info => tracing::info!("{text}"),
+            Severity::Warn => tracing::warn!("{text}"),
+            Severity::Error => tracing::error!("{text}"),
+        }
         let record = logs::of_runner(severity, event, text.to_owned(), SystemTime::now());
         self.gather(Signal::Logs, record);
         self.hand_over();

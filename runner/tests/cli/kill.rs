@@ -89,7 +89,7 @@ async fn no_outcome_is_lost_or_counted_twice_in_two_hundred_kills() {
         total.absorb(&record.account);
     }
     // As the runner itself adds them up.
-    let told = ending.err.lines().last().unwrap();
+    let told = ending.notes().last().unwrap();
     let sum = format!(
         "stopped: {} scheduled = {} finished + {} missed",
         total.scheduled(),

@@ -76,8 +76,7 @@ async fn checks_keep_their_time_whatever_the_collector_does() {
         let [scheduled, _, missed] = account(&ending);
         assert!(missed * 20 <= scheduled, "{mode:?}: {}", ending.err);
         let told = ending
-            .err
-            .lines()
+            .notes()
             .filter(|line| line.starts_with("traces are not delivered"));
         assert!(told.count() <= 1, "{mode:?}: {}", ending.err);
     }
@@ -100,8 +99,7 @@ async fn a_refused_request_is_a_dead_letter_and_told_once() {
     running.signal(Signal::TERM);
     let ending = running.end();
     let refusals = ending
-        .err
-        .lines()
+        .notes()
         .filter(|line| line.starts_with("the collector refuses requests of traces"));
     assert_eq!(refusals.count(), 1, "{}", ending.err);
 }

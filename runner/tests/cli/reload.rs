@@ -187,7 +187,7 @@ fn comes_out_even(running: Running, peers: &[Turnstile]) {
     running.signal(Signal::TERM);
     let ending = running.end();
     assert_eq!(ending.code, 0);
-    let last = ending.err.lines().last().unwrap();
+    let last = ending.notes().last().unwrap();
     let numbers: Vec<u64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert_eq!(numbers[0], numbers[1] + numbers[2], "{last}");
     let accepted: usize = peers.iter().map(Turnstile::accepted).sum();

@@ -68,7 +68,7 @@ async fn with_64_descriptors_it_says_so_goes_on_to_speak_and_records_every_run()
     running.signal(Signal::TERM);
     let ending = running.end();
     assert_eq!(ending.code, 0, "{ending:?}");
-    let last = ending.err.lines().last().unwrap();
+    let last = ending.notes().last().unwrap();
     let numbers: Vec<u64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert_eq!(numbers[0], numbers[1] + numbers[2], "{last}");
 }

@@ -29,7 +29,7 @@ fn stopped(running: Running) -> [u64; 3] {
 
 /// The numbers of the closing line: scheduled, finished, missed.
 pub(crate) fn account(ending: &Ending) -> [u64; 3] {
-    let line = ending.err.lines().last().unwrap();
+    let line = ending.notes().last().unwrap();
     let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
     let account @ [scheduled, finished, missed] = numbers.try_into().unwrap();
     let told = format!("stopped: {scheduled} scheduled = {finished} finished + {missed} missed");

@@ -66,7 +66,7 @@ async fn a_process_that_was_stopped_counts_what_it_missed_and_does_not_catch_up(
     drop(clock);
     let ending = running.end();
     assert_eq!(ending.code, 0);
-    let line = ending.err.lines().last().unwrap();
+    let line = ending.notes().last().unwrap();
     // Less the last due time of each check, which may still be fresh, and those that passed before it noticed.
     let jumped = missed(line, "clock_jump");
     assert!(
@@ -125,10 +125,10 @@ async fn a_clock_that_is_set_forth_and_back_bends_no_cadence() {
                 .and_then(|rest| rest.strip_suffix(" s")?.parse::<i64>().ok())
                 .is_some_and(|found| (found - seconds).abs() <= 2)
         };
-        assert!(ending.err.lines().any(is_told), "{told}: {}", ending.err);
+        assert!(ending.notes().any(is_told), "{told}: {}", ending.err);
     }
     // An hour would be thousands; a busy machine takes one or two.
-    let line = ending.err.lines().last().unwrap();
+    let line = ending.notes().last().unwrap();
     assert_eq!(missed(line, "clock_jump"), 0, "{line}");
     let [scheduled, _, missed] = account(&ending);
     assert!(missed * 20 <= scheduled, "{line}");
@@ -158,7 +158,7 @@ async fn a_run_that_goes_on_while_the_process_is_stopped_still_has_one_outcome()
     running.signal(Signal::TERM);
     drop(clock);
     let ending = running.end();
-    let line = ending.err.lines().last().unwrap();
+    let line = ending.notes().last().unwrap();
     let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert_eq!(numbers[0], numbers[1] + numbers[2], "{line}");
     assert!(

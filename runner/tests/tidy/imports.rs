@@ -3,7 +3,8 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
+    "liveness",
     "quota",
     "grant",
     "suite",
@@ -43,7 +44,7 @@ struct Rule {
     places: &'static [&'static str],
 }
 
-const RULES: [Rule; 7] = [
+const RULES: [Rule; 9] = [
     Rule {
         what: "wasmtime",
         why: "only the sandbox and what compiles plugins for it know how guests run",
@@ -81,6 +82,35 @@ const RULES: [Rule; 7] = [
         places: &["net", "ledger", "demo/targets", "wire", "admin"],
     },
     Rule {
+        what: "a stream",
+        why: "a reader that does not read holds up whoever writes: log with `tracing`, print by `console`",
+        paths: &[
+            "io::stdout",
+            "io::stderr",
+            "stdout()",
+            "stderr()",
+            "print!",
+            "println!",
+            "eprint!",
+            "eprintln!",
+            "/dev/stdout",
+            "/dev/stderr",
+            "/dev/tty",
+        ],
+        places: &["console"],
+    },
+    Rule {
+        what: "a thread",
+        why: "a thread that nobody watches stops silently: `liveness` starts it and sees that it makes progress",
+        paths: &[
+            "thread::spawn",
+            "thread::Builder",
+            "thread::scope",
+            "std::thread::{",
+        ],
+        places: &["liveness/thread", "sandbox/engine", "state", "alert/courier"],
+    },
+    Rule {
         what: "a task",
         why: "every task has an owner that joins it, and a host function has none",
         paths: &[
@@ -91,6 +121,7 @@ const RULES: [Rule; 7] = [
             "Handle::current",
         ],
         places: &[
+            "liveness/tasks",
             "app",
             "dispatch",
             "wire",
@@ -125,6 +156,7 @@ const RULES: [Rule; 7] = [
         why: "what decides is pure: time is an input",
         paths: &["tokio", "tokio_util", "tokio_rustls", "futures_util", "hyper"],
         places: &[
+            "liveness",
             "schedule/ticker",
             "state",
             "watch",

@@ -117,6 +117,8 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         notifiers: None,
         propagation: Default::default(),
         sampler: canary::trace::sampler::Sampler::AlwaysOn,
+        streams: Default::default(),
+        liveness: Default::default(),
     });
     let host = host.expect("a host");
     let loaded = load(&[path], &host, &Default::default(), &ProcessEnvironment).await;

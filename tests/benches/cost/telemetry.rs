@@ -103,10 +103,10 @@ async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
         audit: canary::ledger::audit::Audit::baseline(stage.ledger(), &reserve).expect("an audit"),
         reserve,
         alerts: None,
+        streams: Default::default(),
     };
     let process = resource(&settings, &Process::current("bench".to_owned()));
-    let say = Box::new(|text: &str| println!("telemetry: {text}"));
-    let (telemetry, _exposition, worker) = start(&settings, process, view, Box::new(std::io::sink()), say);
+    let (telemetry, _exposition, worker) = start(&settings, process, view, Box::new(std::io::sink()));
     telemetry.suite(vec![Arc::clone(check)]);
     let stop = CancellationToken::new();
     let until = stop.clone();

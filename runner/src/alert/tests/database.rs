@@ -37,7 +37,7 @@ fn runner(settings: &Settings, folder: &Path) -> Runner {
         reserve: Reserve::default(),
         begin: begun(),
         keep: Box::new(move |changes| drop(kept_by.put(changes))),
-        say: Box::new(|_| {}),
+        say: Box::new(|_, _| {}),
     })
     .unwrap();
     Runner {

@@ -44,7 +44,7 @@ impl Process {
             reserve: reserve.clone(),
             begin: begun(),
             keep: Box::new(move |changes| kept.lock().unwrap().keep(changes)),
-            say: Box::new(move |line| saying.send_modify(|said| said.push(line.to_owned()))),
+            say: Box::new(move |_, line| saying.send_modify(|said| said.push(line.to_owned()))),
         })
         .unwrap();
         Self {

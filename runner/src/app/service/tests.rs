@@ -47,6 +47,7 @@ impl Watcher for Blocking {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "blocks its process, so it needs one of its own"]
+#[expect(clippy::print_stderr, reason = "the test that started this process reads it")]
 async fn a_service_whose_publisher_blocks() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
     let settings = app::Settings {
@@ -58,6 +59,8 @@ async fn a_service_whose_publisher_blocks() {
         notifiers: None,
         propagation: Default::default(),
         sampler: Default::default(),
+        streams: Default::default(),
+        liveness: Default::default(),
     };
     let host = Arc::new(Host::start(settings).unwrap());
     let paths = vec![folder.join("suite.yaml")];
@@ -70,7 +73,7 @@ async fn a_service_whose_publisher_blocks() {
         &Access::default(),
     );
     let door = door.unwrap();
-    console::note(&format!("admin at {}", door.origin().unwrap()));
+    eprintln!("admin at {}", door.origin().unwrap());
     let settings = Settings {
         grace: Duration::ZERO,
         state: None,
@@ -85,8 +88,9 @@ async fn a_service_whose_publisher_blocks() {
         },
     };
     let screen = settings.screen;
+    let stdout = host.settings().streams.stdout.clone();
     let blocking = |telemetry, desk| {
-        let publisher = Publisher::start(screen, telemetry, desk)?;
+        let publisher = Publisher::new(stdout, screen, telemetry, desk);
         Ok(Blocking { publisher, folder })
     };
     let stop = std::future::pending();

@@ -115,6 +115,7 @@ instruments! {
     PINGS = "canary.heartbeat.pings", Counter, "{ping}", "Attempts to ping the heartbeat's address; those that failed have an error.";
     PING_ARRIVED = "canary.heartbeat.last_success.timestamp", Gauge, "s", "When a ping of success last arrived, in Unix time.";
     PING_INTERVAL = "canary.heartbeat.interval", Gauge, "s", "From one ping of the heartbeat to the next.";
+    OUTPUT_DROPPED = "canary.output.dropped", Counter, "{text}", "Lines that were not written because nobody read them, by stream.";
     RELOADS = "canary.suite.reloads", Counter, "{reload}", "Times that the suite was read, by error.";
     REFUSED = "canary.suite.refused", Gauge, "", "1 while a changed suite was refused and the one before goes on.";
     CHECKS = "canary.suite.checks", Gauge, "{check}", "Checks of the suite.";

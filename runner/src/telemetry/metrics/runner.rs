@@ -11,6 +11,7 @@ use super::series::{Value, text, word};
 use super::{Metrics, ProcessReading, Told, told};
 use crate::suite::CheckId;
 use crate::telemetry::delivery::DeliveryReport;
+use crate::telemetry::name;
 
 /// Attribute of what is told by signal.
 const SIGNAL: &str = "signal";
@@ -30,6 +31,8 @@ pub struct HostReading {
     pub runs: BTreeMap<CheckId, u64>,
     /// Absent without one.
     pub heartbeat: Option<HeartbeatReading>,
+    /// Texts that nobody read in time, by stream.
+    pub dropped_texts: [(&'static str, u64); 2],
 }
 
 /// What was read of the heartbeat.
@@ -72,7 +75,12 @@ impl Metrics {
             connections,
             runs,
             heartbeat,
+            dropped_texts,
         } = reading;
+        for &(stream, count) in dropped_texts {
+            let extra = vec![word(name::STREAM, stream)];
+            self.runner.set_count(told::OUTPUT_DROPPED, extra, count);
+        }
         self.runner.set_count(told::BUDGET, Vec::new(), *budget);
         self.runner.set_count(told::LEASED, Vec::new(), *leased);
         if let Some(unaccounted) = unaccounted {

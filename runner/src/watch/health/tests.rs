@@ -37,10 +37,11 @@ fn runner() -> Runner {
         audit: audit.clone(),
         reserve,
         alerts: None,
+        streams: Default::default(),
     };
     let resource = resource(&settings, &Process::current("test".to_owned()));
     let sink = Box::new(std::io::sink());
-    let (_, exposition, _) = telemetry::start(&settings, resource, view, sink, Box::new(|_| ()));
+    let (_, exposition, _) = telemetry::start(&settings, resource, view, sink);
     let sources = Sources {
         board: board.clone(),
         pulse: pulse.clone(),

@@ -1,0 +1,210 @@
+//! What a line of the log looks like.
+
+use std::fmt::{Debug, Write as _};
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+use tracing::Level;
+use tracing::field::{Field, Visit};
+
+/// Bytes of one field; what is longer is cut.
+const MAX_FIELD: usize = 64 << 10;
+/// The field that `tracing` puts the text of an event into.
+const MESSAGE: &str = "message";
+
+/// How events are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Time, level, message and fields: for people who read what a service did.
+    #[default]
+    Text,
+    /// The same as an object on one line.
+    Json,
+    /// The message alone, after `error:` or `warning:`: for somebody who waits for the end of a command.
+    Brief,
+}
+
+/// An event, taken apart.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    time: SystemTime,
+    level: Level,
+    target: &'a str,
+    message: String,
+    fields: Map<String, Value>,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn new(time: SystemTime, level: Level, target: &'a str) -> Self {
+        Self {
+            time,
+            level,
+            target,
+            message: String::new(),
+            fields: Map::new(),
+        }
+    }
+
+    /// The same with this text, of any length.
+    pub(super) fn with_message(mut self, message: &str) -> Self {
+        message.clone_into(&mut self.message);
+        self
+    }
+
+    fn set(&mut self, field: &Field, value: Value) {
+        match (field.name(), value) {
+            (MESSAGE, Value::String(text)) => self.message = cut(text),
+            (name, Value::String(text)) => drop(self.fields.insert(name.to_owned(), cut(text).into())),
+            (name, value) => drop(self.fields.insert(name.to_owned(), value)),
+        }
+    }
+}
+
+impl Visit for Record<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set(field, value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.set(field, format!("{value:?}").into());
+    }
+}
+
+impl Format {
+    /// The event as text that ends in a line break.
+    pub(super) fn line(self, record: &Record<'_>) -> String {
+        match self {
+            Self::Text => text(record),
+            Self::Json => json(record),
+            Self::Brief => brief(record),
+        }
+    }
+}
+
+fn text(record: &Record<'_>) -> String {
+    let time = humantime::format_rfc3339_millis(record.time);
+    let mut line = format!("{time} {:<5} ", record.level.as_str());
+    push_safe(&mut line, &record.message, "\n    ");
+    push_fields(&mut line, record);
+    line + "\n"
+}
+
+fn brief(record: &Record<'_>) -> String {
+    let mut line = match record.level {
+        Level::ERROR => "error: ".to_owned(),
+        Level::WARN => "warning: ".to_owned(),
+        _ => String::new(),
+    };
+    push_safe(&mut line, &record.message, "\n");
+    push_fields(&mut line, record);
+    line + "\n"
+}
+
+fn json(record: &Record<'_>) -> String {
+    let mut object = record.fields.clone();
+    let time = humantime::format_rfc3339_millis(record.time).to_string();
+    object.insert("time".to_owned(), time.into());
+    object.insert("level".to_owned(), record.level.as_str().into());
+    object.insert("target".to_owned(), record.target.into());
+    object.insert(MESSAGE.to_owned(), record.message.as_str().into());
+    Value::Object(object).to_string() + "\n"
+}
+
+fn push_fields(line: &mut String, record: &Record<'_>) {
+    for (name, value) in &record.fields {
+        // Writing to a text does not fail.
+        let _written = write!(line, " {name}={value}");
+    }
+}
+
+/// Appends a text that others may have written: it must neither control a terminal nor begin a line of its own.
+fn push_safe(line: &mut String, text: &str, line_break: &str) {
+    for char in text.trim_end().chars() {
+        match char {
+            '\n' => line.push_str(line_break),
+            '\t' => line.push(char),
+            _ if char.is_control() => line.extend(char.escape_default()),
+            _ => line.push(char),
+        }
+    }
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_FIELD {
+        let all = text.len();
+        text.truncate(text.floor_char_boundary(MAX_FIELD));
+        let _written = write!(text, "… ({} bytes more)", all - text.len());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn record(level: Level, message: &str) -> Record<'static> {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        let mut record = Record::new(time, level, "canary::alert").with_message(message);
+        record.fields.insert("waiting".to_owned(), 3.into());
+        record.fields.insert("notifier".to_owned(), "ops \"1\"\n".into());
+        record
+    }
+
+    #[test]
+    fn text_has_time_level_message_and_fields() {
+        assert_eq!(
+            Format::Text.line(&record(Level::INFO, "it works")),
+            "2023-11-14T22:13:20.123Z INFO  it works notifier=\"ops \\\"1\\\"\\n\" waiting=3\n"
+        );
+    }
+
+    #[test]
+    fn json_is_an_object_on_one_line() {
+        let line = Format::Json.line(&record(Level::ERROR, "a\nb"));
+        assert_eq!(line.matches('\n').count(), 1);
+        let read: Value = serde_json::from_str(&line).unwrap();
+        let expected = serde_json::json!({
+            "time": "2023-11-14T22:13:20.123Z",
+            "level": "ERROR",
+            "target": "canary::alert",
+            "message": "a\nb",
+            "notifier": "ops \"1\"\n",
+            "waiting": 3,
+        });
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_message_neither_controls_a_terminal_nor_forges_a_line() {
+        let forged = "a\u{1b}[2J\u{9b}b\r\n2023-11-14T22:13:20.123Z ERROR forged";
+        let line = Format::Text.line(&record(Level::WARN, forged));
+        let (first, second) = line.split_once('\n').unwrap();
+        assert!(first.ends_with(r"WARN  a\u{1b}[2J\u{9b}b\r"), "{first}");
+        assert!(second.starts_with("    2023"), "{second}");
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        let text = cut("ä".repeat(MAX_FIELD));
+        assert!(text.len() < MAX_FIELD + 100);
+        assert!(text.ends_with("ä… (65536 bytes more)"), "{}", text.len());
+    }
+}

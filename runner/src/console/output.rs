@@ -1,0 +1,261 @@
+//! A stream that is written by a thread of its own: a reader that does not read holds up that thread and no other.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::liveness::{self, BEAT, Component, Progress, Registry, STALL};
+
+/// Texts that wait for a slow reader; further ones are dropped and counted.
+const MAX_ENTRIES: usize = 4_096;
+/// Bytes of the texts that wait.
+const MAX_BYTES: usize = 4 << 20;
+/// How long what still waits at the end may take.
+const LAST_TEXTS: Duration = Duration::from_secs(1);
+
+/// Takes texts for one stream. Cheap to clone. The default drops and counts everything.
+#[derive(Debug, Clone, Default)]
+pub struct Output(Arc<Shared>);
+
+/// Ends the thread of an [`Output`] when dropped, after what waits has been written or a second has passed.
+#[derive(Debug)]
+pub(super) struct OutputThread(Output);
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// There is something to write, or the end has come.
+    news: Condvar,
+    /// The thread has ended.
+    ended: Condvar,
+}
+
+#[derive(Debug)]
+struct Queue {
+    waiting: VecDeque<Entry>,
+    bytes: usize,
+    /// Texts that were never written, since the start.
+    dropped: u64,
+    /// How many of those were reported.
+    reported: u64,
+    /// Whether nothing more is taken.
+    is_closed: bool,
+    has_ended: bool,
+}
+
+/// Nobody writes before a thread is started.
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            dropped: 0,
+            reported: 0,
+            is_closed: true,
+            has_ended: true,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    text: String,
+    /// Gets the result where somebody waits for it.
+    result: Option<SyncSender<io::Result<()>>>,
+}
+
+impl Output {
+    /// Starts the thread that writes to `stream`. `recovered` reports how many texts were dropped, once after each time
+    /// that the stream did not take them; the text that it returns is written as well.
+    ///
+    /// # Errors
+    /// The operating system refuses a thread.
+    pub(super) fn start(
+        component: Component,
+        registry: &Registry,
+        stream: impl Write + Send + 'static,
+        recovered: impl Fn(u64) -> Option<String> + Send + 'static,
+    ) -> io::Result<(Self, OutputThread)> {
+        let output = Self::default();
+        {
+            let mut queue = output.0.queue();
+            (queue.is_closed, queue.has_ended) = (false, false);
+        }
+        let shared = Arc::clone(&output.0);
+        liveness::spawn(component, registry, move |progress| {
+            let _ended = Ended(&shared);
+            write_all(&shared, stream, progress, recovered);
+        })?;
+        Ok((output.clone(), OutputThread(output)))
+    }
+
+    /// Hands a text over without waiting. What finds no room is dropped and counted.
+    pub fn push(&self, text: String) {
+        self.0.push(Entry { text, result: None }, MAX_BYTES);
+    }
+
+    /// Has a text of any size written, and waits until it is, for `limit` at most: for a command whose work it is to
+    /// print it.
+    ///
+    /// # Errors
+    /// The reader is gone or does not read, or the stream is closed or full.
+    pub fn write(&self, text: String, limit: Option<Duration>) -> io::Result<()> {
+        let (result_tx, result_rx) = sync_channel(1);
+        let result = Some(result_tx);
+        self.0.push(Entry { text, result }, usize::MAX);
+        let result = match limit {
+            Some(limit) => result_rx.recv_timeout(limit),
+            None => result_rx.recv().map_err(RecvTimeoutError::from),
+        };
+        result.unwrap_or_else(|error| match error {
+            RecvTimeoutError::Timeout => Err(io::ErrorKind::TimedOut.into()),
+            // The sender goes with an entry that was dropped.
+            RecvTimeoutError::Disconnected => Err(io::ErrorKind::BrokenPipe.into()),
+        })
+    }
+
+    /// Texts that were never written, since the start.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.queue().dropped
+    }
+}
+
+/// Takes everything at once, a text each time.
+impl Write for Output {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.push(String::from_utf8_lossy(text).into_owned());
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn push(&self, entry: Entry, max_bytes: usize) {
+        let mut queue = self.queue();
+        let bytes = queue.bytes.saturating_add(entry.text.len());
+        if queue.is_closed || queue.waiting.len() >= MAX_ENTRIES || bytes > max_bytes {
+            queue.dropped += 1;
+            return;
+        }
+        queue.bytes = bytes;
+        queue.waiting.push_back(entry);
+        drop(queue);
+        self.news.notify_one();
+    }
+
+    /// The next text, as soon as there is one; nothing when the end has come.
+    fn next(&self, progress: &Progress) -> Option<Entry> {
+        let mut queue = self.queue();
+        loop {
+            if let Some(entry) = queue.waiting.pop_front() {
+                queue.bytes -= entry.text.len();
+                return Some(entry);
+            }
+            if queue.is_closed {
+                return None;
+            }
+            progress.beat();
+            let waited = self.news.wait_timeout(queue, BEAT);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// How many texts were dropped that nobody knows of, once nothing waits any more.
+    fn unreported(&self) -> Option<u64> {
+        let mut queue = self.queue();
+        let new = queue.dropped - queue.reported;
+        if new == 0 || !queue.waiting.is_empty() {
+            return None;
+        }
+        queue.reported = queue.dropped;
+        Some(new)
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Every section is a few assignments.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OutputThread {
+    fn drop(&mut self) {
+        let shared = &self.0.0;
+        shared.queue().is_closed = true;
+        shared.news.notify_one();
+        // A stream that nobody reads does not hold up the end.
+        drop(
+            shared
+                .ended
+                .wait_timeout_while(shared.queue(), LAST_TEXTS, |queue| !queue.has_ended),
+        );
+    }
+}
+
+/// Says that the thread has ended, also after a panic.
+struct Ended<'a>(&'a Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue();
+        queue.has_ended = true;
+        queue.is_closed = true;
+        // Whoever waits for one of them learns that it is never written.
+        queue.waiting.clear();
+        drop(queue);
+        self.0.ended.notify_all();
+    }
+}
+
+fn write_all(
+    shared: &Shared,
+    mut stream: impl Write,
+    progress: &Progress,
+    recovered: impl Fn(u64) -> Option<String>,
+) {
+    while let Some(Entry { text, result }) = shared.next(progress) {
+        progress.working("writing", STALL);
+        let written = write_whole(&mut stream, &text);
+        let is_written = written.is_ok();
+        if !is_written {
+            shared.queue().dropped += 1;
+        }
+        if let Some(result) = result {
+            // Nobody may wait any more.
+            let _nobody_waits = result.try_send(written);
+        }
+        let unreported = is_written.then(|| shared.unreported()).flatten();
+        if let Some(text) = unreported.and_then(&recovered) {
+            // A stream that fails again reports the next time.
+            let _failed = write_whole(&mut stream, &text);
+        }
+    }
+}
+
+/// Writes everything. A stream that does not block, because another program shares it, is tried again and again.
+fn write_whole(stream: &mut impl Write, text: &str) -> io::Result<()> {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match stream.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => pause(),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the thread has nothing else to do")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}

@@ -1,0 +1,154 @@
+//! The one place where a thread is started.
+
+use std::future::Future;
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{BEAT, Impact, Progress, Registry};
+
+/// How long the end of a thread may take, where it has named no other time.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
+/// Threads for what the operating system does not offer without waiting: names of collectors and receivers.
+const BLOCKING_THREADS: usize = 2;
+
+/// What a thread is called in health, and what fails when it makes no progress. In the kernel it is `canary-NAME`.
+#[derive(Debug, Clone, Copy)]
+pub struct Component {
+    /// A word or two.
+    pub name: &'static str,
+    /// What fails.
+    pub impact: Impact,
+}
+
+/// For threads that need not wait for anything.
+#[must_use]
+pub fn begun() -> CancellationToken {
+    let begin = CancellationToken::new();
+    begin.cancel();
+    begin
+}
+
+/// A runtime for one thread that waits for the network, and for nobody else.
+///
+/// # Errors
+/// The operating system refuses what it needs.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+}
+
+/// Starts a thread without a runtime. It has to report at least every [`super::STALL`], also when it has nothing to do.
+///
+/// # Errors
+/// The operating system refuses a thread.
+pub fn spawn(
+    component: Component,
+    registry: &Registry,
+    work: impl FnOnce(&Progress) + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let progress = registry.register(component.name, component.impact);
+    std::thread::Builder::new()
+        .name(format!("canary-{}", component.name))
+        // Owned by the closure, so that a panic is seen by the drop of `progress`.
+        .spawn(move || work(&{ progress }))
+}
+
+/// A thread with a runtime of its own: what works there holds nobody up, and nobody holds it up. Ends when dropped.
+#[derive(Debug)]
+pub struct Thread {
+    stop: CancellationToken,
+    ended: Receiver<()>,
+    handle: Option<JoinHandle<()>>,
+    patience: Duration,
+}
+
+impl Thread {
+    /// Does `work` on `runtime` from when `begin` is cancelled until it is over; `work` ends when its own token is.
+    ///
+    /// What a thread opens before stock is taken of what is open, or is just about to, would be taken for what it is
+    /// not as long as the process lives: that is what `begin` is for.
+    ///
+    /// # Errors
+    /// The operating system refuses a thread.
+    pub fn start<F: Future>(
+        component: Component,
+        registry: &Registry,
+        runtime: Runtime,
+        begin: &CancellationToken,
+        work: impl FnOnce(CancellationToken) -> F + Send + 'static,
+    ) -> io::Result<Self> {
+        let stop = CancellationToken::new();
+        let (begin, until) = (begin.clone(), stop.clone());
+        let (ending, ended) = sync_channel(1);
+        let handle = spawn(component, registry, move |progress| {
+            runtime.block_on(reporting(progress, async {
+                tokio::select! {
+                    () = begin.cancelled() => {}
+                    () = until.cancelled() => {}
+                }
+                work(until).await;
+            }));
+            // A name that is being looked up holds the end up no longer.
+            runtime.shutdown_background();
+            // Nobody waits any more when this is late.
+            let _late = ending.send(());
+        })?;
+        Ok(Self {
+            stop,
+            ended,
+            handle: Some(handle),
+            patience: LAST_MOMENT,
+        })
+    }
+
+    /// The same, with this much time for its end.
+    #[must_use]
+    pub fn patiently(mut self, time: Duration) -> Self {
+        self.patience = time + LAST_MOMENT;
+        self
+    }
+
+    /// Asks for the end without waiting for it, so that several threads end at the same time.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    fn end(&mut self) {
+        self.stop.cancel();
+        let Some(handle) = self.handle.take() else { return };
+        // One that hangs on a disk is left behind: the process ends without it.
+        if self.ended.recv_timeout(self.patience) != Err(RecvTimeoutError::Timeout) {
+            // A panic was logged when it happened.
+            let _ended = handle.join();
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// `work`, while the thread that does it reports that it is not blocked.
+async fn reporting(progress: &Progress, work: impl Future) {
+    let beats = async {
+        loop {
+            progress.beat();
+            sleep(BEAT).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = beats => {}
+        _ = work => {}
+    }
+}
