@@ -34,6 +34,7 @@ pub mod report;
 mod roster;
 pub mod settings;
 mod slack;
+mod smtp;
 #[cfg(test)]
 mod tests;
 mod trial;

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use url::{Position, Url};
 
 pub use connect::open;
+pub(crate) use connect::{TlsClient, dial};
 pub use failure::{Cause, Failure};
 pub use link::{Link, MAX_BODY, Reply};
 

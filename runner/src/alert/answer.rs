@@ -8,10 +8,13 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 
 use super::notification::bounded;
+use crate::suite::Secrets;
 use crate::wire;
 
 /// Characters of what a receiver says that are told.
 const MAX_EXCERPT: usize = 160;
+/// Bytes that a secret may have which is cut in two where reading ends.
+const MAX_SECRET: usize = 16 << 10;
 
 /// What a receiver made of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,19 +108,20 @@ fn asked(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(until.duration_since(now).unwrap_or_default())
 }
 
-/// The begin of what a receiver says, in one line.
-pub(super) fn excerpt(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let words: Vec<&str> = text
-        .split(|char: char| char.is_whitespace() || char.is_control())
-        .collect();
-    let line = words
-        .iter()
-        .filter(|word| !word.is_empty())
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
-    bounded(&line, MAX_EXCERPT)
+/// The begin of what a receiver says, in one line and without secrets. These go before anything is cut off: a secret of
+/// which a part is left is not recognised any more.
+pub(super) fn excerpt(said: &[u8], secrets: &Secrets) -> String {
+    let redacted = secrets.redact(&String::from_utf8_lossy(said));
+    // What was not read any more may have been the rest of a secret.
+    let is_cut = said.len() >= wire::MAX_BODY;
+    let end = redacted.len() - if is_cut { MAX_SECRET.min(redacted.len()) } else { 0 };
+    let redacted = redacted
+        .get(..redacted.floor_char_boundary(end))
+        .unwrap_or_default();
+    let words = redacted.split(|char: char| char.is_whitespace() || char.is_control());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    // A secret may have been written over more than one line.
+    bounded(&secrets.redact(&words.join(" ")), MAX_EXCERPT)
 }
 
 #[cfg(test)]
@@ -171,8 +175,28 @@ mod tests {
 
     #[test]
     fn what_a_receiver_says_is_told_in_one_short_line() {
+        let excerpt = |said: &[u8]| excerpt(said, &Secrets::default());
         assert_eq!(excerpt(b"invalid\r\n\tpayload\x07"), "invalid payload");
         assert_eq!(excerpt(&[b'x'; 500]).chars().count(), MAX_EXCERPT);
         assert_eq!(excerpt(b"\xff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_left_wherever_what_a_receiver_says_is_cut() {
+        let secrets = Secrets::of(["correct-horse-battery-staple"]);
+        for before in 0..=MAX_EXCERPT + 8 {
+            let said = format!("{}correct-horse-battery-staple", "x".repeat(before));
+            let told = excerpt(said.as_bytes(), &secrets);
+            assert!(
+                !told.contains("cor") && !told.contains("staple"),
+                "{before}: {told}"
+            );
+        }
+        let padding = " ".repeat(wire::MAX_BODY - 7);
+        let cut = format!("no {padding}corr");
+        assert_eq!(excerpt(cut.as_bytes(), &secrets), "no");
+        let broken = b"no: correct-horse-\r\n battery-staple";
+        let secrets = Secrets::of(["correct-horse- battery-staple"]);
+        assert_eq!(excerpt(broken, &secrets), "no: ***");
     }
 }

@@ -1,23 +1,24 @@
 //! Mail, by SMTP (RFC 5321).
 
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use lettre::Message;
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::transport::smtp;
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use sha2::{Digest as _, Sha256};
-use url::Url;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use url::{Host, Url};
 
 use super::answer::{Answer, Failure, excerpt};
 use super::notification::{Notification, bounded};
+use super::smtp::{Conversation, Envelope, SmtpError, client_name};
 use crate::ledger::audit::Reserve;
 use crate::suite::Secrets;
+use crate::wire::{self, Cause, TlsClient, TlsFiles, dial};
 
 /// Characters of a subject.
 const MAX_SUBJECT: usize = 200;
@@ -90,14 +91,77 @@ impl Email {
             Ok(message) => message,
             Err(error) => return Answer::Refused(failure("message", error.to_string())),
         };
-        let transport = match self.transport(limit) {
-            Ok(transport) => transport,
-            Err(message) => return Answer::Held(failure("settings", message)),
-        };
+        let deadline = Instant::now() + limit;
         let _held = reserve.hold();
-        match transport.send(message).await {
-            Ok(_) => Answer::Delivered,
-            Err(error) => self.judge(&error),
+        match self.session(&message, deadline).await {
+            Ok(()) => Answer::Delivered,
+            Err(error) => self.judge(error),
+        }
+    }
+
+    /// Connects, protects the session as the settings want it, and hands the mail over.
+    async fn session(&self, message: &Message, deadline: Instant) -> Result<(), SmtpError> {
+        let host = self.host()?;
+        let files = TlsFiles {
+            ca: self.ca.clone(),
+            ..TlsFiles::default()
+        };
+        let client = match self.tls {
+            TlsMode::None => None,
+            TlsMode::Starttls | TlsMode::Implicit => {
+                Some(TlsClient::new(&host, &files, None, deadline).await?)
+            }
+        };
+        let stream = dial(&host, self.port, deadline).await?;
+        match client {
+            None => {
+                let mut plain = Conversation::new(stream);
+                plain.greet().await?;
+                self.hand_over(plain, message).await
+            }
+            Some(client) if self.tls == TlsMode::Implicit => {
+                let mut protected = Conversation::new(client.handshake(stream, deadline).await?);
+                protected.greet().await?;
+                self.hand_over(protected, message).await
+            }
+            Some(client) => {
+                let mut plain = Conversation::new(stream);
+                plain.greet().await?;
+                let extensions = plain.hello(&client_name()).await?;
+                let stream = plain.starttls(&extensions).await?;
+                let protected = Conversation::new(client.handshake(stream, deadline).await?);
+                self.hand_over(protected, message).await
+            }
+        }
+    }
+
+    async fn hand_over<S>(&self, mut server: Conversation<S>, message: &Message) -> Result<(), SmtpError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let extensions = server.hello(&client_name()).await?;
+        if let Some((user, password)) = &self.login {
+            server.log_in(&extensions, user, password).await?;
+        }
+        let receivers: Vec<&str> = self.to.iter().map(|mailbox| mailbox.email.as_ref()).collect();
+        let mail = Envelope {
+            from: self.from.email.as_ref(),
+            to: &receivers,
+            message: &message.formatted(),
+        };
+        server.send(&extensions, &mail).await
+    }
+
+    fn host(&self) -> Result<Host<&str>, wire::Failure> {
+        let name = self.host.as_str();
+        match name.parse::<IpAddr>() {
+            Ok(IpAddr::V4(ip)) => Ok(Host::Ipv4(ip)),
+            Ok(IpAddr::V6(ip)) => Ok(Host::Ipv6(ip)),
+            Err(_) if name.contains(['\r', '\n', '\0', ' ']) => {
+                let message = format!("`{name}` is not the name of a host");
+                Err(wire::Failure::new(Cause::Settings, message))
+            }
+            Err(_) => Ok(Host::Domain(name)),
         }
     }
 
@@ -136,68 +200,27 @@ impl Email {
         format!("<{short}.canary@{}>", self.from.email.domain())
     }
 
-    fn transport(&self, limit: Duration) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
-        let parameters = || tls_parameters(&self.host, self.ca.as_deref());
-        let tls = match self.tls {
-            TlsMode::None => Tls::None,
-            TlsMode::Starttls => Tls::Required(parameters()?),
-            TlsMode::Implicit => Tls::Wrapper(parameters()?),
-        };
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(self.host.as_str())
-            .port(self.port)
-            .timeout(Some(limit))
-            .tls(tls);
-        Ok(match &self.login {
-            None => builder.build(),
-            Some((user, password)) => {
-                let credentials = Credentials::new(user.clone(), password.clone());
-                builder.credentials(credentials).build()
-            }
-        })
-    }
-
     /// Without a reply code there was no answer. A login that is refused or wanted (530 to 538) holds for every mail;
     /// any other 5xx is about this one.
-    fn judge(&self, error: &smtp::Error) -> Answer {
-        let message = self.secrets.redact(&excerpt(told(error).as_bytes()));
-        let Some(code) = error.status() else {
-            let word = match error {
-                _ if error.is_timeout() => "timeout",
-                _ if is_of_tls(error) => "tls",
-                _ if error.is_response() => "garbage",
-                _ if error.is_client() => return Answer::Held(failure("client", message)),
-                _ => "connect",
-            };
-            return Answer::Later(failure(word, message), None);
+    fn judge(&self, error: SmtpError) -> Answer {
+        let message = excerpt(error.to_string().as_bytes(), &self.secrets);
+        let reply = match error {
+            SmtpError::Link(link) => return Answer::none(wire::Failure { message, ..link }),
+            SmtpError::Closed(_) => return Answer::Later(failure("closed", message), None),
+            SmtpError::Garbage(_) => return Answer::Later(failure("garbage", message), None),
+            SmtpError::Unsupported(_) => return Answer::Held(failure("client", message)),
+            SmtpError::Rejected(reply) => reply,
         };
-        let number = u16::from(code);
         let failure = Failure {
-            word: format!("smtp_{number}").into(),
+            word: format!("smtp_{}", reply.code).into(),
             message,
         };
-        match number {
+        match reply.code {
             530..=538 => Answer::Held(failure),
             500.. => Answer::Refused(failure),
             _ => Answer::Later(failure, None),
         }
     }
-}
-
-/// Read at each connect, so that a renewed file is taken.
-fn tls_parameters(host: &str, ca: Option<&Path>) -> Result<TlsParameters, String> {
-    let mut builder = TlsParameters::builder(host.to_owned());
-    if let Some(path) = ca {
-        let pem =
-            std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-        let certificate = Certificate::from_pem(&pem)
-            .map_err(|error| format!("`{}` holds no certificate: {}", path.display(), told(&error)))?;
-        builder = builder
-            .certificate_store(CertificateStore::None)
-            .add_root_certificate(certificate);
-    }
-    builder
-        .build()
-        .map_err(|error| format!("TLS cannot be set up: {}", told(&error)))
 }
 
 fn text(notification: &Notification, link: Option<&Url>) -> String {
@@ -227,25 +250,4 @@ fn failure(word: &'static str, message: String) -> Failure {
         word: word.into(),
         message,
     }
-}
-
-/// Whether a certificate or the like is to blame, which is told as a failure to connect.
-fn is_of_tls(error: &smtp::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
-            return true;
-        }
-        cause = error.source();
-    }
-    error.is_tls()
-}
-
-/// An error with its causes, which its text has in it, each kind of failure once.
-fn told(error: &smtp::Error) -> String {
-    let text = error.to_string();
-    let mut parts: Vec<&str> = text.split(": ").collect();
-    parts.dedup();
-    parts.join(": ")
 }

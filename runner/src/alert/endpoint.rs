@@ -59,7 +59,7 @@ impl Endpoint {
         }
         match exchange(request, &self.place, reserve, deadline).await {
             Ok(reply) => {
-                let said = self.secrets.redact(&excerpt(&reply.body));
+                let said = excerpt(&reply.body, &self.secrets);
                 Answer::judge(reply.status, &reply.headers, &said, SystemTime::now())
             }
             Err(failure) => Answer::none(failure),

@@ -7,10 +7,11 @@ use rustls_pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use url::Host;
 
 use super::link::{Link, Stream, failure, within};
-use super::{Cause, Failure, Place, Protocol, tls};
+use super::{Cause, Failure, Place, Protocol, TlsFiles, tls};
 use crate::ledger::audit::Reserve;
 
 /// Addresses of a name that are tried, one after the other.
@@ -41,22 +42,70 @@ async fn stream(place: &Place, deadline: Instant) -> Result<Box<dyn Stream>, Fai
     let host = url.host().ok_or_else(no_host)?;
     let port = url.port_or_known_default().ok_or_else(no_host)?;
     if url.scheme() != "https" {
-        return Ok(Box::new(tcp(&host, port, deadline).await?));
+        return Ok(Box::new(dial(&host, port, deadline).await?));
     }
-    let config = tls::config(place).map_err(|error| Failure::new(Cause::Settings, error.to_string()))?;
-    let name = server_name(&host)?;
-    let stream = tcp(&host, port, deadline).await?;
-    let handshake = TlsConnector::from(config).connect(name, stream);
-    match within(deadline, "no TLS handshake", handshake).await? {
-        Ok(stream) => Ok(Box::new(stream)),
-        Err(error) => Err(Failure::new(
-            Cause::Tls,
-            format!("no TLS session with `{host}`: {error}"),
-        )),
+    let alpn = match place.protocol {
+        Protocol::Http1 => "http/1.1",
+        Protocol::Http2 => "h2",
+    };
+    let client = TlsClient::new(&host, &place.tls, Some(alpn), deadline).await?;
+    let stream = dial(&host, port, deadline).await?;
+    Ok(Box::new(client.handshake(stream, deadline).await?))
+}
+
+/// What it takes to begin a TLS session with one host.
+pub(crate) struct TlsClient {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+    host: String,
+}
+
+impl TlsClient {
+    /// Reads the files by `deadline`, and names the one protocol that is to be spoken, if it has a name.
+    ///
+    /// # Errors
+    /// A file cannot be used, or there cannot be a certificate for `host`.
+    pub(crate) async fn new(
+        host: &Host<&str>,
+        files: &TlsFiles,
+        alpn: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let config = tls::config(files.clone(), alpn, deadline).await?;
+        Ok(Self {
+            connector: TlsConnector::from(config),
+            name: server_name(host)?,
+            host: host.to_string(),
+        })
+    }
+
+    /// Begins the session on an open connection by `deadline`.
+    ///
+    /// Cancellation: closes the connection.
+    ///
+    /// # Errors
+    /// There is no session by then.
+    pub(crate) async fn handshake(
+        self,
+        stream: TcpStream,
+        deadline: Instant,
+    ) -> Result<TlsStream<TcpStream>, Failure> {
+        let handshake = self.connector.connect(self.name, stream);
+        let session = within(deadline, "no TLS handshake", handshake).await?;
+        session.map_err(|error| {
+            let message = format!("no TLS session with `{}`: {error}", self.host);
+            Failure::new(Cause::Tls, message)
+        })
     }
 }
 
-async fn tcp(host: &Host<&str>, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
+/// Opens a TCP connection by `deadline`.
+///
+/// Cancellation: as of [`open`].
+///
+/// # Errors
+/// No address of the host takes one by then.
+pub(crate) async fn dial(host: &Host<&str>, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
     let addresses = addresses(host, port, deadline).await?;
     let mut last = Failure::new(Cause::Lookup, format!("`{host}` has no address"));
     for (place, address) in addresses.iter().enumerate() {

@@ -158,14 +158,20 @@ impl Link {
 async fn read(mut body: Incoming, reply: &mut Reply, most: usize) {
     while let Some(frame) = body.frame().await {
         match frame.map(hyper::body::Frame::into_data) {
-            Ok(Ok(data)) if reply.body.len() + data.len() <= most => reply.body.extend_from_slice(&data),
+            Ok(Ok(data)) => {
+                let room = most.saturating_sub(reply.body.len());
+                reply.body.extend(data.iter().take(room));
+                if data.len() > room {
+                    return;
+                }
+            }
             Ok(Err(frame)) => {
                 if let Ok(trailers) = frame.into_trailers() {
                     reply.trailers = trailers;
                 }
             }
-            // Too long, or broken off.
-            Ok(Ok(_)) | Err(_) => return,
+            // Broken off.
+            Err(_) => return,
         }
     }
     reply.is_whole = true;

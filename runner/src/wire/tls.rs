@@ -1,16 +1,24 @@
 //! The TLS settings of a place, read anew for each connection, so that files may be exchanged under way.
 
-use std::fs;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
-use super::{Place, Protocol, TlsFiles};
+use super::link::within;
+use super::{Cause, Failure, TlsFiles};
 use crate::net::tls::provider;
+
+/// Bytes of a PEM file.
+const MAX_FILE: u64 = 4 << 20;
 
 /// Why no session can be tried.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +35,23 @@ pub(super) enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-pub(super) fn config(place: &Place) -> Result<Arc<ClientConfig>, TlsError> {
-    let files = &place.tls;
+/// Reads the files on a thread that may wait for them, by `deadline`: a file on a disk that hangs must hold up no
+/// other connection.
+pub(super) async fn config(
+    files: TlsFiles,
+    alpn: Option<&str>,
+    deadline: Instant,
+) -> Result<Arc<ClientConfig>, Failure> {
+    let alpn = alpn.map(str::to_owned);
+    let reading = spawn_blocking(move || read_config(&files, alpn));
+    let settings = |error: &dyn std::error::Error| Failure::new(Cause::Settings, error.to_string());
+    match within(deadline, "the files for TLS were not read", reading).await? {
+        Ok(config) => config.map_err(|error| settings(&error)),
+        Err(error) => Err(settings(&error)),
+    }
+}
+
+fn read_config(files: &TlsFiles, alpn: Option<String>) -> Result<Arc<ClientConfig>, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots(files)?);
@@ -36,11 +59,7 @@ pub(super) fn config(place: &Place) -> Result<Arc<ClientConfig>, TlsError> {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
         None => builder.with_no_client_auth(),
     };
-    let protocol = match place.protocol {
-        Protocol::Http1 => "http/1.1",
-        Protocol::Http2 => "h2",
-    };
-    config.alpn_protocols = vec![protocol.into()];
+    config.alpn_protocols = alpn.map(String::into_bytes).into_iter().collect();
     Ok(Arc::new(config))
 }
 
@@ -88,10 +107,25 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    fs::read(path).map_err(|source| TlsError::Read {
+    read_file(path).map_err(|source| TlsError::Read {
         path: path.to_owned(),
         source,
     })
+}
+
+/// A regular file of a bounded size: what else there is may never end, or never begin.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let no_wait = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file: File = OpenOptions::new().read(true).custom_flags(no_wait).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()) {
+        Ok(..=MAX_FILE) => Ok(bytes),
+        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB")),
+    }
 }
 
 fn pem_error(path: &Path, source: pem::Error) -> TlsError {

@@ -135,7 +135,7 @@ const RULES: [Rule; 9] = [
         what: "the blocking pool",
         why: "what waits there outlives its run; only compiling is done there",
         paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
-        places: &["plugin/compile", "wire/connect"],
+        places: &["plugin/compile", "wire/connect", "wire/tls"],
     },
     Rule {
         what: "the environment",

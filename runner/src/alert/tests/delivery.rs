@@ -4,11 +4,12 @@ use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use canary_tests::certificate::Authority;
-use canary_tests::peer::Hostile;
 use canary_tests::peer::http::Reply;
+use canary_tests::peer::{Hostile, Peer};
 use canary_tests::real::Alertmanager;
 use canary_tests::receiver::smtp::{MailServer, Protection};
 use canary_tests::receiver::{Mood, ROUTING_KEY, Receiver, SLACK_PATH};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::settings;
 use crate::alert::answer::Answer;
@@ -305,6 +306,46 @@ fn a_silent_mail_server_holds_its_notifier_for_no_longer_than_its_time_out() {
                 hostile.name()
             );
         }
+    });
+}
+
+#[test]
+fn a_mail_server_that_talks_without_end_is_left_at_once() {
+    run(async {
+        let greetings: [(&[u8], &[u8]); 4] = [
+            (b"220 ", &[b'x'; 4096]),
+            (b"", b"220-more of it\r\n"),
+            (b"220 ok\r\n250-", &[b'x'; 4096]),
+            (b"", &[0; 4096]),
+        ];
+        for (begin, rest) in greetings {
+            let peer = Peer::tcp(move |mut wire| async move {
+                wire.write_all(begin).await?;
+                loop {
+                    wire.write_all(rest).await?;
+                }
+            });
+            let more = ", tls: none, timeout: 60s";
+            let answer = trial(&mail(peer.address().port(), more)).await.firing;
+            assert_eq!(word(&answer), "garbage later", "{answer:?}");
+        }
+    });
+}
+
+#[test]
+fn what_a_mail_server_sends_ahead_of_tls_is_not_believed() {
+    run(async {
+        let peer = Peer::tcp(|mut wire| async move {
+            let mut asked = [0; 1024];
+            wire.write_all(b"220 mail.test\r\n").await?;
+            let _hello = wire.read(&mut asked).await?;
+            wire.write_all(b"250-mail.test\r\n250 STARTTLS\r\n").await?;
+            let _starttls = wire.read(&mut asked).await?;
+            wire.write_all(b"220 go ahead\r\n250 injected\r\n").await?;
+            wire.read(&mut asked).await.map(drop)
+        });
+        let answer = trial(&mail(peer.address().port(), "")).await.firing;
+        assert_eq!(word(&answer), "garbage later", "{answer:?}");
     });
 }
 

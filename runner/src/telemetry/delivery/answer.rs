@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tonic::Code;
 
+use crate::suite::Secrets;
 use crate::wire;
 use crate::wire::Failure;
 
@@ -48,17 +49,14 @@ impl Answer {
         }
     }
 
-    /// Takes the values of headers out of the collector's words: some collectors quote what they were sent.
-    pub(super) fn without_secrets<'a>(mut self, secrets: impl Iterator<Item = &'a str>) -> Self {
+    /// Takes secrets out of the collector's words, since some collectors quote what they were sent, and only then cuts
+    /// these down to what may stand in a log line.
+    pub(super) fn readable(mut self, secrets: &Secrets) -> Self {
         let (Self::Accepted { message, .. } | Self::Refused { message, .. } | Self::Later { message, .. }) =
             &mut self;
-        // `Bearer` alone is no secret, and short words would tear holes into every text.
-        for word in secrets
-            .flat_map(str::split_whitespace)
-            .filter(|word| word.len() > 6)
-        {
-            *message = message.replace(word, "***");
-        }
+        let redacted = secrets.redact(message);
+        let printable = redacted.chars().filter(|char| !char.is_control());
+        *message = printable.take(MAX_MESSAGE).collect();
         self
     }
 }
@@ -121,12 +119,6 @@ fn grpc_word(code: Code) -> &'static str {
     }
 }
 
-/// A collector's words as they may stand in a log line.
-pub(super) fn readable(text: &str) -> String {
-    let printable = text.chars().filter(|char| !char.is_control());
-    printable.take(MAX_MESSAGE).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,24 +132,37 @@ mod tests {
         assert!(words.contains("http_503") && words.contains("http_other"));
     }
 
+    fn refused(message: String) -> Answer {
+        Answer::Refused {
+            cause: Cause::Http(StatusCode::BAD_REQUEST),
+            message,
+        }
+    }
+
+    fn shown(message: String, secrets: &Secrets) -> String {
+        let Answer::Refused { message, .. } = refused(message).readable(secrets) else {
+            panic!("still refused");
+        };
+        message
+    }
+
     #[test]
     fn words_of_a_collector_are_short_and_on_one_line() {
         let text = format!("bad\r\n\x1b[31m{}", "x".repeat(1000));
-        let shown = readable(&text);
+        let shown = shown(text, &Secrets::default());
         assert!(shown.starts_with("bad[31mxxx"), "{shown}");
         assert_eq!(shown.chars().count(), MAX_MESSAGE);
     }
 
     #[test]
-    fn a_collector_that_quotes_a_header_reveals_nothing() {
-        let answer = Answer::Refused {
-            cause: Cause::Http(StatusCode::BAD_REQUEST),
-            message: "no such tenant: Bearer s3cret-token".to_owned(),
-        };
-        let Answer::Refused { message, .. } = answer.without_secrets(["Bearer s3cret-token"].into_iter())
-        else {
-            panic!("still refused");
-        };
-        assert_eq!(message, "no such tenant: Bearer ***");
+    fn a_collector_that_quotes_a_header_reveals_no_part_of_it() {
+        let secrets = Secrets::of(["s3cret-token"]);
+        let quoted = "no such tenant: Bearer s3cret-token".to_owned();
+        assert_eq!(shown(quoted, &secrets), "no such tenant: Bearer ***");
+        for before in 0..=MAX_MESSAGE {
+            let text = format!("{}s3cret-token", "x".repeat(before));
+            let shown = shown(text, &secrets);
+            assert!(!shown.contains("s3"), "{before}: {shown}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod http1;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use crate::ledger::audit::Reserve;
+use crate::suite::Secrets;
 use crate::telemetry::settings::{Compression, Destination, Protocol, Signal};
 use crate::wire::{self, Cause, Failure, Link, Place, Reply, Wire};
 
@@ -28,6 +30,8 @@ pub(super) struct Transport {
     signal: Signal,
     destination: Destination,
     place: Place,
+    /// What must not be told of an answer that quotes its request.
+    secrets: Secrets,
     reserve: Reserve,
     link: Option<Link>,
 }
@@ -37,6 +41,7 @@ impl Transport {
         Self {
             signal,
             place: place(&destination),
+            secrets: secrets(&destination),
             destination,
             reserve,
             link: None,
@@ -48,8 +53,7 @@ impl Transport {
     /// Cancellation: closes the connection; the collector may have the request.
     pub(super) async fn export(&mut self, request: Bytes) -> Answer {
         let answer = self.exchange(&request).await.unwrap_or_else(Answer::from);
-        let headers = self.destination.headers.iter();
-        answer.without_secrets(headers.filter_map(|(_, value)| value.to_str().ok()))
+        answer.readable(&self.secrets)
     }
 
     async fn exchange(&mut self, request: &Bytes) -> Result<Answer, Failure> {
@@ -96,6 +100,18 @@ impl Transport {
         put_headers(headers, &self.destination);
         Ok(wire)
     }
+}
+
+/// The words of headers, and what a URL may have as a token. `Bearer` alone is no secret, and short words would tear
+/// holes into every text.
+fn secrets(destination: &Destination) -> Secrets {
+    let headers = destination.headers.iter();
+    let headers = headers.filter_map(|(_, value)| value.to_str().ok());
+    let words = headers.flat_map(str::split_whitespace).map(Cow::Borrowed);
+    let password = destination.url.password().map(Cow::Borrowed);
+    let query = destination.url.query_pairs().map(|(_, value)| value);
+    let all: Vec<_> = words.chain(password).chain(query).collect();
+    Secrets::of(all.iter().map(|word| &**word).filter(|word| word.len() > 6))
 }
 
 fn place(destination: &Destination) -> Place {

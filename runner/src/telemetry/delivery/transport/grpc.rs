@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use url::Position;
 
 use super::{WireError, encode, http1};
-use crate::telemetry::delivery::answer::{Answer, Cause, readable};
+use crate::telemetry::delivery::answer::{Answer, Cause};
 use crate::telemetry::settings::{Destination, Signal};
 use crate::wire::{self, Failure, Reply, Wire};
 
@@ -85,7 +85,7 @@ fn message(body: &[u8]) -> &[u8] {
 fn failed(status: &Status) -> Answer {
     let code = status.code();
     let cause = Cause::Grpc(code);
-    let message = format!("gRPC {code:?}: {}", readable(status.message()));
+    let message = format!("gRPC {code:?}: {}", status.message());
     let after = retry_delay(status.details());
     let is_final = match code {
         Code::InvalidArgument

@@ -11,7 +11,7 @@ use prost::Message;
 use url::Position;
 
 use super::{WireError, encode};
-use crate::telemetry::delivery::answer::{Answer, Cause, readable};
+use crate::telemetry::delivery::answer::{Answer, Cause};
 use crate::telemetry::settings::Destination;
 use crate::wire::{Reply, Wire};
 
@@ -67,7 +67,7 @@ pub(super) fn accepted(message: &[u8]) -> Answer {
     let partial = response.partial_success.unwrap_or_default();
     Answer::Accepted {
         rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
-        message: readable(&partial.error_message),
+        message: partial.error_message,
     }
 }
 
@@ -86,10 +86,10 @@ fn words(reply: &Reply) -> String {
     match kind.unwrap_or_default() {
         "application/x-protobuf" => {
             let status = RpcStatus::decode(&*reply.body).unwrap_or_default();
-            readable(&status.message)
+            status.message
         }
         kind if kind.starts_with("text/plain") || kind.starts_with("application/json") => {
-            readable(String::from_utf8_lossy(&reply.body).trim())
+            String::from_utf8_lossy(&reply.body).trim().to_owned()
         }
         // A proxy's page says nothing that its status does not.
         _ => String::new(),

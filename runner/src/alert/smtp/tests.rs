@@ -1,0 +1,201 @@
+use tokio::io::{AsyncReadExt as _, duplex};
+
+use super::*;
+
+/// Bytes that a server may have written before anyone reads them.
+const PIPE: usize = 1 << 20;
+
+/// What comes of a reply that a server begins like this and then leaves open.
+async fn reply_to(said: &[u8]) -> Result<Reply, SmtpError> {
+    let (client, mut server) = duplex(PIPE);
+    server.write_all(said).await.unwrap();
+    let mut conversation = Conversation::new(client);
+    let reply = conversation.reply().await;
+    drop(server);
+    reply
+}
+
+#[tokio::test]
+async fn a_reply_may_have_many_lines_of_one_code() {
+    let reply = reply_to(b"250-mail.test\r\n250-PIPELINING\n250 ok\r\n")
+        .await
+        .unwrap();
+    assert_eq!(
+        (reply.code, reply.text().as_str()),
+        (250, "mail.test PIPELINING ok")
+    );
+    let bare = reply_to(b"354\r\n").await.unwrap();
+    assert_eq!((bare.code, bare.text().as_str()), (354, ""));
+}
+
+#[tokio::test]
+async fn a_line_and_a_reply_without_end_are_given_up_at_their_bounds() {
+    let endless = [b"220 ".as_slice(), &[b'x'; 4 << 10]].concat();
+    assert_eq!(
+        reply_to(&endless).await,
+        Err(SmtpError::Garbage("a line of more than 2 KiB"))
+    );
+    let with_end = [endless.as_slice(), b"\r\n"].concat();
+    assert_eq!(
+        reply_to(&with_end).await,
+        Err(SmtpError::Garbage("a line of more than 2 KiB"))
+    );
+    let lines = b"250-more of it\r\n".repeat(8 << 10);
+    assert_eq!(
+        reply_to(&lines).await,
+        Err(SmtpError::Garbage("a reply of more than 64 KiB"))
+    );
+}
+
+#[tokio::test]
+async fn whatever_is_not_a_reply_is_garbage() {
+    let said: [&[u8]; 12] = [
+        b"\r\n",
+        b"2\r\n",
+        b"25\r\n",
+        b"hello\r\n",
+        b"+OK pop\r\n",
+        b"150 too early\r\n",
+        b"650 too late\r\n",
+        b"250_ok\r\n",
+        b"2500 ok\r\n",
+        b"250 nu\0l\r\n",
+        b"250-one\r\n550 two\r\n",
+        b"\xff\xfe\xfd\r\n",
+    ];
+    for bytes in said {
+        let answer = reply_to(bytes).await;
+        assert!(
+            matches!(answer, Err(SmtpError::Garbage(_))),
+            "{bytes:?}: {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_closes_in_the_middle_is_told_from_one_that_talks_nonsense() {
+    let (client, mut server) = duplex(PIPE);
+    server.write_all(b"250-half").await.unwrap();
+    drop(server);
+    let answer = Conversation::new(client).reply().await;
+    assert!(matches!(answer, Err(SmtpError::Closed(_))), "{answer:?}");
+}
+
+fn offering(line: &str) -> Extensions {
+    Extensions::of(&Reply {
+        code: 250,
+        lines: vec!["mail.test".to_owned(), line.to_owned()],
+    })
+}
+
+#[tokio::test]
+async fn what_was_sent_ahead_of_a_tls_handshake_ends_the_session() {
+    let (client, mut server) = duplex(PIPE);
+    server
+        .write_all(b"220 go ahead\r\n250 injected by someone on the way\r\n")
+        .await
+        .unwrap();
+    let answer = Conversation::new(client).starttls(&offering("STARTTLS")).await;
+    assert_eq!(
+        answer.err(),
+        Some(SmtpError::Garbage(
+            "something was sent ahead of the TLS handshake"
+        ))
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_offer_tls_is_not_asked_for_it() {
+    let (client, mut server) = duplex(PIPE);
+    let answer = Conversation::new(client).starttls(&offering("HELP")).await;
+    assert!(matches!(answer.err(), Some(SmtpError::Unsupported(_))));
+    let mut asked = Vec::new();
+    server.read_to_end(&mut asked).await.unwrap();
+    assert!(asked.is_empty());
+}
+
+/// What a client sends that logs in, and what comes of it, when the server says all this.
+async fn log_in(offer: &str, user: &str, replies: &[u8]) -> (String, Result<(), SmtpError>) {
+    let (client, mut server) = duplex(PIPE);
+    server.write_all(replies).await.unwrap();
+    let mut conversation = Conversation::new(client);
+    let answer = conversation.log_in(&offering(offer), user, "pass").await;
+    drop(conversation);
+    let mut sent = String::new();
+    server.read_to_string(&mut sent).await.unwrap();
+    (sent, answer)
+}
+
+#[tokio::test]
+async fn a_login_goes_by_plain_or_else_by_login_or_not_at_all() {
+    let (sent, answer) = log_in("AUTH LOGIN PLAIN", "me", b"235 ok\r\n").await;
+    assert_eq!((sent.as_str(), answer), ("AUTH PLAIN AG1lAHBhc3M=\r\n", Ok(())));
+    let challenges = b"334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n235 ok\r\n";
+    let (sent, answer) = log_in("AUTH=LOGIN", "me", challenges).await;
+    assert_eq!(
+        (sent.as_str(), answer),
+        ("AUTH LOGIN\r\nbWU=\r\ncGFzcw==\r\n", Ok(()))
+    );
+    for (offer, user) in [("AUTH XOAUTH2", "me"), ("HELP", "me"), ("AUTH PLAIN", "m\0e")] {
+        let (sent, answer) = log_in(offer, user, b"").await;
+        assert_eq!(sent, "", "{offer}");
+        assert!(matches!(answer, Err(SmtpError::Unsupported(_))), "{answer:?}");
+    }
+}
+
+#[test]
+fn nothing_in_a_message_ends_it() {
+    for (message, expected) in [
+        ("a\r\nb", "a\r\nb\r\n.\r\n"),
+        ("a\r\n.\r\nRCPT TO:<x>\r\n", "a\r\n..\r\nRCPT TO:<x>\r\n.\r\n"),
+        ("a\n.\nb", "a\r\n..\r\nb\r\n.\r\n"),
+        ("a\r.\rb", "a\r\n..\r\nb\r\n.\r\n"),
+        (".a\n\n", "..a\r\n\r\n.\r\n"),
+    ] {
+        let sent = String::from_utf8(data(message.as_bytes())).unwrap();
+        assert_eq!(sent, expected, "{message:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_with_a_line_break_is_never_sent() {
+    let (client, mut server) = duplex(PIPE);
+    let mail = Envelope {
+        from: "a@example.com>\r\nRCPT TO:<spam@example.com",
+        to: &["b@example.com"],
+        message: b"text",
+    };
+    let mut conversation = Conversation::new(client);
+    let answer = conversation.send(&Extensions::default(), &mail).await;
+    assert!(matches!(answer, Err(SmtpError::Unsupported(_))), "{answer:?}");
+    drop(conversation);
+    let mut sent = Vec::new();
+    server.read_to_end(&mut sent).await.unwrap();
+    assert!(sent.is_empty());
+}
+
+#[test]
+fn addresses_and_texts_beyond_ascii_need_a_server_that_takes_them() {
+    let mail = Envelope {
+        from: "jürgen@example.com",
+        to: &["b@example.com"],
+        message: "Grüße".as_bytes(),
+    };
+    let both = Extensions {
+        smtp_utf8: true,
+        eight_bit: true,
+        ..Extensions::default()
+    };
+    assert_eq!(parameters(&both, &mail).unwrap(), " SMTPUTF8 BODY=8BITMIME");
+    assert!(parameters(&Extensions::default(), &mail).is_err());
+    assert!(parameters(&offering("SMTPUTF8"), &mail).is_err());
+}
+
+#[test]
+fn a_client_has_a_name_that_a_server_can_read() {
+    let name = client_name();
+    assert!(
+        !name.is_empty() && name.is_ascii() && !name.contains(' '),
+        "{name}"
+    );
+}
