@@ -5,10 +5,12 @@ pub mod check;
 mod clocks;
 mod host;
 pub mod load;
+mod poll_watch;
 mod publisher;
 pub mod reload;
 pub mod serve;
 pub mod service;
+mod trust;
 mod vigil;
 
 pub use host::{Host, HostError, Settings};

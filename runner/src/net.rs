@@ -3,6 +3,7 @@
 //! Nothing here knows of wasm, spawns a task or uses the blocking pool: each operation is one future, and dropping
 //! it closes its sockets in line. The sockets are leases of the run's page.
 
+pub mod bounded;
 pub mod connect;
 pub mod dns;
 mod error;

@@ -201,19 +201,25 @@ pub enum StopCause {
         "stopped: the host had no descriptor left to lend; raise the limit on open files, or lower `--concurrency`"
     )]
     Descriptors,
+    /// The host's own trusted certificates cannot be read, and the guest could not do without.
+    #[error(
+        "stopped: the host's trusted certificates cannot be read; see SSL_CERT_FILE, or give the check its own `ca`"
+    )]
+    TrustStore,
     /// The runner is going down and the grace period is over.
     #[error("stopped: the runner shuts down")]
     Shutdown,
 }
 
 impl StopCause {
-    /// `deadline`, `quota`, `descriptors` or `shutdown`.
+    /// `deadline`, `quota`, `descriptors`, `trust_store` or `shutdown`.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
             Self::Deadline { .. } => "deadline",
             Self::Quota { .. } => "quota",
             Self::Descriptors => "descriptors",
+            Self::TrustStore => "trust_store",
             Self::Shutdown => "shutdown",
         }
     }
@@ -280,7 +286,7 @@ pub struct Usage {
     pub bytes_out: u64,
     /// Bytes, linear memories and tables together.
     pub memory_peak: u64,
-    /// Time that the guest itself executed.
+    /// Time on a processor: the guest's own code, and what the host computed for it.
     pub cpu: Duration,
     /// Log lines kept.
     pub log_lines: u64,

@@ -20,7 +20,7 @@ pub enum QuotaKind {
     BytesOut,
     /// Linear memories and tables, together, in bytes.
     Memory,
-    /// Guest execution, in milliseconds.
+    /// Time on a processor, of the guest and of the host for it, in milliseconds.
     Cpu,
     /// Log lines over the run.
     LogLines,
@@ -102,7 +102,7 @@ pub struct Quota {
     pub bytes_out: u64,
     /// Bytes of linear memories and tables, together.
     pub memory: u64,
-    /// Guest execution.
+    /// Time on a processor, of the guest and of the host for it.
     pub cpu: Duration,
     /// Log lines over the run.
     pub log_lines: u64,

@@ -11,6 +11,7 @@ mod host;
 mod imports;
 mod limiter;
 mod line;
+mod polls;
 mod program;
 mod state;
 
@@ -27,15 +28,16 @@ use wasmtime::Store;
 pub use bindings::Description;
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use fault::panic_text;
+pub use polls::{HostFunction, PollRegistry, PollUnderWay};
 pub use program::{LinkError, Program};
 
 use crate::grant::Grants;
-use crate::ledger::{Ledger, Page, PageOwner, RunMark};
+use crate::ledger::{Denial, Ledger, Page, PageOwner, RunMark};
 use crate::net::{Client, Shared};
 use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage, Verdict, VerdictStatus};
 use crate::quota::Quota;
 use crate::suite::Check;
-use crate::trace::{EndCause, HOST_EXHAUSTED, Step, StepKind, TraceContext, Trail};
+use crate::trace::{EndCause, HOST_EXHAUSTED, StepKind, TRUST_STORE, TraceContext, Trail};
 use bindings::probe;
 use cpu::CpuMeter;
 use state::State;
@@ -85,6 +87,7 @@ pub struct Sandbox {
     engine: Engine,
     ledger: Arc<Ledger>,
     shared: Arc<Shared>,
+    polls: PollRegistry,
 }
 
 /// What bounds one call of a guest.
@@ -104,7 +107,14 @@ impl Sandbox {
             engine,
             ledger,
             shared,
+            polls: PollRegistry::default(),
         }
+    }
+
+    /// The polls of all runs, for a watchdog.
+    #[must_use]
+    pub fn polls(&self) -> &PollRegistry {
+        &self.polls
     }
 
     /// The engine that plugins are compiled for.
@@ -198,8 +208,9 @@ impl Sandbox {
         call: impl AsyncFnOnce(&bindings::Check, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> (Result<T, Outcome>, Record) {
         let deadline = Instant::now() + bounds.timeout;
+        let shown = self.polls.enter(&bounds.owner.check);
         let page = self.ledger.open_page(bounds.owner, bounds.quota);
-        let meter = Arc::new(CpuMeter::new(bounds.quota.cpu, self.engine.place()));
+        let meter = Arc::new(CpuMeter::new(&bounds.quota, self.engine.place(), shown));
         let answer_time = (bounds.timeout / 20).clamp(ANSWER_TIME.0, ANSWER_TIME.1);
         let client = Client::new(
             Arc::clone(&self.shared),
@@ -211,24 +222,27 @@ impl Sandbox {
         let mut store = self
             .engine
             .store(State::new(client, Arc::clone(&meter), &bounds.quota));
+        let late = || StopCause::Deadline {
+            limit: bounds.timeout,
+        };
         let ended = {
             let guest = async {
                 let instance = instantiate(program, &mut store, &page, deadline).await?;
+                meter.begin_guest();
                 call(&instance, &mut store).await.map_err(fault::trap)
             };
-            let mut guest = pin!(meter.measure(AssertUnwindSafe(guest).catch_unwind()));
+            let guest = AssertUnwindSafe(guest).catch_unwind();
+            let is_late = || (Instant::now() >= deadline).then(late);
+            let mut guest = pin!(meter.measure(guest, is_late));
             let ended = tokio::select! {
                 biased;
-                ended = timeout_at(deadline, &mut guest) => ended,
-                () = shutdown.cancelled() => Ok(Ok(Err(StopCause::Shutdown.into()))),
+                ended = timeout_at(deadline, &mut guest) => ended.unwrap_or_else(|_| Err(late())),
+                () = shutdown.cancelled() => Err(StopCause::Shutdown),
             };
             let ended = match ended {
-                Ok(Ok(ended)) => ended,
+                Ok(Ok(ended)) => within_cpu(&meter, ended),
                 Ok(Err(panic)) => Err(Outcome::Faulted(Fault::Host(panic_text(panic.as_ref())))),
-                Err(_) => Err(StopCause::Deadline {
-                    limit: bounds.timeout,
-                }
-                .into()),
+                Err(cause) => Err(cause.into()),
             };
             // Before the call and its store go: whatever is open now was left open.
             page.end(end_cause(&ended));
@@ -242,16 +256,19 @@ impl Sandbox {
     }
 }
 
-/// What a guest says of its target: not that it failed when the host itself had nothing to lend.
+/// What a guest says of its target: not that it failed when the host itself lacked what the guest asked for.
 fn judged(verdict: Verdict, trail: &Trail) -> Outcome {
-    let refused = |step: &Step| {
-        step.error
-            .as_ref()
-            .is_some_and(|error| error.word == HOST_EXHAUSTED)
-    };
-    match verdict.status == VerdictStatus::Fail && trail.steps.iter().any(refused) {
-        true => StopCause::Descriptors.into(),
-        false => Outcome::Completed(verdict),
+    let lacked = trail
+        .steps
+        .iter()
+        .find_map(|step| match step.error.as_ref()?.word {
+            HOST_EXHAUSTED => Some(StopCause::Descriptors),
+            TRUST_STORE => Some(StopCause::TrustStore),
+            _ => None,
+        });
+    match lacked.filter(|_| verdict.status == VerdictStatus::Fail) {
+        Some(cause) => cause.into(),
+        None => Outcome::Completed(verdict),
     }
 }
 
@@ -269,6 +286,14 @@ async fn instantiate(
     instance.map_err(fault::instantiate)
 }
 
+/// A host function may have used up the quota just before the guest returned.
+fn within_cpu<T>(meter: &CpuMeter, ended: Result<T, Outcome>) -> Result<T, Outcome> {
+    match (ended, meter.over()) {
+        (Ok(_), Some(denial)) => Err(StopCause::from(denial).into()),
+        (ended, _) => ended,
+    }
+}
+
 fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
     match ended {
         Ok(_) => EndCause::Returned,
@@ -276,7 +301,7 @@ fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
         Err(Outcome::Stopped(StopCause::Quota { .. })) => EndCause::Quota,
         Err(Outcome::Stopped(StopCause::Shutdown)) => EndCause::Shutdown,
         // Of a verdict that was there, all this comes later.
-        Err(Outcome::Stopped(StopCause::Descriptors)) => EndCause::Returned,
+        Err(Outcome::Stopped(StopCause::Descriptors | StopCause::TrustStore)) => EndCause::Returned,
         Err(Outcome::Faulted(_) | Outcome::Completed(_)) => EndCause::Trapped,
     }
 }
@@ -300,6 +325,15 @@ fn request(attempt: &Attempt<'_>) -> probe::Request {
         attempt: attempt.number,
         now: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
         time_left: u32::try_from(check.timeout.as_millis()).unwrap_or(u32::MAX),
+    }
+}
+
+impl From<Denial> for StopCause {
+    fn from(denial: Denial) -> Self {
+        Self::Quota {
+            what: denial.what,
+            limit: denial.limit,
+        }
     }
 }
 

@@ -58,6 +58,8 @@ pub const CANCELLED: &str = "cancelled";
 
 /// The error of a step for which the host had no descriptor left.
 pub const HOST_EXHAUSTED: &str = "host_exhausted";
+/// The word of a step that failed because the host's own trusted certificates cannot be read.
+pub const TRUST_STORE: &str = "trust_store";
 
 /// Draws the id of a span.
 #[must_use]

@@ -5,6 +5,7 @@ pub mod health;
 pub mod heartbeat;
 pub mod pulse;
 pub mod reloads;
+pub mod slow_polls;
 mod spare;
 pub mod systemd;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod deadlines;
 mod endings;
 mod exhaustion;
+mod extremes;
 mod grants;
 mod http;
 mod matrix;

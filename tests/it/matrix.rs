@@ -141,7 +141,10 @@ fn http_answers(kind: Hostile) -> &'static [&'static str] {
         Hostile::ClosesAtOnce | Hostile::Resets => &["closed", "reset"],
         Hostile::HalfOpen | Hostile::ShortBody => &["closed"],
         Hostile::EndlessBody | Hostile::LargeBody => &["200 kept 1000 of"],
-        Hostile::EndlessHeaders | Hostile::EndlessLine | Hostile::Garbage => &["protocol("],
+        // The flood is for clients of HTTP/2, and no answer to others.
+        Hostile::EndlessHeaders | Hostile::EndlessLine | Hostile::InformationalFlood | Hostile::Garbage => {
+            &["protocol("]
+        }
         Hostile::RedirectLoop => &["protocol(more than 5 redirects)"],
         Hostile::RedirectToPrivate | Hostile::RedirectToMetadata | Hostile::RedirectToLoopback => {
             &["denied("]

@@ -263,6 +263,15 @@ impl Certificate {
         self
     }
 
+    /// Sends certificates of strangers behind its own, up to `certificates` in all.
+    #[must_use]
+    pub fn repeated(mut self, certificates: usize) -> Self {
+        let (params, key) = authority_params("Stranger");
+        let stranger = params.self_signed(&key).expect("the parameters are complete");
+        self.chain.resize(certificates, stranger);
+        self
+    }
+
     /// Size of the whole chain in bytes.
     #[must_use]
     pub fn size(&self) -> usize {

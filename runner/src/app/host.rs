@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::trust::TrustThread;
 use crate::console::Streams;
 use crate::dispatch::{Dispatcher, Plugins};
 use crate::grant::Networks;
@@ -50,6 +51,9 @@ pub enum HostError {
     /// The limit on descriptors cannot be read or raised, or `/proc/self/fd` cannot be read.
     #[error("cannot tell how many descriptors this process may open")]
     Descriptors(#[source] io::Error),
+    /// The thread that reads trusted certificates could not be started.
+    #[error("cannot start the thread that reads trusted certificates")]
+    TrustThread(#[source] io::Error),
     /// The wasm engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -61,8 +65,11 @@ pub struct Host {
     pub sandbox: Sandbox,
     /// Descriptors of the runner itself that come and go.
     pub reserve: Reserve,
+    /// The roots that the host trusts.
+    pub trust: TrustStore,
     settings: Settings,
     descriptor_limit: u64,
+    _trust_thread: TrustThread,
 }
 
 impl Host {
@@ -83,17 +90,23 @@ impl Host {
             None => Resolver::system(&ledger),
             Some(settings) => Resolver::new(settings.clone(), &ledger),
         };
+        let reserve = Reserve::default();
+        let (reader, trust) = TrustStore::system();
+        let trust_thread = TrustThread::start(reader, reserve.clone(), &settings.liveness)
+            .map_err(HostError::TrustThread)?;
         let shared = Shared {
             resolver,
             blocked: settings.blocked.clone(),
-            trust: TrustStore::default(),
+            trust: trust.clone(),
             propagation: settings.propagation.clone(),
         };
         Ok(Self {
             sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),
-            reserve: Reserve::default(),
+            reserve,
+            trust,
             settings,
             descriptor_limit: limit,
+            _trust_thread: trust_thread,
         })
     }
 

@@ -19,7 +19,7 @@ use super::load::Loaded;
 use super::publisher::Publisher;
 use super::reload::{self, Answer, Reload};
 use super::serve::{self, RETIRED, Watcher};
-use super::{Host, aside, vigil};
+use super::{Host, aside, poll_watch, vigil};
 use crate::account::Account;
 use crate::admin::{self, Door, Shown};
 use crate::alert;
@@ -114,6 +114,7 @@ pub async fn watched<W: Watcher>(
     let reports = courier.as_ref().map(alert::Courier::reports);
     let (_telling, telemetry, exposition) =
         aside::telemetry(&host, &audit, &settings.telemetry, reports, &begin)?;
+    let (_poll_watch, slow_polls) = poll_watch::start(&host, &exposition, &begin)?;
     let sources = Sources {
         board: board.clone(),
         pulse: pulse.clone(),
@@ -122,6 +123,8 @@ pub async fn watched<W: Watcher>(
         ledger: Arc::clone(host.sandbox.ledger()),
         audit: audit.clone(),
         exposition: exposition.clone(),
+        slow_polls,
+        trust: host.trust.clone(),
     };
     let (_vigil, health) = vigil::start(&host, sources, settings.heartbeat, &begin)?;
     let (swap, swaps) = mpsc::channel(1);

@@ -7,10 +7,22 @@ use std::time::Duration;
 
 use hickory_proto::rr::{Record, RecordType};
 
+use super::bounded::{HostText, PlaceText, Word};
 use super::{Client, NetError, Phase, within};
 use crate::grant::{Destination, Scheme, Via};
 use crate::trace::{Lookup, StepKind};
 use tokio::time::Instant;
+
+/// What a plugin asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The name that it is about.
+    pub name: HostText,
+    /// Such as `A` or `MX`.
+    pub kind: Word,
+    /// `ADDRESS:PORT`; absent: the host's resolver.
+    pub server: Option<PlaceText>,
+}
 
 /// One record of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,16 +55,17 @@ pub struct Reply {
 }
 
 impl Client {
-    /// Asks one DNS question, of the host's resolver or of a granted `server`.
+    /// Asks one DNS question, of the host's resolver or of a granted server.
     ///
     /// # Errors
     /// The quota `lookups`, the grants, the deadline, or that nobody answered.
-    pub async fn query(&self, name: &str, kind: &str, server: Option<&str>) -> Result<Reply, NetError> {
+    pub async fn query(&self, question: &Question) -> Result<Reply, NetError> {
+        let (name, kind) = (question.name.as_str(), question.kind.as_str());
         let kind: RecordType = kind
             .to_ascii_uppercase()
             .parse()
             .map_err(|_| NetError::Invalid(format!("`{kind}` is not a DNS record type")))?;
-        let server = self.granted_server(server)?;
+        let server = self.granted_server(question.server.as_ref())?;
         self.page.count_lookup()?;
         let asked_at = Instant::now();
         let limit = self.limit(None);
@@ -75,8 +88,10 @@ impl Client {
         })
     }
 
-    fn granted_server(&self, server: Option<&str>) -> Result<Option<SocketAddr>, NetError> {
-        let Some(text) = server else { return Ok(None) };
+    fn granted_server(&self, server: Option<&PlaceText>) -> Result<Option<SocketAddr>, NetError> {
+        let Some(text) = server.map(|text| text.as_str()) else {
+            return Ok(None);
+        };
         let server: SocketAddr = text
             .parse()
             .map_err(|_| NetError::Invalid(format!("`{text}` is not ADDRESS:PORT")))?;

@@ -5,6 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
+use super::tls;
 use crate::ledger::{Denial, Refusal};
 use crate::trace;
 
@@ -58,6 +59,9 @@ pub enum NetError {
     /// The host itself has no descriptor left to lend.
     #[error("the host has no descriptor left to lend")]
     HostExhausted,
+    /// The host's own roots cannot be read, and the check brings none.
+    #[error("the host's trusted certificates cannot be read: {0}")]
+    TrustStore(String),
     /// The run's deadline, or a shorter limit that the plugin set, passed.
     #[error("timed out in phase {}", .0.word())]
     Timeout(Phase),
@@ -108,11 +112,11 @@ impl From<io::Error> for NetError {
         if is_exhausted(&error) {
             return Self::HostExhausted;
         }
-        if let Some(tls) = error
+        if let Some(failed) = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
         {
-            return Self::Tls(tls.to_string());
+            return Self::Tls(tls::explain(failed));
         }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused,
@@ -147,6 +151,7 @@ impl NetError {
             Self::Denied(_) => "denied",
             Self::Quota(_) => "quota",
             Self::HostExhausted => trace::HOST_EXHAUSTED,
+            Self::TrustStore(_) => trace::TRUST_STORE,
             Self::Timeout(_) => "timeout",
             Self::Unresolved(_) => "unresolved",
             Self::Refused => "refused",

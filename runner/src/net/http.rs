@@ -2,20 +2,24 @@
 
 mod exchange;
 mod hop;
+mod inbound;
 mod proxy;
 mod redirect;
+mod request;
+
+use std::sync::Arc;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use url::Url;
+use http::HeaderMap;
 
-use super::tls::{TlsOptions, TlsSession};
-use super::{Client, Family, NetError, Timings};
+pub use request::{Request, RequestOptions};
+
+use super::bounded::too_many;
+use super::tls::TlsSession;
+use super::{Client, NetError, Timings};
 use crate::grant::Via;
 use hop::Journey;
 
-/// Sent when the plugin names no user agent.
-const USER_AGENT: &str = concat!("canary/", env!("CARGO_PKG_VERSION"));
 /// Redirects that a plugin may ask for.
 const MOST_REDIRECTS: u32 = 20;
 /// Requests of one [`Client::send_all`].
@@ -42,42 +46,6 @@ impl HttpVersion {
             Self::Http2 => "2",
         }
     }
-}
-
-/// What a plugin asks for.
-#[derive(Debug, Clone, Default)]
-pub struct Request {
-    /// Such as `GET`.
-    pub method: String,
-    /// Absolute, `http` or `https`.
-    pub url: String,
-    /// As given; `host` and `user-agent` are filled in when absent.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// May be empty.
-    pub body: Vec<u8>,
-    /// How to go about it.
-    pub options: RequestOptions,
-}
-
-/// How to go about a request.
-#[derive(Debug, Clone, Default)]
-pub struct RequestOptions {
-    /// Absent: what ALPN agrees on, or HTTP/1.1 on plain TCP.
-    pub version: Option<HttpVersion>,
-    /// Which addresses to use.
-    pub family: Family,
-    /// 0 hands the redirect itself to the plugin.
-    pub max_redirects: u32,
-    /// Bytes of body to keep; 0 reads no body at all.
-    pub max_body: u32,
-    /// `HOST:PORT` to connect to in place of the URL's; must be granted itself.
-    pub connect_to: Option<String>,
-    /// URL of an HTTP proxy; must be granted itself.
-    pub proxy: Option<String>,
-    /// For `https`.
-    pub tls: Option<TlsOptions>,
-    /// Adds the run's `traceparent`.
-    pub propagate_trace: bool,
 }
 
 /// A redirect that was followed.
@@ -120,15 +88,6 @@ pub struct Response {
     pub hops: Vec<Hop>,
 }
 
-/// A request that is right by type.
-#[derive(Clone)]
-struct Prepared {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
 impl Client {
     /// Sends a request and follows its redirects, each checked against the grants again.
     ///
@@ -137,8 +96,8 @@ impl Client {
     /// # Errors
     /// Grants, quotas, time, the network, TLS, or a peer that breaks HTTP.
     pub async fn send(&self, request: Request) -> Result<Response, NetError> {
-        let options = request.options.clone();
-        let mut next = prepare(request)?;
+        let options = Arc::clone(&request.options);
+        let mut next = request;
         let journey = Journey::new(self, &options, &next.url)?;
         let mut hops = Vec::new();
         loop {
@@ -167,44 +126,18 @@ impl Client {
     }
 
     /// Sends all at once, within the socket quota; one result a request, in the same order.
-    pub async fn send_all(&self, requests: Vec<Request>) -> Vec<Result<Response, NetError>> {
+    pub async fn send_all(
+        &self,
+        requests: impl ExactSizeIterator<Item = Result<Request, NetError>>,
+    ) -> Vec<Result<Response, NetError>> {
         let refused = requests.len().saturating_sub(MOST_AT_ONCE);
         let sent: FuturesOrdered<_> = requests
-            .into_iter()
             .take(MOST_AT_ONCE)
-            .map(|request| self.send(request))
+            .map(async |request| self.send(request?).await)
             .collect();
         let mut results: Vec<_> = sent.collect().await;
-        let refusal = || {
-            Err(NetError::Invalid(format!(
-                "more than {MOST_AT_ONCE} requests at once"
-            )))
-        };
+        let refusal = || Err(too_many("requests at once", MOST_AT_ONCE));
         results.extend(std::iter::repeat_with(refusal).take(refused));
         results
     }
-}
-
-fn prepare(request: Request) -> Result<Prepared, NetError> {
-    let invalid = |what: &str, why: &dyn std::fmt::Display| NetError::Invalid(format!("{what}: {why}"));
-    let url = Url::parse(&request.url).map_err(|error| invalid(&format!("url `{}`", request.url), &error))?;
-    let method = Method::from_bytes(request.method.as_bytes())
-        .map_err(|error| invalid(&format!("method `{}`", request.method), &error))?;
-    let mut headers = HeaderMap::with_capacity(request.headers.len() + 3);
-    for (name, value) in request.headers {
-        let header = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|error| invalid(&format!("header `{name}`"), &error))?;
-        let value =
-            HeaderValue::from_bytes(&value).map_err(|error| invalid(&format!("header `{name}`"), &error))?;
-        headers.append(header, value);
-    }
-    headers
-        .entry(http::header::USER_AGENT)
-        .or_insert(HeaderValue::from_static(USER_AGENT));
-    Ok(Prepared {
-        method,
-        url,
-        headers,
-        body: request.body,
-    })
 }

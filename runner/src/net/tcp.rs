@@ -1,14 +1,18 @@
 //! A byte stream as a plugin uses it: reads, writes, and TLS from the middle, each by the run's deadline.
 
+mod received;
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::bounded::{Delimiter, Payload};
 use super::stream::Transport;
 use super::tls::{TlsOptions, TlsSession};
 use super::{Client, NetError, Phase, within};
 use crate::ledger::{Activity, LeasedStream};
+use received::Received;
 
 /// The most that one read hands out, in bytes, whatever the plugin asks for.
 const LONGEST_READ: usize = 1 << 20;
@@ -21,7 +25,7 @@ pub struct Stream {
     transport: Option<Transport>,
     host: String,
     /// Received behind a delimiter that a read stopped at.
-    behind: Vec<u8>,
+    behind: Received,
     last: Info,
 }
 
@@ -53,7 +57,7 @@ impl Stream {
         Self {
             transport: Some(Transport::Plain(stream)),
             host,
-            behind: Vec::new(),
+            behind: Received::default(),
             last,
         }
     }
@@ -107,8 +111,7 @@ impl Stream {
     pub async fn read(&mut self, client: &Client, max: usize) -> Result<Vec<u8>, NetError> {
         let max = max.min(LONGEST_READ);
         if !self.behind.is_empty() {
-            let rest = self.behind.split_off(max.min(self.behind.len()));
-            return Ok(std::mem::replace(&mut self.behind, rest));
+            return Ok(self.behind.take(max));
         }
         self.receive(client, max).await
     }
@@ -120,28 +123,22 @@ impl Stream {
     pub async fn read_until(
         &mut self,
         client: &Client,
-        delimiter: &[u8],
+        delimiter: &Delimiter,
         max: usize,
     ) -> Result<Vec<u8>, NetError> {
-        if delimiter.is_empty() {
-            return Err(NetError::Invalid("the delimiter is empty".to_owned()));
-        }
         let max = max.min(LONGEST_READ);
-        let mut searched = 0;
         loop {
-            if let Some(end) = find(&self.behind, delimiter, searched).filter(|end| *end <= max) {
-                let rest = self.behind.split_off(end);
-                return Ok(std::mem::replace(&mut self.behind, rest));
+            if let Some(end) = self.behind.find(delimiter).filter(|end| *end <= max) {
+                return Ok(self.behind.take(end));
             }
             if self.behind.len() >= max {
                 return Err(NetError::Protocol(format!("no delimiter within {max} bytes")));
             }
-            searched = self.behind.len();
             let more = self.receive(client, CHUNK).await?;
             if more.is_empty() {
                 return Err(NetError::Closed);
             }
-            self.behind.extend(more);
+            self.behind.extend(&more);
         }
     }
 
@@ -149,7 +146,7 @@ impl Stream {
     ///
     /// # Errors
     /// The network, a quota, or the time.
-    pub async fn write(&mut self, client: &Client, bytes: &[u8]) -> Result<(), NetError> {
+    pub async fn write(&mut self, client: &Client, bytes: &Payload) -> Result<(), NetError> {
         let transport = self.transport.as_mut().ok_or(NetError::Closed)?;
         let writing = async {
             transport.write_all(bytes).await?;
@@ -183,14 +180,4 @@ async fn timed<T>(
     let error = done.as_ref().err().map(NetError::word);
     client.page().spend(phase.into(), started_at.elapsed(), error);
     done
-}
-
-/// The end of the first `delimiter`; bytes before `searched` are known not to hold its end.
-fn find(bytes: &[u8], delimiter: &[u8], searched: usize) -> Option<usize> {
-    let from = searched.saturating_sub(delimiter.len() - 1);
-    let place = bytes
-        .get(from..)?
-        .windows(delimiter.len())
-        .position(|window| window == delimiter)?;
-    Some(from + place + delimiter.len())
 }

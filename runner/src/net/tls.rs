@@ -2,6 +2,9 @@
 //! with the reasons why it is not trusted.
 
 mod certificate;
+mod explain;
+mod options;
+mod trust;
 mod verify;
 
 use std::sync::{Arc, OnceLock};
@@ -18,11 +21,20 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub use certificate::Certificate;
+pub use explain::explain;
+pub use options::{Alpn, TlsOptions};
+pub use trust::{TrustReader, TrustStore};
 
+use super::bounded::{Pem, too_many};
 use super::{Client, NetError, Phase, within};
 use crate::ledger::{Activity, LeasedStream};
 use crate::trace::{CertificateFacts, Handshake, StepKind};
 use verify::Recorder;
+
+/// Most certificates of a chain that are looked at, the leaf included.
+const CHAIN: usize = 32;
+/// Most roots that a plugin brings.
+const ROOTS: usize = 512;
 
 /// A version of TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,25 +43,6 @@ pub enum TlsVersion {
     Tls12,
     /// RFC 8446.
     Tls13,
-}
-
-/// What a plugin asks of a handshake.
-#[derive(Debug, Clone, Default)]
-pub struct TlsOptions {
-    /// Sent as SNI and matched against the certificate; absent: the endpoint's host.
-    pub server_name: Option<String>,
-    /// In order of preference.
-    pub alpn: Vec<String>,
-    /// Absent: TLS 1.2.
-    pub min_version: Option<TlsVersion>,
-    /// Absent: TLS 1.3.
-    pub max_version: Option<TlsVersion>,
-    /// PEM; absent: the host's trust store.
-    pub ca_certificates: Option<String>,
-    /// PEM certificate chain and key, for mutual TLS.
-    pub client_identity: Option<(String, String)>,
-    /// Whether a chain that does not verify fails the handshake.
-    pub require_valid: bool,
 }
 
 /// What a handshake showed.
@@ -61,7 +54,7 @@ pub struct TlsSession {
     pub cipher_suite: String,
     /// As negotiated.
     pub alpn: Option<String>,
-    /// As the peer sent it, leaf first.
+    /// As the peer sent it, leaf first; 32 at most.
     pub chain: Vec<Certificate>,
     /// The path that verified, leaf first, root last.
     pub verified_chain: Option<Vec<Certificate>>,
@@ -80,6 +73,13 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
+    fn mozilla() -> Self {
+        Self {
+            anchors: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            certificates: Vec::new(),
+        }
+    }
+
     fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
         let (anchors, certificates) = certificates
             .into_iter()
@@ -92,25 +92,6 @@ impl Roots {
             anchors,
             certificates,
         }
-    }
-}
-
-/// The host's roots, read from the operating system at the first handshake; Mozilla's where it has none.
-#[derive(Debug, Default)]
-pub struct TrustStore(OnceLock<Arc<Roots>>);
-
-impl TrustStore {
-    fn roots(&self) -> Arc<Roots> {
-        Arc::clone(self.0.get_or_init(|| {
-            let native = Roots::new(rustls_native_certs::load_native_certs().certs);
-            Arc::new(match native.anchors.is_empty() {
-                true => Roots {
-                    anchors: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-                    certificates: Vec::new(),
-                },
-                false => native,
-            })
-        }))
     }
 }
 
@@ -135,14 +116,14 @@ impl Client {
     ) -> Result<(TlsStream<LeasedStream>, TlsSession, Duration), NetError> {
         let limit = self.limit(None);
         let begun = Handshake {
-            server_name: options.server_name.as_deref().unwrap_or(host).to_owned(),
+            server_name: server_name(options, host).to_owned(),
             peer: stream.peer_addr().ok(),
             ..Handshake::default()
         };
         let mut step = self.page().begin(StepKind::Handshake(Box::new(begun)), limit);
         let started_at = Instant::now();
         stream.enter(Activity::Handshake);
-        let shaken = handshake(&self.shared.trust, stream, host, options);
+        let shaken = handshake(&self.shared.trust, stream, host, options, limit);
         let shaken = within(limit, Phase::Handshake, shaken).await;
         if let (Some(StepKind::Handshake(told)), Ok((_, session))) = (step.kind(), &shaken) {
             tell(told, session);
@@ -172,28 +153,29 @@ fn tell(told: &mut Handshake, session: &TlsSession) {
     told.untrusted = session.verified.as_ref().err().cloned();
 }
 
-/// Turns a stream into a TLS session with `host`.
+/// Turns a stream into a TLS session with `host`; waits for the host's roots to `limit` at most.
 ///
 /// Cancellation: dropping the future drops the stream.
 ///
 /// # Errors
-/// The options make no sense, the handshake failed, or the chain does not verify and must.
+/// The options make no sense, the host has no roots, the handshake failed, or the chain does not verify and must.
 pub async fn handshake<S>(
     trust: &TrustStore,
     stream: S,
     host: &str,
     options: &TlsOptions,
+    limit: Instant,
 ) -> Result<(TlsStream<S>, TlsSession), NetError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let roots = match &options.ca_certificates {
-        Some(pem) => Arc::new(Roots::new(parse_certificates(pem, "ca certificates")?)),
-        None => trust.roots(),
+        Some(pem) => Arc::new(Roots::new(parse_certificates(pem, "ca certificates", ROOTS)?)),
+        None => trust.roots(limit).await?,
     };
     let recorder = Arc::new(Recorder::new(roots, options.require_valid));
     let config = client_config(options, Arc::clone(&recorder))?;
-    let name = options.server_name.as_deref().unwrap_or(host);
+    let name = server_name(options, host);
     let name = ServerName::try_from(name.to_owned())
         .map_err(|_| NetError::Invalid(format!("`{name}` is not a server name")))?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
@@ -201,8 +183,12 @@ where
     Ok((stream, session))
 }
 
+fn server_name<'a>(options: &'a TlsOptions, host: &'a str) -> &'a str {
+    options.server_name.as_ref().map_or(host, |name| name.as_str())
+}
+
 fn client_config(options: &TlsOptions, recorder: Arc<Recorder>) -> Result<ClientConfig, NetError> {
-    let invalid = |error: rustls::Error| NetError::Invalid(format!("tls options: {error}"));
+    let invalid = |error: rustls::Error| NetError::Invalid(format!("tls options: {}", explain(&error)));
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions(options)?)
         .map_err(invalid)?
@@ -211,17 +197,13 @@ fn client_config(options: &TlsOptions, recorder: Arc<Recorder>) -> Result<Client
     let mut config = match &options.client_identity {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
-            let chain = parse_certificates(chain, "client certificate")?;
+            let chain = parse_certificates(chain, "client certificates", CHAIN)?;
             let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
                 .map_err(|_| NetError::Invalid("client key: no private key in PEM".to_owned()))?;
             builder.with_client_auth_cert(chain, key).map_err(invalid)?
         }
     };
-    config.alpn_protocols = options
-        .alpn
-        .iter()
-        .map(|name| name.clone().into_bytes())
-        .collect();
+    config.alpn_protocols = options.alpn.clone().into_protocols();
     // A check wants the whole handshake each time, and no cache that outlives the run.
     config.resumption = Resumption::disabled();
     Ok(config)
@@ -244,9 +226,12 @@ fn versions(options: &TlsOptions) -> Result<&'static [&'static SupportedProtocol
     }
 }
 
-fn parse_certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, NetError> {
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+fn parse_certificates(pem: &Pem, what: &str, most: usize) -> Result<Vec<CertificateDer<'static>>, NetError> {
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .take(most + 1)
+        .collect();
     match parsed {
+        Ok(certificates) if certificates.len() > most => Err(too_many(what, most)),
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) => Err(NetError::Invalid(format!("{what}: no certificate in PEM"))),
         Err(error) => Err(NetError::Invalid(format!("{what}: {error}"))),

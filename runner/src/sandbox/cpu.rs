@@ -1,105 +1,184 @@
-//! How long a guest executed.
+//! What a run computes, in its guest and in the host functions that it calls.
+
+mod clock;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
-#[expect(
-    clippy::disallowed_types,
-    reason = "execution time is the machine's, also where a test pauses the clock"
-)]
-use std::time::Instant;
 
 use super::line::Place;
+use super::polls::{HostFunction, RunPoll};
+use crate::ledger::Denial;
+use crate::outcome::StopCause;
+use crate::quota::{Quota, QuotaKind};
+use clock::Stretch;
 
-/// Counts the time in which the guest holds a worker thread: not while it waits, not while the host works for it.
+/// Counts the polls of one call of a guest: what the guest executes and what the host computes for it, not what either
+/// waits for. Lends the poll that goes on to the watchdog.
 ///
-/// One thread at a time touches it; the atomics only make it shareable.
+/// One thread at a time writes it.
 #[derive(Debug)]
-#[expect(clippy::disallowed_types, reason = "see the import")]
 pub(super) struct CpuMeter {
-    created_at: Instant,
     limit: Duration,
     used_nanos: AtomicU64,
-    /// When the guest took the thread, in nanoseconds since `created_at` and one more; 0 while it does not hold it.
-    since: AtomicU64,
-    in_host: std::sync::atomic::AtomicBool,
+    /// The poll that goes on.
+    stretch: Mutex<Option<Stretch>>,
+    shown: RunPoll,
     /// Among those that compute for long.
-    place: std::sync::Arc<Place>,
+    place: Arc<Place>,
 }
 
 impl CpuMeter {
-    #[expect(clippy::disallowed_types, reason = "see the import")]
-    pub(super) fn new(limit: Duration, place: std::sync::Arc<Place>) -> Self {
+    pub(super) fn new(quota: &Quota, place: Arc<Place>, shown: RunPoll) -> Self {
         Self {
-            created_at: Instant::now(),
-            limit,
+            limit: quota.cpu,
             used_nanos: AtomicU64::new(0),
-            since: AtomicU64::new(0),
-            in_host: false.into(),
+            stretch: Mutex::new(None),
+            shown,
             place,
         }
     }
 
+    /// What was computed, the poll that goes on included. Asked from the thread that polls, or between polls.
     pub(super) fn used(&self) -> Duration {
-        Duration::from_nanos(self.used_nanos.load(Ordering::Relaxed))
+        let before = Duration::from_nanos(self.used_nanos.load(Ordering::Relaxed));
+        let now = *self.stretch();
+        before.saturating_add(now.map_or(Duration::ZERO, |stretch| stretch.elapsed()))
     }
 
-    /// Whether the guest is over its limit, the stretch that goes on now included.
-    pub(super) fn is_over(&self) -> bool {
-        self.stop();
-        self.start();
-        self.used() >= self.limit
+    /// The refusal of more, once the quota is used up.
+    pub(super) fn over(&self) -> Option<Denial> {
+        let limit = u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX);
+        (self.used() >= self.limit).then_some(Denial {
+            what: QuotaKind::Cpu,
+            limit,
+        })
     }
 
     /// Where the guest stands among those that compute for long.
-    pub(super) fn place(&self) -> &std::sync::Arc<Place> {
+    pub(super) fn place(&self) -> &Arc<Place> {
         &self.place
     }
 
-    /// Counts the polls of `guest`.
-    pub(super) async fn measure<F: Future>(&self, guest: F) -> F::Output {
+    /// Counts the polls of `guest`, and ends it between two of them when the quota is used up, or `is_late`. A timer
+    /// alone does not do: while every worker computes, nobody looks at timers.
+    pub(super) async fn measure<F: Future>(
+        &self,
+        guest: F,
+        is_late: impl Fn() -> Option<StopCause>,
+    ) -> Result<F::Output, StopCause> {
         let mut guest = std::pin::pin!(guest);
         std::future::poll_fn(|cx| {
-            if !self.in_host.load(Ordering::Relaxed) {
-                self.start();
-            }
+            self.start();
             let polled = guest.as_mut().poll(cx);
             self.stop();
             // It has the worker no longer.
             self.place.leave();
-            polled
+            if polled.is_pending()
+                && let Some(cause) = self.over().map(StopCause::from).or_else(&is_late)
+            {
+                return Poll::Ready(Err(cause));
+            }
+            polled.map(Ok)
         })
         .await
     }
 
-    /// From a host function's start to its end the time is the host's.
-    pub(super) fn host_call(self: &std::sync::Arc<Self>) -> HostCall {
-        self.stop();
-        self.in_host.store(true, Ordering::Relaxed);
-        HostCall(std::sync::Arc::clone(self))
+    /// The instance is there, and the guest itself begins.
+    pub(super) fn begin_guest(&self) {
+        self.shown.enter(HostFunction::Guest);
+    }
+
+    /// What the guest is in is this function of the host, until the guard is dropped.
+    pub(super) fn host_call(self: &Arc<Self>, function: HostFunction) -> HostCall {
+        self.shown.enter(function);
+        HostCall(Arc::clone(self))
     }
 
     fn start(&self) {
-        let now = u64::try_from(self.created_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.since.store(now.saturating_add(1), Ordering::Relaxed);
+        let stretch = Stretch::begin();
+        self.shown.begin(stretch.began());
+        *self.stretch() = Some(stretch);
     }
 
     fn stop(&self) {
-        let since = self.since.swap(0, Ordering::Relaxed);
-        if since > 0 {
-            let now = u64::try_from(self.created_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.used_nanos
-                .fetch_add(now.saturating_add(1).saturating_sub(since), Ordering::Relaxed);
-        }
+        self.shown.end();
+        let Some(stretch) = self.stretch().take() else {
+            return;
+        };
+        let nanos = u64::try_from(stretch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    fn stretch(&self) -> MutexGuard<'_, Option<Stretch>> {
+        self.stretch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A host function at work.
-pub(super) struct HostCall(std::sync::Arc<CpuMeter>);
+pub(super) struct HostCall(Arc<CpuMeter>);
 
 impl Drop for HostCall {
     fn drop(&mut self) {
-        self.0.in_host.store(false, Ordering::Relaxed);
-        self.0.start();
+        self.0.shown.enter(HostFunction::Guest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::line::Line;
+    use crate::sandbox::polls::PollRegistry;
+    use crate::suite::CheckId;
+
+    fn meter(limit: Duration) -> Arc<CpuMeter> {
+        let quota = Quota {
+            cpu: limit,
+            ..Quota::default()
+        };
+        let shown = PollRegistry::default().enter(&CheckId::new("a"));
+        Arc::new(CpuMeter::new(&quota, Line::beside(2).place(), shown))
+    }
+
+    /// Computes for a while.
+    fn compute() -> u64 {
+        (0..100_000_u64).fold(0, |sum, number| std::hint::black_box(sum ^ number))
+    }
+
+    #[tokio::test]
+    async fn a_host_function_that_computes_on_and_on_is_ended_by_the_quota() {
+        let meter = meter(Duration::from_millis(5));
+        let host = async {
+            let _call = meter.host_call(HostFunction::Send);
+            loop {
+                compute();
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended: Result<(), _> = meter.measure(host, || None).await;
+        let quota = StopCause::Quota {
+            what: QuotaKind::Cpu,
+            limit: 5,
+        };
+        assert_eq!(ended, Err(quota));
+        assert!(meter.used() >= Duration::from_millis(5));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_late_ends_at_its_next_poll_though_no_timer_is_looked_at() {
+        let meter = meter(Duration::from_secs(60));
+        let late = || Some(StopCause::Shutdown);
+        let ended = meter.measure(std::future::pending::<()>(), late).await;
+        assert_eq!(ended, Err(StopCause::Shutdown));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_costs_nothing() {
+        let meter = meter(Duration::from_secs(1));
+        let waiting = tokio::time::sleep(Duration::from_secs(3_600));
+        assert_eq!(meter.measure(waiting, || None).await, Ok(()));
+        assert!(meter.used() < Duration::from_secs(1));
     }
 }

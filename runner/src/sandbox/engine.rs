@@ -12,8 +12,6 @@ use wasmtime::{
 
 use super::line::{Line, Place};
 use super::state::State;
-use crate::ledger::Denial;
-use crate::quota::QuotaKind;
 
 /// How often a guest that computes gives its worker thread back, and its cpu quota is looked at. One that has computed
 /// for longer stands in line with others of its kind.
@@ -119,12 +117,8 @@ impl Engine {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|context| {
             let meter = &context.data().meter;
-            if meter.is_over() {
-                let limit = context.data().cpu_limit_ms;
-                return Err(wasmtime::Error::new(Denial {
-                    what: QuotaKind::Cpu,
-                    limit,
-                }));
+            if let Some(denial) = meter.over() {
+                return Err(wasmtime::Error::new(denial));
             }
             Ok(match meter.used() < TICK {
                 true => UpdateDeadline::Yield(1),

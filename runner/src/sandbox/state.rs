@@ -10,10 +10,12 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::cpu::CpuMeter;
 use super::limiter::Limiter;
 use crate::net::Client;
-use crate::quota::{Quota, QuotaKind};
+use crate::quota::Quota;
 
 /// Resources that a guest may hold at once, sockets not counted by their own quota.
 const TABLE_CAPACITY: usize = 1_024;
+/// Random bytes of one call: a language runtime wants a seed.
+const RANDOM_BYTES: u64 = 64 << 10;
 /// What is kept of a guest's standard output and error, each.
 const OUTPUT_BYTES: usize = 4 << 10;
 
@@ -23,7 +25,6 @@ pub(crate) struct State {
     pub(super) table: ResourceTable,
     pub(super) limiter: Limiter,
     pub(super) meter: Arc<CpuMeter>,
-    pub(super) cpu_limit_ms: u64,
     pub(super) stderr: MemoryOutputPipe,
     wasi: WasiCtx,
 }
@@ -33,15 +34,16 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(TABLE_CAPACITY);
         let stderr = MemoryOutputPipe::new(OUTPUT_BYTES);
-        let wasi = WasiCtx::builder().stderr(stderr.clone()).build();
+        let wasi = WasiCtx::builder()
+            .stderr(stderr.clone())
+            .max_random_size(RANDOM_BYTES)
+            .build();
         let limiter = Limiter::new(quota.memory);
-        let cpu_limit_ms = quota.limit(QuotaKind::Cpu);
         Self {
             client,
             table,
             limiter,
             meter,
-            cpu_limit_ms,
             stderr,
             wasi,
         }

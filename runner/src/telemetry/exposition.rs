@@ -46,6 +46,8 @@ pub(super) struct Book {
     unaccounted: Mutex<u64>,
     /// Absent where there is no heartbeat.
     heartbeat: OnceLock<Box<dyn Fn() -> HeartbeatReading + Send + Sync>>,
+    /// Absent where nobody looks for them.
+    slow_polls: OnceLock<Box<dyn Fn() -> BTreeMap<&'static str, u64> + Send + Sync>>,
     /// As of the last export of metrics; nothing where nothing is exported to a collector.
     delivery: Mutex<Option<(DeliveryReport, Instant)>>,
     /// From one export of metrics to the next.
@@ -80,6 +82,7 @@ impl Book {
             started: Instant::now(),
             unaccounted: Mutex::default(),
             heartbeat: OnceLock::new(),
+            slow_polls: OnceLock::new(),
             delivery: Mutex::default(),
             interval: settings.interval,
         }
@@ -148,6 +151,7 @@ impl Book {
                 ("stdout", streams.stdout.dropped()),
                 ("stderr", streams.log.dropped()),
             ],
+            slow_polls: self.slow_polls.get().map(|read| read()).unwrap_or_default(),
         });
         metrics.settle();
         if let Some(process) = ProcessReading::take(self.started) {
@@ -174,6 +178,11 @@ impl Exposition {
     /// Tells of a heartbeat too. There is one at most: the first counts.
     pub fn beating(&self, heartbeat: impl Fn() -> HeartbeatReading + Send + Sync + 'static) {
         self.0.heartbeat.get_or_init(|| Box::new(heartbeat));
+    }
+
+    /// Exports the counts of slow polls too, by function. The first source counts.
+    pub fn count_slow_polls(&self, counts: impl Fn() -> BTreeMap<&'static str, u64> + Send + Sync + 'static) {
+        self.0.slow_polls.get_or_init(|| Box::new(counts));
     }
 
     /// How exports go; nothing where there are none, or before the first was due.

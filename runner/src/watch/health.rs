@@ -13,8 +13,10 @@ pub use complaint::{Complaint, Stale};
 
 use super::pulse::Pulse;
 use super::reloads::Reloads;
+use super::slow_polls::SlowPolls;
 use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
+use crate::net::tls::TrustStore;
 use crate::publish::{Board, Sign, Stage};
 use crate::state::{self, State};
 use crate::suite::Check;
@@ -68,6 +70,10 @@ pub struct Sources {
     pub audit: Audit,
     /// How exports go.
     pub exposition: Exposition,
+    /// Runs that held a worker thread up.
+    pub slow_polls: SlowPolls,
+    /// The roots that the host trusts.
+    pub trust: TrustStore,
 }
 
 /// Judges the runner. Cheap to clone.
@@ -132,6 +138,12 @@ impl Health {
         self.service(&mut complaints);
         self.checks(&mut complaints);
         self.exports(&mut complaints);
+        if let Some(poll) = sources.slow_polls.recent() {
+            complaints.push(Complaint::SlowPoll(poll));
+        }
+        if let Some(reason) = sources.trust.failure() {
+            complaints.push(Complaint::TrustStore { reason });
+        }
         if let state::Health::Failing(reason) = sources.state.health() {
             complaints.push(Complaint::StateNotKept { reason });
         }

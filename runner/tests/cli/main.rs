@@ -24,6 +24,7 @@ mod storm;
 mod suspended;
 mod telemetry;
 mod top;
+mod trust;
 mod validate;
 
 use std::path::{Path, PathBuf};

@@ -49,6 +49,8 @@ pub enum Hostile {
     RedirectToMetadata,
     /// Redirects to another port on loopback, where [`Peer::beside`] counts who comes.
     RedirectToLoopback,
+    /// Answers over HTTP/2 with informational header blocks without an end, hundreds of headers in a few bytes each.
+    InformationalFlood,
     /// Bytes that are no HTTP.
     Garbage,
     /// Closes before its `content-length` is reached.
@@ -57,7 +59,7 @@ pub enum Hostile {
 
 impl Hostile {
     /// Every kind, for tests that face them all.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Silent,
         Self::ClosesAtOnce,
         Self::Resets,
@@ -72,6 +74,7 @@ impl Hostile {
         Self::RedirectToPrivate,
         Self::RedirectToMetadata,
         Self::RedirectToLoopback,
+        Self::InformationalFlood,
         Self::Garbage,
         Self::ShortBody,
     ];
@@ -94,6 +97,7 @@ impl Hostile {
             Self::RedirectToPrivate => "redirect to a private network",
             Self::RedirectToMetadata => "redirect to the metadata address",
             Self::RedirectToLoopback => "redirect to loopback",
+            Self::InformationalFlood => "flood of informational answers",
             Self::Garbage => "garbage",
             Self::ShortBody => "short body",
         }
@@ -131,6 +135,7 @@ impl Hostile {
                 Ok(())
             }
             Self::EndlessLine => endless(wire, b"", &[b'x'; 4096]).await,
+            Self::InformationalFlood => flood_informational(wire).await,
             _ => self.answer(wire, &location).await,
         }
     }
@@ -159,6 +164,34 @@ impl Hostile {
         }
         Ok(())
     }
+}
+
+/// SETTINGS of the server, and its acknowledgement of the client's (RFC 9113, section 6.5).
+const H2_SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0";
+
+/// Waits for a request over HTTP/2, then floods its stream.
+async fn flood_informational(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await?;
+    stream.write_all(H2_SETTINGS).await?;
+    loop {
+        let mut header = [0; 9];
+        stream.read_exact(&mut header).await?;
+        let [high, middle, low, kind, ..] = header;
+        let payload = u32::from_be_bytes([0, high, middle, low]);
+        let mut payload = (&mut stream).take(payload.into());
+        tokio::io::copy(&mut payload, &mut tokio::io::sink()).await?;
+        if kind == 1 {
+            return endless(stream, b"", &informational()).await;
+        }
+    }
+}
+
+/// HEADERS of stream 1: `:status: 103`, and the same header of HPACK's static table 340 times.
+fn informational() -> Vec<u8> {
+    let block = [b"\x08\x03103".as_slice(), &[0x8f; 340]].concat();
+    let [.., high, low] = block.len().to_be_bytes();
+    [&[0, high, low, 1, 4, 0, 0, 0, 1], block.as_slice()].concat()
 }
 
 const CHUNKED_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";

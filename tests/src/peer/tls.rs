@@ -16,6 +16,9 @@ use crate::certificate::{Authority, Leaf};
 /// Size of the huge chain, in bytes.
 pub const HUGE_CHAIN_BYTES: usize = 300_000;
 
+/// Certificates of the chain of many.
+pub const MANY_CERTIFICATES: usize = 81;
+
 /// The names that the certificates of hostile peers are for.
 pub const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
@@ -52,6 +55,8 @@ pub enum HostileTls {
     Untrusted,
     /// A good certificate in a chain of [`HUGE_CHAIN_BYTES`].
     HugeChain,
+    /// A good certificate in a chain of more small ones than anybody needs.
+    ManyCertificates,
     /// Reads the client's hello and never answers.
     SilentAfterHello,
     /// Sends its own hello and the first half of the rest, then nothing.
@@ -72,13 +77,14 @@ pub enum HostileTls {
 
 impl HostileTls {
     /// Every kind, for tests that face them all.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Expired,
         Self::NotYetValid,
         Self::SelfSigned,
         Self::WrongName,
         Self::Untrusted,
         Self::HugeChain,
+        Self::ManyCertificates,
         Self::SilentAfterHello,
         Self::StopsMidway,
         Self::ClosesAfterHello,
@@ -99,6 +105,7 @@ impl HostileTls {
             Self::WrongName => "certificate for another name",
             Self::Untrusted => "untrusted certificate",
             Self::HugeChain => "huge chain",
+            Self::ManyCertificates => "many certificates",
             Self::SilentAfterHello => "silent after the hello",
             Self::StopsMidway => "stops in the handshake",
             Self::ClosesAfterHello => "closes after the hello",
@@ -140,6 +147,7 @@ impl HostileTls {
         };
         match self {
             Self::HugeChain => leaf.issue().padded_to(HUGE_CHAIN_BYTES).server_config(),
+            Self::ManyCertificates => leaf.issue().repeated(MANY_CERTIFICATES).server_config(),
             Self::OnlyTls12 => leaf.issue().server_config_with(&[&TLS12], None),
             _ => leaf.issue().server_config(),
         }

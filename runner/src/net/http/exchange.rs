@@ -17,14 +17,22 @@ use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
+use super::inbound::Inbound;
 use super::proxy::Proxy;
-use super::{HttpVersion, Prepared};
+use super::{HttpVersion, Request};
 use crate::ledger::Refusal;
 use crate::net::stream::{Moments, Timed, Transport, read};
 use crate::net::{NetError, Phase};
 
+/// Most headers of an answer over HTTP/1.
+const HEADERS: usize = 128;
+/// Most bytes of an answer's head over HTTP/1; what is read ahead of the body has no more room either.
+const HEAD_BYTES: usize = 128 << 10;
+/// Most bytes of a header block over HTTP/2, decoded, with 32 added for each header (RFC 9113, section 6.5.2).
+const HEADER_LIST_BYTES: u32 = 16 << 10;
+
 pub(super) struct Asked<'a> {
-    pub(super) request: &'a Prepared,
+    pub(super) request: &'a Request,
     /// Carries the run's trace to the target, where the check asks for that.
     pub(super) trace: Vec<(HeaderName, HeaderValue)>,
     pub(super) version: HttpVersion,
@@ -55,7 +63,7 @@ pub(super) async fn run(
     limit: Instant,
 ) -> (Result<Answer, NetError>, Spent) {
     let moments = Arc::new(Mutex::new(Moments::default()));
-    let stream = TokioIo::new(Timed::new(transport, Arc::clone(&moments)));
+    let stream = Timed::new(transport, Arc::clone(&moments));
     let started_at = Instant::now();
     let request = match wire_request(&asked) {
         Ok(request) => request,
@@ -97,11 +105,12 @@ fn phase(moments: Moments) -> Phase {
 type Wire = http::Request<Full<Bytes>>;
 
 fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
-    let Prepared {
+    let Request {
         method,
         url,
         headers,
         body,
+        ..
     } = asked.request;
     let mut url = url.clone();
     url.set_fragment(None);
@@ -115,10 +124,11 @@ fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
     let uri: Uri = target
         .parse()
         .map_err(|error| NetError::Invalid(format!("url `{url}`: {error}")))?;
-    let mut request = Wire::new(Full::new(Bytes::from(body.clone())));
+    let mut request = Wire::new(Full::new(body.clone()));
     *request.method_mut() = method.clone();
     *request.uri_mut() = uri;
     *request.headers_mut() = headers.clone();
+    // The request's list has room for a few more.
     request.headers_mut().extend(asked.trace.iter().cloned());
     if asked.version == HttpVersion::Http10 {
         *request.version_mut() = Version::HTTP_10;
@@ -137,11 +147,16 @@ fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
 }
 
 async fn over_http1(
-    stream: TokioIo<Timed>,
+    stream: Timed,
     request: Wire,
     max_body: u32,
 ) -> Result<(http::response::Parts, Body), NetError> {
-    let (mut sender, connection) = http1::handshake(stream).await.map_err(from_hyper)?;
+    let (mut sender, connection) = http1::Builder::new()
+        .max_headers(HEADERS)
+        .max_buf_size(HEAD_BYTES)
+        .handshake(TokioIo::new(Inbound::http1(stream)))
+        .await
+        .map_err(from_hyper)?;
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(from_hyper)?;
         receive(answer, max_body).await
@@ -150,13 +165,14 @@ async fn over_http1(
 }
 
 async fn over_http2(
-    stream: TokioIo<Timed>,
+    stream: Timed,
     request: Wire,
     max_body: u32,
 ) -> Result<(http::response::Parts, Body), NetError> {
     let inline = Inline::default();
     let (mut sender, connection) = http2::Builder::new(inline.clone())
-        .handshake(stream)
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .handshake(TokioIo::new(Inbound::http2(stream)))
         .await
         .map_err(from_hyper)?;
     let exchange = async {
@@ -249,8 +265,8 @@ async fn receive(
             Err(error) => return Err(from_hyper(error)),
         };
         let Some(data) = frame.data_ref() else { continue };
-        let room = most - body.kept.len();
-        body.kept.extend(data.iter().take(room));
+        let room = most.saturating_sub(body.kept.len());
+        body.kept.extend_from_slice(data.get(..room).unwrap_or(data));
         body.truncated |= data.len() > room;
         body.length += u64::try_from(data.len()).unwrap_or(u64::MAX);
     }

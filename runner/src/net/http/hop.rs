@@ -9,12 +9,12 @@ use url::Url;
 
 use super::exchange::{self, Answer, Asked, Spent};
 use super::proxy::Proxy;
-use super::{HttpVersion, Prepared, RequestOptions, Response};
+use super::{HttpVersion, Request, RequestOptions, Response};
 use crate::grant::{Destination, Host, NameDecision, Scheme, Via};
 use crate::ledger::{LeasedStream, Recording};
 use crate::net::connect::ConnectOptions;
 use crate::net::stream::Transport;
-use crate::net::tls::{TlsOptions, TlsSession};
+use crate::net::tls::{Alpn, TlsOptions, TlsSession};
 use crate::net::{Client, NetError, Phase, Timings, within};
 use crate::trace::{Request as Told, StepKind};
 
@@ -33,7 +33,7 @@ impl<'a> Journey<'a> {
         options: &'a RequestOptions,
         first: &Url,
     ) -> Result<Self, NetError> {
-        let proxy = options.proxy.as_deref().map(Proxy::parse).transpose()?;
+        let proxy = options.proxy.as_ref().map(Proxy::parse).transpose()?;
         Ok(Self {
             client,
             options,
@@ -43,12 +43,7 @@ impl<'a> Journey<'a> {
     }
 
     /// A connection, a request, an answer. `number` redirects came before.
-    pub(super) async fn hop(
-        &self,
-        request: &Prepared,
-        via: Via,
-        number: usize,
-    ) -> Result<Response, NetError> {
+    pub(super) async fn hop(&self, request: &Request, via: Via, number: usize) -> Result<Response, NetError> {
         let url = &request.url;
         let (stream, mut timings) = self.reach(url, via).await?;
         let peer = stream.peer_addr()?;
@@ -86,7 +81,7 @@ impl<'a> Journey<'a> {
     /// Begins to write the request down. What it tells of the URL holds no credentials and no query.
     fn begin(
         &self,
-        request: &Prepared,
+        request: &Request,
         version: HttpVersion,
         peer: SocketAddr,
         number: usize,
@@ -166,7 +161,7 @@ impl<'a> Journey<'a> {
         let stand_in = self
             .options
             .connect_to
-            .as_deref()
+            .as_ref()
             .filter(|_| url.origin() == self.origin);
         match stand_in {
             None => self.client.connect(&target, via, options).await,
@@ -243,13 +238,12 @@ fn response(url: &Url, version: HttpVersion, answer: Answer, way: Way) -> Respon
     }
 }
 
-fn offered(version: Option<HttpVersion>) -> Vec<String> {
-    let protocols: &[&str] = match version {
+fn offered(version: Option<HttpVersion>) -> Alpn {
+    Alpn::of(match version {
         None => &["h2", "http/1.1"],
         Some(HttpVersion::Http2) => &["h2"],
         Some(HttpVersion::Http10 | HttpVersion::Http11) => &["http/1.1"],
-    };
-    protocols.iter().map(|protocol| (*protocol).to_owned()).collect()
+    })
 }
 
 fn spoken(wanted: Option<HttpVersion>, tls: Option<&TlsSession>) -> HttpVersion {

@@ -10,6 +10,7 @@ use super::hop::destination;
 use crate::grant::Destination;
 use crate::ledger::LeasedStream;
 use crate::net::NetError;
+use crate::net::bounded::UrlText;
 
 /// Bytes of a proxy's answer to `CONNECT`.
 const LONGEST_HEAD: usize = 16 << 10;
@@ -22,7 +23,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    pub(super) fn parse(text: &str) -> Result<Self, NetError> {
+    pub(super) fn parse(text: &UrlText) -> Result<Self, NetError> {
         let url = Url::parse(text).map_err(|error| NetError::Invalid(format!("proxy url: {error}")))?;
         if url.scheme() != "http" {
             return Err(NetError::Invalid("proxy url: only http proxies".to_owned()));

@@ -4,26 +4,36 @@ use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, Method};
 use url::Url;
 
-use super::{Prepared, Response};
+use super::request::LONGEST_URL;
+use super::{Request, Response};
 use crate::net::NetError;
+use crate::net::bounded::URL_BYTES;
+use crate::quota::show_bytes;
 
 /// The request that follows `response`, when it is a redirect with a place to go (RFC 9110, section 15.4).
-pub(super) fn next(request: &Prepared, response: &Response) -> Result<Option<Prepared>, NetError> {
+pub(super) fn next(request: &Request, response: &Response) -> Result<Option<Request>, NetError> {
     if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
     let Some(location) = response.headers.get(LOCATION) else {
         return Ok(None);
     };
+    if location.len() > URL_BYTES {
+        return Err(too_far());
+    }
     let location = String::from_utf8_lossy(location.as_bytes());
     let mut url = request
         .url
         .join(&location)
         .map_err(|error| NetError::Protocol(format!("redirect to `{location}`: {error}")))?;
+    // A path that leads further each time would grow without end.
+    if url.as_str().len() > LONGEST_URL {
+        return Err(too_far());
+    }
     if url.fragment().is_none() {
         url.set_fragment(request.url.fragment());
     }
-    let mut next = Prepared {
+    let mut next = Request {
         url,
         ..request.clone()
     };
@@ -39,6 +49,11 @@ pub(super) fn next(request: &Prepared, response: &Response) -> Result<Option<Pre
         next.headers.remove(http::header::HOST);
     }
     Ok(Some(next))
+}
+
+fn too_far() -> NetError {
+    let limit = show_bytes(URL_BYTES as u64);
+    NetError::Protocol(format!("redirect to a url longer than {limit}"))
 }
 
 fn becomes_get(method: &Method, status: u16) -> bool {

@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use webpki::{EndEntityCert, KeyUsage};
 
-use super::{Roots, provider};
+use super::explain::{explain, explain_chain};
+use super::{CHAIN, Roots, provider};
 
 /// What was seen of the peer's certificates, and what is wrong with them.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ impl Recorder {
         match verified {
             Err(error) if !self.require_valid => {
                 if let Some(seen) = self.seen().as_mut() {
-                    seen.verified = Err(format!("handshake signature: {error}"));
+                    seen.verified = Err(format!("handshake signature: {}", explain(&error)));
                 }
                 Ok(HandshakeSignatureValid::assertion())
             }
@@ -111,8 +112,15 @@ impl ServerCertVerifier for Recorder {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let path = self.path(end_entity, intermediates, now);
-        let mut reasons: Vec<String> = path.as_ref().err().map(describe).into_iter().collect();
+        let sent = intermediates.len() + 1;
+        let intermediates = intermediates.get(..CHAIN - 1).unwrap_or(intermediates);
+        let path = match sent > CHAIN {
+            true => Err(format!("the peer sent {sent} certificates, more than {CHAIN}")),
+            false => self
+                .path(end_entity, intermediates, now)
+                .map_err(|error| describe(&error)),
+        };
+        let mut reasons: Vec<String> = path.as_ref().err().cloned().into_iter().collect();
         reasons.extend(wrong_time(end_entity, now).filter(|_| path.is_ok()));
         let name = EndEntityCert::try_from(end_entity)
             .and_then(|leaf| leaf.verify_is_valid_for_subject_name(server_name));
@@ -201,7 +209,7 @@ fn describe(error: &webpki::Error) -> String {
         webpki::Error::CaUsedAsEndEntity => {
             "the certificate is self-signed or a certificate authority's own".to_owned()
         }
-        other => other.to_string(),
+        other => explain_chain(other),
     }
 }
 
@@ -210,7 +218,7 @@ fn describe_name(error: &webpki::Error, name: &ServerName<'_>) -> String {
         webpki::Error::CertNotValidForName(_) => {
             format!("the certificate is not for `{}`", name.to_str())
         }
-        other => format!("the certificate's names: {other}"),
+        other => format!("the certificate's names: {}", explain_chain(other)),
     }
 }
 

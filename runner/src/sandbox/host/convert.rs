@@ -18,6 +18,7 @@ impl From<NetError> for types::NetError {
             NetError::Denied(text) => Self::Denied(text),
             NetError::Quota(denial) => quota(denial),
             NetError::HostExhausted => Self::HostExhausted,
+            NetError::TrustStore(_) => Self::Other(error.to_string()),
             NetError::Timeout(phase) => Self::Timeout(phase.into()),
             NetError::Unresolved(text) => Self::Unresolved(text),
             NetError::Refused => Self::Refused,

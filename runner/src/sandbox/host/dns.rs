@@ -1,8 +1,11 @@
 //! `canary:check/dns`.
 
 use super::convert::nanos;
-use crate::net::dns::{Answer, Reply};
+use crate::net::NetError;
+use crate::net::bounded::Bounded;
+use crate::net::dns::{Answer, Question, Reply};
 use crate::sandbox::bindings::{dns, types};
+use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
 
 impl dns::Host for State {
@@ -12,10 +15,22 @@ impl dns::Host for State {
         kind: String,
         server: Option<String>,
     ) -> wasmtime::Result<Result<dns::Reply, types::NetError>> {
-        let _host = self.meter.host_call();
-        let reply = self.client.query(&name, &kind, server.as_deref()).await;
+        let _host = self.meter.host_call(HostFunction::Query);
+        let reply = match question(name, kind, server) {
+            Ok(question) => self.client.query(&question).await,
+            Err(refused) => Err(refused),
+        };
         Ok(reply.map(dns::Reply::from).map_err(types::NetError::from))
     }
+}
+
+fn question(name: String, kind: String, server: Option<String>) -> Result<Question, NetError> {
+    let server = server.map(|server| Bounded::new("the server", server));
+    Ok(Question {
+        name: Bounded::new("the name", name)?,
+        kind: Bounded::new("the kind", kind)?,
+        server: server.transpose()?,
+    })
 }
 
 impl From<Reply> for dns::Reply {

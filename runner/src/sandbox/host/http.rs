@@ -1,56 +1,67 @@
 //! `canary:check/http`.
 
+use crate::net::NetError;
+use crate::net::bounded::Bounded;
 use crate::net::http::{Hop, HttpVersion, Request, RequestOptions, Response};
 use crate::net::tls::TlsOptions;
 use crate::sandbox::bindings::{http, tls, types};
+use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
 
 type Sent = Result<http::Response, types::NetError>;
 
 impl http::Host for State {
     async fn send(&mut self, request: http::Request) -> wasmtime::Result<Sent> {
-        let _host = self.meter.host_call();
-        let sent = self.client.send(request.into()).await;
-        Ok(sent.map(http::Response::from).map_err(types::NetError::from))
+        let _host = self.meter.host_call(HostFunction::Send);
+        let sent = match request.try_into() {
+            Ok(request) => self.client.send(request).await,
+            Err(refused) => Err(refused),
+        };
+        Ok(answer(sent))
     }
 
     async fn send_all(&mut self, requests: Vec<http::Request>) -> wasmtime::Result<Vec<Sent>> {
-        let _host = self.meter.host_call();
-        let sent = self
-            .client
-            .send_all(requests.into_iter().map(Request::from).collect())
-            .await;
-        let results = sent
-            .into_iter()
-            .map(|sent| sent.map(http::Response::from).map_err(types::NetError::from));
-        Ok(results.collect())
+        let _host = self.meter.host_call(HostFunction::SendAll);
+        let requests = requests.into_iter().map(Request::try_from);
+        let sent = self.client.send_all(requests).await;
+        Ok(sent.into_iter().map(answer).collect())
     }
 }
 
-impl From<http::Request> for Request {
-    fn from(request: http::Request) -> Self {
-        Self {
-            method: request.method,
-            url: request.url,
-            headers: request.headers,
-            body: request.body,
-            options: request.options.into(),
-        }
+fn answer(sent: Result<Response, NetError>) -> Sent {
+    sent.map(http::Response::from).map_err(types::NetError::from)
+}
+
+impl TryFrom<http::Request> for Request {
+    type Error = NetError;
+
+    fn try_from(request: http::Request) -> Result<Self, NetError> {
+        Self::new(
+            Bounded::new("the method", request.method)?,
+            &Bounded::new("the url", request.url)?,
+            request.headers,
+            Bounded::new("the body", request.body)?,
+            request.options.try_into()?,
+        )
     }
 }
 
-impl From<http::RequestOptions> for RequestOptions {
-    fn from(options: http::RequestOptions) -> Self {
-        Self {
+impl TryFrom<http::RequestOptions> for RequestOptions {
+    type Error = NetError;
+
+    fn try_from(options: http::RequestOptions) -> Result<Self, NetError> {
+        let place = options.connect_to.map(|place| Bounded::new("connect-to", place));
+        let proxy = options.proxy.map(|url| Bounded::new("the proxy url", url));
+        Ok(Self {
             version: options.version.map(HttpVersion::from),
             family: options.ip_family.into(),
             max_redirects: options.max_redirects,
             max_body: options.max_body,
-            connect_to: options.connect_to,
-            proxy: options.proxy,
-            tls: options.tls.map(TlsOptions::from),
+            connect_to: place.transpose()?,
+            proxy: proxy.transpose()?,
+            tls: options.tls.map(TlsOptions::try_from).transpose()?,
             propagate_trace: options.propagate_trace,
-        }
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use super::bounded;
 use super::convert::attributes;
 use crate::outcome::{LogLevel, LogLine};
 use crate::sandbox::bindings::log;
+use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
 
 impl log::Host for State {
@@ -15,6 +16,7 @@ impl log::Host for State {
         message: String,
         fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
+        let _host = self.meter.host_call(HostFunction::Log);
         let level = match level {
             log::Level::Trace => LogLevel::Trace,
             log::Level::Debug => LogLevel::Debug,

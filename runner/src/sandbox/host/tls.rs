@@ -1,6 +1,8 @@
 //! `canary:check/tls`: records only, used by `tcp` and `http`.
 
-use crate::net::tls::{Certificate, TlsOptions, TlsSession, TlsVersion};
+use crate::net::NetError;
+use crate::net::bounded::Bounded;
+use crate::net::tls::{Alpn, Certificate, TlsOptions, TlsSession, TlsVersion};
 use crate::sandbox::bindings::{tls, types};
 use crate::sandbox::state::State;
 
@@ -16,17 +18,31 @@ impl From<tls::Version> for TlsVersion {
     }
 }
 
-impl From<tls::Options> for TlsOptions {
-    fn from(options: tls::Options) -> Self {
-        Self {
-            server_name: options.server_name,
-            alpn: options.alpn,
+impl TryFrom<tls::Options> for TlsOptions {
+    type Error = NetError;
+
+    fn try_from(options: tls::Options) -> Result<Self, NetError> {
+        let server_name = options
+            .server_name
+            .map(|name| Bounded::new("the server name", name));
+        let roots = options
+            .ca_certificates
+            .map(|pem| Bounded::new("the list of ca certificates", pem));
+        let identity = options.client_identity.map(|(chain, key)| {
+            Ok::<_, NetError>((
+                Bounded::new("the list of client certificates", chain)?,
+                Bounded::new("the client key", key)?,
+            ))
+        });
+        Ok(Self {
+            server_name: server_name.transpose()?,
+            alpn: Alpn::new(options.alpn)?,
             min_version: options.min_version.map(TlsVersion::from),
             max_version: options.max_version.map(TlsVersion::from),
-            ca_certificates: options.ca_certificates,
-            client_identity: options.client_identity,
+            ca_certificates: roots.transpose()?,
+            client_identity: identity.transpose()?,
             require_valid: options.require_valid,
-        }
+        })
     }
 }
 

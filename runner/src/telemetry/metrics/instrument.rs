@@ -91,7 +91,7 @@ instruments! {
     NETWORK_IO = "canary.network.io", Counter, "By", "Bytes sent and received.";
     QUOTA_UTILIZATION = "canary.quota.utilization", Gauge, "1", "Share of a quota that the last run used, at its peak.";
     QUOTA_DENIALS = "canary.quota.denials", Counter, "{denial}", "Refusals by a quota.";
-    CPU_TIME = "canary.plugin.cpu.time", Counter, "s", "Time that the plugin itself executed.";
+    CPU_TIME = "canary.plugin.cpu.time", Counter, "s", "Time on a processor: the plugin itself, and what the host computed for it.";
     MEMORY_PEAK = "canary.plugin.memory.peak", Histogram(BYTES), "By", "The most memory that the plugin had in a run.";
     FAULTS = "canary.plugin.faults", Counter, "{fault}", "Runs in which the plugin broke.";
     LAG = "canary.scheduler.lag", Histogram(PHASE_SECONDS), "s", "From a due time to the start of its run.";
@@ -99,6 +99,7 @@ instruments! {
     BUDGET = "canary.host.descriptors.budget", Gauge, "{file_descriptor}", "Descriptors that may be lent at once.";
     LEASED = "canary.host.descriptors.leased", Gauge, "{file_descriptor}", "Descriptors that are lent now.";
     UNACCOUNTED = "canary.host.descriptors.unaccounted", Gauge, "{file_descriptor}", "Open descriptors that nobody owns; more than 0 is a leak.";
+    SLOW_POLLS = "canary.host.slow_polls", Counter, "{poll}", "Times that a run held a worker thread up for over a second, by the function of the host that it was in.";
     SPOOL_SIZE = "canary.telemetry.spool.size", Gauge, "By", "Requests that wait on disk.";
     SPOOL_AGE = "canary.telemetry.spool.oldest.age", Gauge, "s", "How long the oldest request has waited.";
     SPOOL_DROPPED = "canary.telemetry.spool.dropped", Counter, "{request}", "Requests that were never delivered.";

@@ -13,6 +13,8 @@ use crate::suite::CheckId;
 use crate::telemetry::delivery::DeliveryReport;
 use crate::telemetry::name;
 
+/// Attribute of polls: the function of the host that they were in.
+const FUNCTION: &str = "function";
 /// Attribute of what is told by signal.
 const SIGNAL: &str = "signal";
 
@@ -33,6 +35,8 @@ pub struct HostReading {
     pub heartbeat: Option<HeartbeatReading>,
     /// Texts that nobody read in time, by stream.
     pub dropped_texts: [(&'static str, u64); 2],
+    /// Polls of runs that held a worker thread up, since the start, by the function of the host.
+    pub slow_polls: BTreeMap<&'static str, u64>,
 }
 
 /// What was read of the heartbeat.
@@ -49,7 +53,12 @@ pub struct HeartbeatReading {
 impl Metrics {
     /// Counters are there from the first moment, so that the first increase is one.
     pub(super) fn prepare_runner(&mut self) {
-        for instrument in [told::EVENTS_LOST, told::SERIES_OVERFLOW, told::RELOADS] {
+        for instrument in [
+            told::EVENTS_LOST,
+            told::SERIES_OVERFLOW,
+            told::RELOADS,
+            told::SLOW_POLLS,
+        ] {
             self.runner.add(instrument, Vec::new(), 0);
         }
         self.runner.set_count(told::REFUSED, Vec::new(), 0);
@@ -76,6 +85,7 @@ impl Metrics {
             runs,
             heartbeat,
             dropped_texts,
+            slow_polls,
         } = reading;
         for &(stream, count) in dropped_texts {
             let extra = vec![word(name::STREAM, stream)];
@@ -88,6 +98,10 @@ impl Metrics {
         }
         if let Some(heartbeat) = heartbeat {
             self.heartbeat(heartbeat);
+        }
+        for (function, count) in slow_polls {
+            let extra = vec![word(FUNCTION, function)];
+            self.runner.set_count(told::SLOW_POLLS, extra, *count);
         }
         for (id, Told { scope, .. }) in &mut self.checks {
             let of = |counts: &BTreeMap<CheckId, u64>| counts.get(id).copied().unwrap_or_default();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::suite::CheckId;
+use crate::watch::slow_polls::SlowPoll;
 
 /// One thing that is wrong; `Display` is the line for a person.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +54,13 @@ pub enum Complaint {
         /// How many.
         count: u64,
     },
+    /// A run held a worker thread up for longer than a second, less than a minute ago.
+    SlowPoll(SlowPoll),
+    /// The host's trusted certificates cannot be read.
+    TrustStore {
+        /// Why.
+        reason: String,
+    },
     /// The disk does not take what should survive a restart.
     StateNotKept {
         /// Why.
@@ -81,6 +89,8 @@ impl Complaint {
             Self::ExportsFailing { .. } => "exports_failing",
             Self::DescriptorsShort { .. } => "descriptors_short",
             Self::DescriptorsUnaccounted { .. } => "descriptors_unaccounted",
+            Self::SlowPoll(_) => "slow_poll",
+            Self::TrustStore { .. } => "trust_store",
             Self::StateNotKept { .. } => "state_not_kept",
             Self::SuiteRefused { .. } => "suite_refused",
         }
@@ -99,13 +109,18 @@ impl Complaint {
     }
 
     /// Whether somebody outside must hear that the checks cannot be relied upon. A suite that was refused leaves the
-    /// old one at work, and so does a disk that keeps nothing. Where descriptors are short, some runs get theirs; when
+    /// old one at work, and so does a disk that keeps nothing. One run that held a thread up left the others theirs, and
+    /// a check that has no roots to judge by says so itself. Where descriptors are short, some runs get theirs; when
     /// none does, no run comes to a verdict, which stops the heartbeat.
     #[must_use]
     pub fn stops_heartbeat(&self) -> bool {
         !matches!(
             self,
-            Self::StateNotKept { .. } | Self::SuiteRefused { .. } | Self::DescriptorsShort { .. }
+            Self::StateNotKept { .. }
+                | Self::SuiteRefused { .. }
+                | Self::DescriptorsShort { .. }
+                | Self::SlowPoll(_)
+                | Self::TrustStore { .. }
         )
     }
 
@@ -114,6 +129,7 @@ impl Complaint {
     pub fn checks(&self) -> &[CheckId] {
         match self {
             Self::RunsOverdue(stale) | Self::ChecksStale(stale) => &stale.named,
+            Self::SlowPoll(poll) => std::slice::from_ref(&poll.check),
             _ => &[],
         }
     }
@@ -152,6 +168,10 @@ impl fmt::Display for Complaint {
                 seconds(*since)
             ),
             Self::DescriptorsUnaccounted { count } => write!(f, "{count} open descriptors are nobody's"),
+            Self::SlowPoll(poll) => poll.fmt(f),
+            Self::TrustStore { reason } => {
+                write!(f, "the host's trusted certificates cannot be read: {reason}")
+            }
             Self::StateNotKept { reason } => write!(f, "state is not kept: {reason}"),
             Self::SuiteRefused { first } => {
                 write!(

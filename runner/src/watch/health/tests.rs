@@ -50,6 +50,8 @@ fn runner() -> Runner {
         ledger,
         audit,
         exposition,
+        slow_polls: SlowPolls::default(),
+        trust: TrustStore::default(),
     };
     Runner {
         board,

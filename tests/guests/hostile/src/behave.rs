@@ -7,6 +7,7 @@ use canary_sdk::http::Request;
 use canary_sdk::{Endpoint, Error, NetError, dns, http, log, tcp, tls};
 
 use crate::config::{Behaviour, Fetch};
+use crate::extremes;
 use crate::notes::Notes;
 
 /// Longer than any run.
@@ -65,6 +66,8 @@ fn misuse(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes) {
         Behaviour::StartTls => notes.take("tls", start_tls(place)),
         Behaviour::Fetch(request) => notes.take("fetch", fetch(place, request)),
         Behaviour::FetchAll(count, request) => fetch_all(place, *count, request, notes),
+        Behaviour::SearchInVain => notes.take("read", search_in_vain(place)),
+        Behaviour::Extremes => extremes::ask(place, notes),
         Behaviour::FetchAbsurd => absurd(place)
             .into_iter()
             .for_each(|request| notes.take("fetch", send(request))),
@@ -180,6 +183,21 @@ fn read_line(place: &Endpoint) -> Result<String, NetError> {
     tcp::connect(place)?.read_line(u32::MAX)
 }
 
+fn search_in_vain(place: &Endpoint) -> Result<String, NetError> {
+    let connection = tcp::connect(place)?;
+    let nearly = |end: u8| [b"x".repeat(1_023), vec![end]].concat();
+    // Another one each time: what was searched for before is remembered.
+    let delimiters = [nearly(b'y'), nearly(b'z')];
+    loop {
+        for delimiter in &delimiters {
+            match connection.read_until(delimiter, u32::MAX) {
+                Err(NetError::Protocol(_)) => {}
+                other => return other.map(|_| "found".to_owned()),
+            }
+        }
+    }
+}
+
 fn start_tls(place: &Endpoint) -> Result<String, NetError> {
     let connection = tcp::connect(place)?;
     let session = connection.start_tls(&tls::Options::new().require_valid(false))?;
@@ -207,12 +225,15 @@ fn request(place: &Endpoint, fetch: &Fetch) -> Request {
         .max_redirects(fetch.max_redirects);
     request.options.connect_to.clone_from(&fetch.connect_to);
     request.options.proxy.clone_from(&fetch.proxy);
+    if fetch.http2 {
+        request = request.version(http::Version::Http2);
+    }
     let mut tls = tls::Options::new().require_valid(fetch.require_valid);
     tls.ca_certificates.clone_from(&fetch.ca_certificates);
     request.tls(tls)
 }
 
-fn send(request: Request) -> Result<String, NetError> {
+pub(crate) fn send(request: Request) -> Result<String, NetError> {
     let response = request.send()?;
     let hops = response.hops.len();
     Ok(format!(

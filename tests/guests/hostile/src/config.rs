@@ -83,6 +83,10 @@ pub enum Behaviour {
     Fetch(Fetch),
     /// Sends an HTTP request so often, the connection kept by nobody.
     FetchAll(u32, Fetch),
+    /// Looks for a line end that does not come, again and again in what it has received.
+    SearchInVain,
+    /// Hands every function of the contract nothing, as much as it takes, and one more than that.
+    Extremes,
     /// Asks for HTTP that makes no sense, in several ways.
     FetchAbsurd,
     /// Hands the host a text that is no UTF-8.
@@ -105,6 +109,8 @@ pub struct Fetch {
     pub connect_to: Option<String>,
     /// URL of a proxy.
     pub proxy: Option<String>,
+    /// Over HTTP/2, agreed on or not.
+    pub http2: bool,
     /// Whether an untrusted certificate is an error.
     pub require_valid: bool,
     /// PEM.

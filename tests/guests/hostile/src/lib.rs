@@ -4,6 +4,7 @@
 
 mod behave;
 mod config;
+mod extremes;
 mod notes;
 
 use canary_sdk::{Check, Endpoint, Error, NetError, Probe, Verdict, tcp, tls};

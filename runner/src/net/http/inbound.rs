@@ -1,0 +1,177 @@
+//! What comes in for an HTTP library: in portions, so that what it queues is taken from it before more comes, and with
+//! HTTP/2's header blocks counted, which cost far more memory than bytes.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes handed over in one go.
+const PORTION: usize = 64 << 10;
+/// Most header blocks of one exchange: informational answers, the answer itself, its trailers.
+const HEADER_BLOCKS: u32 = 64;
+
+/// A stream that hands its bytes over in portions.
+#[derive(Debug)]
+pub(super) struct Inbound<S> {
+    stream: S,
+    /// Bytes of this portion.
+    handed: usize,
+    /// For HTTP/2.
+    frames: Option<Frames>,
+}
+
+impl<S> Inbound<S> {
+    /// For HTTP/1, whose library bounds a head as a whole.
+    pub(super) fn http1(stream: S) -> Self {
+        Self {
+            stream,
+            handed: 0,
+            frames: None,
+        }
+    }
+
+    /// For HTTP/2.
+    pub(super) fn http2(stream: S) -> Self {
+        Self {
+            stream,
+            handed: 0,
+            frames: Some(Frames::default()),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.handed >= PORTION {
+            this.handed = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if polled.is_pending() {
+            this.handed = 0;
+        }
+        ready!(polled)?;
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        this.handed += new.len();
+        if let Some(frames) = &mut this.frames {
+            frames.count(new).map_err(io::Error::other)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Inbound<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+/// The peer sent more header blocks than an exchange has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the peer sent more than {HEADER_BLOCKS} header blocks")]
+struct TooManyHeaders;
+
+/// Bytes of a frame's header: length, kind, flags, stream (RFC 9113, section 4.1).
+const FRAME_HEADER: usize = 9;
+
+/// Where frames begin in a stream of bytes.
+#[derive(Debug, Default)]
+struct Frames {
+    header: [u8; FRAME_HEADER],
+    filled: usize,
+    /// Bytes of the frame's payload that are still to come.
+    payload: usize,
+    header_blocks: u32,
+}
+
+impl Frames {
+    fn count(&mut self, mut bytes: &[u8]) -> Result<(), TooManyHeaders> {
+        while let Some((first, rest)) = bytes.split_first() {
+            if self.payload > 0 {
+                let skipped = self.payload.min(bytes.len());
+                self.payload -= skipped;
+                bytes = bytes.get(skipped..).unwrap_or_default();
+                continue;
+            }
+            if let Some(place) = self.header.get_mut(self.filled) {
+                *place = *first;
+            }
+            self.filled += 1;
+            bytes = rest;
+            if self.filled == FRAME_HEADER {
+                self.begin()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<(), TooManyHeaders> {
+        let [high, middle, low, kind, ..] = self.header;
+        self.filled = 0;
+        self.payload = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        // HEADERS, PUSH_PROMISE, CONTINUATION.
+        if matches!(kind, 1 | 5 | 9) {
+            self.header_blocks += 1;
+        }
+        match self.header_blocks > HEADER_BLOCKS {
+            true => Err(TooManyHeaders),
+            false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, 0, 0, 0, 0, 1], payload].concat()
+    }
+
+    #[test]
+    fn header_blocks_are_counted_however_the_bytes_are_cut() {
+        let allowed = [frame(1, &[1; 300]), frame(0, &[1; 7_000])].concat().repeat(64);
+        for cut in [1, 7, 9, 10, 4_096, usize::MAX] {
+            let mut frames = Frames::default();
+            for piece in allowed.chunks(cut.min(allowed.len())) {
+                assert_eq!(frames.count(piece), Ok(()), "cut {cut}");
+            }
+            assert_eq!(frames.count(&frame(9, b"")), Err(TooManyHeaders), "cut {cut}");
+        }
+    }
+
+    #[tokio::test]
+    async fn others_have_their_turn_between_two_portions() {
+        let bytes = vec![0; 4 * PORTION];
+        let mut inbound = Inbound::http1(&bytes[..]);
+        let mut taken = Vec::new();
+        let mut reading = std::pin::pin!(inbound.read_to_end(&mut taken));
+        let mut turns = 0;
+        let read = std::future::poll_fn(|cx| {
+            turns += 1;
+            reading.as_mut().poll(cx)
+        });
+        assert_eq!(read.await.unwrap(), bytes.len());
+        assert!(turns > 3, "{turns}");
+    }
+}

@@ -1,0 +1,158 @@
+//! What a plugin asks for, right and bounded by type.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use hyper::body::Bytes;
+use url::Url;
+
+use super::HttpVersion;
+use crate::net::bounded::{Payload, PlaceText, URL_BYTES, UrlText, Word, too_long, too_many};
+use crate::net::tls::TlsOptions;
+use crate::net::{Family, NetError};
+
+/// Most headers of a request.
+const HEADERS: usize = 256;
+/// Most bytes of a request's header names and values together.
+const HEADER_BYTES: usize = 64 << 10;
+
+/// Longest URL in its own form, in bytes: percent-encoding makes a text three times as long.
+pub(super) const LONGEST_URL: usize = 3 * URL_BYTES;
+
+/// Sent when the plugin names no user agent.
+const USER_AGENT: &str = concat!("canary/", env!("CARGO_PKG_VERSION"));
+/// Headers that the host adds: user agent, host, the proxy's authorization, the trace.
+const OWN_HEADERS: usize = 8;
+
+/// What a plugin asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) options: Arc<RequestOptions>,
+}
+
+/// How to go about a request.
+#[derive(Debug, Clone, Default)]
+pub struct RequestOptions {
+    /// Absent: what ALPN agrees on, or HTTP/1.1 on plain TCP.
+    pub version: Option<HttpVersion>,
+    /// Which addresses to use.
+    pub family: Family,
+    /// 0 hands the redirect itself to the plugin.
+    pub max_redirects: u32,
+    /// Bytes of body to keep; 0 reads no body at all.
+    pub max_body: u32,
+    /// `HOST:PORT` to connect to in place of the URL's; must be granted itself.
+    pub connect_to: Option<PlaceText>,
+    /// URL of an HTTP proxy; must be granted itself.
+    pub proxy: Option<UrlText>,
+    /// For `https`.
+    pub tls: Option<TlsOptions>,
+    /// Adds the run's `traceparent`.
+    pub propagate_trace: bool,
+}
+
+impl Request {
+    /// A request with an absolute `http` or `https` URL; `user-agent` is filled in when absent.
+    ///
+    /// # Errors
+    /// `Invalid` when a part of it is malformed or too long.
+    pub fn new(
+        method: Word,
+        url: &UrlText,
+        headers: Vec<(String, Vec<u8>)>,
+        body: Payload,
+        options: RequestOptions,
+    ) -> Result<Self, NetError> {
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|error| NetError::Invalid(format!("method `{}`: {error}", method.escape_debug())))?;
+        let parsed = Url::parse(url)
+            .map_err(|error| NetError::Invalid(format!("url `{}`: {error}", url.escape_debug())))?;
+        if parsed.as_str().len() > LONGEST_URL {
+            return Err(too_long("the url", URL_BYTES));
+        }
+        Ok(Self {
+            method,
+            url: parsed,
+            headers: header_map(headers)?,
+            body: body.into_inner().into(),
+            options: Arc::new(options),
+        })
+    }
+}
+
+fn header_map(headers: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, NetError> {
+    if headers.len() > HEADERS {
+        return Err(too_many("headers", HEADERS));
+    }
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > HEADER_BYTES {
+        return Err(too_long("the list of headers", HEADER_BYTES));
+    }
+    let mut map = empty(headers.len())?;
+    for (name, value) in headers {
+        let invalid = |error: &dyn std::fmt::Display| {
+            NetError::Invalid(format!("header `{}`: {error}", name.escape_debug()))
+        };
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|error| invalid(&error))?;
+        let value = HeaderValue::from_bytes(&value).map_err(|error| invalid(&error))?;
+        map.try_append(key, value).map_err(|error| invalid(&error))?;
+    }
+    if !map.contains_key(http::header::USER_AGENT) {
+        let _before = map.try_insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    }
+    Ok(map)
+}
+
+fn empty(headers: usize) -> Result<HeaderMap, NetError> {
+    HeaderMap::try_with_capacity(headers + OWN_HEADERS).map_err(|error| NetError::Invalid(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: Vec<(String, Vec<u8>)>) -> Result<Request, NetError> {
+        let method = Word::new("the method", "GET".to_owned())?;
+        let url = UrlText::new("the url", "http://a.test/".to_owned())?;
+        let body = Payload::new("the body", Vec::new())?;
+        Request::new(method, &url, headers, body, RequestOptions::default())
+    }
+
+    fn numbered(count: usize, value: usize) -> Vec<(String, Vec<u8>)> {
+        let header = |number| (format!("x-{number}"), vec![b'v'; value]);
+        (0..count).map(header).collect()
+    }
+
+    #[test]
+    fn as_many_headers_as_allowed_are_taken_and_one_more_is_refused() {
+        assert_eq!(request(numbered(HEADERS, 1)).unwrap().headers.len(), HEADERS + 1);
+        for many in [HEADERS + 1, 40_000] {
+            let refused = request(numbered(many, 1)).unwrap_err();
+            assert_eq!(refused.to_string(), "invalid request: more than 256 headers");
+        }
+    }
+
+    #[test]
+    fn headers_are_weighed_together() {
+        let refused = request(numbered(HEADERS, 256)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "invalid request: the list of headers is longer than 64 KiB"
+        );
+    }
+
+    #[test]
+    fn a_header_that_is_given_twice_is_sent_twice() {
+        let twice = vec![
+            ("x-a".to_owned(), b"1".to_vec()),
+            ("X-A".to_owned(), b"2".to_vec()),
+        ];
+        let sent = request(twice).unwrap();
+        let values: Vec<_> = sent.headers.get_all("x-a").iter().collect();
+        assert_eq!(values, ["1", "2"]);
+    }
+}

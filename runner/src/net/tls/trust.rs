@@ -1,0 +1,153 @@
+//! The roots that the host trusts. A run never reads a file: a thread of the runner does, and a run waits for its first
+//! reading for a moment at most.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_native_certs::CertificateResult;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::Roots;
+use crate::net::NetError;
+
+/// How long a run waits for the first reading.
+const FIRST_READING: Duration = Duration::from_secs(1);
+
+/// The host's roots, as they were read last. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TrustStore(watch::Receiver<Trust>);
+
+/// Reads the roots for every [`TrustStore`] that came with it.
+#[derive(Debug)]
+pub struct TrustReader(watch::Sender<Trust>);
+
+#[derive(Debug, Clone)]
+struct Trust {
+    /// Absent before the first reading that found any.
+    roots: Option<Arc<Roots>>,
+    /// Why the last reading found none.
+    failure: Option<String>,
+}
+
+impl Default for TrustStore {
+    /// Mozilla's roots, which come with the runner.
+    fn default() -> Self {
+        let (_, store) = Trust::new(Some(Arc::new(Roots::mozilla())));
+        store
+    }
+}
+
+impl Trust {
+    fn new(roots: Option<Arc<Roots>>) -> (TrustReader, TrustStore) {
+        let (tx, rx) = watch::channel(Self { roots, failure: None });
+        (TrustReader(tx), TrustStore(rx))
+    }
+}
+
+impl TrustStore {
+    /// The operating system's roots, and what is to read them.
+    #[must_use]
+    pub fn system() -> (TrustReader, Self) {
+        Trust::new(None)
+    }
+
+    /// Why the last reading found no roots; those of the reading before stay in use.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.0.borrow().failure.clone()
+    }
+
+    /// Waits for the first reading, for a second and to `limit` at most.
+    ///
+    /// # Errors
+    /// `TrustStore` when there are no roots to judge by.
+    pub(super) async fn roots(&self, limit: Instant) -> Result<Arc<Roots>, NetError> {
+        let mut trust = self.0.clone();
+        let read = trust.wait_for(|trust| trust.roots.is_some() || trust.failure.is_some());
+        let wait = limit.min(Instant::now() + FIRST_READING);
+        let read = match timeout_at(wait, read).await {
+            Ok(Ok(trust)) => trust.clone(),
+            Ok(Err(_)) => return Err(NetError::TrustStore("they were not read".to_owned())),
+            Err(_) => return Err(NetError::TrustStore("reading them takes too long".to_owned())),
+        };
+        read.roots
+            .ok_or_else(|| NetError::TrustStore(read.failure.unwrap_or_default()))
+    }
+}
+
+impl TrustReader {
+    /// Reads the roots of the operating system; Mozilla's where it names no place for them. What was read before stays
+    /// when nothing can be read. Blocks for as long as the disk does.
+    pub fn read(&self) {
+        let read = roots(rustls_native_certs::load_native_certs());
+        self.0.send_modify(|trust| match read {
+            Ok(roots) => {
+                *trust = Trust {
+                    roots: Some(Arc::new(roots)),
+                    failure: None,
+                }
+            }
+            Err(failure) => trust.failure = Some(failure),
+        });
+    }
+}
+
+fn roots(read: CertificateResult) -> Result<Roots, String> {
+    let native = Roots::new(read.certs);
+    match (native.anchors.is_empty(), read.errors.first()) {
+        (false, _) => Ok(native),
+        (true, None) => Ok(Roots::mozilla()),
+        (true, Some(error)) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_a_minute() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_waits_a_second_for_roots_that_nobody_can_read() {
+        let (_reader, store) = TrustStore::system();
+        let began = Instant::now();
+        let refused = store.roots(in_a_minute()).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the host's trusted certificates cannot be read: reading them takes too long"
+        );
+        assert_eq!(began.elapsed(), FIRST_READING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_has_its_roots_as_soon_as_they_are_read() {
+        let (reader, store) = TrustStore::system();
+        let mut waiting = std::pin::pin!(store.roots(in_a_minute()));
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        reader
+            .0
+            .send_modify(|trust| trust.roots = Some(Arc::new(Roots::mozilla())));
+        assert!(!waiting.await.unwrap().anchors.is_empty());
+    }
+
+    #[tokio::test]
+    async fn roots_that_cannot_be_read_again_stay_in_use() {
+        let (reader, store) = TrustStore::system();
+        reader
+            .0
+            .send_modify(|trust| trust.roots = Some(Arc::new(Roots::mozilla())));
+        reader
+            .0
+            .send_modify(|trust| trust.failure = Some("no such file".to_owned()));
+        assert!(store.roots(in_a_minute()).await.is_ok());
+        assert_eq!(store.failure().as_deref(), Some("no such file"));
+    }
+
+    #[test]
+    fn a_host_that_names_no_roots_has_those_of_mozilla() {
+        assert!(!roots(CertificateResult::default()).unwrap().anchors.is_empty());
+    }
+}

@@ -1,0 +1,242 @@
+//! Which run each worker is in at the moment, and in which function of the host: what the watchdog looks at.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+#[expect(
+    clippy::disallowed_types,
+    reason = "how long a thread is held up is the machine's, also where a test pauses the clock"
+)]
+use std::time::Instant;
+
+use crate::suite::CheckId;
+
+/// What a run is in: its guest, or a function that the host does for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostFunction {
+    /// The guest's own code, and what of WASI it calls.
+    #[default]
+    Guest,
+    /// The instance is being made.
+    Instantiate,
+    /// `tcp`: `connect`.
+    Connect,
+    /// `tcp`: `start-tls`.
+    StartTls,
+    /// `tcp`: `read`.
+    Read,
+    /// `tcp`: `read-until`.
+    ReadUntil,
+    /// `tcp`: `write`.
+    Write,
+    /// `http`: `send`.
+    Send,
+    /// `http`: `send-all`.
+    SendAll,
+    /// `dns`: `query`.
+    Query,
+    /// `log`: `log`.
+    Log,
+}
+
+impl HostFunction {
+    const ALL: [Self; 11] = [
+        Self::Guest,
+        Self::Instantiate,
+        Self::Connect,
+        Self::StartTls,
+        Self::Read,
+        Self::ReadUntil,
+        Self::Write,
+        Self::Send,
+        Self::SendAll,
+        Self::Query,
+        Self::Log,
+    ];
+
+    /// As the contract names it; a bounded set, fit for a metric.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Instantiate => "instantiate",
+            Self::Connect => "tcp.connect",
+            Self::StartTls => "tcp.start-tls",
+            Self::Read => "tcp.read",
+            Self::ReadUntil => "tcp.read-until",
+            Self::Write => "tcp.write",
+            Self::Send => "http.send",
+            Self::SendAll => "http.send-all",
+            Self::Query => "dns.query",
+            Self::Log => "log.log",
+        }
+    }
+}
+
+/// Every run that goes on, for whoever looks from another thread. Cheap to clone; all clones are one registry.
+#[derive(Debug, Clone)]
+pub struct PollRegistry(Arc<Registry>);
+
+#[derive(Debug)]
+#[expect(clippy::disallowed_types, reason = "see the import")]
+struct Registry {
+    epoch: Instant,
+    next: AtomicU64,
+    runs: Mutex<HashMap<u64, Arc<Slot>>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    check: CheckId,
+    /// Nanoseconds after the epoch, and one, when the poll that goes on began; 0 between polls.
+    began: AtomicU64,
+    function: AtomicU8,
+}
+
+/// A poll that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollUnderWay {
+    /// The run and the beginning of the poll: the same as long as it is the same poll.
+    pub id: (u64, u64),
+    /// Whose run it is.
+    pub check: CheckId,
+    /// What it is in.
+    pub function: HostFunction,
+    /// For how long.
+    pub elapsed: Duration,
+}
+
+impl Default for PollRegistry {
+    #[expect(clippy::disallowed_types, reason = "see the import")]
+    fn default() -> Self {
+        Self(Arc::new(Registry {
+            epoch: Instant::now(),
+            next: AtomicU64::new(0),
+            runs: Mutex::default(),
+        }))
+    }
+}
+
+impl PollRegistry {
+    /// Polls that have gone on for `limit` or longer, of any run.
+    #[must_use]
+    pub fn longer_than(&self, limit: Duration) -> Vec<PollUnderWay> {
+        let now = nanos(self.0.epoch.elapsed());
+        let runs = self.0.runs();
+        let polls = runs.iter().filter_map(|(run, slot)| {
+            let began = slot.began.load(Ordering::Relaxed).checked_sub(1)?;
+            let elapsed = Duration::from_nanos(now.saturating_sub(began));
+            (elapsed >= limit).then(|| PollUnderWay {
+                id: (*run, began),
+                check: slot.check.clone(),
+                function: slot.function(),
+                elapsed,
+            })
+        });
+        polls.collect()
+    }
+
+    /// A run of a check begins; it is over when the value is dropped.
+    pub(super) fn enter(&self, check: &CheckId) -> RunPoll {
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let slot = Arc::new(Slot {
+            check: check.clone(),
+            began: AtomicU64::new(0),
+            function: AtomicU8::new(HostFunction::Instantiate as u8),
+        });
+        self.0.runs().insert(id, Arc::clone(&slot));
+        RunPoll {
+            registry: Arc::clone(&self.0),
+            id,
+            slot,
+        }
+    }
+}
+
+impl Registry {
+    /// Held for an insertion, a removal, or a walk of the watchdog.
+    fn runs(&self) -> MutexGuard<'_, HashMap<u64, Arc<Slot>>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn function(&self) -> HostFunction {
+        let place = usize::from(self.function.load(Ordering::Relaxed));
+        HostFunction::ALL.get(place).copied().unwrap_or_default()
+    }
+}
+
+/// What is shown of one run.
+#[derive(Debug)]
+pub(super) struct RunPoll {
+    registry: Arc<Registry>,
+    id: u64,
+    slot: Arc<Slot>,
+}
+
+impl RunPoll {
+    #[expect(clippy::disallowed_types, reason = "see the import")]
+    pub(super) fn begin(&self, at: Instant) {
+        let since = nanos(at.saturating_duration_since(self.registry.epoch));
+        self.slot.began.store(since.saturating_add(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.slot.began.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn enter(&self, function: HostFunction) {
+        self.slot.function.store(function as u8, Ordering::Relaxed);
+    }
+}
+
+impl Drop for RunPoll {
+    fn drop(&mut self) {
+        self.registry.runs().remove(&self.id);
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_types, reason = "see the import")]
+    fn a_poll_is_seen_with_its_check_and_function_as_long_as_it_goes_on() {
+        let registry = PollRegistry::default();
+        let run = registry.enter(&CheckId::new("slow"));
+        let seen = || {
+            let polls = registry.longer_than(Duration::ZERO);
+            polls
+                .into_iter()
+                .map(|poll| (poll.check.to_string(), poll.function.as_str()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(seen(), []);
+        run.enter(HostFunction::ReadUntil);
+        run.begin(Instant::now());
+        assert_eq!(seen(), [("slow".to_owned(), "tcp.read-until")]);
+        assert_eq!(registry.longer_than(Duration::from_secs(3_600)), []);
+        run.end();
+        assert_eq!(seen(), []);
+        run.begin(Instant::now());
+        drop(run);
+        assert_eq!(seen(), []);
+    }
+
+    #[test]
+    fn every_function_is_read_as_it_was_written() {
+        let registry = PollRegistry::default();
+        let run = registry.enter(&CheckId::new("a"));
+        for function in HostFunction::ALL {
+            run.enter(function);
+            assert_eq!(run.slot.function(), function);
+        }
+    }
+}
