@@ -45,7 +45,7 @@ use std::io;
 use std::sync::Arc;
 
 pub use answer::{Answer, Failure};
-pub use courier::{Begin, Courier};
+pub use courier::{Begin, Courier, component};
 pub use desk::Desk;
 pub use notification::{CheckFacts, Event, Notification};
 pub use notifier::Notifier;
@@ -54,6 +54,7 @@ pub use settings::Settings;
 pub use trial::{Trial, try_out};
 
 use crate::ledger::audit::Reserve;
+use crate::liveness::Registry;
 use crate::state::Change;
 use courier::Outside;
 use outbox::Outbox;
@@ -79,6 +80,8 @@ pub struct Start<'a> {
     pub keep: Keep,
     /// Is told what an operator should hear.
     pub say: Say,
+    /// Where the thread and each notifier report that they make progress.
+    pub liveness: Registry,
 }
 
 /// Starts the thread `canary-alert`, which delivers what waited. The desk says nothing before [`Desk::keep`] has told
@@ -95,6 +98,7 @@ pub fn start(start: Start<'_>) -> io::Result<(Desk, Courier)> {
         begin,
         keep,
         say,
+        liveness,
     } = start;
     let notifiers = settings.notifiers.iter();
     let kinds = notifiers.map(|notifier| (Arc::clone(&notifier.name), notifier.kind()));
@@ -106,6 +110,7 @@ pub fn start(start: Start<'_>) -> io::Result<(Desk, Courier)> {
         begin,
         keep,
         say,
+        liveness,
     };
     let courier = Courier::start(settings, &desk, outbox, outside)?;
     Ok((desk, courier))

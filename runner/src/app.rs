@@ -10,6 +10,7 @@ mod publisher;
 pub mod reload;
 pub mod serve;
 pub mod service;
+mod systemd;
 mod trust;
 mod vigil;
 

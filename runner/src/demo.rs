@@ -19,7 +19,7 @@ use crate::console::Console;
 use crate::ledger::audit::Audit;
 use crate::outcome::Run;
 use crate::report::{Screen, human};
-use crate::signal::{Hangup, Shutdown};
+use crate::signal::{self, Hangup, Shutdown};
 use crate::suite::Problems;
 use crate::telemetry::settings::Settings;
 use targets::Targets;
@@ -93,6 +93,7 @@ pub async fn live(
     (console, screen): (&Console, Screen),
 ) -> Result<bool, DemoError> {
     let stage = Stage::set(host).await?;
+    signal::guard(&host.settings().liveness, GRACE).map_err(DemoError::System)?;
     let mut shutdown = Shutdown::listen().map_err(DemoError::System)?;
     let audit = host.audit().map_err(DemoError::System)?;
     let settings = service::Settings {

@@ -13,13 +13,17 @@ use tokio_util::sync::CancellationToken;
 
 pub use permit::Permit;
 
-use crate::outcome::{Fault, LogLine, Outcome, Run, StopCause, Usage};
+use crate::liveness::StallClock;
+use crate::outcome::{Fault, LogLine, Outcome, Run, StopCause, Usage, VerdictStatus};
 use crate::plugin::Plugin;
 use crate::sandbox::{Attempt, Report, Sandbox, panic_text};
 use crate::suite::Check;
 use crate::trace::sampler::Sampler;
 use crate::trace::{TraceContext, Trail, draw_span_id};
 use permit::Permits;
+
+/// The part of a check's time-out, as its divisor, that the host may lose before a failure says nothing.
+const SPOILED: u32 = 4;
 
 /// Plugins by the name that suites use.
 pub type Plugins = BTreeMap<String, Arc<Plugin>>;
@@ -43,6 +47,7 @@ pub struct Dispatcher {
     draining: CancellationToken,
     cut: CancellationToken,
     sampler: Sampler,
+    stall_clock: StallClock,
 }
 
 impl Dispatcher {
@@ -56,7 +61,14 @@ impl Dispatcher {
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
             sampler: Sampler::AlwaysOn,
+            stall_clock: StallClock::default(),
         }
+    }
+
+    /// The same, but `stall_clock` says how much of a run's time the host itself lost.
+    #[must_use]
+    pub fn timed_by(self, stall_clock: StallClock) -> Self {
+        Self { stall_clock, ..self }
     }
 
     /// The same, but `sampler` decides which traces are wanted.
@@ -126,7 +138,9 @@ impl Dispatcher {
         let (outcome, log) = loop {
             attempts += 1;
             let offset = started.elapsed();
-            let report = self.attempt(&check, plugin.as_deref(), attempts, trace).await;
+            let lost = self.stall_clock.lost();
+            let mut report = self.attempt(&check, plugin.as_deref(), attempts, trace).await;
+            report.outcome = blame(report.outcome, self.stall_clock.lost() - lost, check.timeout);
             usage.absorb(&report.usage);
             trail.absorb(report.trail, attempts, offset);
             let is_last =
@@ -220,6 +234,17 @@ impl Dispatcher {
     }
 }
 
+/// A failure of the target, unless the host lost too much of the time that the check had: then nobody knows whether the
+/// target was late or the host. What it lost is `lost`.
+fn blame(outcome: Outcome, lost: Duration, timeout: Duration) -> Outcome {
+    match outcome.verdict() {
+        Some(VerdictStatus::Fail) if lost > timeout / SPOILED => {
+            Outcome::Stopped(StopCause::Overload { lost })
+        }
+        _ => outcome,
+    }
+}
+
 /// Moves the lines of an attempt to the run's own clock.
 fn later(mut log: Vec<LogLine>, offset: Duration) -> Vec<LogLine> {
     for line in &mut log {
@@ -237,5 +262,43 @@ impl Report {
             log: Vec::new(),
             trail: Trail::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Verdict;
+
+    fn completed(status: VerdictStatus) -> Outcome {
+        Outcome::Completed(Verdict {
+            status,
+            summary: String::new(),
+            assertions: Vec::new(),
+            measurements: Vec::new(),
+            attributes: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_failure_while_the_host_was_overloaded_says_nothing_of_the_target() {
+        let (failed, timeout) = (completed(VerdictStatus::Fail), Duration::from_secs(4));
+        let quarter = Duration::from_secs(1);
+        assert_eq!(blame(failed.clone(), quarter, timeout), failed);
+        let lost = quarter + Duration::from_millis(1);
+        let stopped = blame(failed, lost, timeout);
+        assert_eq!(stopped, Outcome::Stopped(StopCause::Overload { lost }));
+        assert!(
+            stopped.summary().contains("overloaded for 1s 1ms"),
+            "{}",
+            stopped.summary()
+        );
+    }
+
+    #[test]
+    fn a_target_that_is_well_in_spite_of_the_host_is_well() {
+        let passed = completed(VerdictStatus::Pass);
+        let (lost, timeout) = (Duration::from_secs(9), Duration::from_secs(1));
+        assert_eq!(blame(passed.clone(), lost, timeout), passed);
     }
 }

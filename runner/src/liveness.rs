@@ -4,6 +4,7 @@
 //! both take a [`Progress`]. The component reports through it: what it is doing, and within which time it reports
 //! again. One that exceeds its time, or that panicked, is a [`Stall`], which health turns into an issue.
 
+mod clock;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -15,8 +16,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use clock::StallClock;
 pub use tasks::Tasks;
-pub use thread::{Component, Thread, begun, runtime, spawn};
+pub use thread::{Component, Thread, begun, join, runtime, spawn};
 
 /// How often a component that has nothing to do reports all the same.
 pub const BEAT: Duration = Duration::from_secs(1);
@@ -51,7 +53,10 @@ pub struct Stall {
 
 /// All components of one runner. Cheap to clone; all clones are one registry.
 #[derive(Debug, Clone, Default)]
-pub struct Registry(Arc<Mutex<Components>>);
+pub struct Registry {
+    components: Arc<Mutex<Components>>,
+    stall_clock: StallClock,
+}
 
 #[derive(Debug, Default)]
 struct Components {
@@ -113,8 +118,14 @@ impl Registry {
         rows.iter().filter_map(|row| row.stall()).collect()
     }
 
+    /// The time that the threads which run checks have lost.
+    #[must_use]
+    pub fn stall_clock(&self) -> &StallClock {
+        &self.stall_clock
+    }
+
     fn components(&self) -> MutexGuard<'_, Components> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.components.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

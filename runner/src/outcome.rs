@@ -209,10 +209,19 @@ pub enum StopCause {
     /// The runner is going down and the grace period is over.
     #[error("stopped: the runner shuts down")]
     Shutdown,
+    /// The host itself was busy for so much of the check's `timeout` that a failure says nothing of the target.
+    #[error(
+        "stopped: the host was overloaded for {} of the run, so that its failure says nothing about the target",
+        humantime::format_duration(Duration::from_millis(u64::try_from(.lost.as_millis()).unwrap_or(u64::MAX)))
+    )]
+    Overload {
+        /// The time that the host lost while the run went on.
+        lost: Duration,
+    },
 }
 
 impl StopCause {
-    /// `deadline`, `quota`, `descriptors`, `trust_store` or `shutdown`.
+    /// `deadline`, `quota`, `descriptors`, `trust_store`, `shutdown` or `overload`.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -221,6 +230,7 @@ impl StopCause {
             Self::Descriptors => "descriptors",
             Self::TrustStore => "trust_store",
             Self::Shutdown => "shutdown",
+            Self::Overload { .. } => "overload",
         }
     }
 }

@@ -301,7 +301,9 @@ fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
         Err(Outcome::Stopped(StopCause::Quota { .. })) => EndCause::Quota,
         Err(Outcome::Stopped(StopCause::Shutdown)) => EndCause::Shutdown,
         // Of a verdict that was there, all this comes later.
-        Err(Outcome::Stopped(StopCause::Descriptors | StopCause::TrustStore)) => EndCause::Returned,
+        Err(Outcome::Stopped(
+            StopCause::Descriptors | StopCause::TrustStore | StopCause::Overload { .. },
+        )) => EndCause::Returned,
         Err(Outcome::Faulted(_) | Outcome::Completed(_)) => EndCause::Trapped,
     }
 }

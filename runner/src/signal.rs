@@ -1,8 +1,12 @@
 //! The signals that the runner takes.
 
+mod guard;
+
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+pub use guard::{MARGIN, guard};
 
 /// SIGTERM and SIGINT, from now on.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use crate::freeze::Frozen;
@@ -142,6 +143,23 @@ impl Running {
     /// The message of the next line that it writes to standard error; `None` when it wrote its last.
     pub fn note(&mut self) -> Option<String> {
         next_line(&mut self.err).map(|line| message(&line).to_owned())
+    }
+
+    /// Fills its standard output and standard error to the last byte: whoever writes to them from now on waits for a
+    /// reader, and nobody reads.
+    ///
+    /// # Panics
+    /// It has ended, or writes to a terminal.
+    pub fn clog(&self) {
+        for stream in [1, 2] {
+            let path = format!("/proc/{}/fd/{stream}", self.child.id());
+            let flags = OFlags::WRONLY | OFlags::NONBLOCK;
+            let pipe = rustix::fs::open(path, flags, Mode::empty()).expect("it still runs");
+            // A pipe that is full for a page may have room for a byte.
+            for filler in [&[b'#'; 4096][..], b"#"] {
+                while rustix::io::write(&pipe, filler).is_ok() {}
+            }
+        }
     }
 
     /// Sends a signal.

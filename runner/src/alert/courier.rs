@@ -1,36 +1,37 @@
 //! The thread that delivers: a lane for each notifier, so that a receiver that hangs holds up nobody else.
 
 use std::io;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use super::lane::{Lane, Shared};
+use super::notification::Notification;
+use super::notifier::Notifier;
 use super::outbox::{Outbox, Reports};
 use super::settings::Settings;
 use super::{Keep, Say};
 use crate::ledger::audit::Reserve;
+use crate::liveness::{Component, Impact, Registry, Tasks, Thread};
 
 /// How long deliveries under way may go on at the end; what is not delivered by then stays on disk.
 const LAST_DELIVERIES: Duration = Duration::from_secs(2);
-/// After that, how long the thread may take to end.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// Threads that look up names, a notifier: one lookup, and one given up that the system goes on with.
 const LOOKUPS: usize = 2;
+/// Nobody hears of a check that is down while it stands still.
+const ALERT: Component = Component {
+    name: "alert",
+    impact: Impact::Liveness,
+};
 
-/// The thread `canary-alert`; ends when it is told to, or dropped. There is none without a notifier.
+/// The thread `canary-alert`; ends when dropped. There is none without a notifier.
 pub struct Courier {
     reports: Reports,
-    stop: CancellationToken,
-    ended: Receiver<()>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Thread>,
 }
 
 /// Cancelled when there may be deliveries.
@@ -42,6 +43,7 @@ pub(super) struct Outside {
     pub(super) begin: Begin,
     pub(super) keep: Keep,
     pub(super) say: Say,
+    pub(super) liveness: Registry,
 }
 
 impl Courier {
@@ -56,22 +58,15 @@ impl Courier {
             begin,
             keep,
             say,
+            liveness,
         } = outside;
-        let stop = CancellationToken::new();
-        let (ending, ended) = sync_channel(1);
-        let mut courier = Self {
-            reports: Reports(Arc::clone(&outbox)),
-            stop: stop.clone(),
-            ended,
-            thread: None,
-        };
+        let reports = Reports(Arc::clone(&outbox));
         if settings.notifiers.is_empty() {
-            return Ok(courier);
+            return Ok(Self {
+                reports,
+                thread: None,
+            });
         }
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(LOOKUPS * settings.notifiers.len())
-            .build()?;
         let shared = Arc::new(Shared {
             outbox,
             link: settings.link.clone(),
@@ -88,19 +83,13 @@ impl Courier {
             (notifier, standing)
         });
         let notifiers: Vec<_> = notifiers.collect();
-        let work = move || {
-            let lanes = async {
-                let lanes = notifiers.into_iter();
-                let lanes = lanes.map(|(notifier, told)| Lane::new(notifier, told, Arc::clone(&shared)));
-                deliver(lanes, begin, stop).await;
-            };
-            run(runtime, lanes);
-            // Nobody waits any more when this is late.
-            let _late = ending.send(());
-        };
-        let thread = std::thread::Builder::new().name("canary-alert".to_owned());
-        courier.thread = Some(thread.spawn(work)?);
-        Ok(courier)
+        let (runtime, registry) = (runtime(notifiers.len())?, liveness.clone());
+        let work = |stop| deliver(notifiers, shared, registry, stop);
+        let thread = Thread::start(ALERT, &liveness, runtime, &begin, work)?;
+        Ok(Self {
+            reports,
+            thread: Some(thread.patiently(LAST_DELIVERIES)),
+        })
     }
 
     /// How notifications fare, from now on and after the end.
@@ -109,51 +98,49 @@ impl Courier {
         self.reports.clone()
     }
 
-    /// Lets deliveries under way end, and ends the thread. Takes 3 s at most. What is not delivered stays on disk.
-    pub fn finish(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.stop.cancel();
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
-        if self.ended.recv_timeout(LAST_DELIVERIES + LAST_MOMENT).is_ok() {
-            // A panic is nobody's business any more: all that was not delivered is on disk.
-            drop(thread.join());
+    /// Asks for the end without waiting for it: deliveries under way have two seconds.
+    pub fn stop(&self) {
+        if let Some(thread) = &self.thread {
+            thread.stop();
         }
     }
-}
 
-impl Drop for Courier {
-    fn drop(&mut self) {
-        self.end();
+    /// Lets deliveries under way end, and ends the thread. Takes 4 s at most. What is not delivered stays on disk.
+    pub fn finish(self) {
+        drop(self);
     }
 }
 
-/// Runs the lanes from `begin` until `stop`, and a moment longer.
-async fn deliver(lanes: impl Iterator<Item = Lane>, begin: CancellationToken, stop: CancellationToken) {
-    tokio::select! {
-        () = begin.cancelled() => {}
-        () = stop.cancelled() => {}
-    }
-    let mut tasks = JoinSet::new();
-    for lane in lanes {
-        tasks.spawn(lane.run(stop.clone()));
-    }
-    let ended = async {
-        stop.cancelled().await;
-        // What a receiver sent cannot end a lane; if something did, the others go on.
-        let all = async { while tasks.join_next().await.is_some() {} };
-        drop(timeout(LAST_DELIVERIES, all).await);
-    };
-    ended.await;
-    tasks.shutdown().await;
+fn runtime(notifiers: usize) -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(LOOKUPS * notifiers)
+        .build()
 }
 
-fn run(runtime: Runtime, work: impl Future) {
-    runtime.block_on(work);
-    // A name that is being looked up holds the end up no longer.
-    runtime.shutdown_background();
+/// Runs the lanes until `stop`, and a moment longer.
+async fn deliver(
+    notifiers: Vec<(Notifier, Vec<Notification>)>,
+    shared: Arc<Shared>,
+    registry: Registry,
+    stop: CancellationToken,
+) {
+    let mut lanes = Tasks::default();
+    for (notifier, standing) in notifiers {
+        let progress = registry.register(component(&notifier.name), Impact::Readiness);
+        let (shared, stop) = (Arc::clone(&shared), stop.clone());
+        lanes.spawn(progress, |progress| {
+            Lane::new(notifier, standing, shared, progress).run(stop)
+        });
+    }
+    stop.cancelled().await;
+    // What a receiver sent cannot end a lane; if something did, the others go on.
+    drop(timeout(LAST_DELIVERIES, lanes.join()).await);
+    lanes.shutdown().await;
+}
+
+/// What the task of a notifier is called in health.
+#[must_use]
+pub fn component(notifier: &str) -> Arc<str> {
+    format!("notifier {notifier}").into()
 }

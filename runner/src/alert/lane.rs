@@ -18,6 +18,7 @@ use super::queue::{Entry, MAX_WAITING};
 use super::report::DropReason;
 use super::{Keep, Say};
 use crate::ledger::audit::Reserve;
+use crate::liveness::{Progress, STALL};
 use crate::state::Change;
 
 /// Alerts that are told again in one request.
@@ -49,6 +50,7 @@ impl Shared {
 pub(super) struct Lane {
     notifier: Notifier,
     shared: Arc<Shared>,
+    progress: Progress,
     backoff: Backoff,
     /// What fires, by alert, for a receiver that wants to hear it again and again.
     standing: BTreeMap<String, Notification>,
@@ -62,12 +64,18 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(notifier: Notifier, standing: Vec<Notification>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        notifier: Notifier,
+        standing: Vec<Notification>,
+        shared: Arc<Shared>,
+        progress: Progress,
+    ) -> Self {
         let refresh = notifier.refresh().map(|interval| (interval, Instant::now()));
         let standing = standing.into_iter().take(MAX_WAITING);
         Self {
             notifier,
             shared,
+            progress,
             backoff: Backoff::default(),
             standing: standing.map(|told| (told.alert.clone(), told)).collect(),
             refresh,
@@ -82,6 +90,7 @@ impl Lane {
     /// Cancellation: what was on its way is delivered again after the next start.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         loop {
+            self.delivering();
             self.expire();
             self.tell_lost();
             let now = Instant::now();
@@ -104,9 +113,17 @@ impl Lane {
                     tokio::task::yield_now().await;
                 }
                 None if stop.is_cancelled() => return,
-                None => self.wait(pause, &stop).await,
+                None => {
+                    self.progress.idle();
+                    self.wait(pause, &stop).await;
+                }
             }
         }
+    }
+
+    /// Until the next attempt. A disk that hangs is waited for as well, and for less than [`STALL`].
+    fn delivering(&self) {
+        self.progress.working("delivering", self.notifier.timeout + STALL);
     }
 
     async fn wait(&self, pause: Option<Instant>, stop: &CancellationToken) {
@@ -163,6 +180,7 @@ impl Lane {
         match answer {
             Answer::Delivered => {
                 self.backoff.reset();
+                self.recovered();
                 self.told.clear();
                 if std::mem::take(&mut self.is_failing) {
                     // The one that got through is still counted.
@@ -208,7 +226,13 @@ impl Lane {
 
     fn count(&self, failure: &Failure) {
         let mut queue = self.shared.outbox.queue();
-        queue.note(&self.notifier.name, |report| report.fail(failure.word.clone()));
+        let now = Instant::now();
+        queue.note(&self.notifier.name, |report| report.fail(failure, now));
+    }
+
+    fn recovered(&self) {
+        let mut queue = self.shared.outbox.queue();
+        queue.note(&self.notifier.name, |report| report.failing = None);
     }
 
     fn waiting(&self) -> usize {
@@ -240,14 +264,16 @@ impl Lane {
         let standing: Vec<&Notification> = self.standing.values().collect();
         let mut answer = Answer::Delivered;
         for some in standing.chunks(TOLD_AT_ONCE) {
+            self.delivering();
             let (link, reserve) = (self.shared.link.as_ref(), &self.shared.reserve);
             answer = self.notifier.tell_again(some, link, reserve).await;
             if matches!(answer, Answer::Later(..) | Answer::Held(_)) {
                 break;
             }
         }
-        if answer != Answer::Delivered {
-            self.judge(&answer);
+        match &answer {
+            Answer::Delivered => self.recovered(),
+            answer => self.judge(answer),
         }
         if let Some((interval, at)) = &mut self.refresh {
             *at = Instant::now() + *interval;

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::answer::Failure;
+
 /// Why a notification was never delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DropReason {
@@ -52,6 +56,17 @@ pub struct NotifierReport {
     pub oldest_age: Option<Duration>,
     /// Alerts that it was told of and that are not over.
     pub firing: u64,
+    /// The failures since the last notification that its receiver took; absent without one.
+    pub failing: Option<Failing>,
+}
+
+/// A row of failures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// When the first of them was.
+    pub since: Instant,
+    /// Why the last one failed, without secrets.
+    pub message: String,
 }
 
 impl NotifierReport {
@@ -66,7 +81,12 @@ impl NotifierReport {
         *self.dropped.entry(reason).or_default() += 1;
     }
 
-    pub(super) fn fail(&mut self, word: Cow<'static, str>) {
-        *self.failed.entry(word).or_default() += 1;
+    pub(super) fn fail(&mut self, failure: &Failure, now: Instant) {
+        *self.failed.entry(failure.word.clone()).or_default() += 1;
+        let since = self.failing.as_ref().map_or(now, |failing| failing.since);
+        self.failing = Some(Failing {
+            since,
+            message: failure.message.clone(),
+        });
     }
 }

@@ -36,6 +36,7 @@ pub fn telemetry(
         reserve: host.reserve.clone(),
         alerts,
         streams: host.settings().streams.clone(),
+        liveness: host.settings().liveness.clone(),
     };
     let instance = format!("{:032x}", fastrand::u128(..));
     let resource = resource(settings, &Process::current(instance));

@@ -1,6 +1,8 @@
 //! The clocks of the world, held against the one that the service waits by: that one stands still while the machine
 //! sleeps, and knows nothing of the time of day.
 
+pub(super) mod pauses;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};

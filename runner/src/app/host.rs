@@ -81,10 +81,13 @@ impl Host {
         let limit = raise_descriptor_limit().map_err(HostError::Descriptors)?;
         let open = open_descriptors().map_err(HostError::Descriptors)?;
         let memory_ceiling = settings.ceiling.memory;
-        let engine = Engine::new(EngineSettings {
-            concurrency: settings.concurrency,
-            memory_ceiling,
-        })?;
+        let engine = Engine::new(
+            EngineSettings {
+                concurrency: settings.concurrency,
+                memory_ceiling,
+            },
+            &settings.liveness,
+        )?;
         let ledger = Ledger::new(Budget::within(limit, open));
         let resolver = match &settings.resolver {
             None => Resolver::system(&ledger),
@@ -120,7 +123,9 @@ impl Host {
     #[must_use]
     pub fn dispatcher(&self, plugins: Plugins) -> Dispatcher {
         let concurrency = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);
-        Dispatcher::new(self.sandbox.clone(), plugins, concurrency).sampled_by(self.settings.sampler)
+        Dispatcher::new(self.sandbox.clone(), plugins, concurrency)
+            .sampled_by(self.settings.sampler)
+            .timed_by(self.settings.liveness.stall_clock().clone())
     }
 
     /// Takes what is open now as the host's own.

@@ -12,9 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::Host;
 use super::load::{Loaded, load};
 use super::serve::Swap;
-use super::{Host, vigil};
+use super::systemd::Systemd;
 use crate::dispatch::Plugins;
 use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::signal::Hangup;
@@ -69,6 +70,8 @@ pub struct Parts {
     pub reloads: Reloads,
     /// SIGHUP, taken over before the service says that it runs.
     pub hangup: Hangup,
+    /// Is told that the suite is read again.
+    pub(super) systemd: Systemd,
     /// When to begin.
     pub begin: CancellationToken,
     /// Told of each time, with what came of it.
@@ -151,7 +154,7 @@ impl Reloader {
         self.changing = false;
         // Before they are read: what changes meanwhile is another change.
         self.seen = Footprint::of(&self.sources);
-        vigil::reloading();
+        self.parts.systemd.reloading();
         let answer = self.read().await;
         let now = SystemTime::now();
         match &answer {

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
+use super::clocks::pauses::Pauses;
 use super::clocks::{Clocks, Reading};
 use super::load::Loaded;
 use crate::account::{Account, MissReason};
@@ -31,8 +32,8 @@ pub use watcher::Watcher;
 const BEAT: Duration = Duration::from_secs(1);
 /// A worker says this often that it comes to things.
 const WORK: Duration = Duration::from_millis(250);
-/// When it did not come round for this long, the process was stopped or starved: what passed meanwhile is no overload.
-const ASLEEP: Duration = Duration::from_millis(2_500);
+/// How long runs that were cut may take to end; what still goes on then is counted as killed by the next process.
+const LAST_RUNS: Duration = Duration::from_secs(2);
 /// Key of what became of the runs of checks that are gone.
 pub const RETIRED: &str = "retired";
 
@@ -48,6 +49,8 @@ pub struct Parts {
     pub pulse: Pulse,
     /// Suites to go on with.
     pub swaps: mpsc::Receiver<Swap>,
+    /// Tells when the whole process did not run.
+    pub pauses: Pauses,
 }
 
 /// A suite to go on with, and who waits until it is in force.
@@ -102,8 +105,8 @@ struct Service<'a> {
     clocks: Clocks,
     runs: JoinSet<Ended>,
     watcher: &'a mut dyn Watcher,
-    turned: Instant,
-    /// When it came round again after it had not for long.
+    pauses: Pauses,
+    /// When the process last went on after the machine slept, or it was stopped.
     woke: Option<Instant>,
 }
 
@@ -120,6 +123,7 @@ impl<'a> Service<'a> {
             state,
             pulse,
             swaps,
+            pauses,
         } = parts;
         let Loaded { suite, plugins, .. } = first;
         let (now, wall) = (Instant::now(), SystemTime::now());
@@ -137,7 +141,7 @@ impl<'a> Service<'a> {
             clocks: Clocks::new(Reading::take()),
             runs: JoinSet::new(),
             watcher,
-            turned: now,
+            pauses,
             woke: None,
         };
         service.laid_out(&suite, layout);
@@ -161,11 +165,7 @@ impl<'a> Service<'a> {
     }
 
     fn turn(&mut self) {
-        let now = Instant::now();
-        if now.duration_since(self.turned) > ASLEEP {
-            self.woke = Some(now);
-        }
-        self.turned = now;
+        self.woke = self.woke.max(self.pauses.ended());
         self.pulse.turn();
     }
 
@@ -297,7 +297,8 @@ impl<'a> Service<'a> {
             self.record(ended);
         }
         self.dispatcher.cut();
-        while let Some(ended) = self.runs.join_next().await {
+        let deadline = Instant::now() + LAST_RUNS;
+        while let Ok(Some(ended)) = timeout_at(deadline, self.runs.join_next()).await {
             self.turn();
             self.record(ended);
         }

@@ -15,10 +15,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
+use super::clocks::pauses::Pauses;
 use super::load::Loaded;
 use super::publisher::Publisher;
 use super::reload::{self, Answer, Reload};
 use super::serve::{self, RETIRED, Watcher};
+use super::systemd::Systemd;
 use super::{Host, aside, poll_watch, vigil};
 use crate::account::Account;
 use crate::admin::{self, Door, Shown};
@@ -107,14 +109,15 @@ pub async fn watched<W: Watcher>(
     // Dropped last: the last commit comes after everything that is kept.
     let (state, _keeper, kept) = open(settings.state.as_deref())?;
     let (board, restored) = restored(&kept);
-    let (pulse, reloads) = (Pulse::default(), Reloads::default());
+    let liveness = host.settings().liveness.clone();
+    let (pulse, reloads) = (Pulse::new(&liveness), Reloads::default());
     let begin = CancellationToken::new();
     let (desk, courier) = alerts(&host, &settings.alert, &kept, &state, &begin)?.unzip();
     let audit = host.audit()?;
     let reports = courier.as_ref().map(alert::Courier::reports);
-    let (_telling, telemetry, exposition) =
-        aside::telemetry(&host, &audit, &settings.telemetry, reports, &begin)?;
-    let (_poll_watch, slow_polls) = poll_watch::start(&host, &exposition, &begin)?;
+    let (telling, telemetry, exposition) =
+        aside::telemetry(&host, &audit, &settings.telemetry, reports.clone(), &begin)?;
+    let (poll_watch, slow_polls) = poll_watch::start(&host, &exposition, &begin)?;
     let sources = Sources {
         board: board.clone(),
         pulse: pulse.clone(),
@@ -125,22 +128,26 @@ pub async fn watched<W: Watcher>(
         exposition: exposition.clone(),
         slow_polls,
         trust: host.trust.clone(),
+        alerts: reports,
+        liveness,
     };
-    let (_vigil, health) = vigil::start(&host, sources, settings.heartbeat, &begin)?;
+    let (vigil, health) = vigil::start(&host, sources, settings.heartbeat, &begin)?;
+    let systemd = Systemd::start(&host.settings().liveness)?;
     let (swap, swaps) = mpsc::channel(1);
-    let (reload, _reloading) = reload::start(reload::Parts {
+    let (reload, reloading) = reload::start(reload::Parts {
         host: Arc::clone(&host),
         paths,
         current: first.clone(),
         swaps: swap,
         reloads: reloads.clone(),
         hangup: settings.hangup,
+        systemd: systemd.clone(),
         begin: begin.clone(),
-        told: Box::new(told(telemetry.clone())),
+        told: Box::new(told(telemetry.clone(), systemd.clone())),
     })?;
     let seen = (board.clone(), reloads.clone());
     let shown = shown(&host, seen, reload, health, exposition);
-    let _shown = show(&host, settings.door, shown, &begin)?;
+    let showing = show(&host, settings.door, shown, &begin)?;
     let mut watcher = watch(telemetry, desk)?;
     let parts = serve::Parts {
         dispatcher: Arc::new(host.dispatcher(first.plugins.clone())),
@@ -148,13 +155,23 @@ pub async fn watched<W: Watcher>(
         state,
         pulse,
         swaps,
+        pauses: Pauses::start(&host.settings().liveness)?,
     };
     reloads.begun(SystemTime::now());
     settle(&host, &audit, &first)?;
     begin.cancel();
-    vigil::ready(first.suite.checks.len());
-    let stop = vigil::stopping(stop);
+    systemd.ready(first.suite.checks.len());
+    let stop = async {
+        stop.await;
+        systemd.stopping();
+    };
     let account = serve::serve(parts, first, restored, &mut watcher, stop, settings.grace).await;
+    // They end at the same time, each within a limit of its own.
+    for thread in [&telling, &reloading, &showing, &poll_watch] {
+        thread.stop();
+    }
+    vigil.stop();
+    courier.iter().for_each(alert::Courier::stop);
     Ok((account, watcher))
 }
 
@@ -215,6 +232,7 @@ fn alerts(
         begin: begin.clone(),
         keep: Box::new(move |changes| drop(state.put(changes))),
         say: Box::new(log),
+        liveness: host.settings().liveness.clone(),
     })?;
     Ok(Some(started))
 }
@@ -245,15 +263,15 @@ fn restored(kept: &Kept) -> (Board, Restored) {
 }
 
 /// Says what came of a reload.
-fn told(telemetry: Telemetry) -> impl FnMut(&Answer) + Send {
+fn told(telemetry: Telemetry, systemd: Systemd) -> impl FnMut(&Answer) + Send {
     move |answer| {
         match answer {
             Ok(checks) => {
-                vigil::ready(*checks);
+                systemd.ready(*checks);
                 tracing::info!("reloaded: {checks} checks");
             }
             Err(problems) => {
-                vigil::refused();
+                systemd.refused();
                 tracing::error!("the old suite goes on; the new one has problems:\n{problems}");
             }
         }

@@ -1,6 +1,5 @@
 //! What says that the runner lives: the heartbeat, and what systemd hears.
 
-use std::future::Future;
 use std::io;
 use std::time::Duration;
 
@@ -26,8 +25,15 @@ const WATCHDOG: Component = Component {
 /// What tells of the runner; ends when dropped. Each has a thread: a systemd that takes no notices holds up whoever
 /// tells it, and must not hold up the heartbeat.
 pub(super) struct Vigil {
-    _fed: Option<Thread>,
-    _beats: Option<Thread>,
+    fed: Option<Thread>,
+    beats: Option<Thread>,
+}
+
+impl Vigil {
+    /// Asks both for their end, and does not wait for it.
+    pub(super) fn stop(&self) {
+        self.fed.iter().chain(&self.beats).for_each(Thread::stop);
+    }
 }
 
 /// Starts to judge the runner, and to tell of it where somebody wants to be told.
@@ -62,8 +68,8 @@ pub(super) fn start(
         })
     };
     let vigil = Vigil {
-        _fed: fed,
-        _beats: settings.map(beat).transpose()?,
+        fed,
+        beats: settings.map(beat).transpose()?,
     };
     Ok((vigil, health))
 }
@@ -88,38 +94,5 @@ fn vitals(health: &Health, board: &Board, exposition: &Exposition) -> Vitals {
         exports: delivery.and_then(|delivery| ExportState::of(&delivery.report)),
         sick: health.check().sickness(),
         pace: most_often.max(every).unwrap_or_default(),
-    }
-}
-
-/// Tells systemd that so many checks run.
-pub(super) fn ready(checks: usize) {
-    let checks = match checks {
-        1 => "1 check".to_owned(),
-        more => format!("{more} checks"),
-    };
-    noted(systemd::ready(&checks));
-}
-
-/// Tells systemd that the suite is read again; [`ready`] or [`refused`] follows.
-pub(super) fn reloading() {
-    noted(systemd::reloading());
-}
-
-/// Tells systemd that the old suite goes on.
-pub(super) fn refused() {
-    noted(systemd::ready(
-        "the suite was read again and refused; the old one goes on",
-    ));
-}
-
-/// `stop`, of which systemd hears.
-pub(super) async fn stopping(stop: impl Future<Output = ()>) {
-    stop.await;
-    noted(systemd::stopping("waiting for the runs under way"));
-}
-
-fn noted(told: io::Result<()>) {
-    if let Err(error) = told {
-        tracing::warn!("cannot tell systemd how the service is: {error}");
     }
 }

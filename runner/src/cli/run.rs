@@ -26,7 +26,7 @@ use crate::outcome::Run;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::report::{self, Screen};
 use crate::settings;
-use crate::signal::{Hangup, Shutdown};
+use crate::signal::{self, Hangup, Shutdown};
 use crate::suite::{Check, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
 use crate::telemetry;
 use crate::telemetry::settings::{Exporter, Signal};
@@ -35,6 +35,8 @@ use crate::telemetry::settings::{Exporter, Signal};
 const BAD_SUITE: u8 = 3;
 /// `EX_USAGE` of `sysexits.h`.
 const USAGE: u8 = 64;
+/// How long tasks that do not end may hold up the end.
+const LAST_TASKS: Duration = Duration::from_secs(1);
 /// How long a service that cannot start waits for somebody to read why.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -104,13 +106,16 @@ fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let mut settings = settings;
         settings.host.streams = console.streams().clone();
         settings.host.liveness = liveness.clone();
         let host = Arc::new(Host::start(settings.host.clone())?);
         hosted(command, &host, &settings, (console, screen)).await
-    })
+    });
+    // What still computes or waits for a disk does not hold up the end.
+    runtime.shutdown_timeout(LAST_TASKS);
+    code
 }
 
 async fn hosted(
@@ -166,10 +171,14 @@ async fn service(
     settings: &Settings,
     screen: Screen,
 ) -> anyhow::Result<u8> {
-    let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
+    let mut shutdown = listen(host, grace)?;
     let hangup = Hangup::listen().context("cannot listen for signals")?;
     let door = settings.door()?;
-    let loaded = load(suites, host, &Plugins::new(), &ProcessEnvironment).await?;
+    let plugins = Plugins::new();
+    let loaded = tokio::select! {
+        loaded = load(suites, host, &plugins, &ProcessEnvironment) => loaded?,
+        () = shutdown.requested() => return Ok(0),
+    };
     tracing::info!("running {}", counted(loaded.suite.checks.len(), "check"));
     tell_where(door.as_ref(), &settings.telemetry)?;
     let settings = service::Settings {
@@ -186,6 +195,13 @@ async fn service(
     let account = service::run(host, paths, loaded, settings, shutdown.requested()).await?;
     tracing::info!("{}", report::closing(&account));
     Ok(0)
+}
+
+/// Takes over SIGTERM and SIGINT; from the first of them on, the process ends within `grace` and a little more.
+fn listen(host: &Host, grace: Duration) -> anyhow::Result<Shutdown> {
+    let failed = "cannot listen for signals";
+    signal::guard(&host.settings().liveness, grace).context(failed)?;
+    Shutdown::listen().context(failed)
 }
 
 /// The demo can be looked into as well. A runner that has the address already is no reason not to show it.
@@ -241,7 +257,7 @@ async fn check(
     let Loaded { suite, plugins, .. } = ready(suites, host).await?;
     let checks = pick(suite, only)?;
     let dispatcher = host.dispatcher(plugins);
-    let mut shutdown = Shutdown::listen().context("cannot listen for signals")?;
+    let mut shutdown = listen(host, Duration::ZERO)?;
     let once = app::check::once(&checks, &dispatcher);
     let mut once = std::pin::pin!(once);
     let runs = tokio::select! {

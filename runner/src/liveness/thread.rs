@@ -2,18 +2,18 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{BEAT, Impact, Progress, Registry};
 
 /// How long the end of a thread may take, where it has named no other time.
 const LAST_MOMENT: Duration = Duration::from_secs(2);
+const JOIN_LOOK: Duration = Duration::from_millis(1);
 /// Threads for what the operating system does not offer without waiting: names of collectors and receivers.
 const BLOCKING_THREADS: usize = 2;
 
@@ -61,11 +61,23 @@ pub fn spawn(
         .spawn(move || work(&{ progress }))
 }
 
+/// Waits for the end of a thread that was asked for it, for `limit` at most: one that hangs is left behind.
+pub fn join(thread: JoinHandle<()>, limit: Duration) {
+    let began = Instant::now();
+    while !thread.is_finished() {
+        if began.elapsed() > limit {
+            return;
+        }
+        std::thread::park_timeout(JOIN_LOOK);
+    }
+    // A panic was logged when it happened.
+    let _ended = thread.join();
+}
+
 /// A thread with a runtime of its own: what works there holds nobody up, and nobody holds it up. Ends when dropped.
 #[derive(Debug)]
 pub struct Thread {
     stop: CancellationToken,
-    ended: Receiver<()>,
     handle: Option<JoinHandle<()>>,
     patience: Duration,
 }
@@ -87,7 +99,6 @@ impl Thread {
     ) -> io::Result<Self> {
         let stop = CancellationToken::new();
         let (begin, until) = (begin.clone(), stop.clone());
-        let (ending, ended) = sync_channel(1);
         let handle = spawn(component, registry, move |progress| {
             runtime.block_on(reporting(progress, async {
                 tokio::select! {
@@ -98,12 +109,9 @@ impl Thread {
             }));
             // A name that is being looked up holds the end up no longer.
             runtime.shutdown_background();
-            // Nobody waits any more when this is late.
-            let _late = ending.send(());
         })?;
         Ok(Self {
             stop,
-            ended,
             handle: Some(handle),
             patience: LAST_MOMENT,
         })
@@ -123,11 +131,8 @@ impl Thread {
 
     fn end(&mut self) {
         self.stop.cancel();
-        let Some(handle) = self.handle.take() else { return };
-        // One that hangs on a disk is left behind: the process ends without it.
-        if self.ended.recv_timeout(self.patience) != Err(RecvTimeoutError::Timeout) {
-            // A panic was logged when it happened.
-            let _ended = handle.join();
+        if let Some(handle) = self.handle.take() {
+            join(handle, self.patience);
         }
     }
 }

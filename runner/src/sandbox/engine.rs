@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use wasmtime::component::Component;
+use wasmtime::component;
 use wasmtime::{
     Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
 };
 
 use super::line::{Line, Place};
 use super::state::State;
+use crate::liveness::{self, Component, Impact, Registry};
 
 /// How often a guest that computes gives its worker thread back, and its cpu quota is looked at. One that has computed
 /// for longer stands in line with others of its kind.
@@ -25,6 +26,14 @@ const KEPT_MEMORY: usize = 256 << 10;
 
 /// Elements of one table: enough for the function table of a language runtime.
 const TABLE_ELEMENTS: usize = 100_000;
+
+/// How long a ticker that hangs holds up the end.
+const LAST_TICK: Duration = Duration::from_secs(1);
+/// Nothing else interrupts a guest that computes.
+const TICKER: Component = Component {
+    name: "ticker",
+    impact: Impact::Liveness,
+};
 
 /// What the engine is made for.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +78,7 @@ impl Engine {
     ///
     /// # Errors
     /// No engine could be made either way.
-    pub fn new(settings: EngineSettings) -> Result<Self, EngineError> {
+    pub fn new(settings: EngineSettings, liveness: &Registry) -> Result<Self, EngineError> {
         let pooling = wasmtime::Engine::new(config().allocation_strategy(pool(settings)));
         let (engine, is_pooling) = match pooling {
             Ok(engine) => (engine, true),
@@ -78,7 +87,7 @@ impl Engine {
                 false,
             ),
         };
-        let ticker = Arc::new(Ticker::start(engine.weak()).map_err(EngineError::Ticker)?);
+        let ticker = Arc::new(Ticker::start(engine.weak(), liveness).map_err(EngineError::Ticker)?);
         Ok(Self {
             engine,
             is_pooling,
@@ -99,8 +108,8 @@ impl Engine {
     }
 
     /// Compiles a component. Takes seconds for a large one: keep it off the runtime's workers.
-    pub(crate) fn compile(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
-        Component::new(&self.engine, wasm)
+    pub(crate) fn compile(&self, wasm: &[u8]) -> wasmtime::Result<component::Component> {
+        component::Component::new(&self.engine, wasm)
     }
 
     /// Where a guest of this engine stands among those that compute for long.
@@ -173,18 +182,17 @@ struct Ticker {
 }
 
 impl Ticker {
-    fn start(engine: EngineWeak) -> std::io::Result<Self> {
+    fn start(engine: EngineWeak, liveness: &Registry) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("canary-ticker".to_owned())
-            .spawn(move || {
-                while !stopped.load(Ordering::Acquire) {
-                    std::thread::park_timeout(TICK);
-                    let Some(engine) = engine.upgrade() else { return };
-                    engine.increment_epoch();
-                }
-            })?;
+        let thread = liveness::spawn(TICKER, liveness, move |progress| {
+            while !stopped.load(Ordering::Acquire) {
+                std::thread::park_timeout(TICK);
+                progress.beat();
+                let Some(engine) = engine.upgrade() else { return };
+                engine.increment_epoch();
+            }
+        })?;
         Ok(Self {
             stop,
             thread: Some(thread),
@@ -197,8 +205,7 @@ impl Drop for Ticker {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // A ticker that panicked has nothing left to release.
-            let _ended = thread.join();
+            liveness::join(thread, LAST_TICK);
         }
     }
 }

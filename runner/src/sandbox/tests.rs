@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Bounds, Engine, EngineSettings, Sandbox};
 use crate::grant::{Grants, Networks};
 use crate::ledger::{Budget, Lease, Ledger, PageOwner};
+use crate::liveness::Registry;
 use crate::net::Shared;
 use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
@@ -25,7 +26,11 @@ fn sandbox() -> Sandbox {
         trust: TrustStore::default(),
         propagation: crate::trace::propagation::Propagation::default(),
     };
-    Sandbox::new(Engine::new(settings).unwrap(), ledger, Arc::new(shared))
+    Sandbox::new(
+        Engine::new(settings, &Registry::default()).unwrap(),
+        ledger,
+        Arc::new(shared),
+    )
 }
 
 fn bounds() -> Bounds {

@@ -37,7 +37,6 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 pub use notice::Notice;
@@ -45,6 +44,7 @@ pub use report::{DeliveryReport, DropReason, SignalReport};
 
 use super::settings::{Exporter, Signal, SpoolSettings};
 use crate::ledger::audit::Reserve;
+use crate::liveness::{Impact, Registry, Tasks};
 use console::Console;
 use disk::Disk;
 use envelope::Envelope;
@@ -71,6 +71,8 @@ pub struct DeliverySettings {
     pub console: Box<dyn Write + Send>,
     /// Where connections and files that stay open are counted.
     pub reserve: Reserve,
+    /// Where each lane reports that it makes progress.
+    pub liveness: Registry,
     /// Takes what an operator should hear. What finds the channel full is not said.
     pub notices: mpsc::Sender<Notice>,
 }
@@ -82,7 +84,7 @@ pub struct DeliverySettings {
 #[derive(Debug)]
 pub struct Delivery {
     shared: Arc<Shared>,
-    lanes: JoinSet<()>,
+    lanes: Tasks,
 }
 
 impl Delivery {
@@ -124,9 +126,14 @@ impl Delivery {
             &notices,
         );
         let shared = Arc::new(Shared::new(store, outlets.keys().copied()));
-        let mut lanes = JoinSet::new();
+        let mut lanes = Tasks::default();
         for (signal, outlet) in outlets {
-            lanes.spawn(Lane::new(signal, outlet, Arc::clone(&shared)).run());
+            let name = format!("export of {}", signal.word());
+            let progress = settings.liveness.register(name, Impact::Readiness);
+            let shared = Arc::clone(&shared);
+            lanes.spawn(progress, |progress| {
+                Lane::new(signal, outlet, shared, progress).run()
+            });
         }
         Self { shared, lanes }
     }

@@ -18,6 +18,7 @@ use crate::alert;
 use crate::console::Streams;
 use crate::ledger::Ledger;
 use crate::ledger::audit::{Audit, Reserve};
+use crate::liveness::Registry;
 
 /// What telemetry reads of the host whenever it tells of it.
 pub struct HostView {
@@ -31,6 +32,8 @@ pub struct HostView {
     pub alerts: Option<alert::Reports>,
     /// What the process writes to.
     pub streams: Streams,
+    /// Where telemetry reports that it makes progress.
+    pub liveness: Registry,
 }
 
 /// The metrics, with what they are told of.

@@ -64,6 +64,7 @@ pub fn start(
         spool: settings.spool.clone(),
         console,
         reserve: host.reserve.clone(),
+        liveness: host.liveness.clone(),
         notices,
     };
     let active: Arc<Active> = Arc::default();

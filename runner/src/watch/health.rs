@@ -2,6 +2,7 @@
 //! on: a constant never says that something stopped.
 
 mod complaint;
+mod components;
 #[cfg(test)]
 mod tests;
 
@@ -14,18 +15,16 @@ pub use complaint::{Complaint, Stale};
 use super::pulse::Pulse;
 use super::reloads::Reloads;
 use super::slow_polls::SlowPolls;
+use crate::alert;
 use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
+use crate::liveness::{Registry, STALL};
 use crate::net::tls::TrustStore;
 use crate::publish::{Board, Sign, Stage};
 use crate::state::{self, State};
 use crate::suite::Check;
 use crate::telemetry::Exposition;
 
-/// The service comes round once a second, and a run is published in a moment.
-const STALL: Duration = Duration::from_secs(5);
-/// Workers come to every task in a moment, unless guests that compute fill them.
-const WORKERS_STALL: Duration = Duration::from_secs(3);
 /// What a run may take beyond its own bound: the waits between attempts are known, a busy machine is not.
 const OVERDUE: Duration = Duration::from_secs(10);
 /// The longest wait between two attempts.
@@ -44,12 +43,15 @@ const NAMED: usize = 10;
 pub struct Limits {
     /// How long exports may fail.
     pub exports_failing: Duration,
+    /// How long a notifier may fail.
+    pub notifier_failing: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             exports_failing: Duration::from_secs(5 * 60),
+            notifier_failing: Duration::from_secs(60),
         }
     }
 }
@@ -74,6 +76,10 @@ pub struct Sources {
     pub slow_polls: SlowPolls,
     /// The roots that the host trusts.
     pub trust: TrustStore,
+    /// How notifications fare, where there are alerts.
+    pub alerts: Option<alert::Reports>,
+    /// Which threads and tasks make no progress.
+    pub liveness: Registry,
 }
 
 /// Judges the runner. Cheap to clone.
@@ -133,9 +139,8 @@ impl Health {
     /// Looks at everything. Takes a moment: it walks over all checks, and reads `/proc/self/fd`.
     #[must_use]
     pub fn check(&self) -> Checkup {
-        let mut complaints = Vec::new();
         let sources = &self.0.sources;
-        self.service(&mut complaints);
+        let mut complaints = components::complaints(sources, self.0.limits);
         self.checks(&mut complaints);
         self.exports(&mut complaints);
         if let Some(poll) = sources.slow_polls.recent() {
@@ -147,41 +152,21 @@ impl Health {
         if let state::Health::Failing(reason) = sources.state.health() {
             complaints.push(Complaint::StateNotKept { reason });
         }
-        let since_starved = sources.pulse.read().since_starved;
-        if let Some(since) = since_starved.filter(|since| *since < SHORT) {
+        let pulse = sources.pulse.read();
+        if let Some(since) = pulse.since_starved.filter(|since| *since < SHORT) {
             complaints.push(Complaint::DescriptorsShort { since });
         }
         if let Some(count) = self.unaccounted().filter(|count| *count > 0) {
             complaints.push(Complaint::DescriptorsUnaccounted { count });
+        }
+        if !pulse.is_balanced {
+            complaints.push(Complaint::AccountUneven);
         }
         if let Some(refused) = sources.reloads.read().refused {
             let first = refused.problems.lines().next().unwrap_or_default().to_owned();
             complaints.push(Complaint::SuiteRefused { first });
         }
         Checkup { complaints }
-    }
-
-    fn service(&self, complaints: &mut Vec<Complaint>) {
-        let reading = self.0.sources.pulse.read();
-        if !reading.has_begun {
-            complaints.push(Complaint::Starting);
-            return;
-        }
-        match reading.publishing_for.filter(|time| *time > STALL) {
-            Some(time) => complaints.push(Complaint::PublisherStalled { time }),
-            None if reading.since_turn > STALL => complaints.push(Complaint::SchedulerStalled {
-                time: reading.since_turn,
-            }),
-            None => {}
-        }
-        if reading.since_work > WORKERS_STALL {
-            complaints.push(Complaint::WorkersStalled {
-                time: reading.since_work,
-            });
-        }
-        if !reading.is_balanced {
-            complaints.push(Complaint::AccountUneven);
-        }
     }
 
     fn checks(&self, complaints: &mut Vec<Complaint>) {
@@ -206,7 +191,8 @@ impl Health {
         let Some(delivery) = self.0.sources.exposition.delivery() else {
             return;
         };
-        if delivery.age > delivery.expected_every + STALL {
+        let is_told = |complaint: &Complaint| matches!(complaint, Complaint::TelemetryStalled { .. });
+        if delivery.age > delivery.expected_every + STALL && !complaints.iter().any(is_told) {
             complaints.push(Complaint::TelemetryStalled { time: delivery.age });
         }
         for (signal, report) in &delivery.report.signals {

@@ -6,19 +6,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::liveness::{Impact, Progress, Registry, STALL, StallClock};
+
+/// The component that schedules runs and publishes them.
+pub const SCHEDULER: &str = "scheduler";
+/// The threads that run checks, together.
+pub const WORKERS: &str = "workers";
+/// What the scheduler does while it publishes a run.
+pub const PUBLISHING: &str = "publishing";
+/// Workers come to every task in a moment, unless guests that compute fill them.
+const WORKERS_STALL: Duration = Duration::from_secs(3);
+
 /// Written by the service, read by health. Cheap to clone; all clones are one pulse.
 #[derive(Debug, Clone)]
 pub struct Pulse(Arc<Beats>);
 
 #[derive(Debug)]
 struct Beats {
+    scheduler: Progress,
+    workers: Progress,
+    stall_clock: StallClock,
     epoch: Instant,
-    /// Milliseconds after the epoch when the service last came round.
-    turned: AtomicU64,
-    /// Milliseconds after the epoch, and one, when it began to publish; 0 when it does not.
-    publishing: AtomicU64,
-    /// Milliseconds after the epoch when a worker last came to a task.
-    worked: AtomicU64,
     /// Milliseconds after the epoch, and one, when a run last got no descriptor; 0 when each did.
     starved: AtomicU64,
     unbalanced: AtomicBool,
@@ -30,42 +38,42 @@ struct Beats {
 pub struct Reading {
     /// Whether the service has begun.
     pub has_begun: bool,
-    /// Since the service last came round; it does once a second at least.
-    pub since_turn: Duration,
-    /// How long it has been publishing one run.
-    pub publishing_for: Option<Duration>,
-    /// Since a thread that runs work on last came to the task that says so.
-    pub since_work: Duration,
     /// Since a run last got no descriptor; absent when each did.
     pub since_starved: Option<Duration>,
     /// Whether the account of all runs came out even when it was last looked at.
     pub is_balanced: bool,
 }
 
-impl Default for Pulse {
-    fn default() -> Self {
+impl Pulse {
+    /// Registers the scheduler and the workers. Neither has to report before it has begun.
+    #[must_use]
+    pub fn new(liveness: &Registry) -> Self {
+        let component = |name| {
+            let progress = liveness.register(name, Impact::Liveness);
+            progress.idle();
+            progress
+        };
         Self(Arc::new(Beats {
+            scheduler: component(SCHEDULER),
+            workers: component(WORKERS),
+            stall_clock: liveness.stall_clock().clone(),
             epoch: Instant::now(),
-            turned: AtomicU64::new(0),
-            publishing: AtomicU64::new(0),
-            worked: AtomicU64::new(0),
             starved: AtomicU64::new(0),
             unbalanced: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
         }))
     }
-}
 
-impl Pulse {
     /// The service came round.
     pub fn turn(&self) {
         self.0.has_begun.store(true, Ordering::Release);
-        self.0.turned.store(self.now(), Ordering::Release);
+        self.0.scheduler.beat();
     }
 
     /// A thread that runs work on came to a task of no other use.
     pub fn work(&self) {
-        self.0.worked.store(self.now(), Ordering::Release);
+        self.0.workers.working("running", WORKERS_STALL);
+        self.0.stall_clock.beat();
     }
 
     /// A run got no descriptor.
@@ -75,7 +83,7 @@ impl Pulse {
 
     /// The service publishes a run until the guard is dropped.
     pub fn publishing(&self) -> Publishing<'_> {
-        self.0.publishing.store(self.now() + 1, Ordering::Release);
+        self.0.scheduler.working(PUBLISHING, STALL);
         Publishing(&self.0)
     }
 
@@ -89,13 +97,9 @@ impl Pulse {
     pub fn read(&self) -> Reading {
         let now = self.now();
         let since = |millis: u64| Duration::from_millis(now.saturating_sub(millis));
-        let publishing = self.0.publishing.load(Ordering::Acquire);
         let starved = self.0.starved.load(Ordering::Acquire);
         Reading {
             has_begun: self.0.has_begun.load(Ordering::Acquire),
-            since_turn: since(self.0.turned.load(Ordering::Acquire)),
-            publishing_for: publishing.checked_sub(1).map(since),
-            since_work: since(self.0.worked.load(Ordering::Acquire)),
             since_starved: starved.checked_sub(1).map(since),
             is_balanced: !self.0.unbalanced.load(Ordering::Acquire),
         }
@@ -113,6 +117,6 @@ pub struct Publishing<'a>(&'a Beats);
 
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
-        self.0.publishing.store(0, Ordering::Release);
+        self.0.scheduler.beat();
     }
 }

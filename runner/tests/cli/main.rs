@@ -18,6 +18,7 @@ mod running;
 mod scarce;
 mod secrets;
 mod service;
+mod sinks;
 mod stalls;
 mod stories;
 mod storm;

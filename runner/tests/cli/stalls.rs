@@ -7,10 +7,11 @@ use canary_tests::harness::HOSTILE;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::monitor::{BYSTANDER, INTERVALS, Monitor, alarm, ended};
 use super::running::LIMIT;
+use super::sinks::named;
 
 /// Until `/livez` tells of what stands still, as the README has it: 5 s, and what a busy machine takes.
 const STATED: Duration = Duration::from_secs(10);
@@ -123,16 +124,119 @@ async fn workers_full_of_guests_that_nothing_interrupts_are_told_while_the_admin
     monitor.service.end();
 }
 
+/// A runner with an alert to deliver now and then, so that every thread is there.
+async fn with_alerts() -> Monitor {
+    let receiver = json!({ "type": "webhook", "url": "http://127.0.0.1:1/" });
+    let settings = json!({ "alerts": { "notifiers": { "ops": receiver } } });
+    Monitor::start_as(suite(json!([])), settings, |program| program).await
+}
+
+/// Freezes a thread: `/readyz` names it.
+async fn is_named(monitor: &Monitor, thread: &str) -> Value {
+    let frozen = monitor.service.process.freeze(thread);
+    let name = thread.strip_prefix("canary-").unwrap();
+    let told = match name {
+        "telemetry" => "telemetry did not come round".to_owned(),
+        _ => format!("`{name}` has made no progress"),
+    };
+    let problem = named(&monitor.service, &told);
+    if ["alert", "telemetry", "ticker"].contains(&name) {
+        let alarm = alarm(&monitor.heart).await;
+        assert!(alarm.contains(&told), "{alarm}");
+    } else {
+        let beats = monitor.beats();
+        let beating = monitor.heart.until(|_| monitor.beats() >= beats + 2);
+        let waited = timeout(LIMIT, beating).await;
+        assert!(waited.is_ok(), "{name} stops the heartbeat");
+    }
+    drop(frozen);
+    problem
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_that_nothing_works_without_are_named_and_stop_the_heartbeat() {
+    for (thread, is_fatal) in [
+        ("canary-alert", true),
+        ("canary-telemetry", false),
+        ("canary-ticker", true),
+    ] {
+        let monitor = with_alerts().await;
+        is_named(&monitor, thread).await;
+        let frozen = monitor.service.process.freeze(thread);
+        named(&monitor.service, thread.strip_prefix("canary-").unwrap());
+        assert_eq!(
+            monitor.service.problems("/livez").is_empty(),
+            !is_fatal,
+            "{thread}"
+        );
+        drop(frozen);
+        monitor.goes_on().await;
+        monitor.service.end();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threads_that_the_checks_do_not_need_are_named_and_leave_the_heartbeat_alone() {
+    let monitor = with_alerts().await;
+    for thread in [
+        "canary-console",
+        "canary-log",
+        "canary-reload",
+        "canary-shutdown",
+        "canary-pauses",
+    ] {
+        let problem = is_named(&monitor, thread).await;
+        assert_eq!(problem["what"], "component_stalled", "{problem}");
+        monitor.goes_on().await;
+    }
+    let frozen = monitor.service.process.freeze("canary-heartbeat");
+    named(&monitor.service, "`heartbeat` has made no progress");
+    drop(frozen);
+    monitor.goes_on().await;
+    monitor.service.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_thread_that_stands_still_holds_up_the_end() {
+    for thread in [
+        "canary-admin",
+        "canary-alert",
+        "canary-console",
+        "canary-heartbeat",
+        "canary-log",
+        "canary-pauses",
+        "canary-reload",
+        "canary-shutdown",
+        "canary-telemetry",
+        "canary-ticker",
+        "tokio-rt-worker",
+    ] {
+        let monitor = with_alerts().await;
+        let frozen = monitor.service.process.freeze(thread);
+        monitor.service.process.signal(Signal::TERM);
+        let began = Instant::now();
+        while !monitor.service.process.has_ended() {
+            assert!(began.elapsed() < LIMIT, "{thread} holds up the end");
+            tokio::task::yield_now().await;
+        }
+        drop(frozen);
+        let code = monitor.service.process.end().code;
+        assert!([0, 124].contains(&code), "{thread}: {code}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn threads_beside_the_checks_that_stand_still_hold_up_no_run() {
     for thread in [
         "canary-admin",
+        "canary-alert",
         "canary-console",
+        "canary-log",
         "canary-reload",
         "canary-heartbeat",
         "canary-telemetry",
     ] {
-        let monitor = Monitor::start(suite(json!([]))).await;
+        let monitor = with_alerts().await;
         monitor.goes_on().await;
         let frozen = monitor.service.process.freeze(thread);
         let runs = monitor.bystander.accepted();

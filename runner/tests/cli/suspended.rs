@@ -84,7 +84,7 @@ fn due_times(time: Duration) -> u64 {
 }
 
 /// The library behind `faketime`, which tells a program another time of day.
-fn faketime() -> Option<PathBuf> {
+pub(super) fn faketime() -> Option<PathBuf> {
     find("faketime")?;
     let folders = [
         "/usr/lib/x86_64-linux-gnu/faketime",

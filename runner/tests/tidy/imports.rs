@@ -108,7 +108,7 @@ const RULES: [Rule; 9] = [
             "thread::scope",
             "std::thread::{",
         ],
-        places: &["liveness/thread", "sandbox/engine", "state", "alert/courier"],
+        places: &["liveness/thread", "state"],
     },
     Rule {
         what: "a task",
@@ -120,15 +120,13 @@ const RULES: [Rule; 9] = [
             "spawn_local",
             "Handle::current",
         ],
+        // Those of `liveness` live for long; the others belong to a run, a connection or a request, which has a deadline.
         places: &[
             "liveness/tasks",
-            "app",
-            "dispatch",
-            "wire",
-            "alert/courier",
-            "telemetry",
+            "app/serve",
+            "wire/link",
             "admin",
-            "demo",
+            "demo/targets",
         ],
     },
     Rule {

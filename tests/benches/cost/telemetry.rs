@@ -104,6 +104,7 @@ async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
         reserve,
         alerts: None,
         streams: Default::default(),
+        liveness: Default::default(),
     };
     let process = resource(&settings, &Process::current("bench".to_owned()));
     let (telemetry, _exposition, worker) = start(&settings, process, view, Box::new(std::io::sink()));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use canary::ledger::{Budget, Ledger};
+use canary::liveness::Registry;
 use canary::net::Shared;
 use canary::net::resolve::{Resolver, ResolverSettings};
 use canary::net::tls::TrustStore;
@@ -52,7 +53,7 @@ impl Guests {
     }
 
     async fn load(settings: EngineSettings, sources: Vec<(String, PluginSource)>) -> Self {
-        let engine = Engine::new(settings).expect("an engine");
+        let engine = Engine::new(settings, &Registry::default()).expect("an engine");
         let sandbox = offline(engine.clone());
         let folder = Path::new(env!("OUT_DIR")).join("compiled");
         let cache = Cache::at(&folder).expect("a folder for compiled plugins");

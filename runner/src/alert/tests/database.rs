@@ -12,6 +12,7 @@ use super::{begun, settings};
 use crate::alert::trial::sample;
 use crate::alert::{Courier, Desk, Settings, Start, start};
 use crate::ledger::audit::Reserve;
+use crate::liveness::Registry;
 use crate::state::{Keeper, Kept, Shelf, State};
 
 struct Runner {
@@ -38,6 +39,7 @@ fn runner(settings: &Settings, folder: &Path) -> Runner {
         begin: begun(),
         keep: Box::new(move |changes| drop(kept_by.put(changes))),
         say: Box::new(|_, _| {}),
+        liveness: Registry::default(),
     })
     .unwrap();
     Runner {

@@ -17,6 +17,7 @@ use crate::alert::settings::Settings;
 use crate::alert::trial::sample;
 use crate::alert::{Courier, Start, start};
 use crate::ledger::audit::Reserve;
+use crate::liveness::Registry;
 use crate::state::Shelf;
 
 /// How long anything here may take on a busy machine.
@@ -45,6 +46,7 @@ impl Process {
             begin: begun(),
             keep: Box::new(move |changes| kept.lock().unwrap().keep(changes)),
             say: Box::new(move |_, line| saying.send_modify(|said| said.push(line.to_owned()))),
+            liveness: Registry::default(),
         })
         .unwrap();
         Self {

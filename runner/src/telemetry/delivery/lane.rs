@@ -12,6 +12,7 @@ use super::outlet::Outlet;
 use super::queue::Next;
 use super::stamp::Stamp;
 use super::store::Store;
+use crate::liveness::{Progress, STALL};
 use crate::telemetry::settings::Signal;
 
 /// What the lanes and the two ways in have in common.
@@ -77,15 +78,17 @@ pub(super) struct Lane {
     outlet: Outlet,
     backoff: Backoff,
     shared: Arc<Shared>,
+    progress: Progress,
 }
 
 impl Lane {
-    pub(super) fn new(signal: Signal, outlet: Outlet, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(signal: Signal, outlet: Outlet, shared: Arc<Shared>, progress: Progress) -> Self {
         Self {
             signal,
             outlet,
             backoff: Backoff::default(),
             shared,
+            progress,
         }
     }
 
@@ -97,10 +100,13 @@ impl Lane {
             let next = self.shared.store().next(self.signal);
             match next {
                 Next::Send(stamp, request) => {
+                    self.progress.working("exporting", self.outlet.timeout() + STALL);
                     let answer = self.outlet.export(request).await;
+                    self.progress.idle();
                     self.conclude(stamp, answer).await;
                 }
                 Next::Wait(until) => {
+                    self.progress.idle();
                     let due = async {
                         match until {
                             Some(until) => sleep_until(until).await,

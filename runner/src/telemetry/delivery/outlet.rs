@@ -1,5 +1,7 @@
 //! Where a lane ends.
 
+use std::time::Duration;
+
 use hyper::body::Bytes;
 
 use super::answer::Answer;
@@ -15,6 +17,14 @@ pub(super) enum Outlet {
 }
 
 impl Outlet {
+    /// The longest that sending one request takes.
+    pub(super) fn timeout(&self) -> Duration {
+        match self {
+            Self::Collector(transport) => transport.timeout(),
+            Self::Console(..) => Duration::ZERO,
+        }
+    }
+
     /// Sends one request, within the time that the destination has for it.
     ///
     /// Cancellation: closes the connection; the collector may have the request.

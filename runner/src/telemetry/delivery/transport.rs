@@ -7,7 +7,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use flate2::write::GzEncoder;
 use http::header::USER_AGENT;
@@ -46,6 +46,11 @@ impl Transport {
             reserve,
             link: None,
         }
+    }
+
+    /// The longest that [`Transport::export`] takes.
+    pub(super) fn timeout(&self) -> Duration {
+        self.destination.timeout
     }
 
     /// Sends a request and judges the answer, all within the destination's time-out.

@@ -123,6 +123,7 @@ fn alert_report() -> AlertReport {
         waiting: 4,
         oldest_age: Some(Duration::from_secs(90)),
         firing: 5,
+        failing: None,
     };
     AlertReport {
         notifiers: [("ops".into(), notifier)].into(),

@@ -1,8 +1,10 @@
 //! Everything that can be wrong with a runner.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::liveness::{Impact, Stall};
 use crate::suite::CheckId;
 use crate::watch::slow_polls::SlowPoll;
 
@@ -66,6 +68,23 @@ pub enum Complaint {
         /// Why.
         reason: String,
     },
+    /// A thread or task of the runner makes no progress.
+    ComponentStalled(Stall),
+    /// A thread or task of the runner panicked, and does not come back.
+    ComponentDied(Stall),
+    /// A receiver of alerts takes nothing.
+    NotifierFailing {
+        /// Which notifier.
+        notifier: Arc<str>,
+        /// Since the first failure after the last success.
+        time: Duration,
+        /// Notifications that wait for it.
+        waiting: u64,
+        /// Why the last attempt failed.
+        message: String,
+        /// Whether no other notifier reaches anybody.
+        is_only: bool,
+    },
     /// The suite that was read last is not in force.
     SuiteRefused {
         /// The first of its problems.
@@ -92,6 +111,9 @@ impl Complaint {
             Self::SlowPoll(_) => "slow_poll",
             Self::TrustStore { .. } => "trust_store",
             Self::StateNotKept { .. } => "state_not_kept",
+            Self::ComponentStalled(_) => "component_stalled",
+            Self::ComponentDied(_) => "component_died",
+            Self::NotifierFailing { .. } => "notifier_failing",
             Self::SuiteRefused { .. } => "suite_refused",
         }
     }
@@ -99,13 +121,16 @@ impl Complaint {
     /// Whether a restart is the way out: what `/livez` and the watchdog go by.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
-        matches!(
-            self,
-            Self::PublisherStalled { .. }
-                | Self::SchedulerStalled { .. }
-                | Self::WorkersStalled { .. }
-                | Self::RunsOverdue(_)
-        )
+        match self {
+            Self::ComponentStalled(stall) | Self::ComponentDied(stall) => stall.impact >= Impact::Liveness,
+            _ => matches!(
+                self,
+                Self::PublisherStalled { .. }
+                    | Self::SchedulerStalled { .. }
+                    | Self::WorkersStalled { .. }
+                    | Self::RunsOverdue(_)
+            ),
+        }
     }
 
     /// Whether somebody outside must hear that the checks cannot be relied upon. A suite that was refused leaves the
@@ -114,14 +139,18 @@ impl Complaint {
     /// none does, no run comes to a verdict, which stops the heartbeat.
     #[must_use]
     pub fn stops_heartbeat(&self) -> bool {
-        !matches!(
-            self,
-            Self::StateNotKept { .. }
-                | Self::SuiteRefused { .. }
-                | Self::DescriptorsShort { .. }
-                | Self::SlowPoll(_)
-                | Self::TrustStore { .. }
-        )
+        match self {
+            Self::ComponentStalled(stall) | Self::ComponentDied(stall) => stall.impact >= Impact::Heartbeat,
+            Self::NotifierFailing { is_only, .. } => *is_only,
+            _ => !matches!(
+                self,
+                Self::StateNotKept { .. }
+                    | Self::SuiteRefused { .. }
+                    | Self::DescriptorsShort { .. }
+                    | Self::SlowPoll(_)
+                    | Self::TrustStore { .. }
+            ),
+        }
     }
 
     /// Checks that it is about.
@@ -173,6 +202,30 @@ impl fmt::Display for Complaint {
                 write!(f, "the host's trusted certificates cannot be read: {reason}")
             }
             Self::StateNotKept { reason } => write!(f, "state is not kept: {reason}"),
+            Self::ComponentStalled(stall) => write!(
+                f,
+                "`{}` has made no progress for {} ({})",
+                stall.name,
+                seconds(stall.time),
+                stall.activity
+            ),
+            Self::ComponentDied(stall) => write!(
+                f,
+                "`{}` panicked {} ago and has ended: the log says why, and a restart brings it back",
+                stall.name,
+                seconds(stall.time)
+            ),
+            Self::NotifierFailing {
+                notifier,
+                time,
+                waiting,
+                message,
+                ..
+            } => write!(
+                f,
+                "notifier `{notifier}` has delivered nothing for {}, and {waiting} notifications wait: {message}",
+                seconds(*time)
+            ),
             Self::SuiteRefused { first } => {
                 write!(
                     f,

@@ -3,6 +3,7 @@ use std::time::SystemTime;
 use super::*;
 use crate::ledger::Budget;
 use crate::ledger::audit::Reserve;
+use crate::liveness::Impact;
 use crate::publish::Restored;
 use crate::telemetry;
 use crate::telemetry::HostView;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, advance};
 
 /// A runner whose parts are there, and are worked by hand.
 struct Runner {
+    liveness: Registry,
     board: Board,
     pulse: Pulse,
     reloads: Reloads,
@@ -27,7 +29,8 @@ fn runner() -> Runner {
         &mut Restored::default(),
         Instant::now(),
     );
-    let (pulse, reloads) = (Pulse::default(), Reloads::default());
+    let liveness = Registry::default();
+    let (pulse, reloads) = (Pulse::new(&liveness), Reloads::default());
     let ledger = Ledger::new(Budget::new(10));
     let reserve = Reserve::default();
     let audit = Audit::baseline(&ledger, &reserve).unwrap();
@@ -38,6 +41,7 @@ fn runner() -> Runner {
         reserve,
         alerts: None,
         streams: Default::default(),
+        liveness: liveness.clone(),
     };
     let resource = resource(&settings, &Process::current("test".to_owned()));
     let sink = Box::new(std::io::sink());
@@ -52,8 +56,11 @@ fn runner() -> Runner {
         exposition,
         slow_polls: SlowPolls::default(),
         trust: TrustStore::default(),
+        alerts: None,
+        liveness: liveness.clone(),
     };
     Runner {
+        liveness,
         board,
         pulse,
         reloads,
@@ -127,6 +134,29 @@ async fn workers_that_come_to_nothing_else_are_told() {
     runner.pulse.turn();
     assert_eq!(runner.words(), ["workers_stalled"]);
     assert!(!runner.health.check().is_alive());
+}
+
+/// What fails while `progress` is not reported: `/livez`, the heartbeat.
+async fn fails_with(impact: Impact) -> (String, bool, bool) {
+    let runner = runner();
+    let _silent = runner.liveness.register("part", impact);
+    seconds(6).await;
+    runner.turn();
+    assert_eq!(runner.words(), ["component_stalled"]);
+    let checkup = runner.health.check();
+    (
+        checkup.complaints[0].to_string(),
+        !checkup.is_alive(),
+        checkup.sickness().is_some(),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_component_that_is_stalled_is_named_and_fails_what_depends_on_it() {
+    let told = "`part` has made no progress for 6 s (starting)".to_owned();
+    assert_eq!(fails_with(Impact::Readiness).await, (told.clone(), false, false));
+    assert_eq!(fails_with(Impact::Heartbeat).await, (told.clone(), false, true));
+    assert_eq!(fails_with(Impact::Liveness).await, (told, true, true));
 }
 
 #[tokio::test(start_paused = true)]

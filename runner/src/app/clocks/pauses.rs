@@ -1,0 +1,158 @@
+//! Notices that the whole process did not run for a while: it was stopped by a signal, its cgroup was frozen, or the
+//! machine under it was paused.
+//!
+//! No clock of the kernel tells that from a scheduler that is stuck. A thread that does nothing but look at the clock
+//! does: while one part of the process is stuck, that thread goes on.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use tokio::time::Instant;
+
+use crate::liveness::{self, Component, Impact, Registry};
+
+/// From one look to the next.
+const LOOK: Duration = Duration::from_millis(250);
+/// When nothing of the process looked for this long, it did not run.
+const PAUSE: Duration = Duration::from_millis(2_500);
+/// A process that used more than this part of the time, as its divisor, did run: only the looks were late.
+const BUSY: u32 = 10;
+/// How long the thread may take to end.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+const PAUSES: Component = Component {
+    name: "pauses",
+    impact: Impact::Readiness,
+};
+
+/// The thread that looks; ends when dropped.
+#[derive(Debug)]
+pub struct Pauses {
+    looks: Arc<Mutex<Looks>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Looks {
+    last: Look,
+    /// When the last pause ended.
+    ended: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Instant,
+    /// Processor time of all threads.
+    used: Duration,
+}
+
+impl Look {
+    fn take() -> Self {
+        let used = clock_gettime(ClockId::ProcessCPUTime);
+        let nanos = u32::try_from(used.tv_nsec).unwrap_or_default();
+        Self {
+            at: Instant::now(),
+            used: Duration::new(u64::try_from(used.tv_sec).unwrap_or_default(), nanos),
+        }
+    }
+}
+
+impl Looks {
+    fn add(&mut self, now: Look) {
+        let before = std::mem::replace(&mut self.last, now);
+        let silence = now.at.duration_since(before.at);
+        let used = now.used.saturating_sub(before.used);
+        if silence > PAUSE && used < silence / BUSY {
+            self.ended = Some(now.at);
+        }
+    }
+}
+
+impl Pauses {
+    /// Begins to look.
+    ///
+    /// # Errors
+    /// The operating system refuses a thread.
+    pub(in crate::app) fn start(registry: &Registry) -> io::Result<Self> {
+        let looks = Arc::new(Mutex::new(Looks {
+            last: Look::take(),
+            ended: None,
+        }));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (shared, stopped) = (Arc::clone(&looks), Arc::clone(&stop));
+        let thread = liveness::spawn(PAUSES, registry, move |progress| {
+            while !stopped.load(Ordering::Acquire) {
+                open(&shared).add(Look::take());
+                progress.beat();
+                std::thread::park_timeout(LOOK);
+            }
+        })?;
+        Ok(Self {
+            looks,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// When the last pause ended, one that ended just now included.
+    pub(in crate::app) fn ended(&self) -> Option<Instant> {
+        let mut looks = open(&self.looks);
+        looks.add(Look::take());
+        looks.ended
+    }
+}
+
+impl Drop for Pauses {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            liveness::join(thread, LAST_LOOK);
+        }
+    }
+}
+
+fn open(looks: &Mutex<Looks>) -> MutexGuard<'_, Looks> {
+    // Every section is a few assignments.
+    looks.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether this long without a look is a pause, while so much processor time was used.
+    fn is_pause(silence: Duration, used: Duration) -> bool {
+        let at = Instant::now();
+        let mut looks = Looks {
+            last: Look {
+                at,
+                used: Duration::ZERO,
+            },
+            ended: None,
+        };
+        let now = Look {
+            at: at + silence,
+            used,
+        };
+        looks.add(now);
+        looks.ended == Some(now.at)
+    }
+
+    #[test]
+    fn a_process_that_did_nothing_for_long_was_paused() {
+        let second = Duration::from_secs(1);
+        assert!(is_pause(second * 10, Duration::ZERO));
+        assert!(!is_pause(second * 2, Duration::ZERO));
+    }
+
+    #[test]
+    fn a_process_that_computed_meanwhile_was_busy() {
+        let second = Duration::from_secs(1);
+        assert!(!is_pause(second * 10, second * 5));
+    }
+}

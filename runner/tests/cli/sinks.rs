@@ -1,0 +1,190 @@
+//! Output that nobody reads: it holds up neither checks nor alerts nor the end, and health says so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use canary_tests::command::{Program, Running};
+use canary_tests::peer::http::{Reply, Site};
+use canary_tests::receiver::{Mood, Receiver};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::{Instant, timeout};
+
+use super::monitor::Monitor;
+use super::running::{LIMIT, Service};
+use super::suspended::faketime;
+use super::{canary, folder};
+
+/// Waits until it has ended, with nobody reading what it writes.
+async fn ends(process: &Running) {
+    let began = Instant::now();
+    while !process.has_ended() {
+        assert!(began.elapsed() < LIMIT, "it does not end");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Asks `/readyz` until it names this part of the runner.
+pub(super) fn named(service: &Service, name: &str) -> Value {
+    let began = Instant::now();
+    loop {
+        let body: Value = serde_json::from_slice(&service.get("/readyz").body).unwrap();
+        let is_named = |problem: &Value| problem["message"].as_str().unwrap().contains(name);
+        if let Some(problem) = body["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| is_named(one))
+        {
+            return problem.clone();
+        }
+        assert!(began.elapsed() < LIMIT, "`{name}` is not named: {body}");
+    }
+}
+
+/// Checks that change with each run, and a receiver of those changes that works beside one that does not.
+fn flapping(site: &Site) -> Value {
+    let check = |number| {
+        json!({
+            "name": format!("page {number}"),
+            "plugin": "http",
+            "target": site.url("http", "/"),
+            "interval": "200ms",
+            "timeout": "200ms",
+            "retries": 0,
+            "failure_threshold": 1,
+            "success_threshold": 1,
+        })
+    };
+    json!({ "checks": (0..5).map(check).collect::<Vec<_>>() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_that_nobody_reads_holds_up_neither_checks_nor_alerts_nor_the_end() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let site = Site::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => Reply::status(200),
+        _ => Reply::status(503),
+    });
+    let (good, bad) = (Receiver::webhook(), Receiver::webhook());
+    let notifier = |receiver: &Receiver| json!({ "type": "webhook", "url": receiver.url("http", "/") });
+    let settings = json!({ "alerts": { "notifiers": { "good": notifier(&good), "bad": notifier(&bad) } } });
+    let monitor = Monitor::start_as(flapping(&site), settings, |program| program).await;
+    let arrive = |more: usize| {
+        let enough = good.taken().len() + more;
+        timeout(LIMIT, good.until(enough))
+    };
+    assert!(arrive(5).await.is_ok());
+    monitor.service.process.clog();
+    // Each change of this one is a line of the log.
+    bad.set(Mood::Answers(Reply::status(500)));
+    for stream in ["`log`", "`console`"] {
+        let problem = named(&monitor.service, stream);
+        assert_eq!(problem["what"], "component_stalled", "{problem}");
+    }
+    assert!(arrive(20).await.is_ok(), "alerts wait for whoever reads the log");
+    assert_eq!(monitor.service.problems("/livez"), [""; 0]);
+    let beats = monitor.beats();
+    let beating = monitor.heart.until(|_| monitor.beats() >= beats + 3);
+    assert!(
+        timeout(LIMIT, beating).await.is_ok(),
+        "the heartbeat waits as well"
+    );
+    let metrics = monitor.service.get("/metrics").body;
+    let metrics = String::from_utf8_lossy(&metrics);
+    assert!(metrics.contains("canary_output_dropped_total"), "{metrics}");
+    monitor.service.process.signal(Signal::TERM);
+    ends(&monitor.service.process).await;
+    let ending = monitor.service.process.end();
+    assert_eq!(ending.code, 0, "{}", ending.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_while_nobody_reads_the_log_bends_no_cadence() {
+    let Some(library) = faketime() else { return };
+    let dial = TempDir::new().unwrap();
+    let path = dial.path().join("dial");
+    std::fs::write(&path, "+0\n").unwrap();
+    let monitor = Monitor::start_with(json!({ "checks": [] }), |program| {
+        program
+            .env("LD_PRELOAD", library)
+            .env("FAKETIME_TIMESTAMP_FILE", &path)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    })
+    .await;
+    monitor.service.process.clog();
+    std::fs::write(&path, "+3600\n").unwrap();
+    named(&monitor.service, "`log`");
+    let runs = monitor.bystander.accepted();
+    super::accepted(&monitor.bystander, runs + 25).await;
+    assert_eq!(monitor.service.problems("/livez"), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_at_once_what_does_not_end() {
+    let monitor = Monitor::start(json!({ "checks": [] })).await;
+    let process = &monitor.service.process;
+    let frozen = process.freeze("canary");
+    process.signal(Signal::TERM);
+    // Not before the first one has been noticed: one at the same time is the same request.
+    let began = Instant::now();
+    while !process.has_ended() {
+        process.signal(Signal::INT);
+        assert!(began.elapsed() < LIMIT, "it does not end");
+        std::thread::yield_now();
+    }
+    drop(frozen);
+    assert_eq!(monitor.service.process.end().code, 128 + 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_hangs_is_ended_when_its_time_is_over() {
+    let monitor = Monitor::start(json!({ "checks": [] })).await;
+    let frozen = monitor.service.process.freeze("canary");
+    monitor.service.process.signal(Signal::TERM);
+    ends(&monitor.service.process).await;
+    drop(frozen);
+    assert_eq!(monitor.service.process.end().code, 124);
+}
+
+#[test]
+fn a_command_prints_everything_and_ends_when_its_reader_is_gone() {
+    // More than a pipe holds.
+    let lines: String = (0..4_000)
+        .map(|number| format!("  - {{ name: {number} }}\n"))
+        .collect();
+    let folder = folder(&[("suite.yaml", &format!("checks:\n{lines}"))]);
+    let ending = canary(&folder, &["validate", "suite.yaml"]).run();
+    assert_eq!(ending.code, 3);
+    assert!(ending.err.len() > 1 << 17, "{}", ending.err.len());
+    assert!(ending.err.starts_with("error: "), "{}", ending.err);
+    let script = "\"$0\" validate suite.yaml 2>&1 | head -c 1; exit ${PIPESTATUS[0]}";
+    let program = Program::at("/bin/bash").within(folder.path());
+    let program = program.env("CANARY_CACHE_DIR", super::cache());
+    let ending = program.args(["-c", script, env!("CARGO_BIN_EXE_canary")]).run();
+    assert_eq!((ending.code, ending.out.as_str()), (3, "e"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_of_a_json_log_is_an_object() {
+    let site = super::site();
+    let checks = super::http_check("page", &site, "/");
+    let folder = folder(&[("suite.yaml", &format!("checks:\n{checks}"))]);
+    let program = canary(&folder, &["run", "suite.yaml", "--log-format", "json"]);
+    let mut running = program.start();
+    let first = running.note().unwrap();
+    running.signal(Signal::TERM);
+    let ending = running.end();
+    for line in [first.as_str()].into_iter().chain(ending.err.lines()) {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let words = ["time", "level", "target", "message"];
+        assert!(words.iter().all(|word| record[word].is_string()), "{line}");
+    }
+    assert!(
+        ending.err.lines().last().unwrap().contains("stopped: "),
+        "{}",
+        ending.err
+    );
+}
