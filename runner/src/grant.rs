@@ -2,12 +2,16 @@
 //!
 //! A check may reach its own target and what its `allow:` lists. A connect is judged twice: by name, before
 //! anything is resolved ([`Grants::name`]), then each resolved address ([`Grants::address`]). Both are asked
-//! again for every redirect. Whoever connects uses the [`Destination`] that was judged, never the text that
+//! again for every redirect. A name leaves the machine only under a grant: what is asked of DNS is judged by
+//! [`Grants::look_up`], and a name that only its address may grant must be one that the check may look up. Whoever connects uses the [`Destination`] that was judged, never the text that
 //! it came from: `2130706433` and `127.0.0.1` are the same place.
 
 mod destination;
+mod effective;
 mod error;
+mod name;
 mod network;
+mod origin;
 mod pattern;
 #[cfg(test)]
 mod tests;
@@ -17,8 +21,11 @@ use std::net::IpAddr;
 use url::Url;
 
 pub use self::destination::{Destination, Host, Scheme};
+pub use self::effective::EffectiveAddress;
 pub use self::error::{Denial, GrantError};
+pub use self::name::DnsName;
 pub use self::network::{Networks, is_public};
+pub use self::origin::SecretOrigin;
 pub use self::pattern::Grant;
 
 /// The destinations that a suite grants a check. The default grants nothing.
@@ -26,6 +33,7 @@ pub use self::pattern::Grant;
 pub struct Grants {
     grants: Vec<Grant>,
     follow_public_redirects: bool,
+    secret_origins: Vec<SecretOrigin>,
 }
 
 /// How a check came to a destination.
@@ -42,9 +50,9 @@ pub enum Via {
 pub enum NameDecision {
     /// The host and port are granted. Their addresses are still held against the blocked networks.
     Granted,
-    /// A grant may cover it once its addresses are known.
+    /// A grant may cover it once its addresses are known, and it may be resolved.
     ByAddress,
-    /// No grant can cover it: do not even resolve it.
+    /// No grant can cover it, or it may not be looked up: do not even resolve it.
     Denied(Denial),
 }
 
@@ -54,7 +62,7 @@ impl Grants {
     /// `target_syntax` is the plugin's word for what a target looks like: `URL`, a URL of one scheme such as
     /// `https://HOST`, `HOST:PORT`, or `HOST[:PORT]` (any port of the host when absent, since the plugin
     /// chooses), or several of them with `or` between. The target must fit one; of any other syntax the target
-    /// is a grant if it happens to be a URL with a port or a `HOST:PORT`. `follow_public_redirects` lets redirects, and nothing else, lead to
+    /// is a grant if it happens to be a URL with a port or a `HOST:PORT`, or a name to look up. `follow_public_redirects` lets redirects, and nothing else, lead to
     /// any public address.
     ///
     /// # Errors
@@ -70,7 +78,23 @@ impl Grants {
         Ok(Self {
             grants,
             follow_public_redirects,
+            secret_origins: Vec::new(),
         })
+    }
+
+    /// The same, but redirects may take the check's secrets to these origins too.
+    #[must_use]
+    pub fn with_secrets_to(self, secret_origins: Vec<SecretOrigin>) -> Self {
+        Self {
+            secret_origins,
+            ..self
+        }
+    }
+
+    /// Whether a redirect to this destination, of another origin than the request's, may carry secrets.
+    #[must_use]
+    pub fn may_carry_secrets(&self, to: &Destination) -> bool {
+        self.secret_origins.iter().any(|origin| origin.covers(to))
     }
 
     /// Judges a destination by its name and port, before it is resolved.
@@ -79,17 +103,35 @@ impl Grants {
         if self.names(to) {
             return NameDecision::Granted;
         }
-        let may_by_address = match to.host() {
-            Host::Address(address) => self.redirects_to(*address, via),
-            Host::Name(_) => {
-                self.redirects(via) || self.grants.iter().any(|grant| grant.is_network_at(to.port()))
-            }
-        };
-        if may_by_address {
-            return NameDecision::ByAddress;
-        }
-        NameDecision::Denied(Denial::NotGranted {
+        let not_granted = || Denial::NotGranted {
             destination: to.clone(),
+        };
+        let denied = match to.host() {
+            Host::Address(address) => (!self.redirects_to(*address, via)).then(not_granted),
+            // The peer chose the name, and the plugin is one that the runner brought along.
+            Host::Name(_) if self.redirects(via) => None,
+            Host::Name(name) if self.grants.iter().any(|grant| grant.is_network_at(to.port())) => {
+                (!self.resolves(name)).then(|| Denial::NameNotGranted { name: name.clone() })
+            }
+            Host::Name(_) => Some(not_granted()),
+        };
+        denied.map_or(NameDecision::ByAddress, NameDecision::Denied)
+    }
+
+    /// Judges a question to DNS: the name of the target, of anything in `allow`, and what `dns://` grants.
+    ///
+    /// # Errors
+    /// No grant covers the name.
+    pub fn look_up(&self, name: &DnsName) -> Result<(), Denial> {
+        if self
+            .grants
+            .iter()
+            .any(|grant| grant.covers_look_up(name.as_str()))
+        {
+            return Ok(());
+        }
+        Err(Denial::NameNotGranted {
+            name: name.to_string(),
         })
     }
 
@@ -129,6 +171,12 @@ impl Grants {
 
     fn names(&self, to: &Destination) -> bool {
         self.grants.iter().any(|grant| grant.covers(to.host(), to.port()))
+    }
+
+    /// Whether a name on the way to a connection may be resolved. `localhost` is no question to DNS (RFC 6761).
+    fn resolves(&self, name: &str) -> bool {
+        let is_local = name == "localhost" || name.ends_with(".localhost");
+        is_local || self.grants.iter().any(|grant| grant.covers_look_up(name))
     }
 
     fn redirects(&self, via: Via) -> bool {
@@ -178,6 +226,7 @@ fn forms(target_syntax: &str) -> impl Iterator<Item = &str> {
 fn any_grant(target: &str) -> Option<Grant> {
     url_grant(target, None)
         .or_else(|_| Grant::of_host_and_port(target))
+        .or_else(|_| DnsName::parse(target).map(|name| Grant::of_name(&name)))
         .ok()
 }
 

@@ -27,6 +27,7 @@ pub use family::Family;
 
 use crate::grant::{Destination, Grants, Host, NameDecision, Networks, Via};
 use crate::ledger::Page;
+use crate::suite::Secrets;
 use crate::trace::propagation::Propagation;
 use crate::trace::{Lookup, StepKind, TraceContext};
 use resolve::Resolver;
@@ -67,6 +68,8 @@ pub struct Client {
     shared: Arc<Shared>,
     page: Arc<Page>,
     grants: Grants,
+    /// What must not follow a redirect to another origin.
+    secrets: Secrets,
     deadline: Instant,
     trace: TraceContext,
     /// Names resolved in this run: an answer holds for the whole run, so that a name cannot pass the grants with
@@ -81,6 +84,7 @@ impl Client {
         shared: Arc<Shared>,
         page: Arc<Page>,
         grants: Grants,
+        secrets: Secrets,
         deadline: Instant,
         trace: TraceContext,
     ) -> Self {
@@ -88,6 +92,7 @@ impl Client {
             shared,
             page,
             grants,
+            secrets,
             deadline,
             trace,
             pins: Mutex::default(),

@@ -36,7 +36,7 @@ use crate::ledger::{Denial, Ledger, Page, PageOwner, RunMark};
 use crate::net::{Client, Shared};
 use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage, Verdict, VerdictStatus};
 use crate::quota::Quota;
-use crate::suite::Check;
+use crate::suite::{Check, Secrets};
 use crate::trace::{EndCause, HOST_EXHAUSTED, StepKind, TRUST_STORE, TraceContext, Trail};
 use bindings::probe;
 use cpu::CpuMeter;
@@ -95,6 +95,7 @@ struct Bounds {
     quota: Quota,
     timeout: Duration,
     grants: Grants,
+    secrets: Secrets,
     trace: TraceContext,
     owner: PageOwner,
 }
@@ -138,6 +139,7 @@ impl Sandbox {
             quota: check.quota,
             timeout: check.timeout,
             grants: check.grants.clone(),
+            secrets: check.secrets.clone(),
             trace: attempt.trace,
             owner: PageOwner {
                 check: check.id.clone(),
@@ -181,6 +183,7 @@ impl Sandbox {
             },
             timeout: Duration::from_secs(10),
             grants: Grants::default(),
+            secrets: Secrets::default(),
             trace: TraceContext {
                 trace_id: [0; 16],
                 span_id: [0; 8],
@@ -216,6 +219,7 @@ impl Sandbox {
             Arc::clone(&self.shared),
             Arc::clone(&page),
             bounds.grants,
+            bounds.secrets,
             deadline - answer_time.min(bounds.timeout),
             bounds.trace,
         );

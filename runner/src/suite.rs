@@ -4,6 +4,7 @@
 //! problem of every file at once.
 
 mod alert;
+mod allow;
 mod check;
 mod config;
 mod contract;

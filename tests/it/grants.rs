@@ -47,6 +47,53 @@ fn a_place_that_nobody_granted_is_refused_however_it_is_spelled() {
     });
 }
 
+/// An operator who blocks a network by its numbers has blocked every way to write its addresses.
+#[test]
+fn every_form_of_a_blocked_address_is_blocked() {
+    alone(async {
+        let blocked = Networks::parse(["127.0.0.0/8"]).expect("a network");
+        let harness = Harness::settings().blocked(blocked).start().await;
+        let target = plain::echo();
+        let port = port(&target);
+        let forms = [
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "0",
+            "0.0.0.0",
+            "::",
+            "0.0.0.0.",
+            "::ffff:127.0.0.1",
+            "::ffff:7f00:1",
+            "::ffff:0.0.0.0",
+            "::127.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::7f00:1",
+            "64:ff9b:1:7f00:0:100::",
+            "2002:7f00:1::",
+            "2001:0:4136:e378:8000:63bf:80ff:fffe",
+            "fe80::5efe:7f00:1",
+        ];
+        let places: Vec<_> = forms
+            .iter()
+            .map(|form| match form.contains(':') {
+                true => format!("[{form}]:{port}"),
+                false => format!("{form}:{port}"),
+            })
+            .collect();
+        let trial = harness.guest_with("connect", json!(places));
+        let ran = trial.allow(&format!("tcp://*:{port}")).run().await;
+        ran.leaves_nothing();
+        for (form, answer) in forms.iter().zip(ran.answers()) {
+            assert!(answer.contains("blocked network 127.0.0.0/8"), "{form}: {answer}");
+        }
+        assert_eq!((ran.answers().len(), target.accepted()), (forms.len(), 0));
+    });
+}
+
 #[test]
 fn what_the_suite_allows_can_be_reached() {
     alone(async {
@@ -133,7 +180,7 @@ fn a_granted_network_covers_names_that_resolve_into_it_and_no_others() {
         let peer = plain::echo();
         let port = port(&peer);
         let places = json!([format!("near.test:{port}"), format!("far.test:{port}")]);
-        let trial = harness.guest_with("connect", places);
+        let trial = harness.guest_with("connect", places).allow("dns://*.test");
         let ran = trial.allow(&format!("tcp://127.0.0.0/8:{port}")).run().await;
         ran.leaves_nothing();
         assert_eq!(ran.answers()[0], peer.address().to_string());
@@ -153,6 +200,7 @@ fn an_answer_holds_for_the_whole_run_so_that_a_name_cannot_change_its_mind() {
         let port = port(&peer);
         let place = format!("flips.test:{port}");
         let trial = harness.guest_with("connect", json!([place, place, place]));
+        let trial = trial.allow("dns://flips.test");
         let ran = trial.allow(&format!("tcp://127.0.0.0/8:{port}")).run().await;
         ran.leaves_nothing();
         let reached = peer.address().to_string();
@@ -176,6 +224,7 @@ fn a_stand_in_a_proxy_and_a_name_server_must_be_granted_themselves() {
             let ran = harness
                 .guest_with(behaviour, parameters)
                 .against(&target)
+                .allow("dns://asked.test")
                 .run()
                 .await;
             assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");

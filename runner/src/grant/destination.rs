@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::GrantError;
+use super::effective::connectable;
 
 /// Longest host taken, in bytes: what DNS can hold.
 const MAX_HOST_BYTES: usize = 253;
@@ -35,7 +36,7 @@ impl Scheme {
 pub enum Host {
     /// Lower case, ASCII (IDNA), without a trailing dot.
     Name(String),
-    /// An IPv4-mapped IPv6 address is the IPv4 address.
+    /// An IPv4-mapped IPv6 address is the IPv4 address, `0.0.0.0` is loopback.
     Address(IpAddr),
 }
 
@@ -52,11 +53,11 @@ impl Host {
             });
         }
         if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(Self::Address(address.to_canonical()));
+            return Ok(Self::Address(connectable(address)));
         }
         match url::Host::parse(text) {
-            Ok(url::Host::Ipv4(address)) => Ok(Self::Address(address.into())),
-            Ok(url::Host::Ipv6(address)) => Ok(Self::Address(IpAddr::from(address).to_canonical())),
+            Ok(url::Host::Ipv4(address)) => Ok(Self::Address(connectable(address.into()))),
+            Ok(url::Host::Ipv6(address)) => Ok(Self::Address(connectable(address.into()))),
             Ok(url::Host::Domain(name)) => Self::of_domain(text, &name),
             Err(source) => Err(GrantError::Host {
                 host: text.to_owned(),

@@ -11,18 +11,24 @@ use super::Destination;
 pub enum GrantError {
     /// Such as `db.internal:5432`.
     #[error(
-        "grant `{text}` has no scheme; write `tcp://HOST:PORT`, `tls://HOST:PORT`, `http://HOST` or `https://HOST`"
+        "grant `{text}` has no scheme; write `tcp://HOST:PORT`, `tls://HOST:PORT`, `http://HOST`, `https://HOST` or `dns://NAME`"
     )]
     NoScheme {
         /// The grant.
         text: String,
     },
     /// Such as `udp`.
-    #[error("unknown scheme `{scheme}` in grant `{text}`; allowed: `tcp`, `tls`, `http`, `https`")]
+    #[error("unknown scheme `{scheme}` in grant `{text}`; allowed: `tcp`, `tls`, `http`, `https`, `dns`")]
     Scheme {
         /// What stands before `://`.
         scheme: String,
         /// The grant.
+        text: String,
+    },
+    /// Neither `http` nor `https`.
+    #[error("`{text}` is not an origin; write `https://HOST` or `https://HOST:PORT`")]
+    Origin {
+        /// As written.
         text: String,
     },
     /// A scheme without a default port.
@@ -63,6 +69,14 @@ pub enum GrantError {
     Name {
         /// As written.
         host: String,
+    },
+    /// No name that DNS is asked for, such as an address.
+    #[error(
+        "`{name}` is not a DNS name; it has letters, digits, `-` and `_` between its dots, and nothing behind them"
+    )]
+    DnsName {
+        /// As written; cut.
+        name: String,
     },
     /// More than DNS can hold.
     #[error("a host name is longer than {limit} bytes")]
@@ -123,13 +137,22 @@ pub enum GrantError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// No grant covers the host and port.
-    #[error("`{destination}` is not granted to this check")]
+    #[error("`{destination}` is not granted to this check; to grant it, add `{destination}` to its `allow`")]
     NotGranted {
         /// Where it wanted to go.
         destination: Destination,
     },
+    /// No grant covers looking the name up.
+    #[error("the name `{name}` is not granted to this check; to grant it, add `dns://{name}` to its `allow`")]
+    NameNotGranted {
+        /// What it wanted to know.
+        name: String,
+    },
     /// No grant covers the address that the host resolved to.
-    #[error("`{destination}` is at {address}, which is not granted to this check")]
+    #[error(
+        "`{destination}` is at {address}, which is not granted to this check; to grant it, add `{destination}` to its \
+         `allow`"
+    )]
     AddressNotGranted {
         /// Where it wanted to go.
         destination: Destination,

@@ -8,38 +8,52 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::GrantError;
+use super::effective::{EffectiveAddress, canonical_network};
 
-/// RFC 1918, carrier-grade NAT, unique local addresses.
-const PRIVATE: [IpNet; 5] = [
+/// RFC 1918, carrier-grade NAT, unique local addresses, and the site-local ones before them.
+const PRIVATE: [IpNet; 6] = [
     v4([10, 0, 0, 0], 8),
     v4([172, 16, 0, 0], 12),
     v4([192, 168, 0, 0], 16),
     v4([100, 64, 0, 0], 10),
     v6(0xfc00, 7),
+    v6(0xfec0, 10),
 ];
 
-const LINK_LOCAL: [IpNet; 2] = [v4([169, 254, 0, 0], 16), v6(0xfe80, 10)];
+/// With the multicast and broadcast addresses that no router forwards.
+const LINK_LOCAL: [IpNet; 5] = [
+    v4([169, 254, 0, 0], 16),
+    v4([224, 0, 0, 0], 24),
+    v4([255, 255, 255, 255], 32),
+    v6(0xfe80, 10),
+    v6(0xff02, 16),
+];
 
 /// The unspecified address reaches loopback on Linux.
-const LOOPBACK: [IpNet; 4] = [
+const LOOPBACK: [IpNet; 5] = [
     v4([127, 0, 0, 0], 8),
     v4([0, 0, 0, 0], 8),
     v6_host([0, 0, 0, 0, 0, 0, 0, 0]),
     v6_host([0, 0, 0, 0, 0, 0, 0, 1]),
+    v6(0xff01, 16),
 ];
 
-/// Where clouds answer whoever asks with credentials: AWS, Google Cloud and most others; AWS containers;
-/// Alibaba; Azure; Oracle.
-const METADATA: [IpNet; 9] = [
+/// Where clouds hand out credentials to the machine that asks: AWS, Google Cloud and most others; AWS containers;
+/// Tencent; Scaleway; Alibaba; Azure; Oracle; then AWS, its containers, Google Cloud, Scaleway and OpenStack by IPv6.
+const METADATA: [IpNet; 13] = [
     v4([169, 254, 169, 254], 32),
     v4([169, 254, 170, 2], 32),
     v4([169, 254, 170, 23], 32),
+    v4([169, 254, 0, 23], 32),
+    v4([169, 254, 42, 42], 32),
     v4([100, 100, 100, 200], 32),
     v4([168, 63, 129, 16], 32),
     v4([192, 0, 0, 192], 32),
     v6_host([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254]),
     v6_host([0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x23]),
     v6_host([0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254]),
+    v6_host([0xfd00, 0x0042, 0, 0, 0, 0, 0, 0x42]),
+    v6_host([0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe]),
 ];
 
 /// Protocol assignments, documentation, the old 6to4 relay, benchmarks, multicast, reserved
@@ -59,9 +73,6 @@ const GLOBAL_UNICAST_V6: IpNet = v6(0x2000, 3);
 
 /// Within global unicast: protocol assignments with Teredo, documentation twice.
 const SPECIAL_V6: [IpNet; 3] = [v6(0x2001, 23), v6_pair(0x2001, 0x0db8, 32), v6(0x3fff, 20)];
-
-const SIX_TO_FOUR: IpNet = v6(0x2002, 16);
-const NAT64: IpNet = v6_pair(0x0064, 0xff9b, 96);
 
 const fn v4(octets: [u8; 4], prefix: u8) -> IpNet {
     let [a, b, c, d] = octets;
@@ -112,39 +123,29 @@ impl Networks {
         Ok(Self(networks))
     }
 
-    /// The network that holds an address, or the IPv4 address embedded in it.
+    /// The first network that holds an address, or one that a packet to it may reach.
     #[must_use]
     pub fn holding(&self, address: IpAddr) -> Option<IpNet> {
-        let address = address.to_canonical();
-        let embedded = embedded_v4(address);
-        self.0
-            .iter()
-            .find(|network| network.contains(&address) || embedded.is_some_and(|v4| network.contains(&v4)))
-            .copied()
+        let address = EffectiveAddress::of(address);
+        self.0.iter().find(|network| address.may_reach(network)).copied()
     }
 }
 
 /// Whether an address is one of the public internet: not private, loopback, link-local, a cloud's metadata
-/// service, carrier-grade NAT, documentation, multicast or reserved. IPv4 within IPv6 (mapped, 6to4, NAT64) is
-/// judged by the IPv4 address.
+/// service, carrier-grade NAT, documentation, multicast or reserved. IPv4 within IPv6 is judged by the IPv4
+/// address; what may be several addresses is public if all of them are.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    let address = embedded_v4(address).unwrap_or(address);
-    let is_unicast = address.is_ipv4() || GLOBAL_UNICAST_V6.contains(&address);
-    let special = [
-        &PRIVATE[..],
-        &LINK_LOCAL,
-        &LOOPBACK,
-        &METADATA,
-        &SPECIAL_V4,
-        &SPECIAL_V6,
-    ];
-    is_unicast
-        && !special
-            .into_iter()
-            .flatten()
-            .any(|network| network.contains(&address))
+    let is_special = |address: &IpAddr| SPECIAL_V6.iter().any(|network| network.contains(address));
+    let effective = EffectiveAddress::of(address);
+    !is_special(&address) && effective.reached().iter().all(is_public_as_such)
+}
+
+fn is_public_as_such(address: &IpAddr) -> bool {
+    let is_unicast = address.is_ipv4() || GLOBAL_UNICAST_V6.contains(address);
+    let special = [&PRIVATE[..], &LINK_LOCAL, &LOOPBACK, &METADATA, &SPECIAL_V4];
+    let mut special = special.into_iter().flatten();
+    is_unicast && !special.any(|network| network.contains(address))
 }
 
 /// A network in CIDR form, IPv6 in brackets or not.
@@ -163,14 +164,5 @@ pub(super) fn parse_cidr(text: &str) -> Result<IpNet, GrantError> {
             network: network.trunc(),
         });
     }
-    Ok(network)
-}
-
-fn embedded_v4(address: IpAddr) -> Option<IpAddr> {
-    let IpAddr::V6(v6) = address else { return None };
-    let [_, _, a, b, c, d, .., e, f, g, h] = v6.octets();
-    if SIX_TO_FOUR.contains(&address) {
-        return Some(Ipv4Addr::new(a, b, c, d).into());
-    }
-    NAT64.contains(&address).then(|| Ipv4Addr::new(e, f, g, h).into())
+    Ok(canonical_network(network))
 }

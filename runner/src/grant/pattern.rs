@@ -8,21 +8,30 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use super::effective::EffectiveAddress;
 use super::network::parse_cidr;
-use super::{GrantError, Host};
+use super::{DnsName, GrantError, Host};
 
 /// A place that a check may reach: `tcp://*.example.com:5432`, `https://10.0.0.0/8:443`,
-/// `tls://[fd00::/8]:*`, `http://intranet`.
+/// `tls://[fd00::/8]:*`, `http://intranet`; or, as `dns://*.example.com`, names that it may look up and no more.
 ///
 /// The scheme gives the default port (80, 443; `tcp` and `tls` have none) and nothing else: a grant is for a
 /// host and a port, whatever is spoken there. `*` is any host, `*.example.com` every name below `example.com`
 /// at any depth but not `example.com` itself, `:*` any port. A network covers addresses, and names that
-/// resolve into it.
+/// resolve into it where the check may look these up. What a place is called may always be looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     hosts: Hosts,
-    /// Nothing is any port.
-    port: Option<u16>,
+    purpose: Purpose,
+}
+
+/// What a grant is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Connecting, and looking up on the way; without a port, at any.
+    Connect(Option<u16>),
+    /// Looking up only.
+    LookUp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,16 +48,24 @@ impl Grant {
     pub(super) fn of_place(host: Host, port: Option<u16>) -> Self {
         Self {
             hosts: Hosts::of_host(host),
-            port,
+            purpose: Purpose::Connect(port),
+        }
+    }
+
+    /// One name, to be looked up.
+    pub(super) fn of_name(name: &DnsName) -> Self {
+        Self {
+            hosts: Hosts::Name(name.as_str().to_owned()),
+            purpose: Purpose::LookUp,
         }
     }
 
     /// `HOST:PORT`, no wildcards.
     pub(super) fn of_host_and_port(text: &str) -> Result<Self, GrantError> {
         let own = Self::of_host(text)?;
-        match own.port {
-            Some(_) => Ok(own),
-            None => Err(GrantError::NoPort {
+        match own.purpose {
+            Purpose::Connect(Some(_)) => Ok(own),
+            Purpose::Connect(None) | Purpose::LookUp => Err(GrantError::NoPort {
                 text: text.to_owned(),
             }),
         }
@@ -61,19 +78,29 @@ impl Grant {
         Ok(Self::of_place(Host::parse(host)?, port))
     }
 
+    /// `NAME`, `*.NAME` or `*`, behind `dns://`.
+    fn look_up(names: &str) -> Result<Self, GrantError> {
+        let hosts = match (names, names.strip_prefix("*.")) {
+            ("*", _) => Hosts::Any,
+            (_, Some(parent)) => Hosts::Below(format!(".{}", DnsName::parse(parent)?.as_str())),
+            (name, None) => Hosts::Name(DnsName::parse(name)?.as_str().to_owned()),
+        };
+        Ok(Self {
+            hosts,
+            purpose: Purpose::LookUp,
+        })
+    }
+
     /// Whether this covers a host and port without knowing what the host resolves to.
     pub(super) fn covers(&self, host: &Host, port: u16) -> bool {
         self.has_port(port)
             && match (&self.hosts, host) {
-                (Hosts::Any, _) => true,
-                (Hosts::Below(suffix), Host::Name(name)) => name.ends_with(suffix.as_str()),
-                (Hosts::Name(granted), Host::Name(name)) => granted == name,
                 (Hosts::Network(network), Host::Address(address)) => {
-                    network.contains(&address.to_canonical())
+                    EffectiveAddress::of(*address).is_within(network)
                 }
-                (Hosts::Below(_) | Hosts::Name(_), Host::Address(_)) | (Hosts::Network(_), Host::Name(_)) => {
-                    false
-                }
+                (Hosts::Any, Host::Address(_)) => true,
+                (hosts, Host::Name(name)) => hosts.cover_name(name),
+                (Hosts::Below(_) | Hosts::Name(_), Host::Address(_)) => false,
             }
     }
 
@@ -82,13 +109,21 @@ impl Grant {
         self.covers(&Host::Address(address), port)
     }
 
+    /// Whether this covers looking up a name; lower case, without a trailing dot.
+    pub(super) fn covers_look_up(&self, name: &str) -> bool {
+        self.hosts.cover_name(name)
+    }
+
     /// Whether this is for addresses, and for this port.
     pub(super) fn is_network_at(&self, port: u16) -> bool {
         self.has_port(port) && matches!(self.hosts, Hosts::Network(_))
     }
 
     fn has_port(&self, port: u16) -> bool {
-        self.port.is_none_or(|granted| granted == port)
+        match self.purpose {
+            Purpose::Connect(granted) => granted.is_none_or(|granted| granted == port),
+            Purpose::LookUp => false,
+        }
     }
 }
 
@@ -100,6 +135,7 @@ impl FromStr for Grant {
             text: text.to_owned(),
         })?;
         let default_port = match scheme.to_ascii_lowercase().as_str() {
+            "dns" => return Self::look_up(place),
             "tcp" | "tls" => None,
             "http" => Some(80),
             "https" => Some(443),
@@ -123,12 +159,21 @@ impl FromStr for Grant {
         };
         Ok(Self {
             hosts: Hosts::parse(hosts, text)?,
-            port,
+            purpose: Purpose::Connect(port),
         })
     }
 }
 
 impl Hosts {
+    fn cover_name(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Below(suffix) => name.ends_with(suffix.as_str()),
+            Self::Name(granted) => granted == name,
+            Self::Network(_) => false,
+        }
+    }
+
     fn parse(hosts: &str, grant: &str) -> Result<Self, GrantError> {
         if hosts == "*" {
             return Ok(Self::Any);

@@ -9,7 +9,7 @@ fn grants(allow: &[&str]) -> Grants {
     let allow = allow.iter().map(|text| text.parse().unwrap()).collect();
     Grants {
         grants: allow,
-        follow_public_redirects: false,
+        ..Grants::default()
     }
 }
 
@@ -27,6 +27,10 @@ fn to(host: &str, port: u16) -> Destination {
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
+}
+
+fn looks_up(grants: &Grants, name: &str) -> bool {
+    grants.look_up(&DnsName::parse(name).unwrap()).is_ok()
 }
 
 fn granted(grants: &Grants, host: &str, port: u16) -> bool {
@@ -61,7 +65,7 @@ fn a_name_is_granted_at_its_port_only() {
 
 #[test]
 fn a_name_may_resolve_into_a_granted_network() {
-    let grants = grants(&["https://10.0.0.0/8"]);
+    let grants = grants(&["https://10.0.0.0/8", "dns://*.internal"]);
     assert_eq!(
         grants.name(&to("web.internal", 443), Via::Direct),
         NameDecision::ByAddress
@@ -73,6 +77,71 @@ fn a_name_may_resolve_into_a_granted_network() {
         grants.name(&to("web.internal", 80), Via::Direct),
         NameDecision::Denied(_)
     ));
+}
+
+/// What a name holds leaves the machine with the question, whatever its answer.
+#[test]
+fn a_network_alone_lets_no_name_leave() {
+    let grants = grants(&["https://10.0.0.0/8"]);
+    let denied = |host| match grants.name(&to(host, 443), Via::Direct) {
+        NameDecision::Denied(denial) => denial.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        denied("73656372.evil.example"),
+        "the name `73656372.evil.example` is not granted to this check; to grant it, add \
+         `dns://73656372.evil.example` to its `allow`"
+    );
+    let local = grants.name(&to("localhost", 443), Via::Direct);
+    assert_eq!(local, NameDecision::ByAddress, "it is no question");
+}
+
+#[test]
+fn a_check_looks_up_what_it_may_reach_and_what_is_allowed() {
+    let allow = ["tcp://*.db.internal:5432", "dns://_dmarc.example.com"];
+    let allow = allow.map(|text| text.parse().unwrap()).to_vec();
+    let grants = Grants::for_check("https://Example.com/", "URL", allow, true).unwrap();
+    for name in [
+        "example.com",
+        "EXAMPLE.com.",
+        "a.db.internal",
+        "_dmarc.example.com",
+    ] {
+        assert!(looks_up(&grants, name), "{name}");
+    }
+    for name in ["www.example.com", "db.internal", "com", ".", "localhost"] {
+        assert!(!looks_up(&grants, name), "{name}");
+    }
+    assert!(
+        looks_up(&self::grants(&["tcp://*:25"]), "any.example"),
+        "any host, any name"
+    );
+    assert!(looks_up(&self::grants(&["dns://*"]), "."));
+}
+
+#[test]
+fn an_address_as_the_target_lets_no_name_leave() {
+    for (target, syntax) in [
+        ("127.0.0.1:1", "HOST:PORT"),
+        ("http://[::1]/", "URL"),
+        ("10.0.0.1", "HOST"),
+    ] {
+        let grants = own(target, syntax);
+        assert!(!looks_up(&grants, "evil.example"), "{target}");
+        assert!(!looks_up(&grants, "1.0.0.127.in-addr.arpa"), "{target}");
+        assert!(matches!(
+            grants.name(&to("evil.example", 1), Via::Direct),
+            NameDecision::Denied(Denial::NameNotGranted { .. } | Denial::NotGranted { .. })
+        ));
+    }
+}
+
+#[test]
+fn a_target_that_is_a_name_and_no_place_may_be_looked_up() {
+    let grants = own("example.com", "NAME");
+    assert!(looks_up(&grants, "example.com"));
+    assert!(!looks_up(&grants, "a.example.com"));
+    assert!(!granted(&grants, "example.com", 53));
 }
 
 #[test]
@@ -198,7 +267,7 @@ fn a_host_alone_grants_every_port_of_it_since_the_plugin_chooses_one() {
 #[test]
 fn a_target_of_unknown_syntax_may_be_no_place() {
     for target in [
-        "example.com",
+        "10.0.0.1",
         "unix:/run/x.sock",
         "",
         "redis://cache/0",
@@ -272,7 +341,8 @@ fn a_denial_names_the_destination() {
     };
     assert_eq!(
         denial("10.0.0.1", &[]),
-        "`https://evil.example:443` is at 10.0.0.1, which is not granted to this check"
+        "`https://evil.example:443` is at 10.0.0.1, which is not granted to this check; to grant it, add \
+         `https://evil.example:443` to its `allow`"
     );
     assert_eq!(
         denial("fd00::1", &["private"]),
@@ -283,7 +353,7 @@ fn a_denial_names_the_destination() {
     };
     assert_eq!(
         denial.to_string(),
-        "`tcp://[::1]:80` is not granted to this check"
+        "`tcp://[::1]:80` is not granted to this check; to grant it, add `tcp://[::1]:80` to its `allow`"
     );
 }
 

@@ -45,17 +45,14 @@ impl Client {
         options: ConnectOptions,
     ) -> Result<(LeasedStream, Timings), NetError> {
         let limit = self.limit(options.timeout);
+        // An IPv4-mapped one would turn the unspecified IPv6 address into IPv4's loopback.
+        let source = options.source.map(|source| source.to_canonical());
         let started_at = Instant::now();
         let resolving = self.addresses(to, via, options.family, limit);
         let addresses = within(limit, Phase::Resolve, resolving).await?;
         let resolved_at = Instant::now();
-        let peers = peers(addresses, to.port(), options.source);
-        let stream = within(
-            limit,
-            Phase::Connect,
-            race(&self.page, peers, options.source, limit),
-        )
-        .await?;
+        let peers = peers(addresses, to.port(), source);
+        let stream = within(limit, Phase::Connect, race(&self.page, peers, source, limit)).await?;
         let timings = Timings {
             resolve: Some(resolved_at - started_at),
             connect: Some(resolved_at.elapsed()),

@@ -9,9 +9,39 @@ use hickory_proto::rr::{Record, RecordType};
 
 use super::bounded::{HostText, PlaceText, Word};
 use super::{Client, NetError, Phase, within};
-use crate::grant::{Destination, Scheme, Via};
+use crate::grant::{Destination, DnsName, GrantError, Scheme, Via};
 use crate::trace::{Lookup, StepKind};
 use tokio::time::Instant;
+
+/// What may be asked for: records of a zone, not transfers of one, and nothing that serves the protocol itself.
+const KINDS: [RecordType; 26] = [
+    RecordType::A,
+    RecordType::AAAA,
+    RecordType::CAA,
+    RecordType::CDNSKEY,
+    RecordType::CDS,
+    RecordType::CERT,
+    RecordType::CNAME,
+    RecordType::DNSKEY,
+    RecordType::DS,
+    RecordType::HINFO,
+    RecordType::HTTPS,
+    RecordType::MX,
+    RecordType::NAPTR,
+    RecordType::NS,
+    RecordType::NSEC,
+    RecordType::NSEC3PARAM,
+    RecordType::OPENPGPKEY,
+    RecordType::PTR,
+    RecordType::RRSIG,
+    RecordType::SMIMEA,
+    RecordType::SOA,
+    RecordType::SRV,
+    RecordType::SSHFP,
+    RecordType::SVCB,
+    RecordType::TLSA,
+    RecordType::TXT,
+];
 
 /// What a plugin asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,26 +85,27 @@ pub struct Reply {
 }
 
 impl Client {
-    /// Asks one DNS question, of the host's resolver or of a granted server.
+    /// Asks one DNS question, of the host's resolver or of a granted server. The name must be granted in either
+    /// case: it is what leaves the machine.
     ///
     /// # Errors
     /// The quota `lookups`, the grants, the deadline, or that nobody answered.
     pub async fn query(&self, question: &Question) -> Result<Reply, NetError> {
-        let (name, kind) = (question.name.as_str(), question.kind.as_str());
-        let kind: RecordType = kind
-            .to_ascii_uppercase()
-            .parse()
-            .map_err(|_| NetError::Invalid(format!("`{kind}` is not a DNS record type")))?;
+        let kind = record_type(question.kind.as_str())?;
+        let name = DnsName::parse(question.name.as_str()).map_err(invalid)?;
+        self.grants
+            .look_up(&name)
+            .map_err(|denial| NetError::Denied(denial.to_string()))?;
         let server = self.granted_server(question.server.as_ref())?;
         self.page.count_lookup()?;
         let asked_at = Instant::now();
         let limit = self.limit(None);
         let asked = Lookup {
-            name: name.to_owned(),
+            name: name.to_string(),
             addresses: Vec::new(),
         };
         let step = self.page().begin(StepKind::Lookup(asked), limit);
-        let query = self.shared.resolver.query(name, kind, server);
+        let query = self.shared.resolver.query(&name, kind, server);
         let message = within(limit, Phase::Resolve, query).await;
         step.end(message.as_ref().err().map(NetError::told));
         let message = message?;
@@ -95,13 +126,29 @@ impl Client {
         let server: SocketAddr = text
             .parse()
             .map_err(|_| NetError::Invalid(format!("`{text}` is not ADDRESS:PORT")))?;
-        let destination = Destination::new(Scheme::Tcp, &server.ip().to_string(), server.port())
-            .map_err(|error| NetError::Invalid(error.to_string()))?;
+        if matches!(server, SocketAddr::V6(v6) if v6.scope_id() != 0) {
+            return Err(NetError::Invalid(format!(
+                "`{text}` has a zone, which no grant can name"
+            )));
+        }
+        let destination =
+            Destination::new(Scheme::Tcp, &server.ip().to_string(), server.port()).map_err(invalid)?;
         self.grants
             .address(&destination, server.ip(), Via::Direct, &self.shared.blocked)
             .map_err(|denial| NetError::Denied(denial.to_string()))?;
         Ok(Some(server))
     }
+}
+
+fn record_type(text: &str) -> Result<RecordType, NetError> {
+    let parsed = text.to_ascii_uppercase().parse().ok();
+    parsed
+        .filter(|kind| KINDS.contains(kind))
+        .ok_or_else(|| NetError::Invalid(format!("`{text}` is not a record type that can be asked for")))
+}
+
+fn invalid(error: GrantError) -> NetError {
+    NetError::Invalid(error.to_string())
 }
 
 impl From<&Record> for Answer {

@@ -89,7 +89,8 @@ pub struct Response {
 }
 
 impl Client {
-    /// Sends a request and follows its redirects, each checked against the grants again.
+    /// Sends a request and follows its redirects, each checked against the grants again. Secrets stay with the
+    /// origin of the request, and with those that the suite names.
     ///
     /// Cancellation: dropping the future closes its connection.
     ///
@@ -107,7 +108,10 @@ impl Client {
                 Via::Redirect
             };
             let mut response = journey.hop(&next, via, hops.len()).await?;
-            let redirect = redirect::next(&next, &response)?.filter(|_| options.max_redirects > 0);
+            let redirect = match options.max_redirects {
+                0 => None,
+                _ => journey.redirect(&next, &response)?,
+            };
             let Some(redirected) = redirect else {
                 response.hops = hops;
                 return Ok(response);

@@ -16,6 +16,7 @@ pub use settings::ResolverSettings;
 
 use super::dns::wire;
 use super::{Family, NetError};
+use crate::grant::DnsName;
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::quota::Quota;
 use settings::{Current, Source, SystemFiles};
@@ -94,13 +95,13 @@ impl Resolver {
     /// No server answered, or the name or kind makes no sense.
     pub async fn query(
         &self,
-        name: &str,
+        name: &DnsName,
         kind: RecordType,
         server: Option<SocketAddr>,
     ) -> Result<Message, NetError> {
         let mut settings = self.source.current().settings.clone();
         settings.servers = server.map_or(settings.servers, |server| vec![server]);
-        let query = Query::query(parse(name)?, kind);
+        let query = Query::query(absolute(name)?, kind);
         let _permit = self.permit().await?;
         self.ask(&settings, &query).await
     }
@@ -192,6 +193,13 @@ fn parse(name: &str) -> Result<Name, NetError> {
     Name::from_utf8(name).map_err(|error| NetError::Invalid(format!("`{name}` is not a DNS name: {error}")))
 }
 
+fn absolute(name: &DnsName) -> Result<Name, NetError> {
+    parse(&name.to_string()).map(|mut name| {
+        name.set_fqdn(true);
+        name
+    })
+}
+
 /// The names to try for one, in order: as it is, and with each domain of the search list behind it.
 fn candidates(name: &str, settings: &ResolverSettings) -> Result<Vec<Name>, NetError> {
     let parsed = parse(name)?;
@@ -201,6 +209,9 @@ fn candidates(name: &str, settings: &ResolverSettings) -> Result<Vec<Name>, NetE
     let dots = name.bytes().filter(|byte| *byte == b'.').count();
     let mut absolute = parsed.clone();
     absolute.set_fqdn(true);
+    if is_localhost(&absolute) {
+        return Ok(vec![absolute]);
+    }
     let searched = settings
         .search
         .iter()
@@ -253,5 +264,27 @@ fn loopback(kind: RecordType) -> Vec<IpAddr> {
     match kind {
         RecordType::A => vec![IpAddr::from([127, 0, 0, 1])],
         _ => vec![IpAddr::from(std::net::Ipv6Addr::LOCALHOST)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(name: &str) -> Vec<String> {
+        let settings = ResolverSettings {
+            search: vec![Name::from_utf8("corp.test.").unwrap()],
+            ndots: 5,
+            ..ResolverSettings::servers(Vec::new())
+        };
+        let names = candidates(name, &settings).unwrap();
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_short_name_is_searched_for_but_not_one_of_the_local_host() {
+        assert_eq!(tried("db"), ["db.corp.test.", "db."]);
+        assert_eq!(tried("localhost"), ["localhost."]);
+        assert_eq!(tried("secret.localhost"), ["secret.localhost."]);
     }
 }

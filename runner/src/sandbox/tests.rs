@@ -12,6 +12,7 @@ use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
 use crate::outcome::{Fault, Outcome};
 use crate::quota::Quota;
+use crate::suite::Secrets;
 use crate::trace::TraceContext;
 
 fn sandbox() -> Sandbox {
@@ -38,6 +39,7 @@ fn bounds() -> Bounds {
         quota: Quota::default(),
         timeout: Duration::from_secs(5),
         grants: Grants::default(),
+        secrets: Secrets::default(),
         trace: TraceContext {
             trace_id: [1; 16],
             span_id: [1; 8],

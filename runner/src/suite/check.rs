@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Target;
+use super::allow;
 use super::config::{self, Filled};
 use super::error::Position;
 use super::fields::{Located, Names, Reader};
@@ -12,16 +14,16 @@ use super::secrets::Secret;
 use super::settings::{self, Settings};
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
-use super::{Target, suggest};
-use crate::grant::Grant;
+use crate::grant::{Grant, SecretOrigin};
 
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 17] = [
     "name",
     "plugin",
     "target",
     "targets",
     "config",
     "allow",
+    "redirect_secrets_to",
     "labels",
     "depends_on",
     settings::KEYS[0],
@@ -38,9 +40,6 @@ pub(super) const KEYS: [&str; 16] = [
 pub(super) const MAX_NAME: usize = 200;
 const MAX_PLUGIN: usize = 64;
 pub(super) const MAX_TARGET: usize = 2_048;
-const MAX_GRANT: usize = 512;
-/// Elements of `allow`.
-pub(super) const MAX_GRANTS: usize = 256;
 /// Elements of `depends_on`.
 pub(super) const MAX_DEPENDENCIES: usize = 100;
 /// Checks of a suite, each target counted.
@@ -57,6 +56,7 @@ pub(super) struct RawCheck {
     pub(super) many: bool,
     pub(super) settings: Settings,
     pub(super) allow: Vec<Grant>,
+    pub(super) redirect_secrets_to: Vec<SecretOrigin>,
     pub(super) labels: BTreeMap<String, String>,
     /// Names of checks.
     pub(super) depends_on: Vec<Located<Arc<str>>>,
@@ -143,6 +143,7 @@ fn check(
         many: false,
         settings: Settings::default(),
         allow: Vec::new(),
+        redirect_secrets_to: Vec::new(),
         labels: BTreeMap::new(),
         depends_on: Vec::new(),
         config: None,
@@ -175,7 +176,8 @@ fn field(reader: &mut Reader<'_>, check: &mut RawCheck, entry: &Entry, interpola
             check.targets = targets(reader, entry, interpolator);
         }
         "config" => check.config = raw_config(reader, entry, interpolator),
-        "allow" => check.allow = allow(reader, entry),
+        "allow" => check.allow = allow::allow(reader, entry),
+        "redirect_secrets_to" => check.redirect_secrets_to = allow::redirect_secrets_to(reader, entry),
         "labels" => check.labels = labels(reader, entry),
         "depends_on" => check.depends_on = depends_on(reader, entry),
         _ => check.settings.read(reader, entry),
@@ -300,53 +302,4 @@ fn depends_on(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Located<Arc<str>>> 
         limit: MAX_NAME,
     };
     reader.names(entry, &names).unwrap_or_default()
-}
-
-fn allow(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Grant> {
-    let nodes = reader.list(entry, "destinations").unwrap_or_default();
-    if nodes.len() > MAX_GRANTS {
-        reader.problem(
-            entry.at,
-            format!("`allow`: {} grants; allowed: up to {MAX_GRANTS}", nodes.len()),
-        );
-    }
-    nodes
-        .iter()
-        .take(MAX_GRANTS)
-        .filter_map(|node| grant(reader, node))
-        .collect()
-}
-
-fn grant(reader: &mut Reader<'_>, node: &Node) -> Option<Grant> {
-    let text = match &node.kind {
-        Kind::Text(text) if text.len() <= MAX_GRANT => text,
-        Kind::Text(_) => {
-            reader.problem(
-                node.at,
-                format!("`allow`: a grant is longer than {MAX_GRANT} bytes"),
-            );
-            return None;
-        }
-        _ => {
-            let hint = "such as `tcp://*.example.com:5432` or `https://10.0.0.0/8:443`".to_owned();
-            reader.problem_with(
-                node.at,
-                format!("`allow`: expected a grant, found {}", node.found()),
-                Some(hint),
-            );
-            return None;
-        }
-    };
-    text.parse()
-        .map_err(|error| {
-            let hint = suggest::closest(scheme(text), ["tcp", "tls", "http", "https"])
-                .filter(|meant| *meant != scheme(text))
-                .map(|meant| format!("did you mean `{meant}`?"));
-            reader.problem_with(node.at, format!("`allow`: {}", super::chain(&error)), hint);
-        })
-        .ok()
-}
-
-fn scheme(grant: &str) -> &str {
-    grant.split_once("://").map_or("", |(scheme, _)| scheme)
 }

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::PluginFacts;
 use super::alert::{MAX_NOTIFIER, MAX_NOTIFIERS};
-use super::check::{MAX_DEPENDENCIES, MAX_GRANTS, MAX_NAME, MAX_TARGET};
+use super::allow::MAX_GRANTS;
+use super::check::{MAX_DEPENDENCIES, MAX_NAME, MAX_TARGET};
 use super::group::{CONCURRENCY, MAX_GROUPS};
 use super::maintenance::written::{DAYS, MAX_NAMED_CHECKS, MAX_WINDOWS, MAX_ZONE};
 use super::raw::{MAX_LABEL_VALUE, MAX_LABELS};
@@ -109,8 +110,19 @@ fn check_properties() -> Map<String, Value> {
         (
             "allow",
             json!({
-                "description": "Where the check may go besides its target, such as `tcp://*.example.com:5432`.",
-                "type": "array", "maxItems": MAX_GRANTS, "items": { "type": "string" },
+                "description": "Where the check may go besides its target, such as `tcp://*.example.com:5432`, and what it may \
+                look up, such as `dns://*.example.com`.",
+                "type": "array", "maxItems": MAX_GRANTS,
+                "items": { "type": "string", "pattern": "^[A-Za-z]+://" },
+            }),
+        ),
+        (
+            "redirect_secrets_to",
+            json!({
+                "description": "Origins that a redirect may take secrets of the check to, such as `https://login.example.com`; \
+                    none but the target's.",
+                "type": "array", "maxItems": MAX_GRANTS,
+                "items": { "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" },
             }),
         ),
         ("labels", labels("Dimensions on every metric of the check.")),

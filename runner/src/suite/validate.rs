@@ -251,6 +251,7 @@ fn grants(
 ) -> Option<Grants> {
     let syntax = &usable.facts.target_syntax;
     Grants::for_check(target.target.expose(), syntax, raw.allow.clone(), usable.embedded)
+        .map(|grants| grants.with_secrets_to(raw.redirect_secrets_to.clone()))
         .map_err(|error| {
             // The causes quote parts of the target.
             let reason = if target.secrets.is_empty() {

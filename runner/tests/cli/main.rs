@@ -13,6 +13,7 @@ mod nginx;
 mod outage;
 mod plugins;
 mod receivers;
+mod redirects;
 mod reload;
 mod running;
 mod scarce;

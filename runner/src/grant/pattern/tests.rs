@@ -110,7 +110,7 @@ fn a_grant_of_a_wrong_shape_says_why() {
         ),
         (
             "udp://db:53",
-            "unknown scheme `udp` in grant `udp://db:53`; allowed: `tcp`, `tls`, `http`, `https`",
+            "unknown scheme `udp` in grant `udp://db:53`; allowed: `tcp`, `tls`, `http`, `https`, `dns`",
         ),
         ("tcp://db", "`tcp://db` needs a port, such as `tcp://db:5432`"),
         ("tls://[::1]", "`tls://[::1]` needs a port"),
@@ -152,6 +152,28 @@ fn a_grant_without_a_right_host_says_why() {
             "tcp://10.1.2.3/8:1",
             "`10.1.2.3/8` has bits beyond its prefix; did you mean `10.0.0.0/8`?",
         ),
+    ]);
+}
+
+#[test]
+fn a_look_up_is_granted_by_name_and_grants_no_connection() {
+    let grant = grant("dns://*.example.com");
+    assert!(grant.covers_look_up("a.b.example.com"));
+    assert!(!grant.covers_look_up("example.com"));
+    assert!(!grant.covers_look_up("badexample.com"));
+    assert!(!granted(&grant, "a.example.com", 443));
+}
+
+#[test]
+fn a_look_up_has_no_port_path_or_address() {
+    refuse(&[
+        ("dns://example.com:53", "`example.com:53` is not a DNS name"),
+        ("dns://example.com/", "`example.com/` is not a DNS name"),
+        ("dns://10.0.0.0/8", "`10.0.0.0/8` is not a DNS name"),
+        ("dns://127.0.0.1", "`127.0.0.1` is not a DNS name"),
+        ("dns://[::1]", "`[::1]` is not a DNS name"),
+        ("dns://a.*.com", "`a.*.com` is not a DNS name"),
+        ("dns://", "`` is not a DNS name"),
     ]);
 }
 

@@ -20,10 +20,10 @@ use crate::trace::{Request as Told, StepKind};
 
 /// What stays the same from hop to hop.
 pub(super) struct Journey<'a> {
-    client: &'a Client,
+    pub(super) client: &'a Client,
     options: &'a RequestOptions,
     proxy: Option<Proxy>,
-    /// Where the plugin's own request went; its stand-in holds there only.
+    /// Where the plugin's own request went; its stand-in, client identity and server name hold there only.
     origin: url::Origin,
 }
 
@@ -40,6 +40,11 @@ impl<'a> Journey<'a> {
             proxy,
             origin: first.origin(),
         })
+    }
+
+    /// Whether a URL is of the origin that the plugin's own request went to.
+    pub(super) fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.origin
     }
 
     /// A connection, a request, an answer. `number` redirects came before.
@@ -158,11 +163,7 @@ impl<'a> Journey<'a> {
                 .connect(&proxy.destination, Via::Direct, options)
                 .await;
         }
-        let stand_in = self
-            .options
-            .connect_to
-            .as_ref()
-            .filter(|_| url.origin() == self.origin);
+        let stand_in = self.options.connect_to.as_ref().filter(|_| self.is_own(url));
         match stand_in {
             None => self.client.connect(&target, via, options).await,
             Some(place) => {
@@ -206,6 +207,10 @@ impl<'a> Journey<'a> {
             ..TlsOptions::default()
         };
         let mut tls = self.options.tls.clone().unwrap_or_else(default);
+        if !self.is_own(url) {
+            tls.client_identity = None;
+            tls.server_name = None;
+        }
         if tls.alpn.is_empty() {
             tls.alpn = offered(self.options.version);
         }

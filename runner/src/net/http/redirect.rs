@@ -1,17 +1,81 @@
 //! Where a redirect leads, and what may go along.
 
-use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
-use http::{HeaderMap, Method};
+use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use percent_encoding::percent_decode;
 use url::Url;
 
+use super::hop::{Journey, destination};
 use super::request::LONGEST_URL;
 use super::{Request, Response};
 use crate::net::NetError;
 use crate::net::bounded::URL_BYTES;
 use crate::quota::show_bytes;
+use crate::suite::Secrets;
 
-/// The request that follows `response`, when it is a redirect with a place to go (RFC 9110, section 15.4).
-pub(super) fn next(request: &Request, response: &Response) -> Result<Option<Request>, NetError> {
+impl Journey<'_> {
+    /// The request that follows `response`, when it is a redirect with a place to go (RFC 9110, section 15.4).
+    pub(super) fn redirect(
+        &self,
+        request: &Request,
+        response: &Response,
+    ) -> Result<Option<Request>, NetError> {
+        let Some(url) = location(request, response)? else {
+            return Ok(None);
+        };
+        let mut next = Request {
+            url,
+            ..request.clone()
+        };
+        if becomes_get(&request.method, response.status) {
+            next.method = Method::GET;
+            next.body.clear();
+            drop_headers(&mut next.headers, |name, _| name.as_str().starts_with("content-"));
+        }
+        if next.url.origin() != request.url.origin() {
+            self.leave_origin(&mut next)?;
+        }
+        Ok(Some(next))
+    }
+
+    /// Takes from a request to another origin what is not for that.
+    fn leave_origin(&self, next: &mut Request) -> Result<(), NetError> {
+        next.headers.remove(HOST);
+        next.headers.remove(PROXY_AUTHORIZATION);
+        let to = destination(&next.url)?;
+        if self.is_own(&next.url) || self.client.grants.may_carry_secrets(&to) {
+            return Ok(());
+        }
+        let secrets = &self.client.secrets;
+        drop_headers(&mut next.headers, |name, value| {
+            [AUTHORIZATION, COOKIE].contains(name)
+                || reveals(secrets, name.as_str().as_bytes())
+                || reveals(secrets, value.as_bytes())
+        });
+        if reveals(secrets, &next.body) {
+            return Err(NetError::Denied(format!(
+                "a redirect to `{to}` would take a body with a secret to another origin; to let it, add `{to}` to \
+                 the check's `redirect_secrets_to`"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Whether `bytes` hold a secret in a form that is redacted, behind percent-encoding too.
+fn reveals(secrets: &Secrets, bytes: &[u8]) -> bool {
+    if secrets.is_empty() {
+        return false;
+    }
+    let blanks = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
+    let form: Vec<u8> = bytes.iter().map(blanks).collect();
+    let decoded = percent_decode(&form).decode_utf8_lossy().into_owned();
+    let readings = [String::from_utf8_lossy(bytes).into_owned(), decoded];
+    readings.iter().any(|text| secrets.redact(text) != *text)
+}
+
+/// Where a redirect leads, without credentials of the peer's choice.
+fn location(request: &Request, response: &Response) -> Result<Option<Url>, NetError> {
     if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
@@ -26,6 +90,7 @@ pub(super) fn next(request: &Request, response: &Response) -> Result<Option<Requ
         .url
         .join(&location)
         .map_err(|error| NetError::Protocol(format!("redirect to `{location}`: {error}")))?;
+    let _no_host = (url.set_username(""), url.set_password(None));
     // A path that leads further each time would grow without end.
     if url.as_str().len() > LONGEST_URL {
         return Err(too_far());
@@ -33,22 +98,7 @@ pub(super) fn next(request: &Request, response: &Response) -> Result<Option<Requ
     if url.fragment().is_none() {
         url.set_fragment(request.url.fragment());
     }
-    let mut next = Request {
-        url,
-        ..request.clone()
-    };
-    if becomes_get(&request.method, response.status) {
-        next.method = Method::GET;
-        next.body.clear();
-        drop_content_headers(&mut next.headers);
-    }
-    if is_elsewhere(&request.url, &next.url) {
-        for secret in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
-            next.headers.remove(secret);
-        }
-        next.headers.remove(http::header::HOST);
-    }
-    Ok(Some(next))
+    Ok(Some(url))
 }
 
 fn too_far() -> NetError {
@@ -64,18 +114,33 @@ fn becomes_get(method: &Method, status: u16) -> bool {
     }
 }
 
-fn drop_content_headers(headers: &mut HeaderMap) {
-    let names: Vec<_> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("content-"))
-        .cloned()
-        .collect();
+/// Removes every header of which one value is to be dropped.
+fn drop_headers(headers: &mut HeaderMap, is_dropped: impl Fn(&HeaderName, &HeaderValue) -> bool) {
+    let dropped = headers.iter().filter(|(name, value)| is_dropped(name, value));
+    let names: Vec<_> = dropped.map(|(name, _)| name.clone()).collect();
     for name in names {
         headers.remove(name);
     }
 }
 
-/// Credentials stay with the origin that the suite named.
-fn is_elsewhere(from: &Url, to: &Url) -> bool {
-    from.origin() != to.origin()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_found_in_what_would_be_sent() {
+        let secrets = Secrets::of(["pass wörd/1", "hunter2!"]);
+        for revealing in [
+            "token hunter2! here",
+            "x=pass+w%C3%B6rd%2F1&y=1",
+            "x=pass%20w%c3%b6rd/1",
+            "Basic dXNlcjpodW50ZXIyIQ==",
+        ] {
+            assert!(reveals(&secrets, revealing.as_bytes()), "{revealing}");
+        }
+        assert!(reveals(&secrets, b"\xff\xfehunter2!\x00"));
+        for harmless in ["", "canary/0.42.0", "text/html", "pass word"] {
+            assert!(!reveals(&secrets, harmless.as_bytes()), "{harmless}");
+        }
+    }
 }

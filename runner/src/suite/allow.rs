@@ -1,0 +1,79 @@
+//! `allow:` and `redirect_secrets_to:` of a check: where it may go, and where its secrets may follow a redirect.
+
+use std::str::FromStr;
+
+use super::chain;
+use super::fields::Reader;
+use super::suggest;
+use super::tree::{Entry, Kind, Node};
+use crate::grant::{Grant, GrantError, SecretOrigin};
+
+const MAX_GRANT: usize = 512;
+/// Elements of each list.
+pub(super) const MAX_GRANTS: usize = 256;
+
+/// The grants below `allow`.
+pub(super) fn allow(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Grant> {
+    let schemes = ["tcp", "tls", "http", "https", "dns"];
+    let example = "such as `tcp://*.example.com:5432`, `https://10.0.0.0/8:443` or `dns://*.example.com`";
+    grants(reader, entry, &schemes, example)
+}
+
+/// The origins below `redirect_secrets_to`.
+pub(super) fn redirect_secrets_to(reader: &mut Reader<'_>, entry: &Entry) -> Vec<SecretOrigin> {
+    grants(
+        reader,
+        entry,
+        &["http", "https"],
+        "such as `https://login.example.com`",
+    )
+}
+
+fn grants<T: FromStr<Err = GrantError>>(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    schemes: &[&str],
+    example: &str,
+) -> Vec<T> {
+    let key = &*entry.key;
+    let nodes = reader.list(entry, "destinations").unwrap_or_default();
+    if nodes.len() > MAX_GRANTS {
+        reader.problem(
+            entry.at,
+            format!("`{key}`: {} grants; allowed: up to {MAX_GRANTS}", nodes.len()),
+        );
+    }
+    let mut grants = Vec::new();
+    for node in nodes.iter().take(MAX_GRANTS) {
+        let Some(text) = text(reader, key, node, example) else {
+            continue;
+        };
+        match text.parse() {
+            Ok(grant) => grants.push(grant),
+            Err(error) => {
+                let written = text.split_once("://").map_or("", |(scheme, _)| scheme);
+                let meant = suggest::closest(written, schemes.iter().copied());
+                let hint = meant.filter(|meant| *meant != written);
+                let hint = hint.map(|meant| format!("did you mean `{meant}`?"));
+                reader.problem_with(node.at, format!("`{key}`: {}", chain(&error)), hint);
+            }
+        }
+    }
+    grants
+}
+
+fn text<'n>(reader: &mut Reader<'_>, key: &str, node: &'n Node, example: &str) -> Option<&'n str> {
+    match &node.kind {
+        Kind::Text(text) if text.len() <= MAX_GRANT => return Some(text),
+        Kind::Text(_) => reader.problem(
+            node.at,
+            format!("`{key}`: a grant is longer than {MAX_GRANT} bytes"),
+        ),
+        _ => reader.problem_with(
+            node.at,
+            format!("`{key}`: expected a grant, found {}", node.found()),
+            Some(example.to_owned()),
+        ),
+    }
+    None
+}

@@ -1,0 +1,165 @@
+//! What a redirect to another origin takes along.
+
+use canary_tests::certificate::Authority;
+use canary_tests::command::Ending;
+use canary_tests::peer::http::{Reply, Request, Site};
+use canary_tests::peer::tls::NAMES;
+use rustls::ALL_VERSIONS;
+
+use super::{canary, folder};
+
+/// A site that sends everyone to `place`.
+fn front(status: u16, place: String) -> Site {
+    Site::start(move |_| Reply::redirect(status, &place))
+}
+
+fn fine() -> Site {
+    Site::start(|_| Reply::text("fine"))
+}
+
+/// Checks `front` with a request full of secrets, which is allowed to go on to `elsewhere`.
+fn check(front: &Site, elsewhere: &Site, more: &str) -> Ending {
+    let suite = format!(
+        r#"
+defaults: {{ retries: 0 }}
+checks:
+  - name: redirected
+    plugin: http
+    target: "{}"
+    allow: ["{}"]
+    {more}
+    config:
+      method: POST
+      body: "user=canary&password=${{env:BODY}}"
+      headers:
+        authorization: "Bearer literal"
+        cookie: sid=literal
+        x-api-key: "${{env:KEY}}"
+        x-encoded: "q=${{env:QUERY}}"
+        x-plain: no secret
+"#,
+        front.url("http", "/?key=${env:KEY}"),
+        elsewhere.url("http", ""),
+    );
+    let folder = folder(&[("suite.yaml", &suite)]);
+    canary(&folder, &["check", "suite.yaml"])
+        .env("KEY", "api-key-of-canary")
+        .env("QUERY", "pass%20wort")
+        .env("BODY", "tr0ub4dor")
+        .run()
+}
+
+fn sent(site: &Site) -> Request {
+    site.requests().remove(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_stay_with_the_origin_that_the_suite_named() {
+    let elsewhere = fine();
+    let front = front(302, elsewhere.url("http", "/login"));
+    let ending = check(&front, &elsewhere, "");
+    assert_eq!(ending.code, 0, "{ending:?}");
+    assert_eq!(sent(&front).header("x-api-key"), Some("api-key-of-canary"));
+    let sent = sent(&elsewhere);
+    for withheld in ["authorization", "cookie", "x-api-key", "x-encoded", "referer"] {
+        assert_eq!(sent.header(withheld), None, "{withheld}: {sent:?}");
+    }
+    assert_eq!(sent.header("x-plain"), Some("no secret"));
+    assert_eq!(
+        (sent.method.as_str(), sent.uri.query(), sent.body.len()),
+        ("GET", None, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_with_a_secret_is_not_sent_to_another_origin() {
+    for status in [307, 308] {
+        let elsewhere = fine();
+        let front = front(status, elsewhere.url("http", "/"));
+        let ending = check(&front, &elsewhere, "");
+        assert_eq!(ending.code, 1, "{ending:?}");
+        let origin = elsewhere.url("http", "");
+        assert!(
+            ending
+                .out
+                .contains(&format!("add `{origin}` to the check's `redirect_secrets_to`")),
+            "{ending:?}"
+        );
+        assert_eq!(elsewhere.accepted(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suite_may_name_the_origins_that_its_secrets_follow_a_redirect_to() {
+    let elsewhere = fine();
+    let front = front(307, elsewhere.url("http", "/"));
+    let named = |origin: &str| format!("redirect_secrets_to: [\"{origin}\"]");
+    let ending = check(&front, &elsewhere, &named(&elsewhere.url("http", "")));
+    assert_eq!(ending.code, 0, "{ending:?}");
+    let sent = sent(&elsewhere);
+    assert_eq!(sent.header("x-api-key"), Some("api-key-of-canary"));
+    assert_eq!(sent.header("authorization"), Some("Bearer literal"));
+    assert_eq!(sent.body, "user=canary&password=tr0ub4dor");
+    // Leave to send them over TLS is no leave to send them in the clear.
+    let secured = elsewhere.url("https", "");
+    assert_eq!(check(&front, &elsewhere, &named(&secured)).code, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_that_were_left_behind_do_not_come_back() {
+    let last = fine();
+    let place = last.url("http", "/");
+    let middle = front(302, place);
+    let front = front(302, middle.url("http", "/"));
+    let more = format!("redirect_secrets_to: [\"{}\"]", last.url("http", ""));
+    let suite_allows_both = format!("{more}\n    labels: {{ a: b }}");
+    let ending = check(&front, &middle, &suite_allows_both);
+    assert_ne!(ending.code, 0, "the last one is not granted: {ending:?}");
+    assert_eq!(sent(&middle).header("x-api-key"), None);
+    assert_eq!(last.accepted(), 0);
+}
+
+/// A server that demands a certificate is reached with it at the target's origin only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_identity_is_for_the_origin_of_the_target() {
+    let authority = Authority::new("Test Root");
+    let server = authority.leaf(&NAMES).issue();
+    let demanding = || server.server_config_with(ALL_VERSIONS, Some(&authority));
+    let elsewhere = Site::start_tls(demanding(), |_| Reply::text("fine"));
+    let place = elsewhere.url("https", "/");
+    let front = Site::start_tls(demanding(), move |request| match request.path() {
+        "/away" => Reply::redirect(302, &place),
+        "/here" => Reply::redirect(302, "/"),
+        _ => Reply::text("fine"),
+    });
+    let client = authority.leaf(&["client.test"]).issue();
+    let suite = |path: &str| {
+        format!(
+            r#"
+defaults: {{ retries: 0 }}
+checks:
+  - name: mutual
+    plugin: http
+    target: "{}"
+    allow: ["{}"]
+    config:
+      tls: {{ ca: "${{file:ca.pem}}", client_cert: "${{file:client.pem}}", client_key: "${{file:client.key}}" }}
+"#,
+            front.url("https", path),
+            elsewhere.url("https", ""),
+        )
+    };
+    let check = |path: &str| {
+        let files = folder(&[
+            ("suite.yaml", &suite(path)),
+            ("ca.pem", &authority.pem()),
+            ("client.pem", &client.chain_pem()),
+            ("client.key", &client.key_pem()),
+        ]);
+        canary(&files, &["check", "suite.yaml"]).run()
+    };
+    assert_eq!(check("/here").code, 0, "{:?}", check("/here"));
+    let away = check("/away");
+    assert_eq!(away.code, 1, "{away:?}");
+    assert!(elsewhere.requests().is_empty());
+}
