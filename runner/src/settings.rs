@@ -40,6 +40,8 @@ pub struct File {
     pub cache_dir: Option<PathBuf>,
     /// Where everything lies that survives a restart.
     pub state_dir: Option<PathBuf>,
+    /// What suites may refer to.
+    pub suites: SuiteReferences,
     /// Where the runner shows itself.
     pub admin: Option<Admin>,
     /// Who may look at it there, and who may change something.
@@ -52,6 +54,15 @@ pub struct File {
     pub heartbeat: Section,
     /// What is wrong. None of the settings may be used before [`Report::finish`] has said that this is nothing.
     pub report: Report,
+}
+
+/// What the references of suites may reach, as far as the operator narrows that.
+#[derive(Debug, Default)]
+pub struct SuiteReferences {
+    /// Names of variables, `*` for any characters.
+    pub env: Option<Vec<String>>,
+    /// Files, folders, and patterns of files.
+    pub files: Option<Vec<PathBuf>>,
 }
 
 impl File {
@@ -71,6 +82,7 @@ impl File {
             block_networks: networks(&mut root, &mut report),
             cache_dir: root.value("cache_dir").map(|path| path.path()),
             state_dir: root.value("state_dir").map(|path| path.path()),
+            suites: suites(&mut root, &mut report),
             admin,
             access,
             telemetry: root.section("telemetry", &mut report),
@@ -91,6 +103,19 @@ fn networks(root: &mut Section, report: &mut Report) -> Option<Networks> {
         }
     }
     Networks::parse(names.iter().map(Written::expose)).ok()
+}
+
+/// `suites: { env: [..], files: [..] }`.
+fn suites(root: &mut Section, report: &mut Report) -> SuiteReferences {
+    let mut section = root.section("suites", report);
+    let env = section.list("env", report);
+    let files = section.list("files", report);
+    section.finish(report);
+    let texts = |names: Vec<Written>| names.iter().map(|name| name.expose().to_owned()).collect();
+    SuiteReferences {
+        env: env.map(texts),
+        files: files.map(|paths| paths.iter().map(Written::path).collect()),
+    }
 }
 
 /// Nothing of it where it is `none`.

@@ -18,6 +18,7 @@ mod maintenance;
 mod merge;
 mod parse;
 mod raw;
+mod references;
 mod relations;
 #[cfg(test)]
 mod sample;
@@ -44,8 +45,9 @@ pub use self::alert::{AlertRules, Notify, Remind};
 pub(crate) use self::document::{Content, Document, Member, Value};
 pub use self::draft::{Draft, read};
 pub use self::error::{Location, Position, Problem, Problems, SourceLine};
-pub use self::interpolate::{Environment, ProcessEnvironment};
+pub use self::interpolate::{Environment, ProcessEnvironment, SuiteEnvironment};
 pub use self::maintenance::{Repetition, Scope, Times, Window};
+pub use self::references::ReferencePolicy;
 pub use self::schema::schema;
 pub use self::secrets::Secrets;
 pub(crate) use self::tree::{quoted, quoted_path};

@@ -16,7 +16,7 @@ use crate::net::tls::TrustStore;
 use crate::plugin::Cache;
 use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
-use crate::suite::Suite;
+use crate::suite::{ReferencePolicy, Suite};
 use crate::trace::propagation::Propagation;
 use crate::trace::sampler::Sampler;
 
@@ -29,6 +29,8 @@ pub struct Settings {
     pub cache: Cache,
     /// Networks that no check may reach.
     pub blocked: Networks,
+    /// Which variables and files suites may refer to.
+    pub references: ReferencePolicy,
     /// The most that a suite may set.
     pub ceiling: Quota,
     /// DNS servers; absent: the operating system's.

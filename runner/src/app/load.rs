@@ -11,7 +11,9 @@ use super::Host;
 use super::reload::Footprint;
 use crate::dispatch::Plugins;
 use crate::plugin::{EMBEDDED, Plugin};
-use crate::suite::{Catalog, Environment, Operator, PluginDeclaration, PluginSource, Problems, Suite, read};
+use crate::suite::{
+    Catalog, Environment, Operator, PluginDeclaration, PluginSource, Problems, Suite, SuiteEnvironment, read,
+};
 
 /// A suite that can run.
 #[derive(Debug, Clone)]
@@ -27,20 +29,16 @@ pub struct Loaded {
 }
 
 /// Reads files, compiles the plugins that they name, and judges each check by its plugin. Of `known` plugins, those
-/// whose bytes are the same are not compiled again.
+/// whose bytes are the same are not compiled again. References reach what the operator lets them reach.
 ///
 /// # Errors
 /// Every problem of every file.
-pub async fn load(
-    paths: &[PathBuf],
-    host: &Host,
-    known: &Plugins,
-    environment: &dyn Environment,
-) -> Result<Loaded, Problems> {
+pub async fn load(paths: &[PathBuf], host: &Host, known: &Plugins) -> Result<Loaded, Problems> {
     let embedded = EMBEDDED.map(|(name, _)| name);
     let mut sources: BTreeSet<PathBuf> = paths.iter().cloned().collect();
     let before = Footprint::of(&sources);
-    let noting = Noting::new(environment);
+    let environment = SuiteEnvironment::new(&host.settings().references);
+    let noting = Noting::new(&environment);
     let draft = read(paths, &embedded, &noting);
     let mut catalog = Catalog::default();
     let mut plugins = Plugins::new();
@@ -129,5 +127,9 @@ impl Environment for Noting<'_> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.insert(path.to_owned());
         self.environment.file(path)
+    }
+
+    fn withheld(&self, variable: &str) -> Option<&'static str> {
+        self.environment.withheld(variable)
     }
 }

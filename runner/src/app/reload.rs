@@ -19,7 +19,6 @@ use super::systemd::Systemd;
 use crate::dispatch::Plugins;
 use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::signal::Hangup;
-use crate::suite::ProcessEnvironment;
 use crate::watch::reloads::Reloads;
 pub(super) use footprint::Footprint;
 
@@ -169,7 +168,7 @@ impl Reloader {
         let Parts {
             host, paths, swaps, ..
         } = &self.parts;
-        let loaded = load(paths, host, &self.plugins, &ProcessEnvironment).await;
+        let loaded = load(paths, host, &self.plugins).await;
         let loaded = loaded.map_err(|problems| problems.to_string())?;
         let checks = loaded.suite.checks.len();
         let (plugins, sources) = (loaded.plugins.clone(), loaded.sources.clone());

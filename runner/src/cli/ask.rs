@@ -29,7 +29,7 @@ const MOST: usize = 256 << 20;
 pub(super) enum AskError {
     #[error("no runner answers at {origin}; is `canary run` going, with another `--admin`? ({source})")]
     Nobody { origin: String, source: Failure },
-    #[error("{origin} {wants} token; give it as CANARY_ADMIN_TOKEN or with `--admin-token`")]
+    #[error("{origin} {wants} token; set CANARY_ADMIN_TOKEN, or name its file with `--admin-token-file`")]
     Token { origin: String, wants: &'static str },
     #[error("{origin} answers with {status}: {error}")]
     Declined {

@@ -12,7 +12,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::alert::{self, AlertError};
 use super::inside;
-use super::settings::{Settings, WrongAddress};
+use super::settings::{SecretArgument, Settings, WrongAddress};
 use super::{AlertCommand, Cli, Command, Format, HostedCommand, PluginCommand};
 use crate::admin::Door;
 use crate::app::load::{Loaded, load};
@@ -27,7 +27,7 @@ use crate::plugin::{EMBEDDED, Plugin};
 use crate::report::{self, Screen};
 use crate::settings;
 use crate::signal::{self, Hangup, Shutdown};
-use crate::suite::{Check, PluginFacts, PluginSource, Problems, ProcessEnvironment, Suite, schema};
+use crate::suite::{Check, PluginFacts, PluginSource, Problems, Suite, schema};
 use crate::telemetry;
 use crate::telemetry::settings::{Exporter, Signal};
 
@@ -83,6 +83,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         || error.is::<NoSuchCheck>()
         || error.is::<AlertError>()
         || error.is::<settings::Problems>()
+        || error.is::<SecretArgument>()
         || error.is::<WrongAddress>();
     match is_usage {
         true => USAGE,
@@ -92,14 +93,15 @@ fn code_of(error: &anyhow::Error) -> u8 {
 
 fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8> {
     let screen = console::screen(cli.host.no_color());
+    let otlp = match &cli.command {
+        Command::Hosted(HostedCommand::Demo { otlp, .. }) => otlp.as_ref(),
+        _ => None,
+    };
+    cli.host.refuse_secrets(otlp)?;
     let command = match &cli.command {
         // Those need no engine.
         Command::Inside(inside) => return inside::run(inside, &cli.host.asking()?, console, screen),
         Command::Hosted(command) => command,
-    };
-    let otlp = match command {
-        HostedCommand::Demo { otlp, .. } => otlp.as_ref(),
-        _ => None,
     };
     let settings = cli.host.settings(otlp)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -157,7 +159,7 @@ async fn hosted(
 
 /// Loads a suite; warns of what it can't have here.
 async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
-    let loaded = load(suites, host, &Plugins::new(), &ProcessEnvironment).await?;
+    let loaded = load(suites, host, &Plugins::new()).await?;
     if let Some(shortage) = host.shortage(&loaded.suite) {
         tracing::warn!("{shortage}");
     }
@@ -176,7 +178,7 @@ async fn service(
     let door = settings.door()?;
     let plugins = Plugins::new();
     let loaded = tokio::select! {
-        loaded = load(suites, host, &plugins, &ProcessEnvironment) => loaded?,
+        loaded = load(suites, host, &plugins) => loaded?,
         () = shutdown.requested() => return Ok(0),
     };
     tracing::info!("running {}", counted(loaded.suite.checks.len(), "check"));

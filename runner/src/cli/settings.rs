@@ -1,6 +1,7 @@
 //! What an operator decides: flags and variables over the file, the file over the defaults.
 
 mod admin;
+mod references;
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +9,14 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use url::Url;
 
-use self::admin::AdminArgs;
-pub(super) use self::admin::{Asking, WrongAddress};
+use self::admin::{AdminArgs, refuse_credentials};
+pub(super) use self::admin::{Asking, SecretArgument, WrongAddress};
+use self::references::{Recording, ReferenceArgs};
 use crate::admin::{Door, DoorError};
 use crate::alert::settings as alert;
 use crate::app;
 use crate::console::{self, Streams};
-use crate::grant::Networks;
+use crate::grant::{GrantError, Networks};
 use crate::liveness::Registry;
 use crate::plugin::Cache;
 use crate::quota::Quota;
@@ -59,6 +61,8 @@ pub(super) struct HostArgs {
     /// What `run` keeps of checks through restarts: `disk`, in the state folder, or `none`.
     #[arg(long, global = true, env = "CANARY_STATE", value_name = "WHERE", value_enum, default_value_t = Keep::Disk)]
     state: Keep,
+    #[command(flatten)]
+    references: ReferenceArgs,
     #[command(flatten)]
     admin: AdminArgs,
     #[arg(long, env = "NO_COLOR", hide = true, global = true, num_args = 0..=1, default_missing_value = "1")]
@@ -139,28 +143,33 @@ impl HostArgs {
     /// Puts together what was said. `otlp` is where all telemetry goes, whatever else was said of that.
     pub(super) fn settings(&self, otlp: Option<&Url>) -> anyhow::Result<Settings> {
         let environment = &Surroundings { otlp };
+        let recording = Recording::new(environment);
         let file = match &self.config {
-            Some(path) => File::read(path, environment),
+            Some(path) => File::read(path, &recording),
             None => File::default(),
         };
         let mut report = file.report;
-        let (admin, access) = self.admin.settings(file.admin, file.access, &mut report)?;
+        let (admin, access) = self
+            .admin
+            .settings(file.admin, file.access, environment, &mut report)?;
         let state_dir = self.state_dir(file.state_dir.as_deref());
         let alert = alert::read(file.alerts, environment, &mut report);
         let heartbeat = heartbeat::read(file.heartbeat, &mut report);
         let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), report)?;
-        let named = self.block_networks.iter().map(String::as_str);
-        let blocked = match self.block_networks.is_empty() {
-            true => file.block_networks.unwrap_or_default(),
-            false => Networks::parse(named)?,
-        };
+        let cache = self.cache_dir(file.cache_dir.as_deref());
+        let mut references = self.references.policy(file.suites, recording);
+        references.own_files.extend(self.own_files(&access, &telemetry));
+        references
+            .own_folders
+            .extend(state_dir.iter().chain(&cache).cloned());
         Ok(Settings {
             host: app::Settings {
                 concurrency: self.concurrency.or(file.concurrency).unwrap_or(CONCURRENCY),
                 cache: self
                     .cache(file.cache_dir.as_deref())?
                     .noticing(console::compiling),
-                blocked,
+                blocked: self.blocked(file.block_networks)?,
+                references,
                 ceiling: Quota::ceiling(),
                 resolver: None,
                 // Without a file nobody knows what the runner of a suite will have.
@@ -179,6 +188,20 @@ impl HostArgs {
         })
     }
 
+    /// As the flags say, or else the file.
+    fn blocked(&self, file: Option<Networks>) -> Result<Networks, GrantError> {
+        match self.block_networks.as_slice() {
+            [] => Ok(file.unwrap_or_default()),
+            named => Networks::parse(named.iter().map(String::as_str)),
+        }
+    }
+
+    /// The settings themselves, and the files of secrets that they name by a path.
+    fn own_files(&self, access: &Access, telemetry: &telemetry::Settings) -> Vec<PathBuf> {
+        let settings = self.config.iter().chain(self.admin.token_file()).cloned();
+        settings.chain(references::keys(access, telemetry)).collect()
+    }
+
     /// Where a runner is to be asked: as the flags say, or as its own file does.
     pub(super) fn asking(&self) -> anyhow::Result<Asking> {
         let file = match &self.config {
@@ -186,7 +209,9 @@ impl HostArgs {
             None => File::default(),
         };
         let mut report = file.report;
-        let asking = self.admin.asking(file.admin, file.access, &mut report);
+        let asking = self
+            .admin
+            .asking(file.admin, file.access, &ProcessEnvironment, &mut report);
         report.finish(())?;
         Ok(asking?)
     }
@@ -204,22 +229,33 @@ impl HostArgs {
         asked.or_else(usual).or_else(home)
     }
 
-    /// As asked for, or where the XDG base directory specification has it. Without a place that was not asked for
-    /// the runner does its work all the same.
-    fn cache(&self, file: Option<&Path>) -> anyhow::Result<Cache> {
-        if self.no_cache {
-            return Ok(Cache::none());
-        }
-        if let Some(folder) = self.cache_dir.as_deref().or(file) {
-            let failed = || format!("cannot keep compiled plugins in `{}`", folder.display());
-            return Cache::at(folder).with_context(failed);
-        }
+    /// As asked for, or where the XDG base directory specification has it; nowhere without a home.
+    fn cache_dir(&self, file: Option<&Path>) -> Option<PathBuf> {
         let own = |folder: &PathBuf| folder.join("canary");
         let home = || self.home.as_ref().map(|home| home.join(".cache").join("canary"));
-        let usual = self.xdg_cache_home.as_ref().map(own).or_else(home);
-        Ok(usual
-            .and_then(|folder| Cache::at(&folder).ok())
-            .unwrap_or_else(Cache::none))
+        let usual = || self.xdg_cache_home.as_ref().map(own).or_else(home);
+        let asked = self.cache_dir.as_deref().or(file).map(Path::to_owned);
+        asked.or_else(usual).filter(|_| !self.no_cache)
+    }
+
+    /// Without a place that was not asked for the runner does its work all the same.
+    fn cache(&self, file: Option<&Path>) -> anyhow::Result<Cache> {
+        let Some(folder) = self.cache_dir(file) else {
+            return Ok(Cache::none());
+        };
+        let kept = Cache::at(&folder);
+        match self.cache_dir.is_some() || file.is_some() {
+            true => kept.with_context(|| format!("cannot keep compiled plugins in `{}`", folder.display())),
+            false => Ok(kept.unwrap_or_else(|_| Cache::none())),
+        }
+    }
+
+    /// Refuses secrets among the arguments, `otlp` included, since whoever lists processes reads them.
+    pub(super) fn refuse_secrets(&self, otlp: Option<&Url>) -> Result<(), SecretArgument> {
+        self.admin.refuse_secrets()?;
+        otlp.map_or(Ok(()), |url| {
+            refuse_credentials(url, "a password after `--otlp`", "set OTEL_EXPORTER_OTLP_HEADERS")
+        })
     }
 
     /// <https://no-color.org>: set and not empty.

@@ -10,7 +10,6 @@ use crate::app::load::Loaded;
 use crate::app::{self, Host};
 use crate::dispatch::Plugins;
 use crate::outcome::Run;
-use crate::suite::ProcessEnvironment;
 
 const TEMPLATE: &str = include_str!("suite.yaml");
 /// The label in which the suite says how a check should end.
@@ -26,7 +25,7 @@ pub(super) async fn load(targets: &Targets, host: &Host) -> Result<(NamedTempFil
     file.write_all(fill_in(targets).as_bytes())
         .map_err(DemoError::Write)?;
     let paths = [file.path().to_owned()];
-    let loaded = app::load::load(&paths, host, &Plugins::new(), &ProcessEnvironment).await;
+    let loaded = app::load::load(&paths, host, &Plugins::new()).await;
     Ok((file, loaded.map_err(DemoError::Suite)?))
 }
 

@@ -1,14 +1,16 @@
 //! Where the runner shows itself, and to whom.
 
 use std::fmt;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::written::{Origin, Written};
 use super::{Problem, Report, Section};
+use crate::suite::Environment;
 
 /// Where it is, unless told otherwise.
 const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9_464);
@@ -122,6 +124,28 @@ impl Token {
         let text = text.trim();
         let written = Written::new(text.to_owned(), Origin::Variable(name.to_owned()));
         (!text.is_empty()).then(|| Self::read(&written, report)).flatten()
+    }
+
+    /// The token that a file holds, blanks around it left out.
+    pub(crate) fn of_file(
+        name: &str,
+        path: &Path,
+        environment: &dyn Environment,
+        report: &mut Report,
+    ) -> Option<Self> {
+        let origin = Origin::Variable(name.to_owned());
+        let written = Written::new(path.display().to_string(), origin.clone());
+        let wrong = match environment.file(path).map(String::from_utf8) {
+            Ok(Ok(text)) if !text.trim().is_empty() => {
+                return Self::read(&Written::new(text.trim().to_owned(), origin), report);
+            }
+            Ok(_) => "holds no token".to_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        let problem = written.problem(format!("the file {} {wrong}", written.quoted_path()));
+        report.add(problem.hint(TOKEN_HINT));
+        None
     }
 
     fn read(written: &Written, report: &mut Report) -> Option<Self> {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::references::{FileRule, ReferencePolicy, read_permitted};
 use super::secrets::{REDACTED, Secret};
 use super::source::read_bounded;
 use super::suggest::closest;
@@ -27,6 +28,11 @@ pub trait Environment {
     /// # Errors
     /// When it cannot be read; `FileTooLarge` beyond the limit.
     fn file(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Why a variable is not given out, whether it is set or not: the end of a sentence about it.
+    fn withheld(&self, _variable: &str) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The environment and the files of this process.
@@ -44,6 +50,41 @@ impl Environment for ProcessEnvironment {
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
         read_bounded(path, MAX_SECRET_BYTES)
+    }
+}
+
+/// What a suite may refer to of the environment and the files of this process.
+#[derive(Debug)]
+pub struct SuiteEnvironment<'p> {
+    policy: &'p ReferencePolicy,
+    files: FileRule,
+}
+
+impl<'p> SuiteEnvironment<'p> {
+    /// As `policy` has it, with the files that the runner owns at the moment.
+    #[must_use]
+    pub fn new(policy: &'p ReferencePolicy) -> Self {
+        Self {
+            policy,
+            files: policy.file_rule(),
+        }
+    }
+}
+
+impl Environment for SuiteEnvironment<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        match self.withheld(name) {
+            Some(_) => None,
+            None => ProcessEnvironment.variable(name),
+        }
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read_permitted(path, MAX_SECRET_BYTES, &self.files)
+    }
+
+    fn withheld(&self, variable: &str) -> Option<&'static str> {
+        self.policy.variable(variable).err()
     }
 }
 
@@ -76,7 +117,7 @@ pub(super) struct Place<'a> {
 pub(super) struct Interpolator<'e> {
     environment: &'e dyn Environment,
     variables: HashMap<String, Option<Arc<Secret>>>,
-    files: HashMap<PathBuf, Result<Arc<Secret>, String>>,
+    files: HashMap<PathBuf, Result<Arc<Secret>, Unread>>,
     total_bytes: usize,
 }
 
@@ -152,6 +193,14 @@ impl<'e> Interpolator<'e> {
                 hint: Some("write `${env:NAME}` or `${env:NAME:-default}`".to_owned()),
             });
         }
+        if let Some(reason) = self.environment.withheld(name) {
+            return Err(Unresolved {
+                message: format!("the environment variable `{name}` {reason}"),
+                hint: Some(format!(
+                    "use another, or have the operator list `{name}` under `suites.env` of the runner's settings"
+                )),
+            });
+        }
         let secret = match self.variables.get(name) {
             Some(known) => known.clone(),
             None => {
@@ -186,11 +235,16 @@ impl<'e> Interpolator<'e> {
         };
         match read {
             Ok(secret) => self.charge(secret),
-            Err(reason) => Err(Unresolved {
+            Err(Unread { reason, is_withheld }) => Err(Unresolved {
                 message: format!("the file {} {reason}", quoted_path(path)),
-                hint: path
-                    .is_relative()
-                    .then(|| "relative paths are relative to the file that holds them".to_owned()),
+                hint: match is_withheld {
+                    true => Some(
+                        "use another, or have the operator list it under `suites.files` of the runner's settings".to_owned(),
+                    ),
+                    false => path
+                        .is_relative()
+                        .then(|| "relative paths are relative to the file that holds them".to_owned()),
+                },
             }),
         }
     }
@@ -273,15 +327,35 @@ fn unknown(kind: &str, body: &str) -> Unresolved {
     }
 }
 
-fn read_secret(environment: &dyn Environment, path: &Path) -> Result<Arc<Secret>, String> {
+/// Why a file has no value to give.
+#[derive(Clone)]
+struct Unread {
+    /// The end of a sentence about it.
+    reason: String,
+    is_withheld: bool,
+}
+
+fn read_secret(environment: &dyn Environment, path: &Path) -> Result<Arc<Secret>, Unread> {
+    let unread = |reason| Unread {
+        reason,
+        is_withheld: false,
+    };
     let bytes = environment.file(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "does not exist".to_owned(),
-        io::ErrorKind::FileTooLarge => format!("is larger than {} MiB", MAX_SECRET_BYTES >> 20),
-        _ => format!("cannot be read: {error}"),
+        io::ErrorKind::NotFound => unread("does not exist".to_owned()),
+        io::ErrorKind::FileTooLarge => unread(format!("is larger than {} MiB", MAX_SECRET_BYTES >> 20)),
+        _ => Unread {
+            is_withheld: is_withheld(&error),
+            reason: format!("cannot be read: {error}"),
+        },
     })?;
-    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let text = String::from_utf8(bytes).map_err(|_| unread("is not UTF-8".to_owned()))?;
     let text = text
         .strip_suffix('\n')
         .map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
     Ok(Arc::new(Secret::new(text)))
+}
+
+/// Whether it is the policy that refuses a file, and not the operating system.
+fn is_withheld(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }

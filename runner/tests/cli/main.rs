@@ -14,6 +14,7 @@ mod outage;
 mod plugins;
 mod receivers;
 mod redirects;
+mod references;
 mod reload;
 mod running;
 mod scarce;

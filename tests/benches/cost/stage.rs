@@ -13,7 +13,7 @@ use canary::ledger::Ledger;
 use canary::outcome::Run;
 use canary::plugin::Cache;
 use canary::quota::Quota;
-use canary::suite::{Check, ProcessEnvironment, Suite};
+use canary::suite::{Check, Suite};
 use canary_tests::certificate::Authority;
 use canary_tests::peer::http::Site;
 use canary_tests::peer::{Peer, tls};
@@ -112,6 +112,7 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         concurrency,
         cache,
         blocked: Networks::default(),
+        references: Default::default(),
         ceiling: Quota::ceiling(),
         resolver: None,
         notifiers: None,
@@ -121,7 +122,7 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         liveness: Default::default(),
     });
     let host = host.expect("a host");
-    let loaded = load(&[path], &host, &Default::default(), &ProcessEnvironment).await;
+    let loaded = load(&[path], &host, &Default::default()).await;
     let loaded = loaded.expect("a good suite");
     (host.dispatcher(loaded.plugins), loaded.suite)
 }

@@ -54,6 +54,7 @@ async fn a_service_whose_publisher_blocks() {
         concurrency: 10,
         cache: Cache::none(),
         blocked: Default::default(),
+        references: Default::default(),
         ceiling: Quota::ceiling(),
         resolver: None,
         notifiers: None,
@@ -64,7 +65,7 @@ async fn a_service_whose_publisher_blocks() {
     };
     let host = Arc::new(Host::start(settings).unwrap());
     let paths = vec![folder.join("suite.yaml")];
-    let first = load(&paths, &host, &Plugins::new(), &ProcessEnvironment).await;
+    let first = load(&paths, &host, &Plugins::new()).await;
     let mut file = File::read(&folder.join("canary.yaml"), &ProcessEnvironment);
     let heartbeat = heartbeat::read(file.heartbeat, &mut file.report);
     file.report.finish(()).unwrap();

@@ -1,14 +1,18 @@
 //! The admin address: where a runner shows itself, and where it is asked.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
 use url::Url;
 
 use crate::settings::{Access, Admin, Listen, Report, Token};
+use crate::suite::Environment;
+
+const TOKEN: &str = "CANARY_ADMIN_TOKEN";
+const TOKEN_FILE: &str = "CANARY_ADMIN_TOKEN_FILE";
 
 #[derive(Debug, Args)]
 pub(super) struct AdminArgs {
@@ -16,32 +20,31 @@ pub(super) struct AdminArgs {
     /// URL will do too. 127.0.0.1:9464 unless told otherwise.
     #[arg(long, global = true, env = "CANARY_ADMIN", value_name = "ADDRESS")]
     admin: Option<Address>,
-    /// Whoever brings this token to the admin address may reload.
-    #[arg(
-        long,
-        global = true,
-        env = "CANARY_ADMIN_TOKEN",
-        value_name = "TOKEN",
-        hide_env_values = true
-    )]
+    /// File that holds the token for changing something at the admin address; or set CANARY_ADMIN_TOKEN.
+    #[arg(long, global = true, env = "CANARY_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
+    /// Refused: see [`SecretArgument`].
+    #[arg(long, global = true, hide = true, num_args = 0..=1, default_missing_value = "")]
     admin_token: Option<Hidden>,
 }
 
-/// A text that `Debug` does not show.
-#[derive(Clone)]
-struct Hidden(String);
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden")
-    }
+/// A secret on the command line, where everyone on the machine can read it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} is in the list of processes for everyone to see; {instead}")]
+pub(in crate::cli) struct SecretArgument {
+    what: &'static str,
+    instead: &'static str,
 }
+
+/// A text that nobody wants to know.
+#[derive(Debug, Clone)]
+struct Hidden;
 
 impl FromStr for Hidden {
     type Err = Infallible;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
+    fn from_str(_: &str) -> Result<Self, Self::Err> {
+        Ok(Self)
     }
 }
 
@@ -89,6 +92,18 @@ pub(in crate::cli) struct Asking {
     pub(in crate::cli) token: Option<Token>,
 }
 
+/// Refuses a URL with a password.
+pub(super) fn refuse_credentials(
+    url: &Url,
+    what: &'static str,
+    instead: &'static str,
+) -> Result<(), SecretArgument> {
+    match url.password() {
+        Some(_) => Err(SecretArgument { what, instead }),
+        None => Ok(()),
+    }
+}
+
 /// Of an address that is every address of the machine, the one that this machine reaches.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
@@ -100,11 +115,30 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 impl AdminArgs {
+    /// Refuses secrets among the arguments.
+    pub(super) fn refuse_secrets(&self) -> Result<(), SecretArgument> {
+        if self.admin_token.is_some() {
+            return Err(SecretArgument {
+                what: "a token after `--admin-token`",
+                instead: "put it into a file and name that with `--admin-token-file`, or set CANARY_ADMIN_TOKEN",
+            });
+        }
+        match &self.admin {
+            Some(Address::Url(url)) => refuse_credentials(
+                url,
+                "a password after `--admin`",
+                "put the token into a file and name that with `--admin-token-file`",
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// Where to show the runner, and to whom.
     pub(super) fn settings(
         &self,
         file: Option<Admin>,
         access: Access,
+        environment: &dyn Environment,
         report: &mut Report,
     ) -> Result<(Admin, Access), WrongAddress> {
         let admin = match &self.admin {
@@ -113,7 +147,7 @@ impl AdminArgs {
             Some(Address::Url(url)) => return Err(WrongAddress::Url(url.clone())),
             None => file.unwrap_or_else(|| Admin::Listen(Listen::default())),
         };
-        let access = self.with_token(access, report);
+        let access = self.with_token(access, environment, report);
         if let Admin::Listen(listen) = &admin {
             listen.judge(&access, report);
         }
@@ -125,9 +159,10 @@ impl AdminArgs {
         &self,
         file: Option<Admin>,
         access: Access,
+        environment: &dyn Environment,
         report: &mut Report,
     ) -> Result<Asking, WrongAddress> {
-        let access = self.with_token(access, report);
+        let access = self.with_token(access, environment, report);
         let scheme = if access.tls.is_some() { "https" } else { "http" };
         let own = |address| format!("{scheme}://{}", reachable(address));
         let text = match (&self.admin, file) {
@@ -143,15 +178,23 @@ impl AdminArgs {
         })
     }
 
-    fn with_token(&self, access: Access, report: &mut Report) -> Access {
-        let Some(Hidden(text)) = &self.admin_token else {
-            return access;
+    /// A token from the file that is named, or else of the environment, goes before that of the settings.
+    fn with_token(&self, access: Access, environment: &dyn Environment, report: &mut Report) -> Access {
+        let token = match &self.admin_token_file {
+            Some(path) => Token::of_file(TOKEN_FILE, path, environment, report),
+            None => environment
+                .variable(TOKEN)
+                .and_then(|text| Token::flag(TOKEN, &text, report)),
         };
-        let token = Token::flag("CANARY_ADMIN_TOKEN", text, report);
         Access {
             token: token.or(access.token),
             ..access
         }
+    }
+
+    /// The file that holds the token.
+    pub(super) fn token_file(&self) -> Option<&PathBuf> {
+        self.admin_token_file.as_ref()
     }
 }
 
@@ -160,6 +203,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::super::super::Cli;
+    use super::Token;
 
     /// Where `canary status` asks with these arguments and this file.
     fn asked(arguments: &[&str], file: &str) -> String {
@@ -205,10 +249,49 @@ mod tests {
         }
     }
 
+    fn parsed(arguments: &[&str]) -> Cli {
+        Cli::try_parse_from(["canary", "status"].iter().chain(arguments)).unwrap()
+    }
+
     #[test]
-    fn debug_shows_no_token() {
-        let cli = Cli::try_parse_from(["canary", "status", "--admin-token", "correct-horse-battery"]);
-        let shown = format!("{:?} {:?}", cli, cli.as_ref().unwrap().host.asking());
-        assert!(!shown.contains("horse"), "{shown}");
+    fn a_secret_on_the_command_line_is_refused_without_being_shown() {
+        for arguments in [
+            &["--admin-token", "correct-horse-battery"][..],
+            &["--admin-token=correct-horse-battery"],
+            &["--admin", "https://canary:correct-horse@example.com:9464"],
+        ] {
+            let cli = parsed(arguments);
+            let error = cli.host.refuse_secrets(None).unwrap_err().to_string();
+            assert!(error.contains("`--admin-token-file`"), "{error}");
+            assert!(!error.contains("horse"), "{error}");
+        }
+        assert!(parsed(&["--admin-token"]).host.refuse_secrets(None).is_err());
+        assert!(
+            parsed(&["--admin", "https://example.com:9464"])
+                .host
+                .refuse_secrets(None)
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_token_is_read_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let asking = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            parsed(&["--admin-token-file", path.to_str().unwrap()])
+                .host
+                .asking()
+        };
+        let token = asking("correct-horse-battery\n").unwrap().token;
+        assert_eq!(token.as_ref().map(Token::expose), Some("correct-horse-battery"));
+        let error = asking("\n").unwrap_err().to_string();
+        assert!(error.contains("holds no token"), "{error}");
+        std::fs::remove_file(&path).unwrap();
+        let gone = parsed(&["--admin-token-file", path.to_str().unwrap()])
+            .host
+            .asking();
+        assert!(gone.unwrap_err().to_string().contains("does not exist"));
     }
 }

@@ -71,7 +71,7 @@ async fn without_a_token_nothing_can_be_changed() {
     let service = Service::start(&page(&site), "", |program| program);
     let answer = post(&service, Some(TOKEN));
     assert_eq!(answer.status, 403);
-    let ending = service.asking(&["reload", "--admin-token", TOKEN]).run();
+    let ending = service.asking(&["reload"]).env("CANARY_ADMIN_TOKEN", TOKEN).run();
     assert_eq!(ending.code, 1);
     assert!(
         ending.err.contains("403") && ending.err.contains("admin.token"),
@@ -164,7 +164,7 @@ async fn a_runner_that_others_reach_speaks_tls_and_wants_the_token_of_all_but_pr
         "{reload:?}"
     );
     // Without its authority nobody takes the runner for what it says it is.
-    let stranger = service.asking(&["status", "--admin-token", TOKEN]).run();
+    let stranger = service.asking(&["status"]).env("CANARY_ADMIN_TOKEN", TOKEN).run();
     assert!(
         stranger.code == 1 && stranger.err.contains("no TLS session"),
         "{stranger:?}"

@@ -1,0 +1,93 @@
+//! What suites may refer to, and what they may not because it is the runner's own.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::settings::{Access, SuiteReferences};
+use crate::suite::{Environment, ReferencePolicy};
+use crate::telemetry::settings::{Exporter, Settings as Telemetry, Signal};
+
+#[derive(Debug, Args)]
+pub(super) struct ReferenceArgs {
+    /// Variables that `${env:}` in a suite may reach, such as `WEB_*`; all but the runner's own by default.
+    #[arg(
+        long,
+        global = true,
+        env = "CANARY_SUITE_ENV",
+        value_delimiter = ',',
+        value_name = "PATTERN"
+    )]
+    suite_env: Option<Vec<String>>,
+    /// Files and folders that `${file:}` in a suite may reach; all but the runner's own by default.
+    #[arg(
+        long,
+        global = true,
+        env = "CANARY_SUITE_FILES",
+        value_delimiter = ',',
+        value_name = "PATH"
+    )]
+    suite_files: Option<Vec<PathBuf>>,
+}
+
+impl ReferenceArgs {
+    /// What the flags say, or else the file; what the settings themselves referred to is the runner's own.
+    pub(super) fn policy(&self, file: SuiteReferences, settings: Recording<'_>) -> ReferencePolicy {
+        let names = |names: &Vec<String>| names.iter().filter(|name| !name.is_empty()).cloned().collect();
+        let paths = |paths: &Vec<PathBuf>| {
+            let named = paths.iter().filter(|path| !path.as_os_str().is_empty());
+            named.cloned().collect()
+        };
+        ReferencePolicy {
+            variables: self.suite_env.as_ref().map(names).or(file.env),
+            files: self.suite_files.as_ref().map(paths).or(file.files),
+            own_variables: settings.variables.into_inner(),
+            own_files: settings.files.into_inner(),
+            own_folders: Vec::new(),
+        }
+    }
+}
+
+/// An environment that remembers what the runner's settings refer to.
+pub(super) struct Recording<'a> {
+    environment: &'a dyn Environment,
+    variables: RefCell<BTreeSet<String>>,
+    files: RefCell<BTreeSet<PathBuf>>,
+}
+
+impl<'a> Recording<'a> {
+    pub(super) fn new(environment: &'a dyn Environment) -> Self {
+        Self {
+            environment,
+            variables: RefCell::default(),
+            files: RefCell::default(),
+        }
+    }
+}
+
+impl Environment for Recording<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.borrow_mut().insert(name.to_owned());
+        self.environment.variable(name)
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.files.borrow_mut().insert(path.to_owned());
+        self.environment.file(path)
+    }
+}
+
+/// Files of keys that the settings name by their path.
+pub(super) fn keys(access: &Access, telemetry: &Telemetry) -> Vec<PathBuf> {
+    let admin = access.tls.as_ref().map(|identity| identity.key.clone());
+    let exporters = Signal::ALL
+        .into_iter()
+        .filter_map(|signal| match telemetry.exporter(signal) {
+            Exporter::Otlp(destination) => destination.tls.client_key.clone(),
+            _ => None,
+        });
+    admin.into_iter().chain(exporters).collect()
+}

@@ -1,0 +1,106 @@
+//! The files that are the runner's own, by every name under which they can be found.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::FilePattern;
+
+/// Files and folders that are looked at below the runner's own folders.
+const MAX_FILES: usize = 200_000;
+/// Folders within folders.
+const MAX_DEPTH: usize = 16;
+
+/// A file that was found and is about to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::suite) struct Found {
+    /// Where it really is: links followed.
+    pub(super) path: PathBuf,
+    /// The device that it is on.
+    pub(super) device: u64,
+    /// Its number on that device: the same for every name of the file.
+    pub(super) inode: u64,
+}
+
+/// What a file is judged by before it is read.
+#[derive(Debug)]
+pub(in crate::suite) struct FileRule {
+    /// Absent: all files.
+    pub(super) listed: Option<Vec<FilePattern>>,
+    pub(super) owned: Owned,
+}
+
+impl FileRule {
+    /// Whether a suite may refer to a file. The reason why not ends a sentence.
+    ///
+    /// # Errors
+    /// It is the runner's own, or not among those that are listed.
+    pub(super) fn judge(&self, file: &Found) -> Result<(), &'static str> {
+        let listed = self.listed.as_deref();
+        let is_named =
+            |pattern: &FilePattern| matches!(pattern, FilePattern::File(path) if *path == file.path);
+        if listed.is_some_and(|listed| listed.iter().any(is_named)) {
+            return Ok(());
+        }
+        if self.owned.holds(file) {
+            return Err("it is the runner's own");
+        }
+        match listed {
+            Some(listed) if !listed.iter().any(|pattern| pattern.covers(&file.path)) => {
+                Err("it is not among those that this runner lets suites refer to")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A file wherever it is: hard links and bind mounts have the same.
+pub(super) type Identities = HashSet<(u64, u64)>;
+
+/// Files and folders of the runner, as they are at the moment.
+#[derive(Debug)]
+pub(super) struct Owned {
+    folders: Vec<PathBuf>,
+    identities: Identities,
+}
+
+impl Owned {
+    pub(super) fn of(files: &BTreeSet<PathBuf>, folders: &[PathBuf]) -> Self {
+        let mut identities = Identities::new();
+        for file in files {
+            identities.extend(
+                fs::metadata(file)
+                    .ok()
+                    .map(|metadata| (metadata.dev(), metadata.ino())),
+            );
+        }
+        let folders: Vec<_> = folders
+            .iter()
+            .filter_map(|folder| fs::canonicalize(folder).ok())
+            .collect();
+        for folder in &folders {
+            collect(folder, MAX_DEPTH, &mut identities);
+        }
+        Self { folders, identities }
+    }
+
+    fn holds(&self, file: &Found) -> bool {
+        self.identities.contains(&(file.device, file.inode))
+            || self.folders.iter().any(|folder| file.path.starts_with(folder))
+    }
+}
+
+fn collect(folder: &Path, depth: usize, identities: &mut Identities) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(metadata) = entry.metadata() else { continue };
+        if identities.len() >= MAX_FILES {
+            return;
+        }
+        if metadata.is_dir() && depth > 0 {
+            collect(&entry.path(), depth - 1, identities);
+        } else {
+            identities.insert((metadata.dev(), metadata.ino()));
+        }
+    }
+}
