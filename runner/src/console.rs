@@ -76,19 +76,19 @@ impl Console {
     /// The output is closed or full.
     pub fn print(&self, text: &str) -> io::Result<()> {
         let line_break = if text.ends_with('\n') { "" } else { "\n" };
-        self.streams.stdout.write(format!("{text}{line_break}"), None)
+        self.streams.stdout.write(&format!("{text}{line_break}"), None)
     }
 
     /// Logs why a command failed, whole. It is waited for as long as it takes, or for `limit`.
     pub fn fail(&self, error: &anyhow::Error, limit: Option<Duration>) {
         let text = logging::failure(self.format, &format!("{error:#}"));
         // There is nowhere left to say that standard error is closed.
-        let _closed = self.streams.log.write(text, limit);
+        let _closed = self.streams.log.write(&text, limit);
     }
 
     /// Waits until everything that was logged so far is written, or cannot be.
     pub fn flush(&self) {
-        let _closed = self.streams.log.write(String::new(), None);
+        let _closed = self.streams.log.write("", None);
     }
 }
 

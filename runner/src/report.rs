@@ -8,7 +8,7 @@ mod live;
 mod plain;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::account::Account;
 use crate::outcome::{Outcome, Run, VerdictStatus};
 
 pub use self::human::{human, transition};
-pub use self::json::{UsageObject, json, run_object, safe_json};
+pub use self::json::{UsageObject, escape, json, run_object, safe_json};
 pub use self::junit::junit;
 pub use self::live::{LiveRow, live};
-pub use self::plain::{MAX_TEXT_CHARS, plain};
+pub use self::plain::{MAX_TEXT_CHARS, for_terminal, plain};
 
 /// What a text is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

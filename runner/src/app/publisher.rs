@@ -54,7 +54,7 @@ impl Watcher for Publisher {
         self.telemetry.finished(run, standing);
         if let Some(transition) = &standing.transition {
             self.stdout
-                .push(report::transition(&run.check, transition, self.screen.colour));
+                .push(&report::transition(&run.check, transition, self.screen.colour));
         }
         self.alert(|desk| desk.observe(run, standing, SystemTime::now()))
     }

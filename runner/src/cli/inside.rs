@@ -11,7 +11,7 @@ use super::{InsideCommand, Probe};
 use crate::console::Console;
 use crate::console::terminal::Terminal;
 use crate::report::inside::{self, Condition, Connections, NotReloaded, Reloaded, Status};
-use crate::report::{Screen, plain};
+use crate::report::{Screen, escape, plain};
 
 /// A suite that does not load.
 const BAD_SUITE: u8 = 3;
@@ -88,7 +88,7 @@ fn status(
         return Err(NoSuchCheck(name.to_owned()).into());
     }
     console.print(&match printed {
-        Printed::Json => answer.text,
+        Printed::Json => escape(&answer.text),
         Printed::Table(screen) => inside::status(&answer.value, SystemTime::now(), screen),
     })?;
     Ok(0)
@@ -102,7 +102,7 @@ fn connections(
 ) -> anyhow::Result<u8> {
     let answer = asker.get::<Connections>("/api/v1/connections", &parameters(check, limit))?;
     console.print(&match printed {
-        Printed::Json => answer.text,
+        Printed::Json => escape(&answer.text),
         Printed::Table(screen) => inside::connections(&answer.value, SystemTime::now(), screen),
     })?;
     Ok(0)
@@ -117,7 +117,7 @@ fn probe(asker: &Asker<'_>, what: Probe, json: bool, console: &Console) -> anyho
     let fits = [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE];
     let (code, answer) = asker.any::<Condition>(Method::GET, path, &fits, PATIENCE)?;
     let line = match json {
-        true => answer.text,
+        true => escape(&answer.text),
         false => format!("{word}: {}", inside::condition(&answer.value)),
     };
     console.print(&line)?;

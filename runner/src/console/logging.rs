@@ -70,6 +70,6 @@ impl<S: Subscriber> Layer<S> for Lines {
         let metadata = event.metadata();
         let mut record = Record::new(SystemTime::now(), *metadata.level(), metadata.target());
         event.record(&mut record);
-        self.log.push(self.format.line(&record));
+        self.log.push(&self.format.line(&record));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::liveness::{self, BEAT, Component, Progress, Registry, STALL};
+use crate::report::for_terminal;
 
 /// Texts that wait for a slow reader; further ones are dropped and counted.
 const MAX_ENTRIES: usize = 4_096;
@@ -94,17 +95,38 @@ impl Output {
         Ok((output.clone(), OutputThread(output)))
     }
 
-    /// Hands a text over without waiting. What finds no room is dropped and counted.
-    pub fn push(&self, text: String) {
+    /// Hands a text over without waiting. What finds no room is dropped and counted; what a terminal would obey is
+    /// escaped.
+    pub fn push(&self, text: &str) {
+        self.push_raw(for_terminal(text).into_owned());
+    }
+
+    /// Draws a text in place of the last so many lines.
+    pub fn redraw(&self, lines: usize, text: &str) {
+        // Up to the first of them, and clear what is below.
+        let back = match lines {
+            0 => String::new(),
+            lines => format!("\x1b[{lines}A\x1b[J"),
+        };
+        self.push_raw(back + &for_terminal(text));
+    }
+
+    /// Hands over what commands a terminal.
+    pub(super) fn push_raw(&self, text: String) {
         self.0.push(Entry { text, result: None }, MAX_BYTES);
     }
 
     /// Has a text of any size written, and waits until it is, for `limit` at most: for a command whose work it is to
-    /// print it.
+    /// print it. What a terminal would obey is escaped.
     ///
     /// # Errors
     /// The reader is gone or does not read, or the stream is closed or full.
-    pub fn write(&self, text: String, limit: Option<Duration>) -> io::Result<()> {
+    pub fn write(&self, text: &str, limit: Option<Duration>) -> io::Result<()> {
+        self.write_raw(for_terminal(text).into_owned(), limit)
+    }
+
+    /// The same for what commands a terminal.
+    pub(super) fn write_raw(&self, text: String, limit: Option<Duration>) -> io::Result<()> {
         let (result_tx, result_rx) = sync_channel(1);
         let result = Some(result_tx);
         self.0.push(Entry { text, result }, usize::MAX);
@@ -129,7 +151,7 @@ impl Output {
 /// Takes everything at once, a text each time.
 impl Write for Output {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.push(String::from_utf8_lossy(text).into_owned());
+        self.push(&String::from_utf8_lossy(text));
         Ok(text.len())
     }
 

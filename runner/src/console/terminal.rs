@@ -9,6 +9,7 @@ use rustix::termios::{
 };
 
 use super::Output;
+use crate::report::for_terminal;
 
 /// Tenths of a second that a look for a key waits.
 const WAIT: u8 = 10;
@@ -43,7 +44,7 @@ impl Terminal {
         modes.special_codes[SpecialCodeIndex::VMIN] = 0;
         modes.special_codes[SpecialCodeIndex::VTIME] = WAIT;
         tcsetattr(stdin(), OptionalActions::Now, &modes)?;
-        output.push("\x1b[?1049h\x1b[?25l".to_owned());
+        output.push_raw("\x1b[?1049h\x1b[?25l".to_owned());
         let output = output.clone();
         Ok(Some(Self { before, output }))
     }
@@ -61,8 +62,9 @@ impl Terminal {
 
     /// Draws a picture over the last one, without waiting for the terminal.
     pub fn draw(&self, picture: &str) {
+        let picture = for_terminal(picture);
         let lines: Vec<String> = picture.lines().map(|line| format!("{line}\x1b[K")).collect();
-        self.output.push(format!("\x1b[H{}\x1b[J", lines.join("\n")));
+        self.output.push_raw(format!("\x1b[H{}\x1b[J", lines.join("\n")));
     }
 
     /// Waits a second at most, and says whether a key was pressed that means the end: `q`, Ctrl-C or Ctrl-D.
@@ -84,7 +86,7 @@ impl Drop for Terminal {
         let usual = "\x1b[?25h\x1b[?1049l".to_owned();
         // A terminal that is gone need not be put back.
         let _gone = (
-            self.output.write(usual, Some(LAST_WRITE)),
+            self.output.write_raw(usual, Some(LAST_WRITE)),
             tcsetattr(stdin(), OptionalActions::Now, &self.before),
         );
     }

@@ -71,13 +71,8 @@ impl Watcher {
 
     fn draw(&mut self, board: &Board) {
         let picture = self.picture(board);
-        // Up to the first line of the last picture, and clear what is below.
-        let back = match self.height {
-            0 => String::new(),
-            height => format!("\x1b[{height}A\x1b[J"),
-        };
+        self.stdout.redraw(self.height, &picture);
         self.height = picture.lines().count();
-        self.stdout.push(format!("{back}{picture}"));
         self.drawn_at = Some(Instant::now());
     }
 }
@@ -93,7 +88,7 @@ impl serve::Watcher for Watcher {
         self.telemetry.finished(run, standing);
         if let Some(transition) = standing.transition.as_ref().filter(|_| !self.is_terminal) {
             self.stdout
-                .push(report::transition(&run.check, transition, self.screen.colour));
+                .push(&report::transition(&run.check, transition, self.screen.colour));
         }
         self.last = self
             .checks

@@ -175,8 +175,10 @@ fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Outside of strings JSON holds no such character but the line end, which is ours.
-fn escape(json: &str) -> String {
+/// JSON with what a terminal would obey escaped as JSON can: outside of strings it holds no such character but the line
+/// end, which is ours.
+#[must_use]
+pub fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for char in json.chars() {
         if char == '\n' || !is_unsafe(char) {

@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::plain::plain;
+use super::plain::{for_xml, plain};
 use crate::outcome::{Assertion, Outcome, Run, Verdict, VerdictStatus};
 
 /// One test case a run, in one suite a report. A fail is a `<failure>` with the failing assertions; a stop or a
@@ -16,7 +16,7 @@ pub fn junit(runs: &[Run]) -> Result<String, SerializeError> {
     suite.set_time(runs.iter().map(|run| run.duration).sum());
     let mut report = Report::new("canary");
     report.add_test_suite(suite);
-    report.to_string()
+    Ok(for_xml(&report.to_string()?).into_owned())
 }
 
 fn test_case(run: &Run) -> TestCase {

@@ -1,3 +1,5 @@
+pub(crate) mod hostile;
+
 use std::sync::Arc;
 use std::time::SystemTime;
 

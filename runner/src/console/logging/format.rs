@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 use tracing::Level;
 use tracing::field::{Field, Visit};
 
+use crate::report::escape;
+
 /// Bytes of one field; what is longer is cut.
 const MAX_FIELD: usize = 64 << 10;
 /// The field that `tracing` puts the text of an event into.
@@ -123,7 +125,7 @@ fn json(record: &Record<'_>) -> String {
     object.insert("level".to_owned(), record.level.as_str().into());
     object.insert("target".to_owned(), record.target.into());
     object.insert(MESSAGE.to_owned(), record.message.as_str().into());
-    Value::Object(object).to_string() + "\n"
+    escape(&Value::Object(object).to_string()) + "\n"
 }
 
 fn push_fields(line: &mut String, record: &Record<'_>) {

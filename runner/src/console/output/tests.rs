@@ -59,11 +59,11 @@ fn stage() -> Stage {
 #[test]
 fn texts_that_find_no_room_are_dropped_counted_and_reported_once() {
     let stage = stage();
-    stage.output.push("first".to_owned());
+    stage.output.push("first");
     // From here on the thread waits for its reader.
     assert_eq!(stage.texts.recv().unwrap(), "first");
     for number in 0..MAX_ENTRIES + 7 {
-        stage.output.push(number.to_string());
+        stage.output.push(&number.to_string());
     }
     assert_eq!(stage.output.dropped(), 7);
     for _ in 0..MAX_ENTRIES + 3 {
@@ -72,7 +72,7 @@ fn texts_that_find_no_room_are_dropped_counted_and_reported_once() {
     let mut read: Vec<String> = (0..MAX_ENTRIES).map(|_| stage.texts.recv().unwrap()).collect();
     assert_eq!(read.pop().unwrap(), (MAX_ENTRIES - 1).to_string());
     assert_eq!(stage.texts.recv().unwrap(), "7 dropped");
-    stage.output.push("last".to_owned());
+    stage.output.push("last");
     assert_eq!(stage.texts.recv().unwrap(), "last");
     drop(stage.thread);
     assert!(stage.texts.try_recv().is_err());
@@ -81,11 +81,11 @@ fn texts_that_find_no_room_are_dropped_counted_and_reported_once() {
 #[test]
 fn waiting_texts_are_weighed() {
     let stage = stage();
-    stage.output.push("first".to_owned());
+    stage.output.push("first");
     stage.texts.recv().unwrap();
     let quarter = "x".repeat(MAX_BYTES / 4);
     for _ in 0..5 {
-        stage.output.push(quarter.clone());
+        stage.output.push(&quarter);
     }
     assert_eq!(stage.output.dropped(), 1);
 }
@@ -93,13 +93,13 @@ fn waiting_texts_are_weighed() {
 #[test]
 fn a_reader_that_does_not_read_holds_up_neither_a_text_nor_the_end() {
     let stage = stage();
-    stage.output.push("first".to_owned());
+    stage.output.push("first");
     stage.texts.recv().unwrap();
     let limit = Some(Duration::from_millis(10));
-    let late = stage.output.write("second".to_owned(), limit);
+    let late = stage.output.write("second", limit);
     assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
     drop(stage.thread);
-    stage.output.push("third".to_owned());
+    stage.output.push("third");
     assert_eq!(stage.output.dropped(), 1);
 }
 
@@ -108,10 +108,10 @@ fn what_is_written_whole_has_no_bound_and_learns_when_the_reader_is_gone() {
     let stage = stage();
     let long = "x".repeat(MAX_BYTES * 2);
     stage.answers.send(Ok(())).unwrap();
-    stage.output.write(long.clone(), None).unwrap();
+    stage.output.write(&long, None).unwrap();
     assert_eq!(stage.texts.recv().unwrap(), long);
     stage.answers.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
-    let gone = stage.output.write("more".to_owned(), None);
+    let gone = stage.output.write("more", None);
     assert_eq!(gone.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     assert_eq!(stage.output.dropped(), 1);
 }
@@ -119,7 +119,7 @@ fn what_is_written_whole_has_no_bound_and_learns_when_the_reader_is_gone() {
 #[test]
 fn an_output_without_a_thread_drops_everything_and_waits_for_nothing() {
     let output = Output::default();
-    output.push("text".to_owned());
-    assert!(output.write("text".to_owned(), None).is_err());
+    output.push("text");
+    assert!(output.write("text", None).is_err());
     assert_eq!(output.dropped(), 2);
 }

@@ -261,3 +261,45 @@ fn a_time_without_words_is_none() {
     );
     assert!(Moment::of(last_day + Duration::from_secs(1 << 40)).is_none());
 }
+
+/// Puts a text in place of every other one, keys included; times stay.
+fn attacked(value: &mut serde_json::Value, text: &str) {
+    match value {
+        serde_json::Value::String(old) if Timestamp::from_str(old).is_err() => text.clone_into(old),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| attacked(value, text)),
+        serde_json::Value::Object(fields) => {
+            let counts = fields.values().all(serde_json::Value::is_u64);
+            fields.values_mut().for_each(|value| attacked(value, text));
+            if counts && let Some(count) = fields.values().next().cloned() {
+                fields.insert(text.to_owned(), count);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn hostile<T: Serialize + serde::de::DeserializeOwned>(answer: &T, text: &str) -> T {
+    let mut value = serde_json::to_value(answer).unwrap();
+    attacked(&mut value, text);
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn a_hostile_runner_cannot_attack_the_terminal_of_whoever_asks() {
+    let text = crate::report::tests::hostile::NASTY;
+    let status_of = hostile(&seen(), text);
+    let connections_of = hostile(&held(), text);
+    let condition_of = hostile(&Condition::of(seen().problems), text);
+    for colour in [false, true] {
+        let screen = Screen { colour, ..WIDE };
+        for output in [
+            status(&status_of, now(), screen),
+            top(&status_of, now(), screen, 50),
+            connections(&connections_of, now(), screen),
+            condition(&condition_of),
+        ] {
+            assert_eq!(crate::report::for_terminal(&output), output);
+            assert!(colour || !output.contains('\x1b'), "{output}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
 use super::answer::{Answer, Cause};
+use crate::report::safe_json;
 use crate::telemetry::settings::Signal;
 
 /// Where lines go; shared by the signals, so that theirs do not mix.
@@ -55,11 +56,10 @@ enum ConsoleError {
 }
 
 fn line(signal: Signal, request: &[u8]) -> Result<Vec<u8>, ConsoleError> {
-    let mut line = match signal {
-        Signal::Traces => serde_json::to_vec(&ExportTraceServiceRequest::decode(request)?)?,
-        Signal::Metrics => serde_json::to_vec(&ExportMetricsServiceRequest::decode(request)?)?,
-        Signal::Logs => serde_json::to_vec(&ExportLogsServiceRequest::decode(request)?)?,
+    let line = match signal {
+        Signal::Traces => safe_json(&ExportTraceServiceRequest::decode(request)?)?,
+        Signal::Metrics => safe_json(&ExportMetricsServiceRequest::decode(request)?)?,
+        Signal::Logs => safe_json(&ExportLogsServiceRequest::decode(request)?)?,
     };
-    line.push(b'\n');
-    Ok(line)
+    Ok(line.into_bytes())
 }

@@ -1,5 +1,6 @@
 mod bounds;
 mod exposition;
+mod hostile;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
