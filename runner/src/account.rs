@@ -90,6 +90,12 @@ impl Account {
         }
     }
 
+    /// Due times passed while no runner was there.
+    pub fn pass(&mut self, due_times: u64) {
+        self.schedule(due_times);
+        self.miss(MissReason::Absent, due_times);
+    }
+
     /// Whatever was under way when the runner was killed is missed for that; says how many runs that were.
     pub fn bury(&mut self) -> u64 {
         let killed = self.under_way();

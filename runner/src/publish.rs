@@ -3,6 +3,7 @@
 //! The service writes, one change after the other; the admin address, health and the live view read copies. Whoever
 //! reads can hold nobody up: the lock is held for a few assignments, or for one copy.
 
+mod late;
 mod record;
 mod seen;
 #[cfg(test)]
@@ -15,13 +16,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use late::History;
+pub use late::Merged;
 pub use record::{LastRun, Record};
 pub use seen::{Seen, SeenCheck, Sign, Stage};
 
 use crate::account::{Account, MissReason};
 use crate::outcome::Run;
-use crate::report::LiveRow;
-use crate::status::{Standing, Thresholds};
+use crate::status::{Standing, Status, Thresholds};
 use crate::suite::{Check, CheckId};
 
 /// Statuses, last runs, and the account of all runs. Cheap to clone; all clones are one board.
@@ -36,6 +38,8 @@ struct State {
     total: Account,
     /// Those of checks that are gone.
     retired: Account,
+    /// Whether records of an earlier process may still be merged.
+    expects_records: bool,
 }
 
 /// Checks by their stage, so that nobody has to count them.
@@ -67,12 +71,18 @@ struct Entry {
     last: Option<Arc<Run>>,
     /// No longer in the suite; goes when its run is over.
     is_leaving: bool,
+    /// The status by the record of an earlier process.
+    before: Status,
+    /// Its runs, while that record may still come.
+    history: Option<Box<History>>,
 }
 
 impl Entry {
     fn new(check: Arc<Check>, record: Record, now: Instant) -> Self {
         Self {
             check,
+            before: record.status(),
+            history: None,
             record,
             stage: Stage::Idle,
             since: now,
@@ -241,9 +251,13 @@ impl Board {
             entries,
             stages,
             total,
+            expects_records,
             ..
         } = &mut *state;
         let entry = entry(entries, &run.check);
+        if *expects_records {
+            entry.history.get_or_insert_default().push(run.outcome.verdict());
+        }
         entry.record.account.finish(&run.outcome);
         total.finish(&run.outcome);
         entry.enter(Stage::Idle, stages);
@@ -294,45 +308,6 @@ impl Board {
         self.state().entries.get(id)?.last.clone()
     }
 
-    /// A copy of everything, in no order.
-    #[must_use]
-    pub fn seen(&self) -> Seen {
-        let state = self.state();
-        Seen {
-            total: state.total.clone(),
-            checks: state.entries.values().map(SeenCheck::of).collect(),
-        }
-    }
-
-    /// A copy of what is known of one check.
-    #[must_use]
-    pub fn seen_check(&self, id: &CheckId) -> Option<SeenCheck> {
-        self.state().entries.get(id).map(SeenCheck::of)
-    }
-
-    /// Asks something of each check, without a copy.
-    pub fn each(&self, mut ask: impl FnMut(&Check, Sign)) {
-        for entry in self.state().entries.values() {
-            ask(&entry.check, Sign::of(entry));
-        }
-    }
-
-    /// The live table's rows, in the suite's order.
-    #[must_use]
-    pub fn rows(&self, checks: &[Arc<Check>]) -> Vec<LiveRow> {
-        let state = self.state();
-        let row = |check: &Arc<Check>| {
-            let entry = state.entries.get(&check.id);
-            LiveRow {
-                check: Arc::clone(check),
-                status: entry.map_or_else(Default::default, |entry| entry.record.tracker.status()),
-                is_running: entry.is_some_and(|entry| entry.stage != Stage::Idle),
-                last: entry.and_then(|entry| entry.last.clone()),
-            }
-        };
-        checks.iter().map(row).collect()
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         // Every section is a few assignments.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -342,6 +317,12 @@ impl Board {
 /// What was kept and is not laid out yet.
 #[derive(Debug, Default)]
 pub struct Restored(HashMap<CheckId, Record>);
+
+impl From<HashMap<CheckId, Record>> for Restored {
+    fn from(records: HashMap<CheckId, Record>) -> Self {
+        Self(records)
+    }
+}
 
 impl Restored {
     /// When a check was last due, at which interval, by the record of an earlier process.

@@ -8,12 +8,22 @@
 //! each key, so that a disk that hangs costs memory for the keys that there are and no more. A kill of the process
 //! loses what was not committed yet, which is what [`Written`] lets a caller wait for; a loss of power may lose the
 //! last moments before it.
+//!
+//! A database that cannot be used now is left alone and tried again. While it takes nothing, a reserve beside it holds
+//! what fits. A database that was not read yet is never written to: once it is, [`State::request`] hands its rows over,
+//! and [`State::put_all`] says what is right from then on.
 
+mod error;
+mod files;
 mod mailbox;
+mod read;
+mod reserve;
 mod store;
 #[cfg(test)]
 mod tests;
+mod writer;
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,12 +35,19 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use mailbox::Mailbox;
+use read::Rows;
 use store::Store;
+use writer::{Opened, Writer};
 
+/// How long the start waits for the database.
+const OPEN_TIME: Duration = Duration::from_secs(5);
 /// How long a caller waits for a commit before it goes on without.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long the last commit may take.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
+
+/// The latest text of each key; nothing to forget it.
+type Batch = HashMap<(Shelf, Arc<str>), Option<String>>;
 
 /// What a text is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,24 +109,31 @@ impl Change {
     }
 }
 
-/// What was kept when the runner started, by shelf, in the order of the keys.
+/// What a database has, by shelf, in the order of the keys.
 #[derive(Debug, Clone, Default)]
 pub struct Kept {
-    rows: Vec<(Shelf, Arc<str>, String)>,
+    rows: Rows,
     /// What an operator should hear of how it was read, such as a file that was set aside.
     pub notes: Vec<String>,
 }
 
 impl Kept {
+    fn new(rows: Rows, notes: Vec<String>) -> Self {
+        Self { rows, notes }
+    }
+
     /// The texts of one shelf.
     pub fn of(&self, shelf: Shelf) -> impl Iterator<Item = (&Arc<str>, &str)> {
-        let of_shelf = move |row: &&(Shelf, Arc<str>, String)| row.0 == shelf;
+        let of_shelf = move |row: &(&(Shelf, Arc<str>), &String)| row.0.0 == shelf;
         self.rows
             .iter()
             .filter(of_shelf)
-            .map(|(_, key, text)| (key, text.as_str()))
+            .map(|((_, key), text)| (key, text.as_str()))
     }
 }
+
+/// Counts a descriptor for as long as the value lives.
+pub type Hold = Box<dyn Fn() -> Box<dyn Send> + Send>;
 
 /// How it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +142,17 @@ pub enum Health {
     Well,
     /// The disk does not take what is put; it is tried again.
     Failing(String),
+    /// What an earlier process kept cannot be read; it is tried again.
+    Unread(String),
+}
+
+/// What has to be done before anything can be committed. It is answered with [`State::put_all`].
+#[derive(Debug)]
+pub enum Request {
+    /// These rows, which could not be read before, have to be taken in.
+    Merge(Kept),
+    /// The database lost what was committed before.
+    Everything,
 }
 
 /// Puts texts on disk. Cheap to clone; the thread ends with the [`Keeper`].
@@ -125,9 +160,16 @@ pub enum Health {
 pub struct State {
     /// Absent when nothing is kept.
     mailbox: Option<Arc<Mailbox>>,
-    committed: watch::Receiver<u64>,
-    /// Why nothing is kept that should be.
-    missing: Option<Arc<str>>,
+    progress: watch::Receiver<Progress>,
+}
+
+/// How far the thread is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// The last change that a kill does not lose.
+    number: u64,
+    /// Whether the last try failed.
+    is_failing: bool,
 }
 
 /// The thread that commits; ends when it is dropped, after a last commit that takes 5 s at most.
@@ -141,7 +183,7 @@ struct Thread {
     handle: JoinHandle<()>,
 }
 
-/// Why nothing can be kept.
+/// Why the runner should not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Another runner is at work on it.
@@ -149,15 +191,6 @@ pub enum StateError {
     Taken {
         /// Which folder.
         path: PathBuf,
-    },
-    /// The folder cannot be made or written to.
-    #[error("cannot keep state in `{}`; name another folder with `--state-dir`, or keep none with `--state none`", .path.display())]
-    Folder {
-        /// Which folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
     },
     /// The thread does not start.
     #[error("cannot start the thread that keeps state")]
@@ -168,43 +201,33 @@ impl State {
     /// Keeps nothing.
     #[must_use]
     pub fn none() -> (Self, Keeper) {
-        let (_, committed) = watch::channel(0);
+        let (_, progress) = watch::channel(Progress::default());
         let state = Self {
             mailbox: None,
-            committed,
-            missing: None,
+            progress,
         };
         (state, Keeper(None))
     }
 
-    /// Keeps nothing, though it should, and says so.
-    #[must_use]
-    pub fn missing(reason: &str) -> (Self, Keeper) {
-        let (state, keeper) = Self::none();
-        let missing = Some(reason.into());
-        (Self { missing, ..state }, keeper)
-    }
-
-    /// Opens `folder`/state.db, which is made if it is not there, and reads what it has. A file that cannot be read is
+    /// Opens `folder`/state.db, which is made if it is not there, and returns what it has. A file that is corrupt is
     /// set aside under another name, which [`Kept::notes`] tell: a runner that lost its memory still has to watch.
     ///
+    /// When the database cannot be read for any other reason, or not within 5 s, there are no rows for now: then
+    /// [`State::is_unread`], and [`State::request`] has them later.
+    ///
+    /// `hold` is asked before each descriptor that is opened: they come and go with the trouble of a disk.
+    ///
     /// # Errors
-    /// The folder cannot be made or used at all, or another runner uses it.
-    pub fn open(folder: &Path) -> Result<(Self, Keeper, Kept), StateError> {
-        let failed = |source: io::Error| {
-            let path = folder.to_owned();
-            match source.kind() {
-                io::ErrorKind::ResourceBusy => StateError::Taken { path },
-                _ => StateError::Folder { path, source },
-            }
-        };
-        let (store, kept) = Store::open(folder).map_err(failed)?;
-        let (commits, committed) = watch::channel(0);
+    /// Another runner uses the folder, or there is no thread.
+    pub fn open(folder: &Path, hold: Hold) -> Result<(Self, Keeper, Kept), StateError> {
+        let (commits, progress) = watch::channel(Progress::default());
         let mailbox = Arc::new(Mailbox::default());
-        let inbox = Arc::clone(&mailbox);
+        let writer = Writer::new(Arc::clone(&mailbox), Store::new(folder, hold), commits);
         let (ending, ended) = sync_channel(1);
+        // Without a buffer: what nobody takes is known not to have been taken.
+        let (opening, opened) = sync_channel(0);
         let work = move || {
-            mailbox::work(&inbox, store, &commits);
+            writer.run(&opening);
             // Nobody waits any more when this is late.
             let _late = ending.send(());
         };
@@ -212,36 +235,62 @@ impl State {
             .name("canary-state".to_owned())
             .spawn(work)
             .map_err(StateError::Thread)?;
-        let state = Self {
-            mailbox: Some(Arc::clone(&mailbox)),
-            committed,
-            missing: None,
-        };
         let thread = Thread {
-            mailbox,
+            mailbox: Arc::clone(&mailbox),
             ended,
             handle,
         };
-        Ok((state, Keeper(Some(thread)), kept))
+        let keeper = Keeper(Some(thread));
+        let kept = match opened.recv_timeout(OPEN_TIME) {
+            Ok(Opened::Read(kept)) => kept,
+            Ok(Opened::Taken) => {
+                let path = folder.to_owned();
+                return Err(StateError::Taken { path });
+            }
+            Ok(Opened::Unread) | Err(_) => Kept::default(),
+        };
+        let state = Self {
+            mailbox: Some(mailbox),
+            progress,
+        };
+        Ok((state, keeper, kept))
     }
 
     /// Has these changes made, all or none of them. Never waits.
     pub fn put(&self, changes: Vec<Change>) -> Written {
-        let number = self.mailbox.as_ref().map_or(0, |mailbox| mailbox.put(changes));
+        self.written(|mailbox| mailbox.put(changes))
+    }
+
+    /// These texts are all that there is to keep: has them replace whatever the database has. Never waits.
+    pub fn put_all(&self, changes: Vec<Change>) -> Written {
+        self.written(|mailbox| mailbox.put_all(changes))
+    }
+
+    fn written(&self, put: impl FnOnce(&Mailbox) -> u64) -> Written {
         Written {
-            number,
-            committed: self.committed.clone(),
+            number: self.mailbox.as_deref().map_or(0, put),
+            progress: self.progress.clone(),
         }
+    }
+
+    /// What has to be done before anything can be committed, once. Never waits.
+    #[must_use]
+    pub fn request(&self) -> Option<Request> {
+        self.mailbox.as_ref()?.request()
+    }
+
+    /// Whether there may be rows of an earlier process that nobody has seen yet.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.mailbox.as_ref().is_some_and(|mailbox| !mailbox.is_read())
     }
 
     /// How it goes.
     #[must_use]
     pub fn health(&self) -> Health {
-        match (&self.mailbox, &self.missing) {
-            (Some(mailbox), _) => mailbox.health(),
-            (None, Some(reason)) => Health::Failing(reason.to_string()),
-            (None, None) => Health::Well,
-        }
+        self.mailbox
+            .as_ref()
+            .map_or(Health::Well, |mailbox| mailbox.health())
     }
 }
 
@@ -249,7 +298,7 @@ impl State {
 #[derive(Debug, Clone)]
 pub struct Written {
     number: u64,
-    committed: watch::Receiver<u64>,
+    progress: watch::Receiver<Progress>,
 }
 
 impl Written {
@@ -262,8 +311,21 @@ impl Written {
             return true;
         }
         let number = self.number;
-        let committed = self.committed.wait_for(|committed| *committed >= number);
+        let committed = self.progress.wait_for(|progress| progress.number >= number);
         matches!(timeout(PATIENCE, committed).await, Ok(Ok(_)))
+    }
+
+    /// The same, but does not wait for a disk that is known to fail: for what happens often.
+    ///
+    /// Cancellation: changes nothing.
+    pub async fn wait_unless_failing(mut self) -> bool {
+        if self.number == 0 {
+            return true;
+        }
+        let number = self.number;
+        let is_over = |progress: &Progress| progress.number >= number || progress.is_failing;
+        let reached = timeout(PATIENCE, self.progress.wait_for(is_over)).await;
+        matches!(reached, Ok(Ok(progress)) if progress.number >= number)
     }
 }
 
@@ -287,10 +349,24 @@ impl Drop for Keeper {
 }
 
 #[cfg(test)]
+impl State {
+    /// The same where nobody counts descriptors.
+    pub(crate) fn open_uncounted(folder: &Path) -> Result<(Self, Keeper, Kept), StateError> {
+        Self::open(folder, Box::new(|| Box::new(())))
+    }
+}
+
+#[cfg(test)]
 impl Written {
-    /// Changes that are on disk once the sender says 1.
-    pub(crate) fn pending() -> (watch::Sender<u64>, Self) {
-        let (commits, committed) = watch::channel(0);
-        (commits, Self { number: 1, committed })
+    /// Changes that are on disk once the function is called.
+    pub(crate) fn pending() -> (impl FnOnce(), Self) {
+        let (commits, progress) = watch::channel(Progress::default());
+        let commit = move || {
+            commits.send_replace(Progress {
+                number: 1,
+                is_failing: false,
+            });
+        };
+        (commit, Self { number: 1, progress })
     }
 }

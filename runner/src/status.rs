@@ -130,16 +130,12 @@ impl Tracker {
         at: SystemTime,
     ) -> Option<Transition> {
         let from = self.status;
-        self.streaks.add(outcome.verdict());
-        if self.streaks.is_silent(thresholds) {
-            self.streaks.forget_verdicts();
-        }
-        let to = self.streaks.judge(from, thresholds);
+        self.advance(outcome.verdict(), 1, thresholds);
+        let to = self.status;
         if to == from {
             return None;
         }
         let consecutive = self.streaks.behind(from, to);
-        self.status = to;
         Some(Transition {
             from,
             to,
@@ -148,15 +144,36 @@ impl Tracker {
             consecutive,
         })
     }
+
+    /// Takes the same verdict, or run without one, several times.
+    pub fn replay(&mut self, verdict: Option<VerdictStatus>, times: u32, thresholds: Thresholds) {
+        // After as many the status stays: a day of runs takes no longer than a few.
+        let one_by_one = times.min(thresholds.failure.max(thresholds.success));
+        for _ in 0..one_by_one {
+            self.advance(verdict, 1, thresholds);
+        }
+        self.advance(verdict, times - one_by_one, thresholds);
+    }
+
+    fn advance(&mut self, verdict: Option<VerdictStatus>, times: u32, thresholds: Thresholds) {
+        if times == 0 {
+            return;
+        }
+        self.streaks.add(verdict, times);
+        if self.streaks.is_silent(thresholds) {
+            self.streaks.forget_verdicts();
+        }
+        self.status = self.streaks.judge(self.status, thresholds);
+    }
 }
 
 impl Streaks {
-    fn add(&mut self, verdict: Option<VerdictStatus>) {
+    fn add(&mut self, verdict: Option<VerdictStatus>, times: u32) {
         let Some(verdict) = verdict else {
-            self.silent = self.silent.saturating_add(1);
+            self.silent = self.silent.saturating_add(times);
             return;
         };
-        let go_on = |streak: u32, goes_on: bool| if goes_on { streak.saturating_add(1) } else { 0 };
+        let go_on = |streak: u32, goes_on: bool| if goes_on { streak.saturating_add(times) } else { 0 };
         *self = Self {
             pass: go_on(self.pass, verdict == VerdictStatus::Pass),
             pass_or_warn: go_on(self.pass_or_warn, verdict <= VerdictStatus::Warn),

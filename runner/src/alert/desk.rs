@@ -1,5 +1,6 @@
 //! Who is told of what, and when: rules over transitions, without a clock and without a wire.
 
+mod late;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +46,8 @@ pub struct Desk {
     outbox: Arc<Outbox>,
     /// Of what was restored.
     owed: Vec<Change>,
+    /// Whether rows of an earlier process may say who knows of what already.
+    is_held: bool,
 }
 
 /// What one notifier wants to hear of.
@@ -85,28 +88,36 @@ impl Desk {
             last: SystemTime::UNIX_EPOCH,
             outbox,
             owed,
+            is_held: false,
         };
         for (key, text) in rows {
-            let Ok(mut trouble) = serde_json::from_str::<Trouble>(text) else {
+            let Some(trouble) = desk.read(text) else {
                 desk.owed.push(Change::forget(Shelf::Alert, key));
                 continue;
             };
-            let rules = &desk.rules;
-            trouble
-                .alerts
-                .retain(|name, _| rules.iter().any(|rule| *rule.name == **name));
-            // How the check stands by now is for its next run to say.
-            trouble.shadow = Shadow::Under;
             desk.count(&trouble, 1);
             desk.troubles.insert(CheckId::new(key), trouble);
         }
         desk
     }
 
+    /// A row, for the notifiers that there are.
+    fn read(&self, text: &str) -> Option<Trouble> {
+        let mut trouble = serde_json::from_str::<Trouble>(text).ok()?;
+        let is_known = |name: &String| self.rules.iter().any(|rule| *rule.name == **name);
+        trouble.alerts.retain(|name, _| is_known(name));
+        // How the check stands by now is for its next run to say.
+        trouble.shadow = Shadow::Under;
+        Some(trouble)
+    }
+
     /// These are the checks from now on. Alerts of a check that is gone, or that tells a notifier no longer, are
     /// over.
     pub fn keep(&mut self, suite: &Suite, now: SystemTime) -> Vec<Change> {
         self.roster = Roster::of(suite);
+        if self.is_held {
+            return Vec::new();
+        }
         let mut changes = std::mem::take(&mut self.owed);
         let ids: Vec<CheckId> = self.troubles.keys().cloned().collect();
         for id in ids {
@@ -119,7 +130,7 @@ impl Desk {
     pub fn observe(&mut self, run: &Run, standing: &Standing, now: SystemTime) -> Vec<Change> {
         let id = &run.check.id;
         let is_known = self.troubles.contains_key(id);
-        if self.rules.is_empty() || (!is_known && standing.status == Status::Up) {
+        if self.is_held || self.rules.is_empty() || (!is_known && standing.status == Status::Up) {
             return Vec::new();
         }
         let begins = standing.transition.is_some() || is_silent(run, standing);
@@ -143,6 +154,9 @@ impl Desk {
 
     /// Does what is due without a run: reminders, and what was held back. To be called about once a second.
     pub fn tick(&mut self, now: SystemTime) -> Vec<Change> {
+        if self.is_held {
+            return Vec::new();
+        }
         let mut changes = std::mem::take(&mut self.owed);
         if now < self.last {
             self.look_at_all(now);

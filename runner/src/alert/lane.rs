@@ -93,6 +93,7 @@ impl Lane {
             self.delivering();
             self.expire();
             self.tell_lost();
+            self.adopt_standing();
             let now = Instant::now();
             let pause = self.backoff.until().filter(|until| *until > now);
             if stop.is_cancelled() && pause.is_some() {
@@ -124,6 +125,17 @@ impl Lane {
     /// Until the next attempt. A disk that hangs is waited for as well, and for less than [`STALL`].
     fn delivering(&self) {
         self.progress.working("delivering", self.notifier.timeout + STALL);
+    }
+
+    fn adopt_standing(&mut self) {
+        if self.refresh.is_none() {
+            return;
+        }
+        for told in self.shared.outbox.take_standing(&self.notifier.name) {
+            if self.standing.len() < MAX_WAITING {
+                self.standing.entry(told.alert.clone()).or_insert(told);
+            }
+        }
     }
 
     async fn wait(&self, pause: Option<Instant>, stop: &CancellationToken) {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
+use super::notification::Notification;
 use super::queue::{Entry, Queue};
 use super::report::AlertReport;
 use crate::state::Written;
@@ -17,6 +18,8 @@ pub(super) struct Outbox {
     queue: Mutex<Queue>,
     /// One for each notifier.
     news: BTreeMap<Arc<str>, Notify>,
+    /// What fires by rows that were read late, for receivers that want to hear it again and again.
+    standing: Mutex<BTreeMap<Arc<str>, Vec<Notification>>>,
 }
 
 impl Outbox {
@@ -27,7 +30,19 @@ impl Outbox {
         Self {
             news: names.collect(),
             queue: Mutex::new(Queue::new(notifiers)),
+            standing: Mutex::default(),
         }
+    }
+
+    pub(super) fn add_standing(&self, notifier: &Arc<str>, standing: Vec<Notification>) {
+        let mut all = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(Arc::clone(notifier), standing);
+    }
+
+    /// What fires for a notifier by rows that were read late, once.
+    pub(super) fn take_standing(&self, notifier: &str) -> Vec<Notification> {
+        let mut all = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(notifier).unwrap_or_default()
     }
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -106,17 +121,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_delivered_before_what_brought_it_about_is_on_disk() {
         let outbox = outbox();
-        let (commits, written) = Written::pending();
+        let (commit, written) = Written::pending();
         outbox.release(&written);
         assert!(outbox.next("ops").now_or_never().is_none());
-        commits.send_replace(1);
+        commit();
         assert!(outbox.next("ops").now_or_never().flatten().is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_disk_that_hangs_holds_notifications_up_once_and_for_a_moment() {
         let outbox = outbox();
-        let (_commits, written) = Written::pending();
+        let (_commit, written) = Written::pending();
         outbox.release(&written);
         let began = Instant::now();
         assert!(outbox.next("ops").await.is_some());

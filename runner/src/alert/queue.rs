@@ -20,6 +20,9 @@ pub(super) const MAX_WAITING: usize = 10_000;
 /// Bytes of all that wait, as they are on disk.
 pub(super) const MAX_BYTES: usize = 16 << 20;
 
+/// Powers of two: numbers of entries that a second has room for, when they begin at the time of day.
+const NUMBERS_A_SECOND: u32 = 20;
+
 /// A notification that waits for its notifier.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
@@ -69,6 +72,8 @@ pub(super) struct Queue {
     written: Option<Written>,
     /// For entries before this one nobody waits any more.
     settled: u64,
+    /// Of the first entry of this process, when those of an earlier one may still come.
+    late_since: Option<u64>,
     bytes: usize,
 }
 
@@ -89,8 +94,33 @@ impl Queue {
             released: 1,
             written: None,
             settled: 1,
+            late_since: None,
             bytes: 0,
         }
+    }
+
+    /// Entries of an earlier process may be restored later, and are before those of this one.
+    pub(super) fn begin_late(&mut self, now: SystemTime) {
+        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let first = self.number.max(seconds.as_secs() << NUMBERS_A_SECOND);
+        (self.number, self.released, self.settled) = (first, first, first);
+        self.late_since = Some(first);
+    }
+
+    /// Everything that waits, as it belongs on disk.
+    pub(super) fn all(&self) -> Vec<Change> {
+        let entries = self.rows.iter();
+        let entries = entries.flat_map(|(name, row)| row.waiting.iter().map(move |entry| (name, entry)));
+        let change = |(notifier, entry): (&Arc<str>, &Entry)| {
+            let kept = Kept {
+                notifier,
+                at: entry.at,
+                notification: &entry.notification,
+            };
+            let text = serde_json::to_string(&kept).unwrap_or_default();
+            Change::keep(Shelf::Notification, &key(entry.number), text)
+        };
+        entries.map(change).collect()
     }
 
     /// Takes back what was on disk; what it returns is of no use there any more.
@@ -102,6 +132,9 @@ impl Queue {
             let read = serde_json::from_str::<Read>(text).ok();
             match (number, read) {
                 (Some(number), Some(read)) if self.rows.contains_key(read.notifier.as_str()) => {
+                    // A clock that was set back: the number may be that of an entry of this process.
+                    let is_own = self.late_since.is_some_and(|first| number >= first);
+                    let number = if is_own { self.number } else { number };
                     self.number = self.number.max(number.saturating_add(1));
                     let entry = Entry {
                         number,
@@ -117,6 +150,11 @@ impl Queue {
         entries.sort_by_key(|(_, entry)| entry.number);
         for (notifier, entry) in entries {
             useless.extend(self.push(&notifier, entry));
+        }
+        for row in self.rows.values_mut() {
+            let busy = usize::from(row.busy);
+            let waiting = row.waiting.make_contiguous().get_mut(busy..);
+            waiting.unwrap_or_default().sort_by_key(|entry| entry.number);
         }
         (self.released, self.settled) = (self.number, self.number);
         useless

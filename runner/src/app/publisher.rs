@@ -10,7 +10,7 @@ use crate::console::Output;
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::report::{self, Screen};
-use crate::state::{Change, Written};
+use crate::state::{Change, Kept, Shelf, State, Written};
 use crate::status::Standing;
 use crate::suite::{Check, CheckId, Suite};
 use crate::telemetry::Telemetry;
@@ -69,6 +69,33 @@ impl Watcher for Publisher {
         }
     }
 
+    fn state_read(&mut self, kept: &Kept, now: SystemTime) {
+        for note in &kept.notes {
+            tracing::warn!("{note}");
+        }
+        if kept.notes.is_empty() {
+            tracing::info!("state was read; statuses, streaks and alerts go on from it");
+        }
+        if let Some(desk) = &mut self.desk {
+            desk.adopt(&rows(kept, Shelf::Alert), &rows(kept, Shelf::Notification), now);
+        }
+    }
+
+    fn catch_up(&mut self, last_runs: &[(Arc<Run>, Standing)], now: SystemTime) {
+        let Some(desk) = &mut self.desk else { return };
+        desk.release();
+        for (run, standing) in last_runs {
+            let _persisted_with_all = desk.observe(run, standing, now);
+        }
+    }
+
+    fn put_all(&mut self, changes: Vec<Change>, state: &State) -> Written {
+        match &self.desk {
+            Some(desk) => desk.put_all(changes, |all| state.put_all(all)),
+            None => state.put_all(changes),
+        }
+    }
+
     fn missed(&mut self, check: &CheckId, reason: MissReason, count: u64) {
         self.telemetry.missed(check, reason, count);
     }
@@ -76,4 +103,11 @@ impl Watcher for Publisher {
     fn clock_set(&mut self, seconds: i64) {
         tracing::warn!("the clock was set by {seconds} s");
     }
+}
+
+/// The rows of one shelf, as alerts take them.
+pub(super) fn rows(kept: &Kept, shelf: Shelf) -> Vec<(Arc<str>, String)> {
+    kept.of(shelf)
+        .map(|(key, text)| (Arc::clone(key), text.to_owned()))
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! The service: every check at its cadence until it is told to stop.
 
 mod cadence;
+mod late;
 mod watcher;
 
 use std::future::Future;
@@ -26,6 +27,7 @@ use crate::state::{Change, Shelf, State, Written};
 use crate::suite::{Check, CheckId, Suite};
 use crate::watch::pulse::Pulse;
 use cadence::Cadences;
+pub use late::parse;
 pub use watcher::Watcher;
 
 /// The service comes round at least this often.
@@ -91,6 +93,7 @@ pub async fn serve(
         }
     }
     service.drain(grace).await;
+    service.answer_state();
     workers.shutdown().await;
     service.board.account()
 }
@@ -108,6 +111,7 @@ struct Service<'a> {
     pauses: Pauses,
     /// When the process last went on after the machine slept, or it was stopped.
     woke: Option<Instant>,
+    late: late::Late,
 }
 
 enum Ended {
@@ -131,6 +135,7 @@ impl<'a> Service<'a> {
         dispatcher.replace(plugins, &suite.groups);
         let layout = board.keep(&suite.checks, &mut restored, now);
         let schedule = Schedule::going_on(suite.checks.clone(), now, |check| cadences.wait(&check.id));
+        let late = late::Late::new(&state, &board, now, wall);
         let mut service = Self {
             dispatcher,
             board,
@@ -143,6 +148,7 @@ impl<'a> Service<'a> {
             watcher,
             pauses,
             woke: None,
+            late,
         };
         service.laid_out(&suite, layout);
         let gone = service.board.retire(restored);
@@ -181,6 +187,7 @@ impl<'a> Service<'a> {
         }
         let changes = self.watcher.beat(SystemTime::now());
         self.put(changes);
+        self.answer_state();
     }
 
     fn swap(&mut self, swap: Swap) {
@@ -324,7 +331,7 @@ async fn run(dispatcher: Arc<Dispatcher>, board: Board, job: Job, written: Writt
         return Ended::NeverStarted(job.check.id.clone());
     };
     board.start(&job.check.id);
-    written.wait().await;
+    written.wait_unless_failing().await;
     let broken = job.clone();
     let run = AssertUnwindSafe(dispatcher.run(job, permit)).catch_unwind().await;
     Ended::Finished(Box::new(

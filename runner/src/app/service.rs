@@ -3,7 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -17,9 +16,9 @@ use tracing::Level;
 
 use super::clocks::pauses::Pauses;
 use super::load::Loaded;
-use super::publisher::Publisher;
+use super::publisher::{Publisher, rows};
 use super::reload::{self, Answer, Reload};
-use super::serve::{self, RETIRED, Watcher};
+use super::serve::{self, Watcher};
 use super::systemd::Systemd;
 use super::{Host, aside, poll_watch, vigil};
 use crate::account::Account;
@@ -27,11 +26,10 @@ use crate::admin::{self, Door, Shown};
 use crate::alert;
 use crate::ledger::audit::Audit;
 use crate::liveness::{Component, Impact, Thread, runtime};
-use crate::publish::{Board, Record, Restored};
+use crate::publish::{Board, Restored};
 use crate::report::Screen;
 use crate::signal::Hangup;
 use crate::state::{self, Kept, Shelf, State, StateError};
-use crate::suite::CheckId;
 use crate::telemetry::settings as telemetry;
 use crate::telemetry::{Exposition, Telemetry};
 use crate::watch::health::{Health, Sources};
@@ -107,7 +105,7 @@ pub async fn watched<W: Watcher>(
     stop: impl Future<Output = ()>,
 ) -> Result<(Account, W), ServiceError> {
     // Dropped last: the last commit comes after everything that is kept.
-    let (state, _keeper, kept) = open(settings.state.as_deref())?;
+    let (state, _keeper, kept) = open(&host, settings.state.as_deref())?;
     let (board, restored) = restored(&kept);
     let liveness = host.settings().liveness.clone();
     let (pulse, reloads) = (Pulse::new(&liveness), Reloads::default());
@@ -185,22 +183,24 @@ fn settle(host: &Host, audit: &Audit, first: &Loaded) -> io::Result<()> {
     Ok(())
 }
 
-fn open(folder: Option<&std::path::Path>) -> Result<(State, state::Keeper, Kept), StateError> {
+fn open(host: &Host, folder: Option<&std::path::Path>) -> Result<(State, state::Keeper, Kept), StateError> {
     let Some(folder) = folder else {
         let (state, keeper) = State::none();
         return Ok((state, keeper, Kept::default()));
     };
-    let (state, keeper, kept) = match State::open(folder) {
-        Ok(opened) => opened,
-        // Two runners would undo each other's work, and notify twice.
-        Err(taken @ StateError::Taken { .. }) => return Err(taken),
-        Err(error) => {
-            let reason = format!("{:#}", anyhow::Error::new(error));
-            tracing::error!("{reason}; the checks run all the same, and nothing of them survives a restart");
-            let (state, keeper) = State::missing(&reason);
-            return Ok((state, keeper, Kept::default()));
-        }
+    let (state, keeper, kept) = {
+        let reserve = host.reserve.clone();
+        State::open(folder, Box::new(move || Box::new(reserve.hold())))?
     };
+    if state.is_unread()
+        && let state::Health::Unread(reason) = state.health()
+    {
+        tracing::error!(
+            "state in `{}` cannot be read: {reason}; the checks run all the same, alerts are held back for 60 s at most, \
+             and it is tried again",
+            folder.display()
+        );
+    }
     for note in &kept.notes {
         tracing::warn!("{note}");
     }
@@ -218,23 +218,21 @@ fn alerts(
     if settings.notifiers.is_empty() {
         return Ok(None);
     }
-    let rows = |shelf| -> Vec<(Arc<str>, String)> {
-        let rows = kept.of(shelf);
-        rows.map(|(key, text)| (Arc::clone(key), text.to_owned()))
-            .collect()
-    };
-    let state = state.clone();
-    let started = alert::start(alert::Start {
+    let kept_by = state.clone();
+    let (mut desk, courier) = alert::start(alert::Start {
         settings,
-        alerts: &rows(Shelf::Alert),
-        notifications: &rows(Shelf::Notification),
+        alerts: &rows(kept, Shelf::Alert),
+        notifications: &rows(kept, Shelf::Notification),
         reserve: host.reserve.clone(),
         begin: begin.clone(),
-        keep: Box::new(move |changes| drop(state.put(changes))),
+        keep: Box::new(move |changes| drop(kept_by.put(changes))),
         say: Box::new(log),
         liveness: host.settings().liveness.clone(),
     })?;
-    Ok(Some(started))
+    if state.is_unread() {
+        desk.await_rows(SystemTime::now());
+    }
+    Ok(Some((desk, courier)))
 }
 
 /// `tracing` wants to know the level when it is compiled.
@@ -248,17 +246,10 @@ fn log(level: Level, line: &str) {
 
 /// What was kept of checks. A text that cannot be read is told, and costs its check its memory and nothing else.
 fn restored(kept: &Kept) -> (Board, Restored) {
-    let mut records = HashMap::new();
-    for (id, text) in kept.of(Shelf::Check) {
-        match serde_json::from_str::<Record>(text) {
-            Ok(record) => drop(records.insert(CheckId::new(id), record)),
-            Err(error) => tracing::warn!("what was kept of check {id} cannot be read: {error}"),
-        }
+    let (records, retired, unreadable) = serve::parse(kept);
+    for problem in unreadable {
+        tracing::warn!("{problem}");
     }
-    let retired = kept.of(Shelf::Runner).find(|(key, _)| &***key == RETIRED);
-    let retired: Account = retired
-        .and_then(|(_, text)| serde_json::from_str(text).ok())
-        .unwrap_or_default();
     Board::restored(records, retired)
 }
 

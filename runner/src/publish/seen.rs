@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Entry, Record};
+use super::{Board, Entry, Record};
 use crate::account::Account;
 use crate::outcome::Run;
-use crate::suite::Check;
+use crate::report::LiveRow;
+use crate::suite::{Check, CheckId};
 
 /// Where a check is between two due times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,5 +86,68 @@ impl Sign {
             age: entry.since.elapsed(),
             silent_for: entry.fresh.elapsed(),
         }
+    }
+}
+
+/// What others see of the board.
+impl Board {
+    /// A copy of everything, in no order.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        let state = self.state();
+        Seen {
+            total: state.total.clone(),
+            checks: state.entries.values().map(SeenCheck::of).collect(),
+        }
+    }
+
+    /// Checks on the board.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state().entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What `choose` makes of each check that it wants, in no order, without a copy.
+    pub fn choose<T>(&self, choose: impl Fn(&Check, &Record) -> Option<T>) -> Vec<T> {
+        let state = self.state();
+        let entries = state.entries.values();
+        entries
+            .filter_map(|entry| choose(&entry.check, &entry.record))
+            .collect()
+    }
+
+    /// A copy of what is known of one check.
+    #[must_use]
+    pub fn seen_check(&self, id: &CheckId) -> Option<SeenCheck> {
+        self.state().entries.get(id).map(SeenCheck::of)
+    }
+
+    /// Asks something of each check, without a copy.
+    pub fn each(&self, mut ask: impl FnMut(&Check, Sign)) {
+        for entry in self.state().entries.values() {
+            ask(&entry.check, Sign::of(entry));
+        }
+    }
+
+    /// The live table's rows, in the suite's order.
+    #[must_use]
+    pub fn rows(&self, checks: &[Arc<Check>]) -> Vec<LiveRow> {
+        let state = self.state();
+        let row = |check: &Arc<Check>| {
+            let entry = state.entries.get(&check.id);
+            LiveRow {
+                check: Arc::clone(check),
+                status: entry.map_or_else(Default::default, |entry| entry.record.tracker.status()),
+                is_running: entry.is_some_and(|entry| entry.stage != Stage::Idle),
+                last: entry.and_then(|entry| entry.last.clone()),
+            }
+        };
+        checks.iter().map(row).collect()
     }
 }

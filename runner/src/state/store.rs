@@ -1,23 +1,22 @@
 //! The database file.
 
-use std::collections::HashMap;
 use std::fs;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
-use super::{Kept, Shelf};
+use super::error::StoreError;
+use super::files::{Identity, Lock, set_aside};
+use super::read::{COMMIT, Contents, Rows, last_commit, read};
+use super::reserve::Reserve;
+use super::{Batch, Hold};
 
-/// The schema that this version writes; an older one is brought up to it, a newer one is set aside.
-const VERSION: i64 = 1;
 /// How long another process, such as a backup, may hold the database up.
-const BUSY: Duration = Duration::from_millis(250);
-/// Files that were set aside are kept up to this number; the oldest goes.
-const ASIDE_KEPT: usize = 5;
+pub(super) const BUSY: Duration = Duration::from_millis(250);
+/// Commits before room is asked for again that the disk did not have.
+const RESERVE_AFTER: u64 = 64;
 
 const SETUP: &str = "
     PRAGMA journal_mode = WAL;
@@ -32,56 +31,196 @@ const SETUP: &str = "
     PRAGMA user_version = 1;
 ";
 
-/// An open database. It is this process's alone.
+/// What a database has for this process.
 #[derive(Debug)]
+pub(super) enum Found {
+    /// Exactly what this process wrote last.
+    Own,
+    /// Nothing, or an earlier state of what this process wrote: everything has to be written again.
+    Behind,
+    /// Rows that this process has not seen.
+    Rows(Rows),
+}
+
+/// A database, and what an operator should hear of how it was opened.
+#[derive(Debug)]
+pub(super) struct Attached {
+    pub(super) found: Found,
+    /// What is in `found` and not in the database itself.
+    pub(super) pending: Batch,
+    pub(super) notes: Vec<String>,
+}
+
+/// The database of a folder. It is this process's alone.
 pub(super) struct Store {
-    path: PathBuf,
-    connection: Option<Connection>,
-    /// Held as long as the process lives: two runners on one file would undo each other's work.
-    _lock: fs::File,
+    folder: PathBuf,
+    hold: Hold,
+    lock: Option<Held<Lock>>,
+    reserve: Option<Held<Reserve>>,
+    connection: Option<Held<(Connection, Identity)>>,
+    /// Absent before the first time that the database was read.
+    last: Option<Last>,
+}
+
+/// Something open, and its descriptors, which are counted.
+struct Held<T> {
+    // Closed before it counts no longer.
+    open: T,
+    _descriptors: Vec<Box<dyn Send>>,
+}
+
+/// Descriptors of a connection: the database, its log, and the index of that.
+const OF_CONNECTION: usize = 3;
+
+fn held<T, E>(hold: &Hold, descriptors: usize, open: impl FnOnce() -> Result<T, E>) -> Result<Held<T>, E> {
+    let held = (0..descriptors).map(|_| hold()).collect();
+    Ok(Held {
+        open: open()?,
+        _descriptors: held,
+    })
+}
+
+/// The last commit that this process knows of.
+#[derive(Debug)]
+struct Last {
+    /// As it is in the database.
+    commit: Option<String>,
+    /// All commits of one database begin with it.
+    lineage: String,
+    number: u64,
+}
+
+impl Last {
+    fn of(commit: Option<String>) -> Self {
+        let parts = commit.as_deref().and_then(|commit| commit.split_once(':'));
+        let known = parts.and_then(|(lineage, number)| Some((lineage.to_owned(), number.parse().ok()?)));
+        let (lineage, number) = known.unwrap_or_else(|| (format!("{:016x}", fastrand::u64(..)), 0));
+        Self {
+            commit,
+            lineage,
+            number,
+        }
+    }
+
+    fn next(&self) -> String {
+        format!("{}:{}", self.lineage, self.number + 1)
+    }
+
+    fn is_ancestor(&self, commit: &str) -> bool {
+        commit
+            .split_once(':')
+            .is_some_and(|(lineage, _)| lineage == self.lineage)
+    }
 }
 
 impl Store {
-    /// Opens the database in `folder` and reads it.
-    ///
-    /// # Errors
-    /// The folder cannot be used, or another runner uses it.
-    pub(super) fn open(folder: &Path) -> io::Result<(Self, Kept)> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let lock = lock(folder)?;
-        let path = folder.join("state.db");
-        let mut kept = Kept::default();
-        let connection = match read(&path) {
-            Ok((connection, rows)) => {
-                kept.rows = rows;
-                connection
-            }
-            Err(error) => {
-                kept.notes.push(set_aside(&path, &error)?);
-                connect(&path).map_err(io::Error::other)?
-            }
-        };
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        let store = Self {
-            path,
-            connection: Some(connection),
-            _lock: lock,
-        };
-        Ok((store, kept))
+    pub(super) fn new(folder: &Path, hold: Hold) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            hold,
+            lock: None,
+            reserve: None,
+            connection: None,
+            last: None,
+        }
     }
 
-    /// Makes all these changes, or none.
-    pub(super) fn commit(
-        &mut self,
-        batch: &HashMap<(Shelf, Arc<str>), Option<String>>,
-    ) -> rusqlite::Result<()> {
+    /// Locks the folder and reads the database, without writing to it. A file that is corrupt is set aside; after any
+    /// other error everything is as before.
+    pub(super) fn attach(&mut self) -> Result<Attached, StoreError> {
+        self.connection = None;
+        if !self
+            .lock
+            .as_ref()
+            .is_some_and(|lock| lock.open.is_of(&self.folder))
+        {
+            (self.lock, self.reserve) = (None, None);
+            self.lock = Some(held(&self.hold, 1, || Lock::take(&self.folder))?);
+        }
+        let path = self.path();
+        let mut notes = Vec::new();
+        let contents = match held(&self.hold, OF_CONNECTION, || read(&path)) {
+            Ok(read) => read.open,
+            Err(error) if error.is_corrupt() => {
+                notes.push(note(&path, &set_aside(&path)?, &error));
+                Contents::default()
+            }
+            Err(error) => return Err(error),
+        };
+        let Contents {
+            mut rows,
+            commit,
+            unreadable,
+        } = contents;
+        if unreadable > 0 {
+            notes.push(format!(
+                "{unreadable} rows of `{}` cannot be read",
+                path.display()
+            ));
+        }
+        // Without it, what a full disk does not take is in memory only.
+        if self.reserve.is_none() {
+            self.reserve = held(&self.hold, 1, || Reserve::open(&self.folder)).ok();
+        }
+        if self.last.as_ref().is_some_and(|last| last.commit == commit) {
+            return Ok(Attached {
+                found: Found::Own,
+                pending: Batch::new(),
+                notes,
+            });
+        }
+        let pending = self
+            .reserve
+            .as_ref()
+            .map(|reserve| reserve.open.read(commit.as_deref()));
+        let pending = pending.unwrap_or_default();
+        apply(&mut rows, &pending);
+        let found = self.compare(commit, rows);
+        Ok(Attached {
+            found,
+            pending,
+            notes,
+        })
+    }
+
+    fn compare(&mut self, commit: Option<String>, rows: Rows) -> Found {
+        let is_behind = self.last.as_ref().is_some_and(|last| {
+            let is_own = commit.as_deref().is_some_and(|commit| last.is_ancestor(commit));
+            is_own || rows.is_empty()
+        });
+        if is_behind && let Some(last) = &mut self.last {
+            last.commit = commit;
+            return Found::Behind;
+        }
+        self.last = Some(Last::of(commit));
+        Found::Rows(rows)
+    }
+
+    /// Makes all these changes, or none; `is_whole` when they are all that there is to keep.
+    pub(super) fn commit(&mut self, batch: &Batch, is_whole: bool) -> Result<(), StoreError> {
+        let path = self.path();
+        let Some(last) = &mut self.last else {
+            return Err(StoreError::Moved);
+        };
         if self.connection.is_none() {
-            self.connection = Some(connect(&self.path)?);
+            self.connection = Some(held(&self.hold, OF_CONNECTION, || connect(&path))?);
         }
         let Some(connection) = &mut self.connection else {
             return Ok(());
         };
-        let transaction = connection.transaction()?;
+        let (connection, identity) = &mut connection.open;
+        // What is written to a file that was deleted is lost without an error.
+        if Identity::of(&path) != Some(*identity) {
+            return Err(StoreError::Moved);
+        }
+        let next = last.next();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if last_commit(&transaction)? != last.commit {
+            return Err(StoreError::Moved);
+        }
+        if is_whole {
+            transaction.execute("DELETE FROM kept", [])?;
+        }
         {
             let mut keep =
                 transaction.prepare("INSERT OR REPLACE INTO kept (shelf, key, value) VALUES (?1, ?2, ?3)")?;
@@ -92,121 +231,67 @@ impl Store {
                     None => forget.execute(params![shelf.word(), key])?,
                 };
             }
+            keep.execute(params![COMMIT.0, COMMIT.1, next])?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        (last.commit, last.number) = (Some(next), last.number + 1);
+        if self.reserve.is_none() && last.number.is_multiple_of(RESERVE_AFTER) {
+            self.reserve = held(&self.hold, 1, || Reserve::open(&self.folder)).ok();
+        }
+        Ok(())
     }
 
-    /// Starts anew with the file as it is now: it may have been taken away, or its disk may be back.
-    pub(super) fn reopen(&mut self) {
-        self.connection = None;
+    /// Keeps what the database does not take where a kill does not lose it. Returns whether that is all of it.
+    pub(super) fn rescue(&mut self, batch: &Batch) -> bool {
+        let Some(last) = &self.last else {
+            return false;
+        };
+        let written = self
+            .reserve
+            .as_mut()
+            .map(|reserve| reserve.open.write(last.commit.as_deref(), batch));
+        matches!(written, Some(Ok(true)))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join("state.db")
     }
 }
 
-fn lock(folder: &Path) -> io::Result<fs::File> {
-    let file = fs::OpenOptions::new()
+fn apply(rows: &mut Rows, batch: &Batch) {
+    for (key, value) in batch {
+        match value {
+            Some(value) => drop(rows.insert(key.clone(), value.clone())),
+            None => drop(rows.remove(key)),
+        }
+    }
+}
+
+/// Opens the database for writing, and makes it if it is not there.
+fn connect(path: &Path) -> Result<(Connection, Identity), StoreError> {
+    let created = fs::OpenOptions::new()
         .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join("lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::ResourceBusy.into()),
-        Err(fs::TryLockError::Error(error)) => Err(error),
-    }
-}
-
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        .append(true)
+        .mode(0o600)
+        .open(path);
+    created.map_err(|source| StoreError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
+    let identity = Identity::of(path).ok_or(StoreError::Moved)?;
     connection.busy_timeout(BUSY)?;
     connection.execute_batch(SETUP)?;
-    Ok(connection)
+    Ok((connection, identity))
 }
 
-type Rows = Vec<(Shelf, Arc<str>, String)>;
-
-/// Why a database cannot be gone on with.
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-    #[error("it was written by a newer version (schema {0})")]
-    Newer(i64),
-}
-
-fn read(path: &Path) -> Result<(Connection, Rows), Unreadable> {
-    if path.exists() {
-        judge(path)?;
-    }
-    let connection = connect(path)?;
-    let rows = {
-        let mut statement = connection.prepare("SELECT shelf, key, value FROM kept ORDER BY shelf, key")?;
-        let rows = statement.query_map([], |row| {
-            let (shelf, key, value): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let shelf = Shelf::ALL.into_iter().find(|known| known.word() == shelf);
-            Ok(shelf.map(|shelf| (shelf, Arc::from(key), value)))
-        })?;
-        rows.filter_map(Result::transpose).collect::<Result<Rows, _>>()?
-    };
-    Ok((connection, rows))
-}
-
-/// Looks at a file before anything is written to it.
-fn judge(path: &Path) -> Result<(), Unreadable> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.busy_timeout(BUSY)?;
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version > VERSION {
-        return Err(Unreadable::Newer(version));
-    }
-    let found: Option<String> = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .optional()?;
-    match found {
-        Some(found) if found != "ok" => Err(Unreadable::Damaged(found)),
-        _ => Ok(()),
-    }
-}
-
-/// Gives the file another name, with what belongs to it, and says so.
-fn set_aside(path: &Path, why: &Unreadable) -> io::Result<String> {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let aside = path.with_extension(format!("{seconds}.broken"));
-    fs::rename(path, &aside)?;
-    for tail in ["-wal", "-shm"] {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(tail);
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    make_room(path)?;
-    Ok(format!(
+fn note(path: &Path, aside: &Path, why: &StoreError) -> String {
+    format!(
         "state in `{}` cannot be read ({why}); it is set aside as `{}`, and statuses, streaks and waiting notifications \
          begin anew",
         path.display(),
         aside.display()
-    ))
-}
-
-fn make_room(path: &Path) -> io::Result<()> {
-    let Some(folder) = path.parent() else {
-        return Ok(());
-    };
-    let mut broken: Vec<PathBuf> = fs::read_dir(folder)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "broken"))
-        .collect();
-    broken.sort();
-    let surplus = broken.len().saturating_sub(ASIDE_KEPT);
-    broken.into_iter().take(surplus).try_for_each(fs::remove_file)
+    )
 }

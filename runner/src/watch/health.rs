@@ -149,8 +149,10 @@ impl Health {
         if let Some(reason) = sources.trust.failure() {
             complaints.push(Complaint::TrustStore { reason });
         }
-        if let state::Health::Failing(reason) = sources.state.health() {
-            complaints.push(Complaint::StateNotKept { reason });
+        match sources.state.health() {
+            state::Health::Failing(reason) => complaints.push(Complaint::StateNotKept { reason }),
+            state::Health::Unread(reason) => complaints.push(Complaint::StateUnavailable { reason }),
+            state::Health::Well => {}
         }
         let pulse = sources.pulse.read();
         if let Some(since) = pulse.since_starved.filter(|since| *since < SHORT) {

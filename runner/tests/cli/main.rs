@@ -5,6 +5,7 @@ mod alert;
 mod alive;
 mod broken;
 mod check;
+mod disk;
 mod formats;
 mod inside;
 mod kill;

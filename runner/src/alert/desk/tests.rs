@@ -6,6 +6,7 @@ use crate::status::{Thresholds, Tracker};
 use crate::suite::{Notify, Remind, Scope, Target, Times, Window};
 
 mod holding;
+mod late;
 mod random;
 mod restarts;
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::account::MissReason;
 use crate::outcome::Run;
 use crate::publish::Board;
-use crate::state::{Change, Written};
+use crate::state::{Change, Kept, State, Written};
 use crate::status::Standing;
 use crate::suite::{Check, CheckId, Suite};
 
@@ -32,6 +32,17 @@ pub trait Watcher {
 
     /// What was returned is on its way to the disk.
     fn kept(&mut self, _written: &Written) {}
+
+    /// Rows of an earlier process could be read after all.
+    fn state_read(&mut self, _kept: &Kept, _now: SystemTime) {}
+
+    /// Nothing has to wait any longer for rows of an earlier process. Each check's last run follows.
+    fn catch_up(&mut self, _last_runs: &[(Arc<Run>, Standing)], _now: SystemTime) {}
+
+    /// Has everything persisted, `changes` included, in place of what is on disk.
+    fn put_all(&mut self, changes: Vec<Change>, state: &State) -> Written {
+        state.put_all(changes)
+    }
 
     /// Some time went by, about a second.
     fn beat(&mut self, _now: SystemTime) -> Vec<Change> {

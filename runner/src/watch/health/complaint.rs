@@ -85,6 +85,11 @@ pub enum Complaint {
         /// Whether no other notifier reaches anybody.
         is_only: bool,
     },
+    /// What an earlier process kept cannot be read.
+    StateUnavailable {
+        /// Why.
+        reason: String,
+    },
     /// The suite that was read last is not in force.
     SuiteRefused {
         /// The first of its problems.
@@ -114,6 +119,7 @@ impl Complaint {
             Self::ComponentStalled(_) => "component_stalled",
             Self::ComponentDied(_) => "component_died",
             Self::NotifierFailing { .. } => "notifier_failing",
+            Self::StateUnavailable { .. } => "state_unavailable",
             Self::SuiteRefused { .. } => "suite_refused",
         }
     }
@@ -145,6 +151,7 @@ impl Complaint {
             _ => !matches!(
                 self,
                 Self::StateNotKept { .. }
+                    | Self::StateUnavailable { .. }
                     | Self::SuiteRefused { .. }
                     | Self::DescriptorsShort { .. }
                     | Self::SlowPoll(_)
@@ -226,6 +233,9 @@ impl fmt::Display for Complaint {
                 "notifier `{notifier}` has delivered nothing for {}, and {waiting} notifications wait: {message}",
                 seconds(*time)
             ),
+            Self::StateUnavailable { reason } => {
+                write!(f, "state of an earlier run cannot be read yet: {reason}")
+            }
             Self::SuiteRefused { first } => {
                 write!(
                     f,

@@ -1,0 +1,83 @@
+//! Rows of an earlier process that could be read only after this one had begun: until then nobody knows who was
+//! notified of what, and nothing is sent.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::Desk;
+use crate::alert::notification::Event;
+use crate::alert::trouble::Trouble;
+use crate::state::{Change, Shelf, Written};
+use crate::suite::CheckId;
+
+impl Desk {
+    /// Sends nothing until it is released, since rows of an earlier process may still come.
+    pub fn await_rows(&mut self, now: SystemTime) {
+        self.is_held = true;
+        self.outbox.queue().begin_late(now);
+    }
+
+    /// Goes on. How each check stands by then has to be observed once more.
+    pub fn release(&mut self) {
+        self.is_held = false;
+    }
+
+    /// Takes in rows of an earlier process: who was notified of an alert then is not notified again, and is notified
+    /// of its end. Everything is to be persisted afterwards, see [`Desk::put_all`].
+    pub fn adopt(
+        &mut self,
+        alerts: &[(Arc<str>, String)],
+        notifications: &[(Arc<str>, String)],
+        now: SystemTime,
+    ) {
+        let _useless = self.outbox.queue().restore(notifications);
+        for (key, text) in alerts {
+            if let Some(earlier) = self.read(text) {
+                self.adopt_alert(CheckId::new(key), earlier, now);
+            }
+        }
+        for rule in &self.rules {
+            self.outbox.add_standing(&rule.name, self.standing(&rule.name));
+        }
+    }
+
+    fn adopt_alert(&mut self, id: CheckId, earlier: Trouble, now: SystemTime) {
+        let (mut own, earlier) = match self.troubles.entry(id.clone()) {
+            Entry::Vacant(place) => {
+                let trouble = place.insert(earlier).clone();
+                return self.count(&trouble, 1);
+            }
+            Entry::Occupied(own) => (own.remove(), earlier),
+        };
+        self.count(&own, -1);
+        let mut ended = Vec::new();
+        for (name, mut alert) in earlier.alerts.clone() {
+            match own.alerts.get(&name) {
+                // It was notified twice, of what are two alerts to it: the earlier one is over.
+                Some(newer) if newer.told.is_some() => {
+                    if alert.told.is_some() {
+                        ended.push((name, earlier.tell(&mut alert, Event::Resolved, now)));
+                    }
+                }
+                _ => drop(own.alerts.insert(name, alert)),
+            }
+        }
+        self.count(&own, 1);
+        self.troubles.insert(id, own);
+        let _persisted_with_all = self.stage(ended, None, now);
+    }
+
+    /// Persists all alerts and notifications, together with `changes`, in place of what is on disk.
+    pub fn put_all(&self, mut changes: Vec<Change>, put: impl FnOnce(Vec<Change>) -> Written) -> Written {
+        for (id, trouble) in &self.troubles {
+            if let Ok(text) = serde_json::to_string(trouble) {
+                changes.push(Change::keep(Shelf::Alert, id.as_str(), text));
+            }
+        }
+        // Held until it is put: a notification that is delivered meanwhile is forgotten after it was put, and not before.
+        let queue = self.outbox.queue();
+        changes.extend(queue.all());
+        put(changes)
+    }
+}

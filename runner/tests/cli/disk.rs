@@ -1,0 +1,308 @@
+//! A disk in trouble: whatever it is, and however the runner ends in it, afterwards everything is as before, and nobody
+//! was notified twice or not at all.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use canary::publish::Record;
+use canary_tests::peer::http::{Reply, Site};
+use canary_tests::receiver::Receiver;
+use rusqlite::Connection;
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::running::{LIMIT, Service};
+use super::{accepted, folder, http_check};
+
+/// A file system of its own in memory, of 4 MiB. There is none without the right to mount.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(path: &Path) -> Option<Self> {
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(path)
+            .stderr(Stdio::null())
+            .status();
+        mount
+            .is_ok_and(|status| status.success())
+            .then(|| Self(path.to_owned()))
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut filler = fs::File::create(self.filler()).unwrap();
+        for size in [1 << 16, 1 << 12] {
+            while filler.write_all(&vec![1; size]).is_ok() {}
+        }
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
+    fn remount(&self, how: &str) {
+        let mount = Command::new("mount")
+            .args(["-o", &format!("remount,{how}")])
+            .arg(&self.0)
+            .status();
+        assert!(mount.unwrap().success());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _gone = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// What is wrong with the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Full,
+    /// Another process has begun to write, and goes on to.
+    Locked,
+    ReadOnly,
+    /// Of the folder, for which the runner has no right any more.
+    Gone,
+}
+
+/// Trouble that is over when it is dropped.
+struct Troubled<'a>(Trouble, &'a World, Option<Connection>);
+
+struct World {
+    folder: TempDir,
+    disk: Option<Disk>,
+    site: Site,
+    is_bad: Arc<AtomicBool>,
+    receiver: Receiver,
+}
+
+impl World {
+    /// Nothing where nobody may mount.
+    fn new() -> Option<Self> {
+        let is_bad = Arc::new(AtomicBool::new(false));
+        let bad = Arc::clone(&is_bad);
+        let site = Site::start(move |_| Reply::status(if bad.load(Ordering::SeqCst) { 503 } else { 200 }));
+        let receiver = Receiver::webhook();
+        let check = http_check("web", &site, "/");
+        let suite = format!(
+            "defaults: {{ interval: 100ms, timeout: 100ms, retries: 0, failure_threshold: 2 }}\nchecks:\n{check}"
+        );
+        let notifier = format!("{{ type: webhook, url: '{}' }}", receiver.url("http", "/hook"));
+        let settings = format!("alerts: {{ notifiers: {{ ops: {notifier} }} }}");
+        let folder = folder(&[("suite.yaml", &suite), ("canary.yaml", &settings)]);
+        fs::create_dir(folder.path().join("state")).unwrap();
+        let disk = Disk::mount(&folder.path().join("state"))?;
+        Some(Self {
+            folder,
+            disk: Some(disk),
+            site,
+            is_bad,
+            receiver,
+        })
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    async fn start(&self) -> Service {
+        let copy = folder(&[]);
+        for name in ["suite.yaml", "canary.yaml"] {
+            fs::copy(self.folder.path().join(name), copy.path().join(name)).unwrap();
+        }
+        let service = Service::within(copy, |program| program.env("CANARY_STATE_DIR", self.state()));
+        self.runs(6).await;
+        service
+    }
+
+    /// Waits for so many runs more.
+    async fn runs(&self, more: usize) {
+        accepted(&self.site, self.site.accepted() + more).await;
+    }
+
+    async fn notified(&self, count: usize) {
+        let waited = timeout(LIMIT, self.receiver.until(count)).await;
+        assert!(
+            waited.is_ok(),
+            "{} of {count} notifications came",
+            self.receiver.taken().len()
+        );
+    }
+
+    fn trouble(&self, trouble: Trouble) -> Troubled<'_> {
+        let disk = self.disk.as_ref().unwrap();
+        let mut holder = None;
+        match trouble {
+            Trouble::Full => disk.fill(),
+            Trouble::ReadOnly => disk.remount("ro"),
+            Trouble::Locked => {
+                let connection = Connection::open(self.state().join("state.db")).unwrap();
+                connection.busy_timeout(LIMIT).unwrap();
+                connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+                holder = Some(connection);
+            }
+            Trouble::Gone => {
+                fs::create_dir(self.state().join("aside")).unwrap();
+                for entry in fs::read_dir(self.state()).unwrap().map(Result::unwrap) {
+                    if entry.path().is_file() {
+                        fs::rename(entry.path(), self.state().join("aside").join(entry.file_name())).unwrap();
+                    }
+                }
+            }
+        }
+        Troubled(trouble, self, holder)
+    }
+
+    fn record(&self) -> Record {
+        let database = Connection::open(self.state().join("state.db")).unwrap();
+        let text: String = database
+            .query_row("SELECT value FROM kept WHERE shelf = 'check'", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+impl Drop for Troubled<'_> {
+    fn drop(&mut self) {
+        let disk = self.1.disk.as_ref().unwrap();
+        match self.0 {
+            Trouble::Full => fs::remove_file(disk.filler()).unwrap(),
+            Trouble::ReadOnly => disk.remount("rw"),
+            Trouble::Locked | Trouble::Gone => {}
+        }
+        self.2 = None;
+    }
+}
+
+fn end(service: Service, how: Signal) {
+    if how == Signal::KILL {
+        // Dropping it kills it.
+        return drop(service);
+    }
+    service.process.signal(how);
+    let ending = service.process.end();
+    assert_eq!(ending.code, 0, "{ending:?}");
+}
+
+/// Waits until nothing is wrong with the state.
+async fn healed(world: &World, service: &Service) {
+    let is_of_state = |problem: &String| problem.starts_with("state_");
+    while service.problems("/readyz").iter().any(is_of_state) {
+        world.runs(1).await;
+    }
+}
+
+/// The target goes down in the middle of the trouble, the runner ends in it and starts again in it.
+async fn an_end_in(trouble: Trouble, how: Signal) {
+    let Some(world) = World::new() else { return };
+    let first = world.start().await;
+    let before = world.site.accepted();
+    let troubled = world.trouble(trouble);
+    world.is_bad.store(true, Ordering::SeqCst);
+    world.notified(1).await;
+    world.runs(3).await;
+    end(first, how);
+    let second = world.start().await;
+    drop(troubled);
+    healed(&world, &second).await;
+    assert_eq!(world.receiver.taken().len(), 1, "{trouble:?}: told again");
+    world.is_bad.store(false, Ordering::SeqCst);
+    world.notified(2).await;
+    world.runs(3).await;
+    end(second, Signal::TERM);
+    assert_eq!(world.receiver.taken().len(), 2, "{trouble:?}");
+    let record = world.record();
+    assert!(record.account.holds(0, 0), "{record:?}");
+    let scheduled = usize::try_from(record.account.scheduled()).unwrap();
+    assert!(
+        scheduled >= before,
+        "{trouble:?}: {scheduled} of {before} runs are accounted for"
+    );
+}
+
+/// It was down and notified of before the runner starts in the trouble.
+async fn a_start_in(trouble: Trouble, how: Signal) {
+    let Some(world) = World::new() else { return };
+    world.is_bad.store(true, Ordering::SeqCst);
+    let first = world.start().await;
+    world.notified(1).await;
+    world.runs(3).await;
+    end(first, how);
+    let failures = world.record().failures;
+    let troubled = world.trouble(trouble);
+    let second = world.start().await;
+    world.runs(10).await;
+    end(second, how);
+    let third = world.start().await;
+    drop(troubled);
+    healed(&world, &third).await;
+    assert_eq!(world.receiver.taken().len(), 1, "{trouble:?}: told again");
+    world.runs(3).await;
+    end(third, Signal::TERM);
+    assert!(
+        world.record().failures > failures,
+        "{trouble:?}: the row of failures goes on"
+    );
+    let names = fs::read_dir(world.state()).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    let is_aside = |name: &std::ffi::OsString| name.to_string_lossy().contains("broken");
+    assert!(!names.iter().any(is_aside), "{trouble:?}: {names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_costs_neither_state_nor_notifications() {
+    for how in [Signal::TERM, Signal::KILL] {
+        an_end_in(Trouble::Full, how).await;
+        a_start_in(Trouble::Full, how).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_database_costs_neither_state_nor_notifications() {
+    for how in [Signal::TERM, Signal::KILL] {
+        an_end_in(Trouble::Locked, how).await;
+        a_start_in(Trouble::Locked, how).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_disk_costs_neither_state_nor_notifications() {
+    for how in [Signal::TERM, Signal::KILL] {
+        a_start_in(Trouble::ReadOnly, how).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_taken_away_are_written_anew() {
+    for how in [Signal::TERM, Signal::KILL] {
+        let Some(world) = World::new() else { return };
+        world.is_bad.store(true, Ordering::SeqCst);
+        let first = world.start().await;
+        world.notified(1).await;
+        let troubled = world.trouble(Trouble::Gone);
+        world.runs(3).await;
+        let has_alert = || {
+            let database = Connection::open(world.state().join("state.db")).ok()?;
+            let count = "SELECT count(*) FROM kept WHERE shelf = 'alert'";
+            database.query_row(count, [], |row| row.get::<_, i64>(0)).ok()
+        };
+        while has_alert() != Some(1) {
+            world.runs(1).await;
+        }
+        end(first, how);
+        let second = world.start().await;
+        healed(&world, &second).await;
+        assert_eq!(world.receiver.taken().len(), 1, "told again");
+        drop(troubled);
+        end(second, Signal::TERM);
+    }
+}
