@@ -3,12 +3,14 @@
 //! It is for people, probes and scrapers on a trusted network, and still a server: no client can pin it.
 
 mod accept;
+mod admission;
 mod answer;
 mod body;
 mod condition;
 mod connections;
 mod door;
 mod gate;
+mod hosts;
 mod query;
 mod reload;
 mod route;
@@ -19,6 +21,7 @@ mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -30,8 +33,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -44,12 +46,13 @@ use crate::publish::Board;
 use crate::telemetry::Format;
 use crate::watch::health::Checkup;
 use crate::watch::reloads::Reloads;
+use admission::{Admission, Admitted, Places, Stage};
+use answer::Page;
 use gate::Gate;
+use hosts::Hosts;
 
-/// Connections at once; further ones wait in the kernel's queue.
-const CONNECTIONS: usize = 16;
-/// How long a client may take for the head of a request.
-const HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long a client may take for the TLS handshake, and then for the head of a request.
+const HEAD_TIME: Duration = Duration::from_secs(3);
 /// How long a request and its answer may take together. One is all that a connection is for: a client that kept its
 /// connection would keep one of few places, and a scraper connects again.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
@@ -61,13 +64,20 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What clients may take.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    connections: usize,
+    places: Places,
     head_time: Duration,
     request_time: Duration,
 }
 
 const LIMITS: Limits = Limits {
-    connections: CONNECTIONS,
+    places: Places {
+        handshakes: 16,
+        heads: 32,
+        probes: 8,
+        waiting: 8,
+        answers: 8,
+        answer_time: Duration::from_secs(2),
+    },
     head_time: HEAD_TIME,
     request_time: REQUEST_TIME,
 };
@@ -110,68 +120,108 @@ async fn serve_within(
     shown: Shown,
     stop: impl Future<Output = ()>,
 ) {
-    let Door { listener, gate, tls } = door;
+    let Door {
+        listener,
+        gate,
+        tls,
+        hosts,
+    } = door;
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
-    let (shown, gate) = (Arc::new(shown), Arc::new(gate));
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let server = Arc::new(Server {
+        limits,
+        shown,
+        gate,
+        hosts,
+    });
+    let admission = Admission::new(limits.places);
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        let next = async {
-            let permit = Arc::clone(&room).acquire_owned().await;
-            (listener.accept().await, permit)
-        };
-        let (accepted, permit) = tokio::select! {
+        let accepted = tokio::select! {
             () = &mut stop => break,
             Some(_) = connections.join_next() => continue,
-            next = next => next,
+            accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
-            sleep(PAUSE).await;
-            continue;
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            // Some client broke off.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
+            Err(_) => {
+                // There is no descriptor left: one that has not asked for anything gives up its own.
+                if !admission.close_one() {
+                    sleep(PAUSE).await;
+                }
+                yield_now().await;
+                continue;
+            }
         };
-        let held = reserve.hold();
         let acceptor = tls.as_ref().map(tls::Tls::acceptor);
-        let (shown, gate) = (Arc::clone(&shown), Arc::clone(&gate));
+        let first = acceptor.as_ref().map_or(Stage::Head, |_| Stage::Handshake);
+        let admitted = admission.admit(peer.ip(), first);
+        let (server, held) = (Arc::clone(&server), reserve.hold());
         connections.spawn(async move {
-            let _held = (held, permit);
-            let answered = answer(limits, stream, acceptor, &shown, &gate);
-            // A client that breaks off or breaks the protocol has nobody to be told.
-            let _ended = timeout(limits.request_time, answered).await;
+            let _held = held;
+            server.answer(stream, acceptor, admitted).await;
         });
+        // Whoever had to make room is gone before the next one comes.
+        yield_now().await;
     }
     connections.shutdown().await;
 }
 
-async fn answer(
+/// What every connection needs.
+struct Server {
     limits: Limits,
-    stream: TcpStream,
-    acceptor: Option<TlsAcceptor>,
-    shown: &Shown,
-    gate: &Gate,
-) {
-    let Some(acceptor) = acceptor else {
-        return converse(limits, stream, shown, gate).await;
-    };
-    if let Ok(Ok(stream)) = timeout(limits.head_time, acceptor.accept(stream)).await {
-        converse(limits, stream, shown, gate).await;
-    }
+    shown: Shown,
+    gate: Gate,
+    hosts: Hosts,
 }
 
-async fn converse<S>(limits: Limits, stream: S, shown: &Shown, gate: &Gate)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let service = service_fn(|request: Request<Incoming>| async move {
-        Ok::<_, Infallible>(route::route(&request, shown, gate).await)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
-        .keep_alive(false)
-        .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let _ended = connection.await;
+impl Server {
+    /// A client that breaks off, breaks the protocol or has to make room is not answered any more.
+    async fn answer(&self, stream: TcpStream, acceptor: Option<TlsAcceptor>, admitted: Admitted) {
+        let answered = async {
+            let Some(acceptor) = acceptor else {
+                return self.converse(stream, &admitted).await;
+            };
+            if let Ok(Ok(stream)) = timeout(self.limits.head_time, acceptor.accept(stream)).await {
+                admitted.enter(Stage::Head);
+                self.converse(stream, &admitted).await;
+            }
+        };
+        tokio::select! {
+            _in_time = timeout(self.limits.request_time, answered) => {}
+            () = admitted.closed() => {}
+        }
+    }
+
+    async fn converse<S>(&self, stream: S, admitted: &Admitted)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            Ok::<_, Infallible>(self.respond(&request, admitted).await)
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head_time)
+            .keep_alive(false)
+            .max_buf_size(HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let _ended = connection.await;
+    }
+
+    async fn respond(&self, request: &Request<Incoming>, admitted: &Admitted) -> Page {
+        if let Some(refusal) = self.hosts.refusal(request) {
+            return refusal;
+        }
+        if route::is_probe(request.uri().path()) {
+            admitted.enter(Stage::Probe);
+        } else if !admitted.enter_answer().await {
+            return answer::busy();
+        }
+        route::route(request, &self.shown, &self.gate).await
+    }
 }

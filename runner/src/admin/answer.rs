@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
@@ -38,6 +38,31 @@ pub(super) fn json(asked: &HeaderMap, status: StatusCode, value: &impl Serialize
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    page
+}
+
+/// JSON that is made while it is sent, squeezed for those who take that.
+pub(super) fn json_parts(asked: &HeaderMap, parts: Parts) -> Page {
+    let is_gzip = accept::is_gzip_wanted(asked);
+    let mut page = Page::new(Body::parts(parts, is_gzip));
+    let headers = page.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    if is_gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    page
+}
+
+/// Too many answers are under way.
+pub(super) fn busy() -> Page {
+    let mut page = declined(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many answers are being sent; try again in a second",
+    );
+    page.headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     page
 }
 

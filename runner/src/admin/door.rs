@@ -3,9 +3,16 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 use super::gate::Gate;
+use super::hosts::Hosts;
 use super::tls::{Tls, TlsError};
 use crate::settings::{Access, Listen};
+
+/// Connections that the kernel completes before they are accepted: with a short queue, a crowd of clients costs others
+/// a second until the kernel tries again.
+const BACKLOG: i32 = 4_096;
 
 /// An address that is listened on, and who may come in. Nobody is answered before [`super::serve`].
 #[derive(Debug)]
@@ -13,6 +20,7 @@ pub struct Door {
     pub(super) listener: TcpListener,
     pub(super) gate: Gate,
     pub(super) tls: Option<Tls>,
+    pub(super) hosts: Hosts,
 }
 
 /// The address cannot be opened.
@@ -38,13 +46,14 @@ impl Door {
     /// Either cannot be had.
     pub fn open(listen: &Listen, access: &Access) -> Result<Self, DoorError> {
         let address = listen.address;
-        let listener = TcpListener::bind(address)
-            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .map_err(|source| DoorError::Listen { address, source })?;
+        let listener = bind(address).map_err(|source| DoorError::Listen { address, source })?;
+        let tls = access.tls.as_ref().map(Tls::load).transpose()?;
+        let own = tls.iter().flat_map(Tls::names);
         Ok(Self {
             listener,
             gate: Gate::new(access.token.clone(), !listen.is_loopback()),
-            tls: access.tls.as_ref().map(Tls::load).transpose()?,
+            hosts: Hosts::new(access.hosts.iter().cloned().chain(own)),
+            tls,
         })
     }
 
@@ -56,4 +65,13 @@ impl Door {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         Ok(format!("{scheme}://{}", self.listener.local_addr()?))
     }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }

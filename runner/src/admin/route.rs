@@ -6,12 +6,12 @@ use http::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::Shown;
-use super::answer::{Page, declined, document, json, not_allowed, plain, scrape};
+use super::answer::{Page, declined, document, json, json_parts, not_allowed, plain, scrape};
 use super::connections::connections;
 use super::gate::{Gate, Wish};
 use super::query::Query;
 use super::status::{detail, status};
-use super::{condition, reload};
+use super::{condition, hosts, reload};
 
 const HOME: &str = "canary
 
@@ -75,6 +75,11 @@ impl Place {
     }
 }
 
+/// Whether what is at a path is asked for by probes, and is short.
+pub(super) fn is_probe(path: &str) -> bool {
+    matches!(Place::of(path), Some(Place::Live | Place::Ready))
+}
+
 /// Cancellation: what was asked for may be done all the same.
 pub(super) async fn route<B>(request: &Request<B>, shown: &Shown, gate: &Gate) -> Page {
     let Some(place) = Place::of(request.uri().path()) else {
@@ -86,6 +91,11 @@ pub(super) async fn route<B>(request: &Request<B>, shown: &Shown, gate: &Gate) -
     };
     if !is_allowed {
         return not_allowed(place.methods());
+    }
+    if place.wish() == Wish::Change
+        && let Some(refusal) = hosts::foreign_origin(request.headers())
+    {
+        return refusal;
     }
     if let Some(refusal) = gate.refusal(place.wish(), request.headers()) {
         return refusal;
@@ -106,7 +116,13 @@ async fn answer<B>(request: &Request<B>, place: &Place, shown: &Shown) -> Result
         Place::OpenApi => document(asked, OPENAPI),
         Place::Status => {
             let query = Query::parse(query, &["check", "status", "order", "limit"])?;
-            json(asked, StatusCode::OK, &status(shown, &query))
+            match status(shown, &query) {
+                Ok(parts) => json_parts(asked, parts),
+                Err(_) => declined(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the answer cannot be written as JSON",
+                ),
+            }
         }
         Place::Check(id) => match detail(shown, id) {
             Some(detail) => json(asked, StatusCode::OK, &detail),

@@ -1,6 +1,6 @@
 //! `/api/v1/status` and `/api/v1/checks/{id}`.
 //!
-//! The board is copied once; all else is made of the copy, while the service goes on.
+//! The board is held for a list of names, and then for one check after the other, while the service goes on.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -9,38 +9,76 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Shown;
 use super::condition::troubles;
 use super::query::{Order, Query};
+use super::{Parts, Shown};
 use crate::publish::SeenCheck;
 use crate::report::inside::{
     AccountState, CheckState, Descriptors, LastRun, Moment, Refusal, ReloadCounts, Status, SuiteState,
     seconds,
 };
-use crate::report::{UsageObject, run_object};
+use crate::report::{UsageObject, run_object, safe_json};
 use crate::status::Status as CheckStatus;
 use crate::suite::CheckId;
 use crate::watch::health::{Checkup, Complaint};
 
-pub(super) fn status(shown: &Shown, query: &Query) -> Status {
-    let checkup = (shown.health)();
-    let seen = shown.board.seen();
-    let (began, since) = shown.started;
-    let suite = suite(shown, seen.checks.len());
-    let mut checks = seen.checks;
-    checks.retain(|seen| query.wants(&seen.check, seen.record.status()));
-    let matched = count(checks.len());
+/// Checks of a part of the answer.
+const CHECKS_A_PART: usize = 64;
+
+/// The status in parts: what is asked for is decided at once, and each check is looked at when its turn comes. An answer
+/// takes memory for a list of names and for one part, however many checks it has.
+pub(super) fn status(shown: &Shown, query: &Query) -> Result<Parts, serde_json::Error> {
+    let mut chosen = shown.board.choose(|check, record| {
+        let status = record.status();
+        query
+            .wants(check, status)
+            .then(|| (badness(status, record.failures), check.id.clone()))
+    });
+    let matched = count(chosen.len());
     match query.order {
-        Order::Id => checks.sort_by(|a, b| a.check.id.cmp(&b.check.id)),
-        Order::Worst => checks.sort_by(|a, b| badness(a).cmp(&badness(b))),
+        Order::Id => chosen.sort_by(|(_, a), (_, b)| a.cmp(b)),
+        Order::Worst => chosen.sort(),
     }
-    checks.truncate(query.limit);
+    chosen.truncate(query.limit);
+    let head = safe_json(&head(shown, matched))?;
+    // The checks come last.
+    let Some(head) = head.trim_end().strip_suffix("]}") else {
+        return Err(serde::ser::Error::custom("the checks are not at the end"));
+    };
+    let board = shown.board.clone();
+    let mut ids = chosen.into_iter().map(|(_, id)| id).peekable();
+    let mut separator = "";
+    let checks = std::iter::from_fn(move || {
+        ids.peek()?;
+        let mut part = String::new();
+        // One that is gone meanwhile is left out.
+        for seen in ids
+            .by_ref()
+            .take(CHECKS_A_PART)
+            .filter_map(|id| board.seen_check(&id))
+        {
+            let Ok(text) = safe_json(&check(&seen)) else {
+                continue;
+            };
+            part.push_str(std::mem::replace(&mut separator, ","));
+            part.push_str(text.trim_end());
+        }
+        Some(part)
+    });
+    let parts = std::iter::once(head.to_owned()).chain(checks);
+    Ok(Box::new(parts.chain(std::iter::once("]}\n".to_owned()))))
+}
+
+/// Everything but the checks.
+fn head(shown: &Shown, matched: u64) -> Status {
+    let checkup = (shown.health)();
+    let (began, since) = shown.started;
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: Moment::of(began),
         uptime_seconds: seconds(since.elapsed()),
-        suite,
-        account: AccountState::from(&seen.total),
+        suite: suite(shown, shown.board.len()),
+        account: AccountState::from(&shown.board.account()),
         descriptors: Descriptors {
             budget: shown.ledger.capacity(),
             leased: shown.ledger.leased(),
@@ -49,7 +87,7 @@ pub(super) fn status(shown: &Shown, query: &Query) -> Status {
         },
         problems: troubles(&checkup),
         matched,
-        checks: checks.iter().map(check).collect(),
+        checks: Vec::new(),
     }
 }
 
@@ -89,14 +127,14 @@ fn suite(shown: &Shown, checks: usize) -> SuiteState {
 }
 
 /// The worst is the least.
-fn badness(seen: &SeenCheck) -> (u8, Reverse<u64>, &CheckId) {
-    let rank = match seen.record.status() {
+fn badness(status: CheckStatus, failures: u64) -> (u8, Reverse<u64>) {
+    let rank = match status {
         CheckStatus::Down => 0,
         CheckStatus::Unknown => 1,
         CheckStatus::Degraded => 2,
         CheckStatus::Up => 3,
     };
-    (rank, Reverse(seen.record.failures), &seen.check.id)
+    (rank, Reverse(failures))
 }
 
 fn check(seen: &SeenCheck) -> CheckState {

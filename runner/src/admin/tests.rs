@@ -61,7 +61,7 @@ impl Server {
 
     fn get(&self, path: &str, headers: &str) -> String {
         self.ask(&format!(
-            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n"
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n"
         ))
     }
 }
@@ -108,7 +108,7 @@ fn a_text_without_end_holds_up_nobody() {
     let mut scraper = server.open();
     let open = scraper.try_clone().unwrap();
     scraper
-        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .unwrap();
     let mut head = [0; 12];
     scraper.read_exact(&mut head).unwrap();
@@ -127,14 +127,21 @@ fn other_paths_and_methods_are_refused() {
     let server = Server::start();
     assert!(server.get("/secret", "").starts_with("HTTP/1.1 404"));
     assert!(server.get("/", "").starts_with("HTTP/1.1 200"));
-    let post =
-        server.ask("POST /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    let post = server
+        .ask("POST /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     assert!(post.starts_with("HTTP/1.1 405"), "{post}");
 }
 
-/// One place, so that whoever holds it holds up everyone.
+/// One place at each stage, so that whoever holds it holds up everyone.
 const ONE_AT_A_TIME: Limits = Limits {
-    connections: 1,
+    places: Places {
+        handshakes: 1,
+        heads: 1,
+        probes: 1,
+        waiting: 1,
+        answers: 1,
+        answer_time: Duration::from_millis(200),
+    },
     head_time: Duration::from_millis(300),
     request_time: Duration::from_millis(600),
 };
@@ -177,9 +184,71 @@ fn a_client_that_does_not_read_its_answer_holds_it_up_for_no_longer_than_a_reque
     // More than the kernel takes for a peer that does not read.
     let server = Server::within(ONE_AT_A_TIME, |_| "x".repeat(64 << 20));
     let mut deaf = server.open();
-    deaf.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+    deaf.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .unwrap();
     assert!(server.get("/", "").starts_with("HTTP/1.1 200"));
+}
+
+/// A client may take as long as it likes.
+const PATIENT: Limits = Limits {
+    head_time: Duration::from_secs(3_600),
+    request_time: Duration::from_secs(3_600),
+    ..LIMITS
+};
+
+#[test]
+fn a_crowd_that_never_ends_its_requests_keeps_nobody_else_waiting() {
+    let server = Server::within(PATIENT, |_| String::new());
+    let slow = || {
+        let mut stream = server.open();
+        stream.write_all(b"GET / HT").unwrap();
+        stream
+    };
+    let _crowd: Vec<_> = (0..300).map(|_| slow()).collect();
+    for path in ["/livez", "/readyz", "/metrics", "/api/v1/status"] {
+        let answer = server.get(path, "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
+}
+
+#[test]
+fn a_crowd_that_never_reads_its_answers_keeps_no_probe_waiting_and_others_hear_of_it() {
+    let limits = Limits {
+        places: Places {
+            answer_time: Duration::from_secs(3_600),
+            ..LIMITS.places
+        },
+        ..PATIENT
+    };
+    let server = Server::within(limits, |_| "x".repeat(16 << 20));
+    let deaf = || {
+        let mut stream = server.open();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .unwrap();
+        stream
+    };
+    let _crowd: Vec<_> = (0..40).map(|_| deaf()).collect();
+    assert!(server.get("/livez", "").starts_with("HTTP/1.1 200"));
+    let busy = server.get("/metrics", "");
+    assert!(
+        busy.starts_with("HTTP/1.1 503") && busy.contains("retry-after: 1"),
+        "{busy}"
+    );
+    assert!(server.get("/livez", "").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_name_that_is_not_the_runners_gets_nothing() {
+    let server = Server::start();
+    for path in ["/", "/livez", "/api/v1/status", "/metrics"] {
+        let answer = server.ask(&format!(
+            "GET {path} HTTP/1.1\r\nhost: attacker.example:9464\r\n\r\n"
+        ));
+        assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
+    }
+    let probe = server.ask("GET /livez HTTP/1.0\r\n\r\n");
+    assert!(probe.starts_with("HTTP/1.0 200"), "{probe}");
 }
 
 #[test]
@@ -191,7 +260,7 @@ fn a_connection_is_for_one_request() {
     };
     let server = Server::within(limits, |_| String::new());
     // The end of the answer is the end of the connection, though nobody asked for that.
-    let answer = server.ask("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    let answer = server.ask("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 

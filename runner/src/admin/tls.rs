@@ -10,6 +10,8 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
+use x509_parser::extensions::GeneralName;
+use x509_parser::parse_x509_certificate;
 
 use crate::net::tls::provider;
 use crate::settings::Identity;
@@ -57,6 +59,7 @@ type Stamp = Option<(SystemTime, u64)>;
 #[derive(Debug)]
 pub(super) struct Tls {
     identity: Identity,
+    names: Vec<String>,
     /// Of the one thread that accepts; held for a look at two files.
     loaded: Mutex<Loaded>,
 }
@@ -73,9 +76,15 @@ impl Tls {
         let stamps = stamps(identity);
         let config = config(identity)?;
         Ok(Self {
+            names: names(&chain(&identity.certificate)?),
             identity: identity.clone(),
             loaded: Mutex::new(Loaded { stamps, config }),
         })
+    }
+
+    /// The names of the certificate.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.names.clone()
     }
 
     /// By the files as they are now; by what they were while they are of no use.
@@ -148,4 +157,17 @@ fn not_pem(path: &Path, what: &'static str, source: pem::Error) -> TlsError {
         what,
         source,
     }
+}
+
+/// DNS names of the leaf.
+fn names(chain: &[CertificateDer<'_>]) -> Vec<String> {
+    let leaf = chain.first().and_then(|leaf| parse_x509_certificate(leaf).ok());
+    let Some((_, leaf)) = leaf else { return Vec::new() };
+    let alternatives = leaf.subject_alternative_name().ok().flatten();
+    let names = alternatives.map(|found| found.value.general_names.as_slice());
+    let dns = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    };
+    names.unwrap_or_default().iter().filter_map(dns).collect()
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::settings::Asking;
@@ -21,6 +21,10 @@ use crate::wire::{self, Cause, Failure, Place, Protocol, Reply, TlsFiles};
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// A reload compiles plugins, and the runner itself waits no longer than this.
 pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(15);
+/// How long one of several attempts may take.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// Before the next attempt.
+const AGAIN: Duration = Duration::from_millis(100);
 /// Bytes of an answer.
 const MOST: usize = 256 << 20;
 
@@ -41,6 +45,11 @@ pub(super) enum AskError {
     Foreign { origin: String, reason: String },
     #[error("cannot start what it takes to ask")]
     System(#[from] std::io::Error),
+}
+
+/// Whether the runner had no room for the request. Only such an answer says when to come again.
+fn is_busy(reply: &Reply) -> bool {
+    reply.status == StatusCode::SERVICE_UNAVAILABLE && reply.headers.contains_key(RETRY_AFTER)
 }
 
 /// Asks one question after the other, each on a connection of its own.
@@ -74,14 +83,14 @@ impl<'a> Asker<'a> {
         path: &str,
         parameters: &[(&str, String)],
     ) -> Result<Answer<T>, AskError> {
-        let reply = self.reply(Method::GET, path, parameters, PATIENCE)?;
+        let reply = self.reply(Method::GET, path, parameters, [PATIENCE; 2])?;
         match reply.status {
             StatusCode::OK => self.understood(&reply),
             _ => Err(self.declined(&reply)),
         }
     }
 
-    /// The answer of any status that `fits`.
+    /// The answer of any status that `fits`; short, where it is only asked for.
     ///
     /// # Errors
     /// There is no such answer within `patience`.
@@ -92,7 +101,8 @@ impl<'a> Asker<'a> {
         fits: &[StatusCode],
         patience: Duration,
     ) -> Result<(StatusCode, Answer<T>), AskError> {
-        let reply = self.reply(method, path, &[], patience)?;
+        let attempt = if method == Method::GET { ATTEMPT } else { patience };
+        let reply = self.reply(method, path, &[], [patience, attempt])?;
         match fits.contains(&reply.status) {
             true => Ok((reply.status, self.understood(&reply)?)),
             false => Err(self.declined(&reply)),
@@ -104,18 +114,41 @@ impl<'a> Asker<'a> {
         method: Method,
         path: &str,
         parameters: &[(&str, String)],
-        patience: Duration,
+        times: [Duration; 2],
     ) -> Result<Reply, AskError> {
         let mut url = self.asking.url.clone();
         url.set_path(path);
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);
         }
-        let asked = self.runtime.block_on(self.exchange(method, url, patience));
+        let asked = self.runtime.block_on(self.insist(method, url, times));
         asked.map_err(|source| AskError::Nobody {
             origin: self.origin(),
             source,
         })
+    }
+
+    /// Asks again when the runner was too busy to answer, or made room for others: not for what changes something, and
+    /// not where nothing listens.
+    async fn insist(
+        &self,
+        method: Method,
+        url: Url,
+        [patience, attempt]: [Duration; 2],
+    ) -> Result<Reply, Failure> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let time = attempt.min(deadline.saturating_duration_since(Instant::now()));
+            let answered = self.exchange(method.clone(), url.clone(), time).await;
+            let is_busy = match &answered {
+                Ok(reply) => is_busy(reply),
+                Err(failure) => matches!(failure.cause, Cause::Closed | Cause::Timeout | Cause::Tls),
+            };
+            if method != Method::GET || !is_busy || Instant::now() + AGAIN >= deadline {
+                return answered;
+            }
+            sleep(AGAIN).await;
+        }
     }
 
     async fn exchange(&self, method: Method, url: Url, patience: Duration) -> Result<Reply, Failure> {

@@ -94,6 +94,9 @@ pub struct Access {
     pub tls: Option<Identity>,
     /// The operator takes it upon himself that others may read along.
     pub insecure: bool,
+    /// Names by which clients may ask, besides addresses, `localhost` and those of the certificate; `*.` stands for one
+    /// label.
+    pub hosts: Vec<String>,
 }
 
 /// PEM files of a server.
@@ -188,7 +191,7 @@ impl Token {
     }
 }
 
-/// `admin: none`, or `admin: { listen, token, tls: { certificate, key }, insecure }`.
+/// `admin: none`, or `admin: { listen, token, tls: { certificate, key }, insecure, hosts }`.
 pub(super) fn read(root: &mut Section, report: &mut Report) -> (Option<Admin>, Access) {
     if root.is_none("admin") {
         return (Some(Admin::None), Access::default());
@@ -203,9 +206,32 @@ pub(super) fn read(root: &mut Section, report: &mut Report) -> (Option<Admin>, A
             .value("insecure")
             .and_then(|insecure| insecure.boolean(report))
             .unwrap_or_default(),
+        hosts: section
+            .list("hosts", report)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|name| host(name, report))
+            .collect(),
     };
     section.finish(report);
     (listen.map(Admin::Listen), access)
+}
+
+fn host(written: &Written, report: &mut Report) -> Option<String> {
+    let name = written.expose();
+    let labels = name.strip_prefix("*.").unwrap_or(name);
+    let is_label = |label: &str| {
+        let is_allowed = |char: char| char.is_ascii_alphanumeric() || char == '-' || char == '_';
+        (1..=63).contains(&label.len()) && label.chars().all(is_allowed)
+    };
+    if labels.len() <= 253 && labels.split('.').all(is_label) {
+        return Some(name.to_owned());
+    }
+    let problem = written.problem(format!("invalid host name {}", written.quoted()));
+    report.add(
+        problem.hint("write a name without scheme and port, such as `canary.example.com` or `*.example.com`"),
+    );
+    None
 }
 
 fn address(written: Written, report: &mut Report) -> Option<Listen> {

@@ -95,7 +95,7 @@ telemetry: on",
     hint: write `127.0.0.1:9464` or `[::1]:9464`, or `admin: none`
 
     canary.yaml:5:29: unknown key `prot` in `admin`
-    hint: known: `listen`, `token`, `tls`, `insecure`
+    hint: known: `listen`, `token`, `tls`, `insecure`, `hosts`
 
     canary.yaml:6:1: unknown key `concurency`
     hint: did you mean `concurrency`?
@@ -152,10 +152,17 @@ fn a_file_says_who_may_come_in() {
         "admin:
   listen: 0.0.0.0:9464
   token: correct-horse-battery
-  tls: { certificate: admin.pem, key: /keys/admin.pem }",
+  tls: { certificate: admin.pem, key: /keys/admin.pem }
+  hosts: [canary.example.com, \"*.monitoring.svc\"]",
     );
     assert_eq!(told, "");
-    let Access { token, tls, insecure } = &file.access;
+    let Access {
+        token,
+        tls,
+        insecure,
+        hosts,
+    } = &file.access;
+    assert_eq!(hosts, &["canary.example.com", "*.monitoring.svc"]);
     let token = token.as_ref().unwrap();
     assert!(token.is("correct-horse-battery") && !token.is("correct-horse-batter"));
     let tls = tls.as_ref().unwrap();

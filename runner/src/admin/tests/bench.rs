@@ -35,6 +35,7 @@ impl Door {
             listener,
             gate: Gate::new(None, false),
             tls: None,
+            hosts: Hosts::default(),
         }
     }
 }

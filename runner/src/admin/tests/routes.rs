@@ -1,11 +1,16 @@
 //! Each address, with a board made by hand.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::bench::{Bench, TOKEN, ask, at};
 use crate::ledger::Lease;
-use crate::suite::CheckId;
+use crate::publish::Restored;
+use crate::suite::{Check, CheckId};
 use crate::trace::EndCause;
 use crate::watch::health::{Complaint, Stale};
 
@@ -108,6 +113,36 @@ async fn a_status_has_what_is_asked_for_and_says_what_it_left_out() {
 }
 
 #[tokio::test]
+async fn a_status_of_many_checks_has_each_of_them_once_however_many_parts_it_takes() {
+    let bench = Bench::new();
+    let checks: Vec<_> = (0..1_000)
+        .map(|number| {
+            Arc::new(Check::plain(
+                &format!("check {number:04}"),
+                Duration::from_secs(10),
+            ))
+        })
+        .collect();
+    bench
+        .board
+        .keep(&checks, &mut Restored::default(), Instant::now());
+    for (limit, expected) in [(1, 1), (64, 64), (65, 65), (999, 999), (100_000, 1_000)] {
+        let (code, status) = bench.get(&format!("/api/v1/status?limit={limit}")).await;
+        let found = ids(&status);
+        assert_eq!(
+            (code, found.len(), &status["matched"]),
+            (200, expected, &json!(1_000))
+        );
+        assert!(
+            found
+                .iter()
+                .zip(&checks)
+                .all(|(id, check)| *id == check.id.as_str())
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_check_comes_with_its_last_run_in_full() {
     let bench = Bench::busy();
     let (code, check) = bench.get("/api/v1/checks/many%40http%3A%2F%2Fa%2Fb%3Fc").await;
@@ -133,7 +168,7 @@ async fn only_what_a_restart_mends_is_told_of_by_livez() {
     let stale = Stale {
         count: 1,
         named: vec![CheckId::new("bad")],
-        longest: std::time::Duration::from_secs(60),
+        longest: Duration::from_secs(60),
     };
     bench.complain(vec![Complaint::ChecksStale(stale.clone())]);
     assert_eq!(bench.get("/livez").await, (200, well));
@@ -147,7 +182,7 @@ async fn only_what_a_restart_mends_is_told_of_by_livez() {
     bench.complain(vec![
         Complaint::ChecksStale(stale),
         Complaint::WorkersStalled {
-            time: std::time::Duration::from_secs(9),
+            time: Duration::from_secs(9),
         },
     ]);
     let (code, live) = bench.get("/livez").await;
