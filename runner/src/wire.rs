@@ -6,6 +6,7 @@
 mod connect;
 mod failure;
 mod link;
+mod meter;
 #[cfg(test)]
 mod tests;
 mod tls;

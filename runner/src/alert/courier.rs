@@ -20,8 +20,9 @@ use crate::liveness::{Component, Impact, Registry, Tasks, Thread};
 
 /// How long deliveries under way may go on at the end; what is not delivered by then stays on disk.
 const LAST_DELIVERIES: Duration = Duration::from_secs(2);
-/// Threads that look up names, a notifier: one lookup, and one given up that the system goes on with.
-const LOOKUPS: usize = 2;
+/// Threads that look up names and read files for TLS, a notifier: one for each, and one of each that was given up and that
+/// the system goes on with.
+const LOOKUPS: usize = 4;
 /// Nobody hears of a check that is down while it stands still.
 const ALERT: Component = Component {
     name: "alert",

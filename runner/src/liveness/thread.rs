@@ -14,8 +14,9 @@ use super::{BEAT, Impact, Progress, Registry};
 /// How long the end of a thread may take, where it has named no other time.
 const LAST_MOMENT: Duration = Duration::from_secs(2);
 const JOIN_LOOK: Duration = Duration::from_millis(1);
-/// Threads for what the operating system does not offer without waiting: names of collectors and receivers.
-const BLOCKING_THREADS: usize = 2;
+/// Threads for what the operating system does not offer without waiting: names of collectors, and files for TLS. For each
+/// of three signals as many as a notifier has, so that one collector's name server holds up no other.
+const BLOCKING_THREADS: usize = 12;
 
 /// What a thread is called in health, and what fails when it makes no progress. In the kernel it is `canary-NAME`.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@ use tokio_rustls::client::TlsStream;
 use url::Host;
 
 use super::link::{Link, Stream, failure, within};
+use super::meter::{Allowance, Metered};
 use super::{Cause, Failure, Place, Protocol, TlsFiles, tls};
 use crate::ledger::audit::Reserve;
 
@@ -25,24 +26,26 @@ const MAX_ADDRESSES: usize = 4;
 /// There is none by then.
 pub async fn open(place: &Place, reserve: &Reserve, deadline: Instant) -> Result<Link, Failure> {
     let held = reserve.hold();
-    let stream = stream(place, deadline).await?;
+    let (stream, allowance) = stream(place, deadline).await?;
     let handshake = async {
         match place.protocol {
-            Protocol::Http1 => Link::over_http1(stream).await,
-            Protocol::Http2 => Link::over_http2(stream).await,
+            Protocol::Http1 => Link::over_http1(stream, allowance).await,
+            Protocol::Http2 => Link::over_http2(stream, allowance).await,
         }
     };
     let link = within(deadline, "no HTTP handshake", handshake).await?;
     Ok(link.map_err(failure)?.holding(held))
 }
 
-async fn stream(place: &Place, deadline: Instant) -> Result<Box<dyn Stream>, Failure> {
+async fn stream(place: &Place, deadline: Instant) -> Result<(Box<dyn Stream>, Allowance), Failure> {
     let url = &place.url;
     let no_host = || Failure::new(Cause::Settings, "the URL has no host or port");
     let host = url.host().ok_or_else(no_host)?;
     let port = url.port_or_known_default().ok_or_else(no_host)?;
     if url.scheme() != "https" {
-        return Ok(Box::new(dial(&host, port, deadline).await?));
+        let stream = dial(&host, port, deadline).await?;
+        let allowance = stream.allowance();
+        return Ok((Box::new(stream), allowance));
     }
     let alpn = match place.protocol {
         Protocol::Http1 => "http/1.1",
@@ -50,7 +53,8 @@ async fn stream(place: &Place, deadline: Instant) -> Result<Box<dyn Stream>, Fai
     };
     let client = TlsClient::new(&host, &place.tls, Some(alpn), deadline).await?;
     let stream = dial(&host, port, deadline).await?;
-    Ok(Box::new(client.handshake(stream, deadline).await?))
+    let allowance = stream.allowance();
+    Ok((Box::new(client.handshake(stream, deadline).await?), allowance))
 }
 
 /// What it takes to begin a TLS session with one host.
@@ -87,9 +91,9 @@ impl TlsClient {
     /// There is no session by then.
     pub(crate) async fn handshake(
         self,
-        stream: TcpStream,
+        stream: Metered<TcpStream>,
         deadline: Instant,
-    ) -> Result<TlsStream<TcpStream>, Failure> {
+    ) -> Result<TlsStream<Metered<TcpStream>>, Failure> {
         let handshake = self.connector.connect(self.name, stream);
         let session = within(deadline, "no TLS handshake", handshake).await?;
         session.map_err(|error| {
@@ -99,13 +103,17 @@ impl TlsClient {
     }
 }
 
-/// Opens a TCP connection by `deadline`.
+/// Opens a TCP connection by `deadline`, of which no more is read than 1 MiB unless more is allowed.
 ///
 /// Cancellation: as of [`open`].
 ///
 /// # Errors
 /// No address of the host takes one by then.
-pub(crate) async fn dial(host: &Host<&str>, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
+pub(crate) async fn dial(
+    host: &Host<&str>,
+    port: u16,
+    deadline: Instant,
+) -> Result<Metered<TcpStream>, Failure> {
     let addresses = addresses(host, port, deadline).await?;
     let mut last = Failure::new(Cause::Lookup, format!("`{host}` has no address"));
     for (place, address) in addresses.iter().enumerate() {
@@ -115,7 +123,7 @@ pub(crate) async fn dial(host: &Host<&str>, port: u16, deadline: Instant) -> Res
             Ok(Ok(stream)) => {
                 let no_delay = stream.set_nodelay(true);
                 no_delay.map_err(|error| Failure::new(Cause::Connect, error.to_string()))?;
-                return Ok(stream);
+                return Ok(Metered::new(stream));
             }
             Ok(Err(error)) => Failure::new(Cause::Connect, format!("cannot connect to {address}: {error}")),
             Err(_) => Failure::new(

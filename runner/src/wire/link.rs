@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use super::meter::Allowance;
 use super::{Cause, Failure, Wire};
 use crate::ledger::audit::Held;
 
@@ -30,6 +31,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub struct Link {
     sender: Sender,
     drivers: Drivers,
+    /// What may be read of the peer, until the next request.
+    allowance: Allowance,
     /// Of the runner's own descriptors; outlives the connection.
     held: Option<Held>,
 }
@@ -64,7 +67,7 @@ impl Link {
         }
     }
 
-    pub(super) async fn over_http1(stream: Box<dyn Stream>) -> hyper::Result<Self> {
+    pub(super) async fn over_http1(stream: Box<dyn Stream>, allowance: Allowance) -> hyper::Result<Self> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(usize::try_from(MAX_HEAD).unwrap_or(usize::MAX));
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
@@ -76,11 +79,12 @@ impl Link {
         Ok(Self {
             sender: Sender::Http1(sender),
             drivers,
+            allowance,
             held: None,
         })
     }
 
-    pub(super) async fn over_http2(stream: Box<dyn Stream>) -> hyper::Result<Self> {
+    pub(super) async fn over_http2(stream: Box<dyn Stream>, allowance: Allowance) -> hyper::Result<Self> {
         let drivers = Drivers::default();
         let mut builder = http2::Builder::new(drivers.spawner());
         builder
@@ -94,6 +98,7 @@ impl Link {
         Ok(Self {
             sender: Sender::Http2(sender),
             drivers,
+            allowance,
             held: None,
         })
     }
@@ -116,6 +121,7 @@ impl Link {
     /// # Errors
     /// There was no whole head of an answer in time.
     pub async fn ask_up_to(&mut self, most: usize, wire: Wire, deadline: Instant) -> Result<Reply, Failure> {
+        self.allowance.renew(most);
         let response = within(deadline, "no answer", self.send(wire)).await?;
         let (head, body) = response.map_err(failure)?.into_parts();
         let mut reply = Reply {
@@ -149,6 +155,7 @@ impl Link {
             sender,
             drivers,
             held: _held,
+            ..
         } = self;
         drop(sender);
         drivers.end().await;
