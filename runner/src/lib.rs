@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod age;
 pub mod alert;
 pub mod app;
 pub mod cli;
@@ -12,6 +13,7 @@ pub mod console;
 pub mod demo;
 pub mod dispatch;
 pub mod grant;
+pub mod io_class;
 pub mod ledger;
 pub mod liveness;
 pub mod net;

@@ -229,9 +229,9 @@ impl Desk {
             self.troubles.insert(id.clone(), trouble);
             let row = row.and_then(Result::ok);
             let row = row.map(|text| Change::keep(Shelf::Alert, id.as_str(), text));
-            return self.stage(news, row, now);
+            return self.stage(news, row);
         }
-        self.stage(news, Some(Change::forget(Shelf::Alert, id.as_str())), now)
+        self.stage(news, Some(Change::forget(Shelf::Alert, id.as_str())))
     }
 
     /// Begins the alerts that the status calls for, and ends the others; who was told of one is told of its end,
@@ -333,11 +333,11 @@ impl Desk {
             .then_some(Hold::Maintenance)
     }
 
-    fn stage(&self, news: Vec<(String, Notification)>, row: Option<Change>, now: SystemTime) -> Vec<Change> {
+    fn stage(&self, news: Vec<(String, Notification)>, row: Option<Change>) -> Vec<Change> {
         let mut changes = Vec::from_iter(row);
         let mut queue = self.outbox.queue();
         for (notifier, notification) in news {
-            changes.extend(queue.stage(&notifier, notification, now));
+            changes.extend(queue.stage(&notifier, notification));
         }
         changes
     }

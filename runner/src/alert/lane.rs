@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -294,8 +294,7 @@ impl Lane {
 
     fn expire(&mut self) {
         let (name, max_age) = (&self.notifier.name, self.notifier.max_age);
-        let now = SystemTime::now();
-        let changes = self.shared.outbox.queue().expire(name, max_age, now);
+        let changes = self.shared.outbox.queue().expire(name, max_age);
         if !changes.is_empty() {
             self.shared.keep(changes);
             self.tell_loss(DropReason::Expired);

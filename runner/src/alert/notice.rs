@@ -53,7 +53,7 @@ impl Notice {
 
 fn sentence(reason: &DropReason) -> &'static str {
     match reason {
-        DropReason::Full => "more wait than may wait, and the oldest make room",
+        DropReason::Full => "the queue is full; dropping what later ones replace, or else the oldest",
         DropReason::Expired => "they waited for longer than `max_age`",
         DropReason::Refused => "they are refused",
     }

@@ -176,9 +176,15 @@ pub(super) fn unix_millis(moment: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The moment itself; one that no clock can show is as good as none.
+fn from_unix_millis(millis: u64) -> SystemTime {
+    let moment = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
+    moment.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
 /// Moments as Unix milliseconds.
 pub(super) mod millis {
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     use serde::{Deserialize as _, Deserializer, Serializer};
 
@@ -193,8 +199,20 @@ pub(super) mod millis {
         deserializer: D,
     ) -> Result<SystemTime, D::Error> {
         let millis = u64::deserialize(deserializer)?;
-        // A moment that no clock can show is as good as none.
-        let moment = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
-        Ok(moment.unwrap_or(SystemTime::UNIX_EPOCH))
+        Ok(super::from_unix_millis(millis))
+    }
+
+    /// A moment that may be absent.
+    pub(in crate::alert) mod optional {
+        use std::time::SystemTime;
+
+        use serde::{Deserialize as _, Deserializer};
+
+        pub(in crate::alert) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<SystemTime>, D::Error> {
+            let millis = Option::<u64>::deserialize(deserializer)?;
+            Ok(millis.map(crate::alert::notification::from_unix_millis))
+        }
     }
 }

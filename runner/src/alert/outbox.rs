@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
 use tokio::sync::Notify;
 
 use super::notification::Notification;
 use super::queue::{Entry, Queue};
 use super::report::AlertReport;
+use crate::age::Clock;
 use crate::state::Written;
 
 /// What the desk and the courier share.
@@ -29,7 +29,7 @@ impl Outbox {
             .map(|(name, _)| (Arc::clone(name), Notify::new()));
         Self {
             news: names.collect(),
-            queue: Mutex::new(Queue::new(notifiers)),
+            queue: Mutex::new(Queue::new(notifiers, Clock::default())),
             standing: Mutex::default(),
         }
     }
@@ -93,15 +93,17 @@ pub struct Reports(pub(super) Arc<Outbox>);
 impl Reports {
     /// The state at this moment.
     #[must_use]
-    pub fn at(&self, now: SystemTime) -> AlertReport {
+    pub fn now(&self) -> AlertReport {
         AlertReport {
-            notifiers: self.0.queue().report(now),
+            notifiers: self.0.queue().report(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use futures_util::FutureExt as _;
     use tokio::time::Instant;
 
@@ -111,9 +113,8 @@ mod tests {
     /// An outbox with two notifications for `ops`.
     fn outbox() -> Outbox {
         let outbox = Outbox::new(vec![("ops".into(), "slack")]);
-        let now = SystemTime::now();
         for _ in 0..2 {
-            outbox.queue().stage("ops", sample(now), now);
+            outbox.queue().stage("ops", sample(SystemTime::now()));
         }
         outbox
     }

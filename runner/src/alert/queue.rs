@@ -1,9 +1,10 @@
 //! Notifications on their way: in order for each notifier, within bounds, each also on disk.
 
+mod row;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,9 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::notification::{Notification, millis};
 use super::report::{DropReason, NotifierReport};
+use crate::age::{Clock, Since};
 use crate::state::Change;
 use crate::state::Shelf;
 use crate::state::Written;
+use row::Row;
 
 /// Notifications that one notifier may have waiting.
 pub(super) const MAX_WAITING: usize = 10_000;
@@ -28,17 +31,18 @@ const NUMBERS_A_SECOND: u32 = 20;
 pub(super) struct Entry {
     /// Orders all notifications; its key on disk.
     pub(super) number: u64,
-    pub(super) at: SystemTime,
+    since: Since,
     pub(super) notification: Arc<Notification>,
     bytes: usize,
+    /// Whether the receiver knows nothing of the alert yet, as far as can be told.
+    is_first: bool,
 }
 
 /// An entry on disk.
 #[derive(Debug, Serialize)]
 struct Kept<'a> {
     notifier: &'a str,
-    #[serde(with = "millis")]
-    at: SystemTime,
+    since: Since,
     notification: &'a Notification,
 }
 
@@ -46,18 +50,18 @@ struct Kept<'a> {
 #[derive(Debug, Deserialize)]
 struct Read {
     notifier: String,
-    #[serde(with = "millis")]
-    at: SystemTime,
+    since: Option<Since>,
+    /// In place of that in what an older version left.
+    #[serde(default, with = "millis::optional")]
+    at: Option<SystemTime>,
     notification: Notification,
 }
 
-/// What waits for one notifier, oldest first.
-#[derive(Debug)]
-struct Row {
-    waiting: VecDeque<Entry>,
-    /// Whether the first one is being delivered.
-    busy: bool,
-    report: NotifierReport,
+impl Read {
+    fn since(&self) -> Since {
+        let at = self.at.unwrap_or(self.notification.at);
+        self.since.unwrap_or_else(|| Since::at(at))
+    }
 }
 
 /// All that waits.
@@ -75,21 +79,16 @@ pub(super) struct Queue {
     /// Of the first entry of this process, when those of an earlier one may still come.
     late_since: Option<u64>,
     bytes: usize,
+    clock: Clock,
 }
 
 impl Queue {
     /// An empty queue for these notifiers, each with its type.
-    pub(super) fn new(notifiers: impl IntoIterator<Item = (Arc<str>, &'static str)>) -> Self {
-        let row = |kind| Row {
-            waiting: VecDeque::new(),
-            busy: false,
-            report: NotifierReport::new(kind),
-        };
+    pub(super) fn new(notifiers: impl IntoIterator<Item = (Arc<str>, &'static str)>, clock: Clock) -> Self {
+        let rows = notifiers.into_iter();
         Self {
-            rows: notifiers
-                .into_iter()
-                .map(|(name, kind)| (name, row(kind)))
-                .collect(),
+            rows: rows.map(|(name, kind)| (name, Row::new(kind))).collect(),
+            clock,
             number: 1,
             released: 1,
             written: None,
@@ -138,7 +137,8 @@ impl Queue {
                     self.number = self.number.max(number.saturating_add(1));
                     let entry = Entry {
                         number,
-                        at: read.at,
+                        since: read.since(),
+                        is_first: read.notification.number == 1,
                         notification: Arc::new(read.notification),
                         bytes: text.len(),
                     };
@@ -161,23 +161,20 @@ impl Queue {
     }
 
     /// Takes in one more; it is delivered once it is released. What it returns belongs on disk.
-    pub(super) fn stage(
-        &mut self,
-        notifier: &str,
-        notification: Notification,
-        now: SystemTime,
-    ) -> Vec<Change> {
+    pub(super) fn stage(&mut self, notifier: &str, notification: Notification) -> Vec<Change> {
+        let since = Since::now(&self.clock.read());
         let kept = Kept {
             notifier,
-            at: now,
+            since,
             notification: &notification,
         };
         // Plain data with text keys is always JSON.
         let text = serde_json::to_string(&kept).unwrap_or_default();
         let entry = Entry {
             number: self.number,
-            at: now,
+            since,
             bytes: text.len(),
+            is_first: notification.number == 1,
             notification: Arc::new(notification),
         };
         self.number += 1;
@@ -210,17 +207,13 @@ impl Queue {
     /// The next one for a notifier, which stays first until [`Queue::conclude`] or [`Queue::put_back`].
     pub(super) fn next(&mut self, notifier: &str) -> Option<Entry> {
         let released = self.released;
-        let row = self.rows.get_mut(notifier)?;
-        let entry = row.waiting.front().filter(|entry| entry.number < released)?;
-        row.busy = true;
-        Some(entry.clone())
+        self.rows.get_mut(notifier)?.next(released)
     }
 
     /// The first one is delivered after all, or given up for a reason. What it returns is to be done on disk.
     pub(super) fn conclude(&mut self, notifier: &str, dropped: Option<DropReason>) -> Option<Change> {
         let row = self.rows.get_mut(notifier)?;
-        row.busy = false;
-        let entry = row.waiting.pop_front()?;
+        let entry = row.conclude()?;
         self.bytes -= entry.bytes;
         match dropped {
             None => row.report.delivered += 1,
@@ -237,9 +230,10 @@ impl Queue {
     }
 
     /// Gives up what has waited for longer than `max_age`.
-    pub(super) fn expire(&mut self, notifier: &str, max_age: Duration, now: SystemTime) -> Vec<Change> {
+    pub(super) fn expire(&mut self, notifier: &str, max_age: Duration) -> Vec<Change> {
+        let now = self.clock.read();
         let mut changes = Vec::new();
-        let is_old = |entry: &Entry| now.duration_since(entry.at).is_ok_and(|age| age > max_age);
+        let is_old = |entry: &Entry| entry.since.is_older_than(max_age, &now);
         while let Some(row) = self.rows.get(notifier) {
             if row.busy || !row.waiting.front().is_some_and(is_old) {
                 break;
@@ -262,52 +256,42 @@ impl Queue {
     }
 
     /// How it goes with each notifier.
-    pub(super) fn report(&self, now: SystemTime) -> BTreeMap<Arc<str>, NotifierReport> {
+    pub(super) fn report(&mut self) -> BTreeMap<Arc<str>, NotifierReport> {
+        let now = self.clock.read();
         let report = |row: &Row| NotifierReport {
             waiting: u64::try_from(row.waiting.len()).unwrap_or(u64::MAX),
-            oldest_age: row
-                .waiting
-                .front()
-                .map(|oldest| now.duration_since(oldest.at).unwrap_or_default()),
+            oldest_age: row.waiting.front().map(|oldest| oldest.since.age(&now)),
             ..row.report.clone()
         };
         let rows = self.rows.iter();
         rows.map(|(name, row)| (Arc::clone(name), report(row))).collect()
     }
 
-    /// Puts an entry last; the oldest make room.
+    /// Puts an entry last. Where there is no room, the check that has most waiting for the notifier that has most makes
+    /// it, by what later ones of its alerts overtook; only when there is no such thing, the oldest does.
     fn push(&mut self, notifier: &str, entry: Entry) -> Vec<Change> {
         let Some(row) = self.rows.get_mut(notifier) else {
             return Vec::new();
         };
         self.bytes += entry.bytes;
-        row.waiting.push_back(entry);
-        let mut changes = Vec::new();
+        row.push(entry);
+        let mut gone = Vec::new();
         if row.waiting.len() > MAX_WAITING {
-            changes.extend(self.drop_oldest(notifier));
+            gone.extend(row.make_room());
         }
+        self.bytes -= gone.iter().map(|entry| entry.bytes).sum::<usize>();
         while self.bytes > MAX_BYTES {
-            let rows = self.rows.iter();
-            let oldest = rows.filter_map(|(name, row)| Some((row.droppable()?.number, Arc::clone(name))));
-            let Some((_, name)) = oldest.min() else { break };
-            changes.extend(self.drop_oldest(&name));
+            let heaviest = self.rows.values_mut().max_by_key(|row| row.bytes());
+            let freed = heaviest.map(Row::make_room).unwrap_or_default();
+            if freed.is_empty() {
+                break;
+            }
+            self.bytes -= freed.iter().map(|entry| entry.bytes).sum::<usize>();
+            gone.extend(freed);
         }
-        changes
-    }
-
-    fn drop_oldest(&mut self, notifier: &str) -> Option<Change> {
-        let row = self.rows.get_mut(notifier)?;
-        let entry = row.waiting.remove(usize::from(row.busy))?;
-        row.report.lose(DropReason::Full);
-        self.bytes -= entry.bytes;
-        Some(Change::forget(Shelf::Notification, &key(entry.number)))
-    }
-}
-
-impl Row {
-    /// The oldest that nobody works on.
-    fn droppable(&self) -> Option<&Entry> {
-        self.waiting.get(usize::from(self.busy))
+        let gone = gone.iter();
+        gone.map(|entry| Change::forget(Shelf::Notification, &key(entry.number)))
+            .collect()
     }
 }
 

@@ -12,7 +12,7 @@ use super::answer::Failure;
 /// Why a notification was never delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DropReason {
-    /// More waited than may wait, and this was the oldest.
+    /// More waited than may wait, and this made room.
     Full,
     /// It waited in vain for longer than `max_age`.
     Expired,

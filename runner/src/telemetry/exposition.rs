@@ -131,7 +131,7 @@ impl Book {
         } = &self.host;
         let mut metrics = self.metrics();
         if let Some(alerts) = alerts {
-            metrics.alerts(&alerts.at(SystemTime::now()));
+            metrics.alerts(&alerts.now());
         }
         let mut connections = BTreeMap::new();
         for lease in ledger.live() {

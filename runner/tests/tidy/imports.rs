@@ -3,8 +3,10 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 31] = [
     "liveness",
+    "age",
+    "io_class",
     "quota",
     "grant",
     "suite",

@@ -1,4 +1,7 @@
+use std::cell::Cell;
+
 use super::*;
+use crate::alert::notification::Event;
 use crate::alert::tests::{Disk, kept};
 use crate::alert::trial::sample;
 
@@ -6,14 +9,40 @@ fn noon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_014_400)
 }
 
-fn queue() -> Queue {
-    Queue::new([(Arc::from("a"), "slack"), (Arc::from("b"), "email")])
+thread_local! {
+    /// The time of day and the time since the boot, in seconds after noon.
+    static TOLD: Cell<(i64, u64)> = const { Cell::new((0, 0)) };
 }
 
+fn clock() -> (SystemTime, Duration) {
+    let (wall, boot) = TOLD.get();
+    let noon = 1_800_014_400_u64.checked_add_signed(wall).unwrap();
+    let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(noon);
+    (wall, Duration::from_secs(1_000 + boot))
+}
+
+fn queue() -> Queue {
+    let notifiers = [(Arc::from("a"), "slack"), (Arc::from("b"), "email")];
+    Queue::new(notifiers, Clock::of_boot(1).told_by(clock))
+}
+
+/// The first notification of an alert of a check of its own.
 fn told(number: u32) -> Notification {
+    let mut told = of("check", number, Event::Firing);
+    told.check.id = format!("check {number}");
+    told.alert = format!("check {number}/1");
+    told
+}
+
+/// One of an alert of a check.
+fn of(alert: &str, number: u32, event: Event) -> Notification {
+    let mut told = sample(noon());
+    told.alert = alert.to_owned();
+    told.check.id = alert.split('/').next().unwrap().to_owned();
     Notification {
         number,
-        ..sample(noon())
+        event,
+        ..told
     }
 }
 
@@ -30,11 +59,11 @@ fn drain(queue: &mut Queue, notifier: &str) -> Vec<u32> {
 #[test]
 fn what_is_staged_waits_until_it_is_released() {
     let mut queue = queue();
-    queue.stage("a", told(1), noon());
+    queue.stage("a", told(1));
     assert!(queue.next("a").is_none());
     assert!(queue.release(&kept()));
     assert!(!queue.release(&kept()));
-    queue.stage("a", told(2), noon());
+    queue.stage("a", told(2));
     assert_eq!(drain(&mut queue, "a"), [1]);
     queue.release(&kept());
     assert_eq!(drain(&mut queue, "a"), [2]);
@@ -44,8 +73,8 @@ fn what_is_staged_waits_until_it_is_released() {
 fn each_notifier_has_its_own_order_and_none_waits_for_another() {
     let mut queue = queue();
     for number in 1..=3 {
-        queue.stage("a", told(number), noon());
-        queue.stage("b", told(number), noon());
+        queue.stage("a", told(number));
+        queue.stage("b", told(number));
     }
     queue.release(&kept());
     assert!(queue.next("a").is_some());
@@ -59,15 +88,15 @@ fn the_oldest_makes_room_but_not_the_one_under_way() {
     let mut queue = queue();
     let mut disk = Disk::default();
     for number in 1..=3 {
-        disk.keep(queue.stage("a", told(number), noon()));
+        disk.keep(queue.stage("a", told(number)));
     }
     queue.release(&kept());
     let first = queue.next("a").unwrap();
     for number in 4..=u32::try_from(MAX_WAITING).unwrap() + 2 {
-        disk.keep(queue.stage("a", told(number), noon()));
+        disk.keep(queue.stage("a", told(number)));
     }
     queue.release(&kept());
-    let report = &queue.report(noon())["a"];
+    let report = &queue.report()["a"];
     assert_eq!(report.waiting, u64::try_from(MAX_WAITING).unwrap());
     assert_eq!(report.dropped, BTreeMap::from([(DropReason::Full, 2)]));
     assert_eq!(disk.rows(Shelf::Notification).len(), MAX_WAITING);
@@ -84,11 +113,11 @@ fn bytes_are_bounded_over_all_notifiers() {
         ..told(number)
     };
     for number in 0..1_500 {
-        queue.stage("a", large(number), noon());
-        queue.stage("b", large(number), noon());
+        queue.stage("a", large(number));
+        queue.stage("b", large(number));
     }
     assert!(queue.bytes <= MAX_BYTES);
-    let report = queue.report(noon());
+    let report = queue.report();
     let lost: u64 = report.values().map(|one| one.dropped[&DropReason::Full]).sum();
     let waiting: u64 = report.values().map(|one| one.waiting).sum();
     assert_eq!(lost + waiting, 3_000);
@@ -99,19 +128,23 @@ fn bytes_are_bounded_over_all_notifiers() {
 }
 
 #[test]
-fn what_waits_for_too_long_is_given_up_and_counted() {
+fn what_waits_for_too_long_is_given_up_and_counted_whatever_the_clock_is_set_to() {
     let mut queue = queue();
     let mut disk = Disk::default();
     for number in 1..=3 {
-        let at = noon() + Duration::from_secs(u64::from(number) * 60);
-        disk.keep(queue.stage("a", told(number), at));
+        TOLD.set((0, u64::from(number) * 60));
+        disk.keep(queue.stage("a", told(number)));
     }
     queue.release(&kept());
-    let now = noon() + Duration::from_secs(200);
-    assert_eq!(queue.report(now)["a"].oldest_age, Some(Duration::from_secs(140)));
-    disk.keep(queue.expire("a", Duration::from_secs(60), now));
+    for day in [3, -2, 0] {
+        TOLD.set((day * 86_400, 200));
+        assert_eq!(queue.report()["a"].oldest_age, Some(Duration::from_secs(140)));
+        disk.keep(queue.expire("a", Duration::from_secs(140)));
+        assert_eq!(queue.waiting("a"), 3);
+    }
+    disk.keep(queue.expire("a", Duration::from_secs(60)));
     assert_eq!(
-        queue.report(now)["a"].dropped,
+        queue.report()["a"].dropped,
         BTreeMap::from([(DropReason::Expired, 2)])
     );
     assert_eq!(disk.rows(Shelf::Notification).len(), 1);
@@ -119,15 +152,122 @@ fn what_waits_for_too_long_is_given_up_and_counted() {
 }
 
 #[test]
+fn ages_go_on_over_a_restart_whatever_the_clock_was_set_to() {
+    let mut disk = Disk::default();
+    TOLD.set((3 * 86_400, 0));
+    disk.keep(queue().stage("a", told(1)));
+    TOLD.set((0, 100));
+    let mut second = queue();
+    second.restore(&disk.rows(Shelf::Notification));
+    assert_eq!(second.report()["a"].oldest_age, Some(Duration::from_secs(100)));
+    assert_eq!(second.expire("a", Duration::from_secs(100)), []);
+    assert_eq!(second.expire("a", Duration::from_secs(99)).len(), 1);
+}
+
+#[test]
+fn what_an_older_version_left_is_given_up_by_the_time_of_day_once_that_is_settled() {
+    let mut notification = serde_json::to_value(told(1)).unwrap();
+    notification["at"] = 1_800_000_000_000_u64.into();
+    let row =
+        serde_json::json!({ "notifier": "a", "at": 1_800_000_000_000_u64, "notification": notification });
+    let mut queue = queue();
+    assert_eq!(
+        queue.restore(&[("00000000000000000001".into(), row.to_string())]),
+        []
+    );
+    TOLD.set((3_600, 3_600));
+    assert_eq!(
+        queue.report()["a"].oldest_age,
+        Some(Duration::from_secs(14_400 + 3_600))
+    );
+    let hour = Duration::from_secs(3_600);
+    TOLD.set((90 * 86_400, 3_601));
+    assert_eq!(queue.expire("a", hour), [], "it was set a moment ago");
+    TOLD.set((3_602, 3_602));
+    assert_eq!(queue.expire("a", hour), []);
+    TOLD.set((4_300, 4_300));
+    assert_eq!(queue.expire("a", hour).len(), 1);
+}
+
+#[test]
+fn a_check_that_flaps_pushes_out_only_its_own_and_never_how_an_alert_stands() {
+    let mut queue = queue();
+    let mut disk = Disk::default();
+    for number in 1..=5 {
+        disk.keep(queue.stage("a", told(number)));
+    }
+    // Its first alert was told before the receiver went away.
+    disk.keep(queue.stage("a", of("flap/0", 2, Event::Resolved)));
+    for alert in 1..=6_000 {
+        let alert = format!("flap/{alert}");
+        disk.keep(queue.stage("a", of(&alert, 1, Event::Firing)));
+        disk.keep(queue.stage("a", of(&alert, 2, Event::Resolved)));
+    }
+    disk.keep(queue.stage("a", of("flap/last", 1, Event::Firing)));
+    disk.keep(queue.stage("a", of("flap/last", 2, Event::Changed)));
+    queue.release(&kept());
+    assert_eq!(disk.rows(Shelf::Notification).len(), queue.waiting("a"));
+    let report = &queue.report()["a"];
+    assert!(
+        report.waiting <= u64::try_from(MAX_WAITING).unwrap(),
+        "{report:?}"
+    );
+    assert_eq!(report.dropped.keys().collect::<Vec<_>>(), [&DropReason::Full]);
+    let mut left = Vec::new();
+    while let Some(entry) = queue.next("a") {
+        left.push((entry.notification.alert.clone(), entry.notification.event));
+        queue.conclude("a", None);
+    }
+    for number in 1..=5 {
+        assert!(
+            left.contains(&(format!("check {number}/1"), Event::Firing)),
+            "{number}"
+        );
+    }
+    assert!(left.contains(&("flap/0".to_owned(), Event::Resolved)));
+    assert_eq!(left.last().unwrap(), &("flap/last".to_owned(), Event::Changed));
+    // No receiver hears of the end of an alert of whose begin it heard nothing.
+    for (alert, event) in left.iter().filter(|(alert, _)| alert.starts_with("flap/")) {
+        let begins = left.contains(&(alert.clone(), Event::Firing));
+        assert!(
+            *event != Event::Resolved || begins || alert == "flap/0",
+            "{alert}"
+        );
+    }
+}
+
+#[test]
+fn a_notifier_that_is_away_makes_room_for_the_others() {
+    let mut queue = queue();
+    let large = |alert: &str, number| Notification {
+        summary: "x".repeat(1_000),
+        ..of(alert, number, Event::Reminder)
+    };
+    for number in 1..=9_000 {
+        queue.stage("a", large(&format!("check {}", number % 200), number));
+    }
+    for number in 1..=5 {
+        queue.stage("b", told(number));
+    }
+    for number in 9_001..=30_000 {
+        queue.stage("a", large(&format!("check {}", number % 200), number));
+    }
+    assert!(queue.bytes <= MAX_BYTES);
+    queue.release(&kept());
+    assert_eq!(drain(&mut queue, "b"), [1, 2, 3, 4, 5]);
+    assert!(queue.waiting("a") >= 200);
+}
+
+#[test]
 fn what_was_on_disk_comes_back_in_order_and_what_follows_comes_after_it() {
     let mut disk = Disk::default();
     let mut first = queue();
     for number in 1..=12 {
-        disk.keep(first.stage("a", told(number), noon()));
+        disk.keep(first.stage("a", told(number)));
     }
     let mut second = queue();
     assert_eq!(second.restore(&disk.rows(Shelf::Notification)), []);
-    disk.keep(second.stage("a", told(13), noon()));
+    disk.keep(second.stage("a", told(13)));
     second.release(&kept());
     assert_eq!(drain(&mut second, "a"), (1..=13).collect::<Vec<_>>());
     assert_eq!(disk.rows(Shelf::Notification).len(), 13);

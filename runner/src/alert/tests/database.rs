@@ -57,7 +57,7 @@ impl Runner {
             ..sample(SystemTime::now())
         };
         let mut queue = self.desk.outbox().queue();
-        let changes = queue.stage("hook", notification, SystemTime::now());
+        let changes = queue.stage("hook", notification);
         drop(queue);
         self.desk.post(&self.state.put(changes));
     }

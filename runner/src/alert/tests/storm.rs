@@ -62,7 +62,7 @@ impl Process {
     fn tell(&self, notifiers: &[&str], notification: &Notification) {
         for notifier in notifiers {
             let mut queue = self.desk.outbox().queue();
-            let changes = queue.stage(notifier, notification.clone(), SystemTime::now());
+            let changes = queue.stage(notifier, notification.clone());
             drop(queue);
             self.disk.lock().unwrap().keep(changes);
         }
@@ -70,7 +70,7 @@ impl Process {
     }
 
     fn report(&self) -> AlertReport {
-        self.courier.reports().at(SystemTime::now())
+        self.courier.reports().now()
     }
 
     /// Waits until the operator is told something that holds these words.
@@ -234,7 +234,7 @@ fn what_is_refused_is_given_up_and_counted_and_the_next_one_has_its_turn() {
         timeout(LIMIT, receiver.until(1)).await.unwrap();
         let reports = process.courier.reports();
         process.courier.finish();
-        let report = reports.at(SystemTime::now());
+        let report = reports.now();
         let hook = &report.notifiers["hook"];
         assert_eq!((hook.delivered, hook.waiting), (1, 0));
         assert_eq!(hook.failed.get("http_422"), Some(&1));

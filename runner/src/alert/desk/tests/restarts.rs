@@ -117,7 +117,7 @@ fn rows_that_make_no_sense_are_forgotten_and_those_of_a_notifier_that_is_gone() 
 fn what_fires_is_counted_for_each_notifier() {
     let mut world = World::new(OPS, suite(vec![check("a"), check("b")]));
     let firing = |world: &World| {
-        let report = world.outbox.queue().report(world.now);
+        let report = world.outbox.queue().report();
         report["ops"].firing
     };
     world.fail("a");

@@ -1,0 +1,275 @@
+//! How old something is, by clocks that nobody sets.
+//!
+//! The time of day can be wrong for a moment: set by hand, by a virtual machine that wakes up, by NTP after a boot. What
+//! waits must not be given up for that. Since the boot, ages are measured by `CLOCK_BOOTTIME`, which goes on in sleep
+//! and cannot be set. Across a boot only the time of day is left; it counts once it has gone on without a step for
+//! [`SETTLE`].
+
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// How long the time of day must have been steady to tell how old something is that an earlier boot left.
+pub const SETTLE: Duration = Duration::from_secs(10 * 60);
+/// Smaller changes of the time of day are those that NTP makes all the time.
+const STEP: Duration = Duration::from_secs(2);
+/// Where Linux says which boot this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// One boot of one machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootId(u64);
+
+impl BootId {
+    /// The boot that goes on; where the system does not say, one that no other process has.
+    fn current() -> Self {
+        static CURRENT: OnceLock<BootId> = OnceLock::new();
+        *CURRENT.get_or_init(|| {
+            let text = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
+            let digits: String = text.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+            Self(u64::from_str_radix(&digits, 16).unwrap_or_else(|_| fastrand::u64(..)))
+        })
+    }
+}
+
+/// A reading of the clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// The time of day; can be set.
+    pub wall: SystemTime,
+    /// Since the boot, sleep included.
+    boot: Duration,
+    boot_id: BootId,
+    /// How long the time of day has gone on without a step, as far as is known.
+    steady_for: Duration,
+}
+
+/// When something began. It can be kept on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Since {
+    /// Unix microseconds.
+    wall: u64,
+    /// Microseconds since the boot; absent in what an older version left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    boot: Option<(BootId, u64)>,
+}
+
+impl Since {
+    /// It begins now.
+    #[must_use]
+    pub fn now(now: &Now) -> Self {
+        Self {
+            wall: unix_micros(now.wall),
+            boot: Some((now.boot_id, micros(now.boot))),
+        }
+    }
+
+    /// It began at this time of day, and more is not known.
+    #[must_use]
+    pub fn at(wall: SystemTime) -> Self {
+        Self {
+            wall: unix_micros(wall),
+            boot: None,
+        }
+    }
+
+    /// How long ago that is; by the time of day if it was before the boot. Zero if that says that it is yet to come.
+    #[must_use]
+    pub fn age(&self, now: &Now) -> Duration {
+        match self.of_boot(now) {
+            Some(began) => now.boot.saturating_sub(began),
+            None => Duration::from_micros(unix_micros(now.wall).saturating_sub(self.wall)),
+        }
+    }
+
+    /// Whether it is certain that this is longer ago than `limit`.
+    #[must_use]
+    pub fn is_older_than(&self, limit: Duration, now: &Now) -> bool {
+        let is_certain = self.of_boot(now).is_some() || now.steady_for >= SETTLE;
+        is_certain && self.age(now) > limit
+    }
+
+    fn of_boot(&self, now: &Now) -> Option<Duration> {
+        let (_, micros) = self.boot.filter(|(boot_id, _)| *boot_id == now.boot_id)?;
+        Some(Duration::from_micros(micros))
+    }
+
+    /// The boot and the microseconds since it, in a form for the name of a file; nothing where only the time of day is
+    /// known.
+    #[must_use]
+    pub fn mark(&self) -> Option<String> {
+        let (BootId(id), micros) = self.boot?;
+        Some(format!("{id:016x}-{micros:016}"))
+    }
+
+    /// Reads what [`Since::mark`] wrote.
+    #[must_use]
+    pub fn from_mark(wall: SystemTime, mark: &str) -> Option<Self> {
+        let (id, micros) = mark.split_once('-')?;
+        let is_mark =
+            id.len() == 16 && micros.len() == 16 && micros.bytes().all(|byte| byte.is_ascii_digit());
+        let id = u64::from_str_radix(id, 16).ok().filter(|_| is_mark)?;
+        Some(Self {
+            wall: unix_micros(wall),
+            boot: Some((BootId(id), micros.parse().ok()?)),
+        })
+    }
+}
+
+/// Reads the clocks, and remembers how long the time of day has been steady. It has to be read now and then for that.
+#[derive(Debug)]
+pub struct Clock {
+    source: fn() -> (SystemTime, Duration),
+    boot_id: BootId,
+    last: Option<(SystemTime, Duration)>,
+    /// Since when, in time since the boot.
+    steady_since: Duration,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            source: system,
+            boot_id: BootId::current(),
+            last: None,
+            steady_since: Duration::ZERO,
+        }
+    }
+}
+
+/// The time of day, and the time since the boot.
+fn system() -> (SystemTime, Duration) {
+    let time = clock_gettime(ClockId::Boottime);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+    let boot = Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanos);
+    (SystemTime::now(), boot)
+}
+
+impl Clock {
+    /// The clocks as they are.
+    pub fn read(&mut self) -> Now {
+        let (wall, boot) = (self.source)();
+        self.observe(wall, boot)
+    }
+
+    /// The clocks as they are said to be.
+    pub(crate) fn observe(&mut self, wall: SystemTime, boot: Duration) -> Now {
+        let is_steady = self.last.is_some_and(|(wall_before, boot_before)| {
+            let expected = wall_before + boot.saturating_sub(boot_before);
+            let off = wall
+                .duration_since(expected)
+                .unwrap_or_else(|error| error.duration());
+            off < STEP
+        });
+        if !is_steady {
+            self.steady_since = boot;
+        }
+        self.last = Some((wall, boot));
+        Now {
+            wall,
+            boot,
+            boot_id: self.boot_id,
+            steady_for: boot.saturating_sub(self.steady_since),
+        }
+    }
+
+    /// The clock of a boot, which somebody else tells the time.
+    #[cfg(test)]
+    pub(crate) fn of_boot(id: u64) -> Self {
+        Self {
+            boot_id: BootId(id),
+            ..Self::default()
+        }
+    }
+
+    /// The same, told the time by `source`.
+    #[cfg(test)]
+    pub(crate) fn told_by(self, source: fn() -> (SystemTime, Duration)) -> Self {
+        Self { source, ..self }
+    }
+}
+
+fn unix_micros(time: SystemTime) -> u64 {
+    micros(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn noon() -> SystemTime {
+        SystemTime::UNIX_EPOCH + 20_000 * DAY
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forth_or_back_makes_nothing_older_or_younger() {
+        let mut clock = Clock::of_boot(1);
+        let since = Since::now(&clock.observe(noon(), MINUTE));
+        for wall in [noon() + 3 * DAY, noon(), noon() - 2 * DAY, SystemTime::UNIX_EPOCH] {
+            let now = clock.observe(wall, 6 * MINUTE);
+            assert_eq!(since.age(&now), 5 * MINUTE);
+            assert!(!since.is_older_than(5 * MINUTE, &now));
+            assert!(since.is_older_than(4 * MINUTE, &now));
+        }
+    }
+
+    #[test]
+    fn a_restart_of_the_process_changes_no_age_whatever_the_clock_was_set_to() {
+        let since = Since::now(&Clock::of_boot(1).observe(noon() + 3 * DAY, MINUTE));
+        let kept = serde_json::to_string(&since).unwrap();
+        let read: Since = serde_json::from_str(&kept).unwrap();
+        let now = Clock::of_boot(1).observe(noon(), 6 * MINUTE);
+        assert_eq!(read.age(&now), 5 * MINUTE);
+        assert!(read.is_older_than(4 * MINUTE, &now));
+        let marked = Since::from_mark(noon() + 3 * DAY, &since.mark().unwrap());
+        assert_eq!(marked, Some(since));
+    }
+
+    #[test]
+    fn after_a_boot_the_time_of_day_counts_once_it_is_steady() {
+        let since = Since::now(&Clock::of_boot(1).observe(noon(), DAY));
+        let mut clock = Clock::of_boot(2);
+        // The clock of the hardware is wrong, until NTP has set it.
+        let wrong = clock.observe(noon() + 30 * DAY, MINUTE);
+        assert!(!since.is_older_than(DAY, &wrong));
+        let mut now = clock.observe(noon() + MINUTE, 2 * MINUTE);
+        assert_eq!(since.age(&now), MINUTE);
+        for minute in 3..=60 {
+            now = clock.observe(noon() + (minute - 1) * MINUTE, minute * MINUTE);
+        }
+        assert!(!since.is_older_than(DAY, &now));
+        assert!(since.is_older_than(30 * MINUTE, &now));
+    }
+
+    #[test]
+    fn what_an_older_version_left_has_its_time_of_day() {
+        let since = Since::at(noon());
+        assert_eq!(since.mark(), None);
+        let mut clock = Clock::of_boot(1);
+        clock.observe(noon() + DAY, MINUTE);
+        let now = clock.observe(noon() + DAY + SETTLE, MINUTE + SETTLE);
+        assert!(since.is_older_than(DAY - MINUTE, &now));
+    }
+
+    #[test]
+    fn a_mark_is_read_from_its_own_text_only() {
+        for text in [
+            "",
+            "-",
+            "1-2",
+            "000000000000000g-0000000000000001",
+            "0000000000000001-+000000000000001",
+        ] {
+            assert_eq!(Since::from_mark(noon(), text), None, "{text}");
+        }
+    }
+}
