@@ -7,6 +7,8 @@
 mod attribute;
 pub mod delivery;
 mod exposition;
+mod fit;
+mod intake;
 pub mod logs;
 pub mod metrics;
 mod name;
@@ -17,10 +19,7 @@ pub mod spans;
 mod worker;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::mpsc;
 
 pub use exposition::{DeliveryReading, Exposition, Format, HostView};
 pub use metrics::HeartbeatReading;
@@ -30,10 +29,19 @@ use crate::account::MissReason;
 use crate::outcome::Run;
 use crate::status::Standing;
 use crate::suite::{Check, CheckId};
+use intake::EventSender;
 
-/// Events that may wait for the worker; beyond that they are lost and counted. At a run every 100 us this is more
-/// than a second of a stalled telemetry thread.
-const EVENTS_WAITING: usize = 16_384;
+/// Spans or log records, encoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// A repeated field.
+    pub bytes: Vec<u8>,
+    /// Spans, records, events and attributes for which there was no room.
+    pub left_out: u64,
+}
+
+/// Bytes of the problems of a suite that are reported.
+const MAX_PROBLEMS: usize = 8 << 10;
 
 /// What the worker is told.
 #[derive(Debug)]
@@ -48,8 +56,7 @@ enum Event {
 #[derive(Debug, Clone)]
 pub struct Telemetry {
     /// Absent when there is no telemetry.
-    events: Option<mpsc::Sender<Event>>,
-    lost: Arc<AtomicU64>,
+    events: Option<EventSender>,
     active: Arc<Active>,
 }
 
@@ -89,7 +96,6 @@ impl Telemetry {
     pub fn off() -> Self {
         Self {
             events: None,
-            lost: Arc::default(),
             active: Arc::default(),
         }
     }
@@ -122,13 +128,17 @@ impl Telemetry {
 
     /// The suite was read again: how many checks are in force now, or why the old ones are.
     pub fn reloaded(&self, answer: Result<usize, &str>) {
-        self.tell(|| Event::Reloaded(answer.map_err(str::to_owned)));
+        let bounded = |text: &str| {
+            text.get(..text.floor_char_boundary(MAX_PROBLEMS))
+                .unwrap_or_default()
+                .to_owned()
+        };
+        self.tell(|| Event::Reloaded(answer.map_err(bounded)));
     }
 
     fn tell(&self, event: impl FnOnce() -> Event) {
-        let Some(events) = &self.events else { return };
-        if events.try_send(event()).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        if let Some(events) = &self.events {
+            events.send(event());
         }
     }
 }

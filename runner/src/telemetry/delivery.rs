@@ -16,12 +16,15 @@ mod batch;
 mod console;
 mod disk;
 mod envelope;
+mod frame;
 mod journal;
 mod lane;
 mod notice;
 mod outlet;
+mod parts;
 mod queue;
 mod report;
+mod share;
 mod spool;
 mod stamp;
 mod store;
@@ -39,10 +42,13 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+pub use frame::Frame;
 pub use notice::Notice;
 pub use report::{DeliveryReport, DropReason, SignalReport};
+pub use share::Owner;
 
 use super::settings::{Exporter, Signal, SpoolSettings};
+use crate::age::Clock;
 use crate::ledger::audit::Reserve;
 use crate::liveness::{Impact, Registry, Tasks};
 use console::Console;
@@ -65,7 +71,8 @@ pub struct DeliverySettings {
     pub scope: InstrumentationScope,
     /// How long a batch stays open (OTEL_BSP_SCHEDULE_DELAY).
     pub batch_delay: Duration,
-    /// Where requests wait; absent: in memory, at most 16 MiB a signal.
+    /// Where requests wait; absent: in memory, at most 16 MiB a signal. Where there is no more room, what checks have
+    /// waiting beyond their share goes first, and then the oldest.
     pub spool: Option<SpoolSettings>,
     /// Where [`Exporter::Console`] writes its lines.
     pub console: Box<dyn Write + Send>,
@@ -122,7 +129,7 @@ impl Delivery {
                 notices.clone(),
             ),
             Envelope::new(&settings.resource, &settings.scope),
-            settings.batch_delay,
+            (settings.batch_delay, Clock::default()),
             &notices,
         );
         let shared = Arc::new(Shared::new(store, outlets.keys().copied()));
@@ -138,13 +145,17 @@ impl Delivery {
         Self { shared, lanes }
     }
 
-    /// Takes the encoded `spans` of a `ScopeSpans`, or the encoded `log_records` of a `ScopeLogs`, to be sent with
-    /// others. Once this returns, a kill of the process does not lose them, if there is a spool and its disk is well.
-    /// Waits for nobody.
-    pub fn append(&self, signal: Signal, frame: &[u8]) {
+    /// Takes spans or log records, to be sent with others. Once this returns, a kill of the process does not lose them, if
+    /// there is a spool and its disk is well. Waits for nobody.
+    pub fn append(&self, signal: Signal, frame: &Frame) {
         if !frame.is_empty() && self.shared.store().append(signal, frame) {
             self.shared.wake(signal);
         }
+    }
+
+    /// So many checks share the room for what waits.
+    pub fn divide(&self, checks: usize) {
+        self.shared.store().divide(checks);
     }
 
     /// Takes a whole encoded request, to be sent as it is. Waits for nobody.

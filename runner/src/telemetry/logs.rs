@@ -11,16 +11,16 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use prost::Message as _;
 
 use super::attribute::{Attributes, any, unix_nanos};
-use super::name;
+use super::{Encoded, fit, name};
 use crate::account::MissReason;
 use crate::outcome::{Outcome, Run};
 use crate::status::{Standing, Status, Transition};
 use crate::suite::{Check, CheckId};
 use crate::trace::{ClosedBy, Connection};
 
-/// The records of a run that was recorded, encoded as the repeated field of a [`ScopeLogs`]; mostly none.
+/// The records of a run that was recorded, encoded as the repeated field of a [`ScopeLogs`], at most 64 KiB; mostly none.
 #[must_use]
-pub fn of_run(run: &Run, standing: &Standing, now: SystemTime) -> Option<Vec<u8>> {
+pub fn of_run(run: &Run, standing: &Standing, now: SystemTime) -> Option<Encoded> {
     let mut records = Vec::new();
     records.extend(standing.transition.as_ref().map(|change| transition(run, change)));
     if let Outcome::Faulted(fault) = &run.outcome {
@@ -41,7 +41,7 @@ pub fn of_run(run: &Run, standing: &Standing, now: SystemTime) -> Option<Vec<u8>
 
 /// The record of due times that passed without a run.
 #[must_use]
-pub fn of_missed(check: &CheckId, reason: MissReason, count: u64, now: SystemTime) -> Option<Vec<u8>> {
+pub fn of_missed(check: &CheckId, reason: MissReason, count: u64, now: SystemTime) -> Option<Encoded> {
     let mut attributes = Attributes::default();
     attributes
         .text(name::CHECK, check.as_str())
@@ -63,7 +63,7 @@ pub fn of_missed(check: &CheckId, reason: MissReason, count: u64, now: SystemTim
 
 /// The record of a suite that was read again.
 #[must_use]
-pub fn of_reload(answer: &Result<usize, String>, now: SystemTime) -> Option<Vec<u8>> {
+pub fn of_reload(answer: &Result<usize, String>, now: SystemTime) -> Option<Encoded> {
     let (severity, text) = match answer {
         Ok(checks) => (
             Severity::Info,
@@ -87,7 +87,7 @@ fn bounded(mut text: String) -> String {
 
 /// The record of something that the runner says of itself.
 #[must_use]
-pub fn of_runner(severity: Severity, event: &str, text: String, now: SystemTime) -> Option<Vec<u8>> {
+pub fn of_runner(severity: Severity, event: &str, text: String, now: SystemTime) -> Option<Encoded> {
     let record = LogRecord {
         event_name: event.to_owned(),
         ..record(severity.into(), text)
@@ -187,7 +187,7 @@ fn record(severity: SeverityNumber, text: String) -> LogRecord {
     }
 }
 
-fn frame(mut records: Vec<LogRecord>, now: SystemTime) -> Option<Vec<u8>> {
+fn frame(mut records: Vec<LogRecord>, now: SystemTime) -> Option<Encoded> {
     if records.is_empty() {
         return None;
     }
@@ -197,9 +197,13 @@ fn frame(mut records: Vec<LogRecord>, now: SystemTime) -> Option<Vec<u8>> {
             record.time_unix_nano = record.observed_time_unix_nano;
         }
     }
+    let left_out = fit::records(&mut records);
     let scope = ScopeLogs {
         log_records: records,
         ..ScopeLogs::default()
     };
-    Some(scope.encode_to_vec())
+    Some(Encoded {
+        bytes: scope.encode_to_vec(),
+        left_out,
+    })
 }

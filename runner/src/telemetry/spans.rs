@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span, SpanFlags, Status}
 use prost::Message as _;
 
 use super::attribute::{Attributes, unix_nanos};
+use super::{Encoded, fit};
 use crate::outcome::{Run, VerdictStatus};
 use crate::trace::{Phase, SpanId, TraceContext, draw_span_id};
 
@@ -32,15 +33,21 @@ impl Selection {
     }
 }
 
-/// The spans of a run as the repeated field of a [`ScopeSpans`], encoded; nothing when its trace is not wanted.
+/// The spans of a run as the repeated field of a [`ScopeSpans`], encoded, at most 64 KiB; nothing when its trace is not
+/// wanted. The root is always among them, whatever else does not fit.
 #[must_use]
-pub fn frame(run: &Run, selection: Selection) -> Option<Vec<u8>> {
+pub fn frame(run: &Run, selection: Selection) -> Option<Encoded> {
     selection.wants(run).then(|| {
-        ScopeSpans {
-            spans: spans(run),
+        let mut spans = spans(run);
+        let left_out = fit::spans(&mut spans, root::ESSENTIAL);
+        let scope = ScopeSpans {
+            spans,
             ..ScopeSpans::default()
+        };
+        Encoded {
+            bytes: scope.encode_to_vec(),
+            left_out,
         }
-        .encode_to_vec()
     })
 }
 

@@ -1,5 +1,8 @@
 //! The one owner of metrics and delivery, on a thread of its own.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,12 +15,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::delivery::{Delivery, DeliverySettings, Notice};
+use super::delivery::{Delivery, DeliverySettings, Frame, Notice, Owner};
 use super::exposition::{Book, Exposition, HostView};
+use super::intake::{EventReceiver, MAX_BYTES, intake};
 use super::logs::Severity;
 use super::settings::{Settings, Signal};
 use super::spans::Selection;
-use super::{Active, EVENTS_WAITING, Event, Telemetry, logs, spans};
+use super::{Active, Encoded, Event, Telemetry, logs, spans};
 
 /// Notices that may wait to be told; further ones are not told.
 const NOTICES_WAITING: usize = 256;
@@ -30,7 +34,7 @@ pub const FLUSH: Duration = Duration::from_secs(5);
 
 /// Makes spans, metrics and log records of events, and hands them to delivery.
 pub struct Worker {
-    events: mpsc::Receiver<Event>,
+    events: EventReceiver,
     book: Arc<Book>,
     delivery: DeliverySettings,
     notices: mpsc::Receiver<Notice>,
@@ -47,7 +51,8 @@ pub fn start(
     host: HostView,
     console: Box<dyn std::io::Write + Send>,
 ) -> (Telemetry, Exposition, Worker) {
-    let (events, waiting) = mpsc::channel(EVENTS_WAITING);
+    let lost: Arc<AtomicU64> = Arc::default();
+    let (events, waiting) = intake(MAX_BYTES, Arc::clone(&lost));
     let (notices, told) = mpsc::channel(NOTICES_WAITING);
     let scope = InstrumentationScope {
         name: "canary".to_owned(),
@@ -55,7 +60,6 @@ pub fn start(
         ..InstrumentationScope::default()
     };
     let exporters = Signal::ALL.map(|signal| (signal, settings.exporter(signal).clone()));
-    let lost: Arc<AtomicU64> = Arc::default();
     let delivery = DeliverySettings {
         exporters: exporters.into(),
         resource: resource.clone(),
@@ -78,10 +82,10 @@ pub fn start(
         selection: Selection {
             failures: settings.failures_always_sampled,
         },
-        lost: Arc::clone(&lost),
+        lost,
     };
     let events = (!settings.disabled).then_some(events);
-    let telemetry = Telemetry { events, lost, active };
+    let telemetry = Telemetry { events, active };
     (telemetry, Exposition::new(book), worker)
 }
 
@@ -113,17 +117,18 @@ impl Worker {
                 () = stop.cancelled() => break,
                 _ = exports.tick() => desk.export(),
                 Some(notice) = notices.recv() => desk.tell(&notice),
-                Some(event) = events.recv() => {
+                is_open = events.ready() => {
+                    if !is_open {
+                        // Everyone who could report something is gone.
+                        break;
+                    }
                     // Work on many at once costs much less than work on each.
                     sleep(GATHER).await;
-                    desk.take(event);
-                    desk.take_all(&mut events);
+                    desk.take_all(&events);
                 }
-                // Everyone who could tell something is gone.
-                else => break,
             }
         }
-        desk.take_all(&mut events);
+        desk.take_all(&events);
         desk.export();
         desk.delivery.finish(Instant::now() + FLUSH).await;
     }
@@ -133,8 +138,8 @@ impl Worker {
 struct Desk {
     book: Arc<Book>,
     delivery: Delivery,
-    /// Frames, one behind the other: a frame is a repeated field, and so are several.
-    gathered: BTreeMap<Signal, Vec<u8>>,
+    /// One behind the other: a frame is a repeated field, and so are several.
+    gathered: BTreeMap<Signal, Frame>,
     selection: Selection,
     lost: Arc<AtomicU64>,
     told_lost: u64,
@@ -142,8 +147,8 @@ struct Desk {
 
 impl Desk {
     /// Everything that waits. Numbers are seen only after the journal has what they count: nothing is awaited here.
-    fn take_all(&mut self, events: &mut mpsc::Receiver<Event>) {
-        while let Ok(event) = events.try_recv() {
+    fn take_all(&mut self, events: &EventReceiver) {
+        while let Some(event) = events.pop() {
             self.take(event);
         }
         self.hand_over();
@@ -160,35 +165,44 @@ impl Desk {
         let now = SystemTime::now();
         match event {
             Event::Finished(run, standing) => {
-                self.gather(Signal::Traces, spans::frame(&run, self.selection));
-                self.gather(Signal::Logs, logs::of_run(&run, &standing, now));
+                let owner = Owner::of(run.check.id.as_str());
+                self.gather(Signal::Traces, owner, spans::frame(&run, self.selection));
+                self.gather(Signal::Logs, owner, logs::of_run(&run, &standing, now));
                 self.book.metrics().finished(&run, &standing, now);
             }
             Event::Missed(check, reason, count) => {
-                self.gather(Signal::Logs, logs::of_missed(&check, reason, count, now));
+                let owner = Owner::of(check.as_str());
+                self.gather(Signal::Logs, owner, logs::of_missed(&check, reason, count, now));
                 self.book.metrics().missed(&check, reason, count);
             }
             Event::Reloaded(answer) => {
-                self.gather(Signal::Logs, logs::of_reload(&answer, now));
+                self.gather(Signal::Logs, Owner::RUNNER, logs::of_reload(&answer, now));
                 self.book.metrics().reloaded(answer.is_ok());
             }
-            Event::Suite(checks) => self.book.metrics().keep(&checks, now),
+            Event::Suite(checks) => {
+                self.delivery.divide(checks.len());
+                self.book.metrics().keep(&checks, now);
+            }
         }
     }
 
-    fn gather(&mut self, signal: Signal, frame: Option<Vec<u8>>) {
-        let Some(frame) = frame else { return };
+    fn gather(&mut self, signal: Signal, owner: Owner, encoded: Option<Encoded>) {
+        let Some(Encoded { bytes, left_out }) = encoded else {
+            return;
+        };
+        if left_out > 0 {
+            self.book.metrics().left_out(signal, left_out);
+        }
         let gathered = self.gathered.entry(signal).or_default();
-        gathered.extend(frame);
+        gathered.extend(Frame::new(owner, bytes));
         if gathered.len() >= GATHERED {
             self.hand_over();
         }
     }
 
     fn hand_over(&mut self) {
-        for (signal, frames) in &mut self.gathered {
-            self.delivery.append(*signal, frames);
-            frames.clear();
+        for (signal, frame) in &mut self.gathered {
+            self.delivery.append(*signal, &std::mem::take(frame));
         }
     }
 
@@ -223,7 +237,7 @@ impl Desk {
             Severity::Error => tracing::error!("{text}"),
         }
         let record = logs::of_runner(severity, event, text.to_owned(), SystemTime::now());
-        self.gather(Signal::Logs, record);
+        self.gather(Signal::Logs, Owner::RUNNER, record);
         self.hand_over();
     }
 }

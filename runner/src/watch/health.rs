@@ -197,6 +197,10 @@ impl Health {
         if delivery.age > delivery.expected_every + STALL && !complaints.iter().any(is_told) {
             complaints.push(Complaint::TelemetryStalled { time: delivery.age });
         }
+        if let Some(class) = delivery.report.spool_trouble {
+            let reason = class.as_str();
+            complaints.push(Complaint::SpoolFailing { reason });
+        }
         for (signal, report) in &delivery.report.signals {
             let Some(failing) = report.failing_for else {
                 continue;

@@ -76,7 +76,7 @@ async fn parts(stage: &Stage, check: &Arc<Check>) {
     let mut metrics = Metrics::new(&settings, SystemTime::now());
     metrics.keep(&[Arc::clone(check)], SystemTime::now());
     let all = Selection { failures: true };
-    let frame = spans::frame(&run, all).expect("it is sampled");
+    let frame = spans::frame(&run, all).expect("it is sampled").bytes;
     let each = |work: &mut dyn FnMut()| {
         let before = thread_cpu();
         for _ in 0..TIMES {

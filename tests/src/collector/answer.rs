@@ -83,6 +83,20 @@ pub(super) fn status(code: u16, retry_after: Option<u64>) -> Response<Body> {
     response
 }
 
+/// What a server says by its library of a message that is larger than it may be.
+pub(super) fn too_large(protocol: Protocol) -> Response<Body> {
+    const RESOURCE_EXHAUSTED: i32 = 8;
+    if protocol == Protocol::Http {
+        return status(413, None);
+    }
+    let mut response = grpc(RESOURCE_EXHAUSTED, None);
+    let words = "grpc: received message larger than max (8000000 vs. 4194304)";
+    response
+        .headers_mut()
+        .insert("grpc-message", HeaderValue::from_static(words));
+    response
+}
+
 /// A gRPC status in headers alone, as servers send it that have nothing else to say.
 pub(super) fn grpc(code: i32, retry_after: Option<Duration>) -> Response<Body> {
     let mut response = respond(200, "application/grpc", frames(Vec::new(), None));

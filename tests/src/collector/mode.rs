@@ -12,6 +12,8 @@ pub enum Mode {
     Slow(Duration),
     /// Takes them, but says that this many spans, points or records were no good.
     PartialSuccess(i64),
+    /// Takes those of so many bytes at most, uncompressed, and says of larger ones that they are too large.
+    UpTo(usize),
     /// Reads them and never answers.
     Silent,
     /// Refuses them with an HTTP status, with gRPC as well: what a proxy before the collector does.
@@ -35,9 +37,13 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Whether a request is taken, so that sending it again would store it twice.
-    pub(super) const fn takes(self) -> bool {
-        matches!(self, Self::Answer | Self::Slow(_) | Self::PartialSuccess(_))
+    /// Whether a request of so many bytes is taken, so that sending it again would store it twice.
+    pub(super) const fn takes(self, bytes: usize) -> bool {
+        match self {
+            Self::Answer | Self::Slow(_) | Self::PartialSuccess(_) => true,
+            Self::UpTo(most) => bytes <= most,
+            _ => false,
+        }
     }
 }
 

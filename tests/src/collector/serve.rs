@@ -112,7 +112,7 @@ async fn answer(
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
     match receive(request, &shared).await {
-        Ok((signal, mode)) => act(signal, mode, shared.protocol, &saboteur).await,
+        Ok((signal, mode, taken)) => act(signal, mode, taken, (shared.protocol, &saboteur)).await,
         Err(complaint) => {
             shared.arrivals.complain(complaint);
             Ok(match shared.protocol {
@@ -127,7 +127,7 @@ async fn answer(
 const INVALID_ARGUMENT: i32 = 3;
 
 /// Reads a request and keeps it; the mode is what held when it was whole.
-async fn receive(request: Request<Incoming>, shared: &Shared) -> Result<(Signal, Mode), String> {
+async fn receive(request: Request<Incoming>, shared: &Shared) -> Result<(Signal, Mode, bool), String> {
     let (head, body) = request.into_parts();
     let announced = body.size_hint().lower();
     let body = Limited::new(body, REQUEST_LIMIT_BYTES).collect().await;
@@ -136,6 +136,7 @@ async fn receive(request: Request<Incoming>, shared: &Shared) -> Result<(Signal,
     let body = body.to_bytes();
     let (message, bytes) = decode(shared.protocol, head.uri.path(), &head.headers, &body)?;
     let (signal, mode) = (message.signal(), shared.mode());
+    let taken = mode.takes(bytes);
     shared.arrivals.push(|number| Arrival {
         number,
         at: Instant::now(),
@@ -143,20 +144,21 @@ async fn receive(request: Request<Incoming>, shared: &Shared) -> Result<(Signal,
         wire_bytes: body.len(),
         bytes,
         message,
-        taken: mode.takes(),
+        taken,
     });
-    Ok((signal, mode))
+    Ok((signal, mode, taken))
 }
 
 async fn act(
     signal: Signal,
     mode: Mode,
-    protocol: Protocol,
-    saboteur: &Saboteur,
+    is_taken: bool,
+    (protocol, saboteur): (Protocol, &Saboteur),
 ) -> io::Result<Response<Body>> {
     let taken = |rejected| Ok(answer::taken(protocol, signal, rejected));
     match mode {
-        Mode::Answer => taken(None),
+        Mode::UpTo(_) if !is_taken => Ok(answer::too_large(protocol)),
+        Mode::Answer | Mode::UpTo(_) => taken(None),
         Mode::PartialSuccess(rejected) => taken(Some(rejected)),
         Mode::Slow(delay) => {
             time::sleep(delay).await;

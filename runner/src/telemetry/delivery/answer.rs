@@ -22,6 +22,8 @@ pub(super) enum Answer {
         rejected: u64,
         message: String,
     },
+    /// It will never be taken as it is, but parts of it may be.
+    TooLarge { cause: Cause, message: String },
     /// It will never be taken.
     Refused { cause: Cause, message: String },
     /// It may be taken another time.
@@ -45,20 +47,40 @@ impl Answer {
     pub(super) fn word(&self) -> Cow<'static, str> {
         match self {
             Self::Accepted { .. } => Cow::Borrowed("success"),
-            Self::Refused { cause, .. } | Self::Later { cause, .. } => cause.word(),
+            Self::TooLarge { cause, .. } | Self::Refused { cause, .. } | Self::Later { cause, .. } => {
+                cause.word()
+            }
         }
     }
 
     /// Takes secrets out of the collector's words, since some collectors quote what they were sent, and only then cuts
     /// these down to what may stand in a log line.
     pub(super) fn readable(mut self, secrets: &Secrets) -> Self {
-        let (Self::Accepted { message, .. } | Self::Refused { message, .. } | Self::Later { message, .. }) =
-            &mut self;
+        let (Self::Accepted { message, .. }
+        | Self::TooLarge { message, .. }
+        | Self::Refused { message, .. }
+        | Self::Later { message, .. }) = &mut self;
         let redacted = secrets.redact(message);
         let printable = redacted.chars().filter(|char| !char.is_control());
         *message = printable.take(MAX_MESSAGE).collect();
         self
     }
+}
+
+/// Whether a collector's words say that a message is too large. Not all have a status of its own for that: the HTTP
+/// receiver of the OpenTelemetry Collector answers 400, and a gRPC server by its library `ResourceExhausted` or
+/// `OutOfRange`, which mean other things as well.
+pub(super) fn is_about_size(words: &str) -> bool {
+    let words = words.to_lowercase();
+    [
+        "too large",
+        "too big",
+        "larger than max",
+        "exceeds maximum size",
+        "exceeds the limit",
+    ]
+    .iter()
+    .any(|phrase| words.contains(phrase))
 }
 
 impl From<Failure> for Answer {

@@ -1,5 +1,6 @@
 //! The spool folder as something that may fail: every use of it goes through [`Disk::attempt`].
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -7,12 +8,13 @@ use tokio::time::Instant;
 
 use super::notice::{Notice, Notices};
 use super::spool::Spool;
+use crate::io_class::IoClass;
 use crate::ledger::audit::Reserve;
 use crate::telemetry::settings::SpoolSettings;
 
 /// How often a folder that could not be opened is tried again, and how long the disk must have done well after a
 /// failure to be called recovered: a full disk takes small files between big ones.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The spool, where there is one.
 #[derive(Debug)]
@@ -21,13 +23,14 @@ pub(super) struct Disk {
     reserve: Reserve,
     spool: Option<Spool>,
     trouble: Option<Trouble>,
-    failures: u64,
+    failures: BTreeMap<IoClass, u64>,
     notices: Notices,
 }
 
 #[derive(Debug)]
 struct Trouble {
     last_failure: Instant,
+    class: IoClass,
 }
 
 impl Disk {
@@ -38,7 +41,7 @@ impl Disk {
             reserve,
             spool: None,
             trouble: None,
-            failures: 0,
+            failures: BTreeMap::new(),
             notices,
         }
     }
@@ -48,19 +51,23 @@ impl Disk {
         Self::new(None, Reserve::default(), notices)
     }
 
-    /// Opens the folder, unless it is open or was tried a moment ago; true when it is open since now.
-    pub(super) fn open(&mut self) -> bool {
+    /// Opens the folder, unless it is open or was tried a moment ago.
+    pub(super) fn open(&mut self) {
         let waits = |trouble: &Trouble| trouble.last_failure.elapsed() < PATIENCE;
         let (Some(settings), None) = (&self.settings, &self.spool) else {
-            return false;
+            return;
         };
         if self.trouble.as_ref().is_some_and(waits) {
-            return false;
+            return;
         }
         match Spool::open(&settings.folder, &self.reserve) {
             Ok(spool) => self.spool = Some(spool),
             Err(error) => self.fail(error),
         }
+    }
+
+    /// Whether the folder is there.
+    pub(super) fn is_open(&self) -> bool {
         self.spool.is_some()
     }
 
@@ -88,9 +95,14 @@ impl Disk {
         self.spool.is_some() && self.trouble.is_none()
     }
 
-    /// How many times the disk failed.
-    pub(super) fn failures(&self) -> u64 {
-        self.failures
+    /// What is the matter with the folder, if there should be one.
+    pub(super) fn trouble(&self) -> Option<IoClass> {
+        self.trouble.as_ref().map(|trouble| trouble.class)
+    }
+
+    /// How many times the disk failed, by what the matter was.
+    pub(super) fn failures(&self) -> &BTreeMap<IoClass, u64> {
+        &self.failures
     }
 
     /// Lets go of the folder and its lock.
@@ -100,9 +112,10 @@ impl Disk {
     }
 
     fn fail(&mut self, error: io::Error) {
-        self.failures += 1;
-        let now = Instant::now();
-        let is_new = self.trouble.replace(Trouble { last_failure: now }).is_none();
+        let class = IoClass::of(&error);
+        *self.failures.entry(class).or_default() += 1;
+        let last_failure = Instant::now();
+        let is_new = self.trouble.replace(Trouble { last_failure, class }).is_none();
         if let (true, Some(settings)) = (is_new, &self.settings) {
             let folder = settings.folder.clone();
             self.notices.tell(Notice::SpoolFailed { folder, error });

@@ -6,7 +6,7 @@
 //! sum, and ends the reading.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -14,9 +14,9 @@ use super::envelope::Envelope;
 use crate::ledger::audit::Held;
 
 /// Bytes before the payload of a record: its length and its CRC-32, both little-endian.
-const HEADER: usize = 8;
-/// Bytes of a segment that are read back; a batch is closed long before.
-const MAX_SEGMENT: u64 = 64 << 20;
+const HEADER: u64 = 8;
+/// Bytes of a payload. A frame has many fewer; what says that it has more is damaged.
+const MAX_RECORD: u32 = 16 << 20;
 
 /// The open file of a batch.
 #[derive(Debug)]
@@ -63,47 +63,126 @@ impl Segment {
 
 fn push_record(record: &mut Vec<u8>, payload: &[u8]) -> io::Result<()> {
     let length = u32::try_from(payload.len())
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a record of 4 GiB or more"))?;
-    record.reserve(HEADER + payload.len());
+        .ok()
+        .filter(|length| *length <= MAX_RECORD);
+    let length =
+        length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a record of more than 16 MiB"))?;
     record.extend_from_slice(&length.to_le_bytes());
     record.extend_from_slice(&sum(payload).to_le_bytes());
     record.extend_from_slice(payload);
     Ok(())
 }
 
-/// The request that a segment was to become: every frame that was written whole; none when there is no frame.
-///
-/// # Errors
-/// The file cannot be read.
-pub(super) fn recover(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_SEGMENT).read_to_end(&mut bytes)?;
-    let mut records = Records(&bytes);
-    let (Some(resource), Some(scope)) = (records.next(), records.next()) else {
-        return Ok(None);
-    };
-    let envelope = Envelope {
-        resource: resource.to_vec(),
-        scope: scope.to_vec(),
-    };
-    let frames = records.collect::<Vec<_>>().concat();
-    Ok((!frames.is_empty()).then(|| envelope.request(&frames)))
+/// Reads a segment of any size back, a request at a time.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    records: Records,
+    /// Absent when the file ends before it, or before anything can be read.
+    envelope: Option<Envelope>,
+    /// The first frame of the next request.
+    next: Option<Vec<u8>>,
+}
+
+impl Recovery {
+    /// # Errors
+    /// The file cannot be read now.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut records = Records::open(path)?;
+        let (resource, scope) = (records.next()?, records.next()?);
+        let envelope = resource.zip(scope);
+        let next = records.next()?;
+        Ok(Self {
+            records,
+            envelope: envelope.map(|(resource, scope)| Envelope { resource, scope }),
+            next,
+        })
+    }
+
+    /// The request that the next frames were to become, of at most so many bytes of them unless one frame has more;
+    /// none after the last that was written whole.
+    ///
+    /// # Errors
+    /// The file cannot be read now.
+    pub(super) fn request(&mut self, max_bytes: usize) -> io::Result<Option<Vec<u8>>> {
+        let (Some(envelope), Some(mut frames)) = (&self.envelope, self.next.take()) else {
+            return Ok(None);
+        };
+        while let Some(frame) = self.records.next()? {
+            if frames.len() + frame.len() > max_bytes {
+                self.next = Some(frame);
+                break;
+            }
+            frames.extend(frame);
+        }
+        Ok(Some(envelope.request(&frames)))
+    }
+
+    /// Whether there is something in the file that cannot be read: the end that a kill tore off, or damage.
+    pub(super) fn has_rest(&self) -> bool {
+        self.records.has_rest
+    }
 }
 
 /// The records of a segment up to its end, or up to the first that is not whole.
-struct Records<'a>(&'a [u8]);
+#[derive(Debug)]
+struct Records {
+    file: BufReader<File>,
+    /// Bytes that were not read yet: no length is believed that goes beyond.
+    left: u64,
+    has_rest: bool,
+}
 
-impl<'a> Iterator for Records<'a> {
-    type Item = &'a [u8];
+impl Records {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let left = file.metadata()?.len();
+        Ok(Self {
+            file: BufReader::new(file),
+            left,
+            has_rest: false,
+        })
+    }
 
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (length, rest) = self.0.split_first_chunk::<4>()?;
-        let (expected, rest) = rest.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let (payload, rest) = rest.split_at_checked(length)?;
-        let is_whole = sum(payload) == u32::from_le_bytes(*expected);
-        self.0 = if is_whole { rest } else { &[] };
-        is_whole.then_some(payload)
+    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if self.left == 0 || self.has_rest {
+            return Ok(None);
+        }
+        // What is not whole is the end, unless the disk says otherwise.
+        match self.whole() {
+            Ok(Some(payload)) => Ok(Some(payload)),
+            Ok(None) => {
+                self.has_rest = true;
+                Ok(None)
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.has_rest = true;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn whole(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let Some(left) = self.left.checked_sub(HEADER) else {
+            return Ok(None);
+        };
+        let (length, expected) = (self.number()?, self.number()?);
+        let Some(left) = left.checked_sub(length.into()).filter(|_| length <= MAX_RECORD) else {
+            return Ok(None);
+        };
+        let Ok(size) = usize::try_from(length) else {
+            return Ok(None);
+        };
+        let mut payload = vec![0; size];
+        self.file.read_exact(&mut payload)?;
+        self.left = left;
+        Ok((sum(&payload) == expected).then_some(payload))
+    }
+
+    fn number(&mut self) -> io::Result<u32> {
+        let mut bytes = [0; 4];
+        self.file.read_exact(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
     }
 }
 
@@ -114,65 +193,4 @@ fn sum(payload: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::audit::Reserve;
-
-    fn envelope() -> Envelope {
-        Envelope {
-            resource: b"resource".to_vec(),
-            scope: b"scope".to_vec(),
-        }
-    }
-
-    fn segment_of(folder: &Path, frames: &[&[u8]]) -> std::path::PathBuf {
-        let path = folder.join("segment");
-        let mut segment = Segment::create(&path, &envelope(), Reserve::default().hold()).unwrap();
-        for frame in frames {
-            segment.append(frame).unwrap();
-        }
-        path
-    }
-
-    #[test]
-    fn what_was_appended_is_recovered_as_one_request() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = segment_of(folder.path(), &[b"one", b"two"]);
-        let request = recover(&path).unwrap().unwrap();
-        assert_eq!(request, envelope().request(b"onetwo"));
-    }
-
-    #[test]
-    fn a_torn_tail_costs_the_torn_frame_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = segment_of(folder.path(), &[b"one", b"two"]);
-        let whole = fs::read(&path).unwrap();
-        for cut in 1..(HEADER + 3) {
-            fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-            let request = recover(&path).unwrap().unwrap();
-            assert_eq!(request, envelope().request(b"one"), "{cut} bytes cut off");
-        }
-    }
-
-    #[test]
-    fn a_frame_with_a_wrong_sum_and_all_after_it_are_left_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = segment_of(folder.path(), &[b"one", b"two", b"three"]);
-        let mut bytes = fs::read(&path).unwrap();
-        let place = bytes.windows(3).position(|window| window == b"two").unwrap();
-        bytes[place] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        assert_eq!(recover(&path).unwrap().unwrap(), envelope().request(b"one"));
-    }
-
-    #[test]
-    fn a_segment_without_a_whole_frame_is_no_request() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = segment_of(folder.path(), &[]);
-        let whole = fs::read(&path).unwrap();
-        for length in 0..=whole.len() {
-            fs::write(&path, &whole[..length]).unwrap();
-            assert_eq!(recover(&path).unwrap(), None);
-        }
-    }
-}
+pub(super) mod tests;

@@ -5,11 +5,14 @@
 //! has to be put back, and a kill in between loses nothing.
 
 mod answered;
+mod leftovers;
+mod room;
+mod send;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper::body::Bytes;
 use tokio::time::Instant;
@@ -17,18 +20,20 @@ use tokio::time::Instant;
 use super::batch::{Batch, Journaled};
 use super::disk::Disk;
 use super::envelope::Envelope;
-use super::journal;
+use super::frame::Frame;
 use super::notice::{Notice, Notices};
 use super::report::{DropReason, SignalReport, Tally};
-use super::spool::Leftover;
+use super::share::{Share, Shares};
 use super::stamp::Stamp;
+use crate::age::Now;
 use crate::telemetry::settings::Signal;
+use leftovers::Leftovers;
+use send::Sending;
 
-/// Bytes of requests that wait in memory for a collector that answers; above it they go to the spool.
-const MAX_PENDING: u64 = 4 << 20;
-/// Bytes of requests that wait in memory when they cannot go to the spool; the oldest go first.
-pub(super) const MAX_MEMORY: u64 = 16 << 20;
-/// How long to wait for a file that cannot be read just now.
+pub(super) use room::Thinned;
+pub(super) use send::Next;
+
+/// How long to leave a file alone that cannot be read just now.
 const READ_AGAIN: Duration = Duration::from_secs(10);
 
 /// One signal's queue.
@@ -39,8 +44,8 @@ pub(super) struct Queue {
     is_kept: bool,
     batch: Option<Batch>,
     waiting: BTreeMap<Stamp, Waiting>,
-    /// The request that is on its way; no bound drops it.
-    sending: Option<Stamp>,
+    sending: Sending,
+    leftovers: Leftovers,
     last: Option<Stamp>,
     memory_bytes: u64,
     disk_bytes: u64,
@@ -51,10 +56,22 @@ pub(super) struct Queue {
     notices: Notices,
 }
 
+/// What a queue works with that is not its own.
+pub(super) struct Around<'a> {
+    pub(super) disk: &'a mut Disk,
+    pub(super) shares: &'a mut Shares,
+    pub(super) envelope: &'a Envelope,
+    pub(super) now: Now,
+}
+
 #[derive(Debug)]
 struct Waiting {
     bytes: u64,
     place: Place,
+    /// Unknown of what an earlier process left, until it is read.
+    share: Option<Share>,
+    /// Its file could not be read, and is left alone until then.
+    unreadable_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -63,13 +80,10 @@ enum Place {
     Disk,
 }
 
-/// What a lane is to do.
-#[derive(Debug)]
-pub(super) enum Next {
-    /// Send this, and tell its answer.
-    Send(Stamp, Bytes),
-    /// Ask again then, or when woken.
-    Wait(Option<Instant>),
+impl Waiting {
+    fn is_on_disk(&self) -> bool {
+        matches!(self.place, Place::Disk)
+    }
 }
 
 impl Queue {
@@ -79,7 +93,8 @@ impl Queue {
             is_kept,
             batch: None,
             waiting: BTreeMap::new(),
-            sending: None,
+            sending: Sending::default(),
+            leftovers: Leftovers::default(),
             last: None,
             memory_bytes: 0,
             disk_bytes: 0,
@@ -99,163 +114,40 @@ impl Queue {
     }
 
     /// Takes a frame into the open batch; true when that changed what the lane waits for.
-    pub(super) fn append(
-        &mut self,
-        frame: &[u8],
-        delay: Duration,
-        envelope: &Envelope,
-        disk: &mut Disk,
-    ) -> bool {
+    pub(super) fn append(&mut self, frame: &Frame, delay: Duration, around: &mut Around<'_>) -> bool {
+        if self.batch.as_ref().is_some_and(|batch| batch.is_full_for(frame)) {
+            self.close_batch(around);
+        }
         let open = self.batch.take();
         let is_new = open.is_none();
         let mut batch = match open {
             Some(batch) => batch,
-            None => Batch::open(self.signal, self.stamp(), delay, envelope, disk),
+            None => {
+                let stamp = self.stamp(&around.now);
+                Batch::open(self.signal, stamp, delay, around.envelope, around.disk)
+            }
         };
-        let is_full = batch.append(frame, disk);
+        let is_full = batch.append(frame, around.disk);
         self.batch = Some(batch);
         if is_full {
-            self.close_batch(envelope);
+            self.close_batch(around);
         }
         is_new || is_full
     }
 
     /// Takes a whole request.
-    pub(super) fn push(&mut self, request: Vec<u8>) {
-        let stamp = self.stamp();
-        self.insert_in_memory(stamp, request, Journaled::Not);
+    pub(super) fn push(&mut self, request: Vec<u8>, around: &mut Around<'_>) {
+        let stamp = self.stamp(&around.now);
+        let place = Place::memory(request, Journaled::Not);
+        self.insert(stamp, place, Some(Share::default()), around.shares);
     }
 
     /// Makes a request of the open batch.
-    pub(super) fn close_batch(&mut self, envelope: &Envelope) {
-        if let Some(closed) = self.batch.take().map(|batch| batch.close(envelope)) {
-            self.insert_in_memory(closed.stamp, closed.request, closed.journaled);
+    pub(super) fn close_batch(&mut self, around: &mut Around<'_>) {
+        if let Some(closed) = self.batch.take().map(|batch| batch.close(around.envelope)) {
+            let place = Place::memory(closed.request, closed.journaled);
+            self.insert(closed.stamp, place, Some(closed.share), around.shares);
         }
-    }
-
-    /// What an earlier process left goes before everything new.
-    pub(super) fn take_over(&mut self, disk: &mut Disk) {
-        let signal = self.signal;
-        let leftovers = disk.attempt(|spool| spool.leftovers(signal)).unwrap_or_default();
-        for (stamp, leftover) in leftovers {
-            let is_known = self.waiting.contains_key(&stamp);
-            match leftover {
-                Leftover::Request(_) if is_known => {}
-                Leftover::Request(bytes) => self.insert(stamp, bytes, Place::Disk),
-                // The kill came between writing the request and removing its journal.
-                Leftover::Segment if is_known => self.remove_segment(stamp, disk),
-                Leftover::Segment => self.recover(stamp, disk),
-            }
-            self.last = self.last.max(Some(stamp));
-        }
-        self.spill(disk);
-    }
-
-    fn recover(&mut self, stamp: Stamp, disk: &mut Disk) {
-        let signal = self.signal;
-        match disk.attempt(|spool| journal::recover(&spool.segment(signal, stamp))) {
-            Some(Some(request)) => self.insert_in_memory(stamp, request, Journaled::Whole),
-            Some(None) => self.remove_segment(stamp, disk),
-            // It stays for the next start.
-            None => {}
-        }
-        // One at a time: all of them in memory could be more than memory is for.
-        self.spill(disk);
-    }
-
-    /// The oldest request, or how long there will be none.
-    pub(super) fn next(&mut self, envelope: &Envelope, disk: &mut Disk) -> Next {
-        let now = Instant::now();
-        loop {
-            if let Some(stamp) = self.oldest() {
-                match self.load(stamp, disk) {
-                    Some(Some(request)) => {
-                        self.sending = Some(stamp);
-                        return Next::Send(stamp, request);
-                    }
-                    Some(None) => self.lose(stamp, DropReason::DiskError, disk),
-                    None => return Next::Wait(Some(now + READ_AGAIN)),
-                }
-                continue;
-            }
-            match &self.batch {
-                Some(batch) if batch.close_at <= now => self.close_batch(envelope),
-                batch => return Next::Wait(batch.as_ref().map(|batch| batch.close_at)),
-            }
-        }
-    }
-
-    fn oldest(&self) -> Option<Stamp> {
-        self.waiting.first_key_value().map(|(stamp, _)| *stamp)
-    }
-
-    /// The request itself; the inner none when it is lost, the outer when it cannot be read now.
-    fn load(&self, stamp: Stamp, disk: &mut Disk) -> Option<Option<Bytes>> {
-        match &self.waiting.get(&stamp)?.place {
-            Place::Memory { request, .. } => Some(Some(request.clone())),
-            Place::Disk => {
-                let read = disk.attempt(|spool| spool.read(self.signal, stamp))?;
-                Some(read.map(Bytes::from))
-            }
-        }
-    }
-
-    /// Moves to disk what has to wait, and drops the oldest of what does not find room in memory.
-    pub(super) fn settle(&mut self, disk: &mut Disk) {
-        if self.is_away || self.disk_bytes > 0 || self.memory_bytes > MAX_PENDING {
-            self.spill(disk);
-        }
-        while self.memory_bytes > MAX_MEMORY
-            && let Some(stamp) = self.droppable(|waiting| matches!(waiting.place, Place::Memory { .. }))
-        {
-            self.lose(stamp, DropReason::MemoryFull, disk);
-        }
-    }
-
-    /// Moves to disk whatever is in memory, oldest first, as far as the disk takes it.
-    pub(super) fn spill(&mut self, disk: &mut Disk) {
-        let signal = self.signal;
-        if self.memory_bytes == 0 {
-            return;
-        }
-        for (stamp, waiting) in &mut self.waiting {
-            let Place::Memory { request, journaled } = &waiting.place else {
-                continue;
-            };
-            if disk
-                .attempt(|spool| spool.keep(signal, *stamp, request))
-                .is_none()
-            {
-                return;
-            }
-            if *journaled != Journaled::Not {
-                disk.attempt(|spool| spool.remove_segment(signal, *stamp));
-            }
-            waiting.place = Place::Disk;
-            self.memory_bytes -= waiting.bytes;
-            self.disk_bytes += waiting.bytes;
-        }
-    }
-
-    /// Drops what has waited for longer than `max_age`.
-    pub(super) fn expire(&mut self, max_age: Duration, disk: &mut Disk) {
-        let now = SystemTime::now();
-        while let Some(stamp) = self.droppable(|_| true)
-            && stamp.age(now) > max_age
-        {
-            self.lose(stamp, DropReason::Expired, disk);
-        }
-    }
-
-    /// The oldest request on disk that may be dropped.
-    pub(super) fn oldest_on_disk(&self) -> Option<Stamp> {
-        self.droppable(|waiting| matches!(waiting.place, Place::Disk))
-    }
-
-    fn droppable(&self, is_meant: impl Fn(&Waiting) -> bool) -> Option<Stamp> {
-        let may_go =
-            |(stamp, waiting): &(&Stamp, &Waiting)| self.sending != Some(**stamp) && is_meant(waiting);
-        self.waiting.iter().find(may_go).map(|(stamp, _)| *stamp)
     }
 
     /// Bytes that wait on disk.
@@ -264,8 +156,8 @@ impl Queue {
     }
 
     /// Drops a request for good, and counts it.
-    pub(super) fn lose(&mut self, stamp: Stamp, reason: DropReason, disk: &mut Disk) {
-        self.remove(stamp, disk);
+    pub(super) fn lose(&mut self, stamp: Stamp, reason: DropReason, around: &mut Around<'_>) {
+        self.remove(stamp, around);
         self.count_loss(reason);
     }
 
@@ -278,12 +170,12 @@ impl Queue {
 
     /// Whether no attempt goes on and none would be of use now.
     pub(super) fn is_settled(&self) -> bool {
-        self.sending.is_none() && (self.waiting.is_empty() || self.is_away)
+        !self.sending.is_under_way() && (self.waiting.is_empty() || self.is_away)
     }
 
     /// Moves everything to disk, since the process ends; what cannot go there is lost.
-    pub(super) fn end(&mut self, disk: &mut Disk) {
-        self.spill(disk);
+    pub(super) fn end(&mut self, around: &mut Around<'_>) {
+        self.spill(around.disk);
         let is_kept = |waiting: &&Waiting| match waiting.place {
             Place::Memory { journaled, .. } => journaled == Journaled::Whole,
             Place::Disk => true,
@@ -294,59 +186,82 @@ impl Queue {
         }
     }
 
-    pub(super) fn report(&self) -> SignalReport {
+    pub(super) fn report(&self, now: &Now) -> SignalReport {
         let begun = self.batch.as_ref().map(|batch| batch.stamp);
-        let oldest = self.oldest().or(begun);
+        let oldest = self.waiting.keys().next().copied().or(begun);
         SignalReport {
             exports: self.tally.exports.clone(),
             dropped: self.tally.dropped.clone(),
+            dropped_items: self.tally.dropped_items,
             dead_letters: self.tally.dead_letters,
             rejected_items: self.tally.rejected_items,
             waiting: u64::try_from(self.waiting.len()).unwrap_or(u64::MAX),
             spool_bytes: self.disk_bytes,
             memory_bytes: self.memory_bytes,
-            oldest_age: oldest.map(|stamp| stamp.age(SystemTime::now())),
+            oldest_age: oldest.map(|stamp| stamp.since().age(now)),
             last_success: self.tally.last_success,
             failing_for: self.tally.failing_since.map(|since| since.elapsed()),
         }
     }
 
-    fn stamp(&mut self) -> Stamp {
-        let stamp = Stamp::after(self.last, SystemTime::now());
+    fn stamp(&mut self, now: &Now) -> Stamp {
+        let stamp = Stamp::after(self.last, now);
         self.last = Some(stamp);
         stamp
     }
 
-    fn insert_in_memory(&mut self, stamp: Stamp, request: Vec<u8>, journaled: Journaled) {
-        let bytes = u64::try_from(request.len()).unwrap_or(u64::MAX);
-        let request = Bytes::from(request);
-        self.insert(stamp, bytes, Place::Memory { request, journaled });
+    fn insert(&mut self, stamp: Stamp, place: Place, share: Option<Share>, shares: &mut Shares) {
+        let bytes = match &place {
+            Place::Memory { request, .. } => length(request),
+            Place::Disk => 0,
+        };
+        self.memory_bytes += bytes;
+        self.insert_as(stamp, bytes, place, share, shares);
     }
 
-    fn insert(&mut self, stamp: Stamp, bytes: u64, place: Place) {
-        match place {
-            Place::Memory { .. } => self.memory_bytes += bytes,
-            Place::Disk => self.disk_bytes += bytes,
-        }
-        self.waiting.insert(stamp, Waiting { bytes, place });
+    fn insert_on_disk(&mut self, stamp: Stamp, bytes: u64, shares: &mut Shares) {
+        self.disk_bytes += bytes;
+        self.insert_as(stamp, bytes, Place::Disk, None, shares);
+    }
+
+    fn insert_as(
+        &mut self,
+        stamp: Stamp,
+        bytes: u64,
+        place: Place,
+        share: Option<Share>,
+        shares: &mut Shares,
+    ) {
+        shares.add(bytes, share.as_ref().unwrap_or(&Share::default()));
+        let waiting = Waiting {
+            bytes,
+            place,
+            share,
+            unreadable_until: None,
+        };
+        self.waiting.insert(stamp, waiting);
     }
 
     /// Takes a request out of the queue, and its file or its journal from the disk.
-    fn remove(&mut self, stamp: Stamp, disk: &mut Disk) {
+    fn remove(&mut self, stamp: Stamp, around: &mut Around<'_>) {
         let signal = self.signal;
-        let Some(Waiting { bytes, place }) = self.waiting.remove(&stamp) else {
+        let Some(waiting) = self.waiting.remove(&stamp) else {
             return;
         };
-        match place {
+        self.sending.forget(stamp);
+        around
+            .shares
+            .remove(waiting.bytes, waiting.share.as_ref().unwrap_or(&Share::default()));
+        match waiting.place {
             Place::Memory { journaled, .. } => {
-                self.memory_bytes -= bytes;
+                self.memory_bytes -= waiting.bytes;
                 if journaled != Journaled::Not {
-                    self.remove_segment(stamp, disk);
+                    self.remove_segment(stamp, around.disk);
                 }
             }
             Place::Disk => {
-                self.disk_bytes -= bytes;
-                disk.attempt(|spool| spool.remove_request(signal, stamp));
+                self.disk_bytes -= waiting.bytes;
+                around.disk.attempt(|spool| spool.remove_request(signal, stamp));
             }
         }
     }
@@ -354,4 +269,17 @@ impl Queue {
     fn remove_segment(&self, stamp: Stamp, disk: &mut Disk) {
         disk.attempt(|spool| spool.remove_segment(self.signal, stamp));
     }
+}
+
+impl Place {
+    fn memory(request: Vec<u8>, journaled: Journaled) -> Self {
+        Self::Memory {
+            request: Bytes::from(request),
+            journaled,
+        }
+    }
+}
+
+fn length(request: &[u8]) -> u64 {
+    u64::try_from(request.len()).unwrap_or(u64::MAX)
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use crate::io_class::IoClass;
 use crate::telemetry::settings::Signal;
 
 /// Why a request was never delivered.
@@ -17,8 +18,10 @@ pub enum DropReason {
     Expired,
     /// Nothing could be kept on disk, and memory held more than it may.
     MemoryFull,
-    /// Its file could not be read again.
-    DiskError,
+    /// Somebody removed its file.
+    Removed,
+    /// Its check had more waiting than its share when room was needed.
+    OverShare,
     /// The collector refused it for good; it is among the dead letters if there is a spool.
     Rejected,
     /// The process ended, and there was no disk to keep it on.
@@ -33,7 +36,8 @@ impl DropReason {
             Self::SpoolFull => "spool_full",
             Self::Expired => "expired",
             Self::MemoryFull => "memory_full",
-            Self::DiskError => "disk_error",
+            Self::Removed => "removed",
+            Self::OverShare => "over_share",
             Self::Rejected => "rejected",
             Self::Shutdown => "shutdown",
         }
@@ -46,7 +50,8 @@ impl DropReason {
             Self::SpoolFull => "the spool is full and the oldest make room",
             Self::Expired => "they waited longer than the spool keeps them",
             Self::MemoryFull => "nothing can be kept on disk and memory for them is full",
-            Self::DiskError => "their files in the spool cannot be read",
+            Self::Removed => "their files in the spool were removed by someone else",
+            Self::OverShare => "the spool is full, and some checks have more in it than their share",
             Self::Rejected => "the collector refuses them",
             Self::Shutdown => "there is no disk to keep them on",
         }
@@ -60,8 +65,10 @@ pub struct DeliveryReport {
     pub signals: BTreeMap<Signal, SignalReport>,
     /// Whether a spool is set and can be used.
     pub spool_is_well: bool,
-    /// How many times the spool's disk failed.
-    pub disk_failures: u64,
+    /// What is the matter with the spool's disk.
+    pub spool_trouble: Option<IoClass>,
+    /// How many times the spool's disk failed, by what the matter was.
+    pub disk_failures: BTreeMap<IoClass, u64>,
 }
 
 /// The state of one signal's delivery; counts are since the start.
@@ -72,6 +79,8 @@ pub struct SignalReport {
     pub exports: BTreeMap<Cow<'static, str>, u64>,
     /// Requests that were never delivered.
     pub dropped: BTreeMap<DropReason, u64>,
+    /// Spans or log records that made room for those of other checks.
+    pub dropped_items: u64,
     /// Requests laid among the dead letters.
     pub dead_letters: u64,
     /// Spans, data points or log records that the collector rejected of requests it accepted.
@@ -95,6 +104,7 @@ pub struct SignalReport {
 pub(super) struct Tally {
     pub(super) exports: BTreeMap<Cow<'static, str>, u64>,
     pub(super) dropped: BTreeMap<DropReason, u64>,
+    pub(super) dropped_items: u64,
     pub(super) dead_letters: u64,
     pub(super) rejected_items: u64,
     pub(super) last_success: Option<SystemTime>,

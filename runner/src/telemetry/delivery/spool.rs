@@ -16,8 +16,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 use super::stamp::Stamp;
 use crate::ledger::audit::{Held, Reserve};
 use crate::telemetry::settings::Signal;
@@ -74,7 +72,7 @@ impl Spool {
     /// The folder cannot be read.
     pub(super) fn leftovers(&self, signal: Signal) -> io::Result<Vec<(Stamp, Leftover)>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(self.folder.join(signal.word()))? {
+        for entry in fs::read_dir(self.folder_of(signal))? {
             let entry = entry?;
             let path = entry.path();
             let name = path.file_stem().and_then(|name| name.to_str());
@@ -108,15 +106,20 @@ impl Spool {
         }
     }
 
-    /// Reads a request; none when its file is gone or damaged, so that nobody can read it ever again.
+    /// Reads a request; none when its file is gone, though the folder is there: somebody removed it.
     ///
     /// # Errors
-    /// It cannot be read now, since the process or the machine is short of descriptors or memory.
+    /// It cannot be read now. That says nothing of what is in it.
     pub(super) fn read(&self, signal: Signal, stamp: Stamp) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.request(signal, stamp)) {
+        let path = self.request(signal, stamp);
+        match fs::read(&path) {
             Ok(request) => Ok(Some(request)),
-            Err(error) if is_shortage(&error) => Err(error),
-            Err(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A folder that is gone as well was unmounted or cleared away as a whole.
+                self.folder_of(signal).metadata()?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -132,16 +135,26 @@ impl Spool {
         remove(&self.segment(signal, stamp))
     }
 
-    /// Lays a request that nobody will take among the dead letters, from memory or from where it
-    /// waits.
+    /// Keeps a request that nobody will take, or a part of one, among the dead letters.
     ///
     /// # Errors
     /// The disk is full or refuses.
-    pub(super) fn bury(&mut self, signal: Signal, stamp: Stamp, request: Option<&[u8]>) -> io::Result<()> {
-        if let Some(request) = request {
-            self.keep(signal, stamp, request)?;
-        }
-        self.dead.take(&self.request(signal, stamp), signal, stamp)
+    pub(super) fn bury(
+        &mut self,
+        signal: Signal,
+        stamp: Stamp,
+        part: usize,
+        request: &[u8],
+    ) -> io::Result<()> {
+        self.dead.keep(signal, stamp, part, request)
+    }
+
+    /// Moves a segment of which something cannot be read among the dead letters.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub(super) fn set_segment_aside(&mut self, signal: Signal, stamp: Stamp) -> io::Result<()> {
+        self.dead.take(&self.segment(signal, stamp), signal, stamp)
     }
 
     /// Where the journal of a batch is.
@@ -154,9 +167,11 @@ impl Spool {
     }
 
     fn file(&self, signal: Signal, stamp: Stamp, extension: &str) -> PathBuf {
-        self.folder
-            .join(signal.word())
-            .join(format!("{stamp}.{extension}"))
+        self.folder_of(signal).join(format!("{stamp}.{extension}"))
+    }
+
+    fn folder_of(&self, signal: Signal) -> PathBuf {
+        self.folder.join(signal.word())
     }
 }
 
@@ -210,11 +225,6 @@ fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
-}
-
-fn is_shortage(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    errno.is_some_and(|errno| [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&errno))
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -1,16 +1,23 @@
 //! Everything that waits, of all signals, and the disk under it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::answer::Answer;
 use super::disk::Disk;
 use super::envelope::Envelope;
+use super::frame::Frame;
 use super::notice::Notices;
-use super::queue::{Next, Queue};
+use super::queue::{Around, Next, Queue, Thinned};
 use super::report::{DeliveryReport, DropReason};
+use super::share::Shares;
 use super::stamp::Stamp;
+use crate::age::{Clock, Now};
 use crate::telemetry::settings::Signal;
+
+/// How many times requests of an earlier process are looked through at once, which reads them.
+const MAX_LOOKS: u32 = 4;
 
 /// The queues of the signals that are exported.
 #[derive(Debug)]
@@ -21,6 +28,9 @@ pub(super) struct Store {
     nowhere: Disk,
     envelope: Envelope,
     delay: Duration,
+    shares: Shares,
+    clock: Clock,
+    now: Now,
 }
 
 impl Store {
@@ -29,7 +39,7 @@ impl Store {
         queues: impl Iterator<Item = Queue>,
         disk: Disk,
         envelope: Envelope,
-        delay: Duration,
+        (delay, mut clock): (Duration, Clock),
         notices: &Notices,
     ) -> Self {
         let mut store = Self {
@@ -38,20 +48,28 @@ impl Store {
             nowhere: Disk::none(notices.clone()),
             envelope,
             delay,
+            shares: Shares::default(),
+            now: clock.read(),
+            clock,
         };
         store.tend();
         store
     }
 
+    /// So many checks share the room that there is.
+    pub(super) fn divide(&mut self, checks: usize) {
+        self.shares.divide(checks);
+    }
+
     /// Takes a frame; true when the signal's lane should look again. Of a signal that is not exported it is nothing.
-    pub(super) fn append(&mut self, signal: Signal, frame: &[u8]) -> bool {
+    pub(super) fn append(&mut self, signal: Signal, frame: &Frame) -> bool {
         let delay = self.delay;
-        let Some((queue, disk, envelope)) = self.queue(signal) else {
+        let Some((queue, mut around)) = self.queue(signal) else {
             return false;
         };
-        let is_news = queue.append(frame, delay, envelope, disk);
+        let is_news = queue.append(frame, delay, &mut around);
         if is_news {
-            queue.settle(disk);
+            queue.settle(&mut around);
             self.tend();
         }
         is_news
@@ -59,9 +77,9 @@ impl Store {
 
     /// Takes a whole request.
     pub(super) fn push(&mut self, signal: Signal, request: Vec<u8>) {
-        if let Some((queue, disk, _)) = self.queue(signal) {
-            queue.push(request);
-            queue.settle(disk);
+        if let Some((queue, mut around)) = self.queue(signal) {
+            queue.push(request, &mut around);
+            queue.settle(&mut around);
             self.tend();
         }
     }
@@ -70,24 +88,22 @@ impl Store {
     pub(super) fn next(&mut self, signal: Signal) -> Next {
         self.tend();
         match self.queue(signal) {
-            Some((queue, disk, envelope)) => queue.next(envelope, disk),
+            Some((queue, mut around)) => queue.next(&mut around),
             None => Next::Wait(None),
         }
     }
 
     /// Takes the answer to what [`Store::next`] gave out.
     pub(super) fn conclude(&mut self, signal: Signal, stamp: Stamp, answer: Answer) {
-        if let Some((queue, disk, _)) = self.queue(signal) {
-            queue.conclude(stamp, answer, disk);
+        if let Some((queue, mut around)) = self.queue(signal) {
+            queue.conclude(stamp, answer, &mut around);
             self.tend();
         }
     }
 
     /// Makes requests of what is in batches.
     pub(super) fn close_batches(&mut self) {
-        for queue in self.queues.values_mut() {
-            queue.close_batch(&self.envelope);
-        }
+        self.each(Queue::close_batch);
     }
 
     /// Whether there is nothing more to send, or nobody to send it to.
@@ -98,11 +114,7 @@ impl Store {
     /// Moves everything to disk, and lets go of it.
     pub(super) fn end(&mut self) {
         self.close_batches();
-        for signal in self.queues.keys().copied().collect::<Vec<_>>() {
-            if let Some((queue, disk, _)) = self.queue(signal) {
-                queue.end(disk);
-            }
-        }
+        self.each(Queue::end);
     }
 
     /// Lets go of the spool's folder, whatever still waits.
@@ -111,55 +123,93 @@ impl Store {
     }
 
     pub(super) fn report(&self) -> DeliveryReport {
-        let report = |(signal, queue): (&Signal, &Queue)| (*signal, queue.report());
+        let report = |(signal, queue): (&Signal, &Queue)| (*signal, queue.report(&self.now));
         DeliveryReport {
             signals: self.queues.iter().map(report).collect(),
             spool_is_well: self.disk.is_well(),
-            disk_failures: self.disk.failures(),
+            spool_trouble: self.disk.trouble(),
+            disk_failures: self.disk.failures().clone(),
         }
     }
 
-    fn queue(&mut self, signal: Signal) -> Option<(&mut Queue, &mut Disk, &Envelope)> {
+    fn queue(&mut self, signal: Signal) -> Option<(&mut Queue, Around<'_>)> {
+        self.now = self.clock.read();
         let queue = self.queues.get_mut(&signal)?;
-        let disk = match queue.is_kept() {
-            true => &mut self.disk,
-            false => &mut self.nowhere,
+        let around = Around {
+            disk: match queue.is_kept() {
+                true => &mut self.disk,
+                false => &mut self.nowhere,
+            },
+            shares: &mut self.shares,
+            envelope: &self.envelope,
+            now: self.now,
         };
-        Some((queue, disk, &self.envelope))
+        Some((queue, around))
+    }
+
+    /// Does something with each queue.
+    fn each(&mut self, mut work: impl FnMut(&mut Queue, &mut Around<'_>)) {
+        for signal in self.queues.keys().copied().collect::<Vec<_>>() {
+            if let Some((queue, mut around)) = self.queue(signal) {
+                work(queue, &mut around);
+            }
+        }
     }
 
     /// Opens the spool if it is not open yet, and keeps its bounds.
     fn tend(&mut self) {
-        if self.disk.open() {
-            for queue in self.queues.values_mut().filter(|queue| queue.is_kept()) {
-                queue.take_over(&mut self.disk);
-            }
-        }
         let Some(bounds) = self.disk.settings() else {
             return;
         };
         let (max_age, max_bytes) = (bounds.max_age, bounds.max_bytes);
-        for queue in self.queues.values_mut().filter(|queue| queue.is_kept()) {
-            queue.expire(max_age, &mut self.disk);
-        }
+        self.disk.open();
+        let is_open = self.disk.is_open();
+        self.each(|queue, around| {
+            if queue.is_kept() {
+                if is_open {
+                    queue.take_over(around);
+                }
+                queue.expire(max_age, around);
+            }
+        });
+        let mut looks = 0;
         while self.queues.values().map(Queue::disk_bytes).sum::<u64>() > max_bytes {
-            if !self.drop_oldest() {
-                return;
+            match self.thin() {
+                Thinned::Made => {}
+                Thinned::Looked if looks < MAX_LOOKS => looks += 1,
+                // The next time goes on from here.
+                Thinned::Looked => return,
+                Thinned::Nothing if self.drop_oldest() => {}
+                Thinned::Nothing => return,
             }
         }
+    }
+
+    /// Takes what checks have on disk beyond their share out of a request, of the signal that has most there first.
+    fn thin(&mut self) -> Thinned {
+        let mut signals: Vec<Signal> = self.queues.keys().copied().collect();
+        signals.sort_by_key(|signal| Reverse(self.queues.get(signal).map(Queue::disk_bytes)));
+        let made = signals.into_iter().map(|signal| match self.queue(signal) {
+            Some((queue, mut around)) if queue.is_kept() => queue.thin_disk(&mut around),
+            _ => Thinned::Nothing,
+        });
+        let mut made = made.skip_while(|thinned| *thinned == Thinned::Nothing);
+        made.next().unwrap_or(Thinned::Nothing)
     }
 
     /// Drops the oldest request on disk, of whatever signal; false when there is none that may go.
     fn drop_oldest(&mut self) -> bool {
         let oldest = self
             .queues
-            .values_mut()
-            .filter_map(|queue| Some((queue.oldest_on_disk()?, queue)))
+            .values()
+            .filter_map(|queue| Some((queue.oldest_on_disk()?, queue.signal())))
             .min_by_key(|(stamp, _)| *stamp);
-        let Some((stamp, queue)) = oldest else {
+        let Some((stamp, signal)) = oldest else {
             return false;
         };
-        queue.lose(stamp, DropReason::SpoolFull, &mut self.disk);
+        if let Some((queue, mut around)) = self.queue(signal) {
+            queue.lose(stamp, DropReason::SpoolFull, &mut around);
+        }
         true
     }
 }

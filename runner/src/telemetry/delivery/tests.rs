@@ -65,16 +65,16 @@ fn start_to(collector: &Collector, signals: &[Signal], folder: Option<&Path>) ->
     start(signals.iter().map(exporter).collect(), folder)
 }
 
-fn frame(name: &str) -> Vec<u8> {
+fn frame(name: &str) -> Frame {
     let span = Span {
         name: name.to_owned(),
         ..Default::default()
     };
-    ScopeSpans {
+    let scope = ScopeSpans {
         spans: vec![span],
         ..Default::default()
-    }
-    .encode_to_vec()
+    };
+    Frame::new(Owner::RUNNER, scope.encode_to_vec())
 }
 
 /// Names of the spans that a collector accepted, in their order.

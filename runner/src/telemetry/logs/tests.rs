@@ -13,9 +13,9 @@ fn standing(transition: Option<Transition>) -> Standing {
     }
 }
 
-fn told(frame: Option<Vec<u8>>) -> Vec<String> {
+fn told(frame: Option<Encoded>) -> Vec<String> {
     let Some(frame) = frame else { return Vec::new() };
-    let scope = ScopeLogs::decode(frame.as_slice()).unwrap();
+    let scope = ScopeLogs::decode(frame.bytes.as_slice()).unwrap();
     let line = |record: &LogRecord| {
         let Some(AnyValue {
             value: Some(Value::StringValue(text)),
@@ -50,7 +50,7 @@ fn a_change_of_status_is_a_record_in_the_trace_of_its_run() {
     };
     let run = uneventful();
     let frame = of_run(&run, &standing(Some(change)), sample::noon()).unwrap();
-    let record = &ScopeLogs::decode(frame.as_slice()).unwrap().log_records[0];
+    let record = &ScopeLogs::decode(frame.bytes.as_slice()).unwrap().log_records[0];
     assert_eq!(record.trace_id, run.trace.trace_id);
     assert_eq!(record.span_id, run.trace.span_id);
     let line = "ERROR canary.check.transition: check website: up -> down: 503 Service Unavailable";
@@ -92,5 +92,28 @@ fn a_run_that_passed_may_have_changed_the_status_to_up() {
     assert_eq!(
         told,
         ["INFO canary.check.transition: check website: down -> up: 200 OK"]
+    );
+}
+
+#[test]
+fn the_records_of_a_run_have_a_size_and_the_first_is_always_there() {
+    let mut run = sample::run();
+    let connection = run.trail.connections[0].clone();
+    run.trail.connections = vec![connection; 1_000];
+    let change = Transition {
+        from: Status::Up,
+        to: Status::Down,
+        at: sample::noon(),
+        summary: "s".repeat(200_000),
+        consecutive: 2,
+    };
+    let frame = of_run(&run, &standing(Some(change)), sample::noon()).unwrap();
+    assert!(frame.bytes.len() <= fit::MAX_FRAME, "{}", frame.bytes.len());
+    assert!(frame.left_out > 500, "{}", frame.left_out);
+    let records = told(Some(frame));
+    assert!(
+        records[0].starts_with("ERROR canary.check.transition"),
+        "{}",
+        &records[0][..60]
     );
 }

@@ -103,6 +103,8 @@ instruments! {
     SPOOL_SIZE = "canary.telemetry.spool.size", Gauge, "By", "Requests that wait on disk.";
     SPOOL_AGE = "canary.telemetry.spool.oldest.age", Gauge, "s", "How long the oldest request has waited.";
     SPOOL_DROPPED = "canary.telemetry.spool.dropped", Counter, "{request}", "Requests that were never delivered.";
+    SPOOL_ERRORS = "canary.telemetry.spool.errors", Counter, "{error}", "Times that the disk of the spool failed, by what the matter was.";
+    ITEMS_DROPPED = "canary.telemetry.items.dropped", Counter, "{item}", "Spans, records and parts of them that did not fit, or made room for those of other checks.";
     EXPORTS = "canary.telemetry.exports", Counter, "{request}", "Attempts to export; those that failed have an error.";
     DEAD_LETTERS = "canary.telemetry.dead_letters", Counter, "{request}", "Requests that a collector refused for good, kept apart.";
     REJECTED = "canary.telemetry.rejected", Counter, "{item}", "Items that a collector rejected of requests that it accepted.";

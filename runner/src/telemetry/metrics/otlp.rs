@@ -17,9 +17,9 @@ use super::instrument::{ALL, Instrument, Kind};
 use super::series::{Distribution, Exemplar, Extra, Point, Scope, Value};
 use crate::telemetry::attribute::{any, unix_nanos};
 
-/// Bytes of the data points of one request: half of what a gRPC server takes by default (4 MiB). Labels and names
-/// have bounds, so that what else is in a request never fills the other half.
-const MOST_BYTES: usize = 2 << 20;
+/// Bytes of the data points of one request: half of what a request has at most. Labels and names have bounds, so that
+/// what else is in a request never fills the other half.
+const MOST_BYTES: usize = 512 << 10;
 
 impl Metrics {
     /// Hands everything that is known at `now` to `take`, in as many requests as it takes. Each metric is whole, or

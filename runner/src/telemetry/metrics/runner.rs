@@ -10,8 +10,9 @@ use super::record::unix_seconds;
 use super::series::{Value, text, word};
 use super::{Metrics, ProcessReading, Told, told};
 use crate::suite::CheckId;
-use crate::telemetry::delivery::DeliveryReport;
+use crate::telemetry::delivery::{DeliveryReport, DropReason};
 use crate::telemetry::name;
+use crate::telemetry::settings::Signal;
 
 /// Attribute of polls: the function of the host that they were in.
 const FUNCTION: &str = "function";
@@ -144,6 +145,10 @@ impl Metrics {
 
     /// Takes how delivery goes.
     pub fn delivery(&mut self, report: &DeliveryReport) {
+        for (class, count) in &report.disk_failures {
+            let extra = vec![word(semconv::ERROR_TYPE, class.as_str())];
+            self.runner.set_count(told::SPOOL_ERRORS, extra, *count);
+        }
         for (signal, told_of) in &report.signals {
             let signal = word(SIGNAL, signal.word());
             for (result, count) in &told_of.exports {
@@ -155,6 +160,10 @@ impl Metrics {
                 let extra = vec![signal.clone(), text(semconv::ERROR_TYPE, reason.word())];
                 self.runner.set_count(told::SPOOL_DROPPED, extra, *count);
             }
+            let over_share = word(semconv::ERROR_TYPE, DropReason::OverShare.word());
+            let extra = vec![signal.clone(), over_share];
+            self.runner
+                .set_count(told::ITEMS_DROPPED, extra, told_of.dropped_items);
             let alone = || vec![signal.clone()];
             let age = told_of.oldest_age.unwrap_or_default().as_secs_f64();
             self.runner
@@ -168,6 +177,15 @@ impl Metrics {
             self.runner.add(told::EXPORTS, alone(), 0);
             self.runner.add(told::SPOOL_DROPPED, alone(), 0);
         }
+    }
+
+    /// Items of a run were left out, since there was no room for them in what a run may report.
+    pub fn left_out(&mut self, signal: Signal, items: u64) {
+        let extra = vec![
+            word(SIGNAL, signal.word()),
+            word(semconv::ERROR_TYPE, "too_large"),
+        ];
+        self.runner.add(told::ITEMS_DROPPED, extra, items);
     }
 
     /// Takes how many events found no room, since the start.

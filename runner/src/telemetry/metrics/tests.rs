@@ -111,6 +111,7 @@ fn report() -> DeliveryReport {
     };
     DeliveryReport {
         signals: [(Signal::Traces, signal)].into(),
+        disk_failures: [(crate::io_class::IoClass::Full, 1)].into(),
         ..DeliveryReport::default()
     }
 }

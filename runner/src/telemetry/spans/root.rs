@@ -14,6 +14,9 @@ use crate::trace::{ClosedBy, Connection, Denied, EndCause};
 /// Events of a root span; what a page keeps is bounded, this bounds all attempts together.
 const MOST_EVENTS: usize = 256;
 
+/// Attributes that a root has whatever does not fit: the first ones.
+pub(super) const ESSENTIAL: usize = 9;
+
 pub(super) fn span(run: &Run) -> Span {
     let started_at = run.started_at.checked_sub(run.queued).unwrap_or(run.started_at);
     let summary = run.outcome.summary();

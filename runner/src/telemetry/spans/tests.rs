@@ -26,7 +26,7 @@ fn attributes(list: &[KeyValue]) -> BTreeMap<&str, String> {
 
 fn decoded(run: &Run) -> Vec<Span> {
     let frame = frame(run, ALL).unwrap();
-    ScopeSpans::decode(frame.as_slice()).unwrap().spans
+    ScopeSpans::decode(frame.bytes.as_slice()).unwrap().spans
 }
 
 fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
@@ -229,4 +229,47 @@ fn a_run_that_was_not_sampled_is_kept_when_it_did_not_pass() {
     assert!(frame(&run, Selection { failures: false }).is_none());
     run.outcome = Outcome::Completed(sample::verdict(VerdictStatus::Pass));
     assert!(frame(&run, ALL).is_none());
+}
+
+/// A run that reports as much as a plugin can.
+fn chatty() -> Run {
+    let mut run = sample::run();
+    let pair = |number: usize| (format!("key-{number}"), "v".repeat(3_000));
+    run.log = (0..64)
+        .map(|number| LogLine {
+            at: sample::MS,
+            level: LogLevel::Info,
+            message: "é".repeat(2_000),
+            fields: (0..16).map(|field| pair(number * 16 + field)).collect(),
+        })
+        .collect();
+    let mut verdict = sample::verdict(VerdictStatus::Fail);
+    verdict.summary = "s".repeat(9_000);
+    verdict.attributes = (0..64).map(pair).collect();
+    run.outcome = Outcome::Completed(verdict);
+    let steps = run.trail.steps.clone();
+    run.trail.steps = steps.iter().cycle().take(500).cloned().collect();
+    run
+}
+
+#[test]
+fn what_a_run_reports_has_a_size_and_its_root_is_always_there_with_the_verdict() {
+    let run = chatty();
+    let frame = frame(&run, ALL).unwrap();
+    assert!(frame.bytes.len() <= fit::MAX_FRAME, "{}", frame.bytes.len());
+    assert!(frame.left_out > 400, "{}", frame.left_out);
+    let spans = ScopeSpans::decode(frame.bytes.as_slice()).unwrap().spans;
+    let root = &spans[0];
+    assert_eq!(root.name, "check website");
+    let told = attributes(&root.attributes);
+    assert_eq!(told["canary.outcome"], "fail");
+    assert_eq!(told["canary.check.name"], "website");
+    assert!(root.status.is_some());
+    assert!(root.dropped_events_count > 0 && root.dropped_attributes_count > 0);
+    assert!(spans.len() > 50, "{} spans", spans.len());
+}
+
+#[test]
+fn a_run_of_an_ordinary_size_is_told_whole() {
+    assert_eq!(frame(&sample::run(), ALL).unwrap().left_out, 0);
 }

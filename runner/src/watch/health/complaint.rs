@@ -46,6 +46,11 @@ pub enum Complaint {
         /// For how long.
         time: Duration,
     },
+    /// The disk does not take what waits for the collector, or does not give it back.
+    SpoolFailing {
+        /// What the matter is, in one word.
+        reason: &'static str,
+    },
     /// Runs get no descriptor: there are too few for what the suite wants at once.
     DescriptorsShort {
         /// Since the last such run.
@@ -111,6 +116,7 @@ impl Complaint {
             Self::ChecksStale(_) => "checks_stale",
             Self::TelemetryStalled { .. } => "telemetry_stalled",
             Self::ExportsFailing { .. } => "exports_failing",
+            Self::SpoolFailing { .. } => "spool_failing",
             Self::DescriptorsShort { .. } => "descriptors_short",
             Self::DescriptorsUnaccounted { .. } => "descriptors_unaccounted",
             Self::SlowPoll(_) => "slow_poll",
@@ -156,6 +162,7 @@ impl Complaint {
                     | Self::DescriptorsShort { .. }
                     | Self::SlowPoll(_)
                     | Self::TrustStore { .. }
+                    | Self::SpoolFailing { .. }
             ),
         }
     }
@@ -197,6 +204,10 @@ impl fmt::Display for Complaint {
             Self::ExportsFailing { signal, time } => {
                 write!(f, "exports of {signal} have failed for {}", seconds(*time))
             }
+            Self::SpoolFailing { reason } => write!(
+                f,
+                "the spool's disk fails ({reason}): telemetry waits in memory, or is left on disk until it can be read"
+            ),
             Self::DescriptorsShort { since } => write!(
                 f,
                 "runs get no descriptor, the last one {} ago: raise the limit on open files (ulimit -n), or lower \

@@ -1,7 +1,7 @@
 //! Threads and tasks of the runner that make no progress, and receivers that take nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::{Complaint, Limits, Sources};
 use crate::alert;
@@ -12,7 +12,7 @@ use crate::watch::pulse::{PUBLISHING, SCHEDULER, WORKERS};
 /// What is wrong with them, the worst first.
 pub(super) fn complaints(sources: &Sources, limits: Limits) -> Vec<Complaint> {
     let mut stalls = sources.liveness.stalls();
-    let alerts = sources.alerts.as_ref().map(|alerts| alerts.at(SystemTime::now()));
+    let alerts = sources.alerts.as_ref().map(|alerts| alerts.now());
     let notifiers = alerts.unwrap_or_default().notifiers;
     let is_stalled = |name: &str| {
         let component = alert::component(name);

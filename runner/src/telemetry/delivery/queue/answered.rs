@@ -1,34 +1,59 @@
-//! What an answer means for the request that was sent.
+//! What an answer means for what was sent.
 
-use super::{Place, Queue};
-use crate::telemetry::delivery::answer::Answer;
-use crate::telemetry::delivery::disk::Disk;
+use super::send::Piece;
+use super::{Around, Queue};
+use crate::telemetry::delivery::answer::{Answer, Cause};
 use crate::telemetry::delivery::notice::Notice;
 use crate::telemetry::delivery::report::DropReason;
 use crate::telemetry::delivery::stamp::Stamp;
 
 impl Queue {
-    /// Takes the answer to the request that [`super::Next::Send`] gave out.
-    pub(in crate::telemetry::delivery) fn conclude(&mut self, stamp: Stamp, answer: Answer, disk: &mut Disk) {
-        self.sending = None;
+    /// Takes the answer to what [`super::Next::Send`] gave out.
+    pub(in crate::telemetry::delivery) fn conclude(
+        &mut self,
+        stamp: Stamp,
+        answer: Answer,
+        around: &mut Around<'_>,
+    ) {
+        let Some(piece) = self.sending.piece.take_if(|piece| piece.stamp == stamp) else {
+            return;
+        };
         self.tally.export(answer.word());
         match answer {
             Answer::Accepted { rejected, message } => {
                 self.note_rejected(rejected, message);
-                self.accept(stamp, disk);
+                self.accept(&piece, around);
             }
-            Answer::Refused { message, .. } => self.refuse(stamp, message, disk),
-            Answer::Later { message, .. } => self.put_off(message, disk),
+            Answer::TooLarge { message, .. } => match self.sending.shrink(&piece) {
+                // It answers, and takes less at once.
+                true => self.is_away = false,
+                false => self.refuse(&piece, message, around),
+            },
+            Answer::Refused { message, .. } => self.refuse(&piece, message, around),
+            Answer::Later { message, cause, .. } => {
+                if matches!(cause, Cause::Wire(_)) {
+                    self.sending.grow();
+                }
+                self.put_off(message, around);
+            }
         }
     }
 
-    fn accept(&mut self, stamp: Stamp, disk: &mut Disk) {
-        self.remove(stamp, disk);
+    fn accept(&mut self, piece: &Piece, around: &mut Around<'_>) {
+        self.pass(piece, around);
         self.tally.succeed();
         self.is_away = false;
         if std::mem::take(&mut self.is_away_told) {
             let (signal, waiting) = (self.signal, self.waiting.len());
             self.notices.tell(Notice::Delivering { signal, waiting });
+        }
+    }
+
+    /// Goes on behind what has its answer.
+    fn pass(&mut self, piece: &Piece, around: &mut Around<'_>) {
+        match piece.is_last {
+            true => self.remove(piece.stamp, around),
+            false => self.sending.advance(piece),
         }
     }
 
@@ -45,26 +70,24 @@ impl Queue {
         self.notices.tell_seldom("partly_rejected", notice);
     }
 
-    fn refuse(&mut self, stamp: Stamp, message: String, disk: &mut Disk) {
+    fn refuse(&mut self, piece: &Piece, message: String, around: &mut Around<'_>) {
         let signal = self.signal;
         self.is_away = false;
         self.tally.fail();
-        let in_memory = match self.waiting.get(&stamp).map(|waiting| &waiting.place) {
-            Some(Place::Memory { request, .. }) => Some(request.clone()),
-            _ => None,
-        };
-        let buried = disk.attempt(|spool| spool.bury(signal, stamp, in_memory.as_deref()));
+        let buried = around
+            .disk
+            .attempt(|spool| spool.bury(signal, piece.stamp, piece.first, &piece.bytes));
         if buried.is_some() {
             self.tally.dead_letters += 1;
         }
-        self.remove(stamp, disk);
+        self.pass(piece, around);
         self.tally.lose(DropReason::Rejected);
         let notice = Notice::Refused { signal, message };
         self.notices.tell_seldom("refused", notice);
     }
 
     /// The request stays where it is, and goes to disk with everything behind it.
-    fn put_off(&mut self, message: String, disk: &mut Disk) {
+    fn put_off(&mut self, message: String, around: &mut Around<'_>) {
         let signal = self.signal;
         self.is_away = true;
         self.tally.fail();
@@ -72,6 +95,6 @@ impl Queue {
             let notice = Notice::Unreachable { signal, message };
             self.is_away_told = self.notices.tell_seldom("unreachable", notice);
         }
-        self.settle(disk);
+        self.settle(around);
     }
 }

@@ -1,22 +1,42 @@
+mod ages;
 mod bounds;
+mod classes;
+mod fair;
+mod pieces;
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
 use tokio::sync::mpsc;
 use tokio::time::advance;
 
+use super::room::{MAX_MEMORY, MAX_PENDING};
 use super::*;
+use crate::age::Clock;
 use crate::ledger::audit::Reserve;
 use crate::telemetry::delivery::answer::{Answer, Cause};
 use crate::telemetry::delivery::disk::Disk;
+use crate::telemetry::delivery::journal;
+use crate::telemetry::delivery::share::Owner;
 use crate::telemetry::delivery::store::Store;
 use crate::telemetry::settings::SpoolSettings;
 use crate::wire;
 
 const DELAY: Duration = Duration::from_secs(1);
 const MIB: usize = 1 << 20;
+
+thread_local! {
+    /// The time of day and the time since the boot, in seconds, as this test wants them.
+    static TOLD: Cell<(u64, u64)> = const { Cell::new((2_000_000_000, 1_000)) };
+}
+
+fn clock() -> (SystemTime, Duration) {
+    let (wall, boot) = TOLD.get();
+    (UNIX_EPOCH + Duration::from_secs(wall), Duration::from_secs(boot))
+}
 
 /// A store for traces and metrics, with a spool if there is a folder, and what it told.
 struct Fixture {
@@ -30,6 +50,10 @@ impl Fixture {
     }
 
     fn bounded(folder: Option<&Path>, max_bytes: u64) -> Self {
+        Self::with(folder, max_bytes, envelope())
+    }
+
+    fn with(folder: Option<&Path>, max_bytes: u64, envelope: Envelope) -> Self {
         let (sender, told) = mpsc::channel(64);
         let notices = Notices::new(sender);
         let queue = |signal| Queue::new(signal, true, notices.clone());
@@ -42,11 +66,17 @@ impl Fixture {
         let store = Store::open(
             queues.into_iter(),
             Disk::new(spool, Reserve::default(), notices.clone()),
-            envelope(),
-            DELAY,
+            envelope,
+            (DELAY, Clock::of_boot(1).told_by(clock)),
             &notices,
         );
         Self { store, told }
+    }
+
+    /// Takes a frame of the runner itself.
+    fn append(&mut self, frame: &[u8]) {
+        let frame = Frame::new(Owner::RUNNER, frame.to_vec());
+        self.store.append(Signal::Traces, &frame);
     }
 
     /// The request that goes out next.
@@ -128,21 +158,21 @@ fn count(folder: &Path, extension: &str) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_closed_by_age_by_count_and_by_size() {
     let mut fixture = Fixture::new(None);
-    fixture.store.append(Signal::Traces, b"a");
+    fixture.append(b"a");
     assert!(fixture.send(Signal::Traces).is_none());
     advance(DELAY).await;
     assert_eq!(fixture.drain(Signal::Traces), [request(b"a")]);
 
     for _ in 0..512 {
-        fixture.store.append(Signal::Traces, b"b");
+        fixture.append(b"b");
     }
-    fixture.store.append(Signal::Traces, b"c");
+    fixture.append(b"c");
     assert_eq!(fixture.drain(Signal::Traces), [request(&[b'b'; 512])]);
 
-    fixture.store.append(Signal::Traces, &vec![b'd'; 512 << 10]);
-    let mut with_large = vec![b'c'];
-    with_large.resize(1 + (512 << 10), b'd');
-    assert_eq!(fixture.drain(Signal::Traces), [request(&with_large)]);
+    // A frame that would make it larger than it may be begins the next one.
+    fixture.append(&vec![b'd'; 512 << 10]);
+    let large = vec![b'd'; 512 << 10];
+    assert_eq!(fixture.drain(Signal::Traces), [request(b"c"), request(&large)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,10 +180,10 @@ async fn each_frame_is_on_disk_before_append_returns_and_gone_once_it_is_accepte
     let folder = tempfile::tempdir().unwrap();
     let traces = folder.path().join("traces");
     let mut fixture = Fixture::new(Some(folder.path()));
-    fixture.store.append(Signal::Traces, b"one");
-    fixture.store.append(Signal::Traces, b"two");
+    fixture.append(b"one");
+    fixture.append(b"two");
     let segment = traces.join(&files(&traces)[0]);
-    assert_eq!(journal::recover(&segment).unwrap().unwrap(), request(b"onetwo"));
+    assert_eq!(journal::tests::recovered(&segment).0.unwrap(), request(b"onetwo"));
 
     advance(DELAY).await;
     let (stamp, _) = fixture.send(Signal::Traces).unwrap();
@@ -167,10 +197,10 @@ async fn a_kill_at_any_moment_loses_no_frame_and_keeps_the_order() {
     let folder = tempfile::tempdir().unwrap();
     let traces = folder.path().join("traces");
     let mut fixture = Fixture::new(Some(folder.path()));
-    fixture.store.append(Signal::Traces, b"on its way");
+    fixture.append(b"on its way");
     fixture.store.close_batches();
     assert!(fixture.send(Signal::Traces).is_some());
-    fixture.store.append(Signal::Traces, b"in the open batch");
+    fixture.append(b"in the open batch");
     assert_eq!(count(&traces, "segment"), 2, "{:?}", files(&traces));
     drop(fixture);
     let torn = traces.join(files(&traces).last().unwrap());
@@ -179,11 +209,11 @@ async fn a_kill_at_any_moment_loses_no_frame_and_keeps_the_order() {
     let mut fixture = Fixture::new(Some(folder.path()));
     assert_eq!(count(&traces, "request"), 2, "{:?}", files(&traces));
     assert_eq!(count(&traces, "segment"), 0);
-    fixture.store.append(Signal::Traces, b"after the kill");
+    fixture.append(b"after the kill");
     drop(fixture);
 
     let mut fixture = Fixture::new(Some(folder.path()));
-    fixture.store.append(Signal::Traces, b"after another");
+    fixture.append(b"after another");
     advance(DELAY).await;
     let sent = [
         b"on its way".as_slice(),
@@ -201,7 +231,7 @@ async fn a_kill_between_spooling_and_clearing_the_journal_sends_nothing_twice() 
     let folder = tempfile::tempdir().unwrap();
     let traces = folder.path().join("traces");
     let mut fixture = Fixture::new(Some(folder.path()));
-    fixture.store.append(Signal::Traces, b"once");
+    fixture.append(b"once");
     let segment = traces.join(&files(&traces)[0]);
     let journal = fs::read(&segment).unwrap();
     fixture.store.close_batches();

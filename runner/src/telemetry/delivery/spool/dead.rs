@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{REQUEST, remove, sync_folder};
+use super::{REQUEST, SEGMENT, remove, sync_folder, write_durably};
 use crate::telemetry::delivery::stamp::Stamp;
 use crate::telemetry::settings::Signal;
 
@@ -46,15 +46,38 @@ impl DeadLetters {
         Ok(dead)
     }
 
-    /// Moves a request here from where it waited.
-    pub(super) fn take(&mut self, request: &Path, signal: Signal, stamp: Stamp) -> io::Result<()> {
-        let name = format!("{stamp}-{}.{REQUEST}", signal.word());
-        let bytes = fs::metadata(request)?.len();
-        fs::rename(request, self.folder.join(&name))?;
-        self.bytes += bytes;
-        self.letters.insert(name, bytes);
-        self.make_room()?;
+    /// Writes a request here, or the part of one that begins at an item.
+    pub(super) fn keep(
+        &mut self,
+        signal: Signal,
+        stamp: Stamp,
+        part: usize,
+        request: &[u8],
+    ) -> io::Result<()> {
+        let stem = format!("{}-{}", stamp.number(), signal.word());
+        let name = match part {
+            0 => format!("{stem}.{REQUEST}"),
+            part => format!("{stem}-{part}.{REQUEST}"),
+        };
+        write_durably(&self.folder.join(&name), request)?;
+        self.count(name, request.len().try_into().unwrap_or(u64::MAX))
+    }
+
+    /// Moves a segment here from where it lies.
+    pub(super) fn take(&mut self, segment: &Path, signal: Signal, stamp: Stamp) -> io::Result<()> {
+        let name = format!("{}-{}.{SEGMENT}", stamp.number(), signal.word());
+        let bytes = fs::metadata(segment)?.len();
+        fs::rename(segment, self.folder.join(&name))?;
+        self.count(name, bytes)?;
         sync_folder(&self.folder)
+    }
+
+    fn count(&mut self, name: String, bytes: u64) -> io::Result<()> {
+        self.bytes += bytes;
+        if let Some(before) = self.letters.insert(name, bytes) {
+            self.bytes = self.bytes.saturating_sub(before);
+        }
+        self.make_room()
     }
 
     fn make_room(&mut self) -> io::Result<()> {
@@ -71,7 +94,7 @@ impl DeadLetters {
 /// What somebody else put here is not counted, and never removed.
 fn is_letter(name: &str) -> bool {
     let stamp = name.split('-').next().and_then(Stamp::parse);
-    stamp.is_some() && name.ends_with(REQUEST)
+    stamp.is_some() && (name.ends_with(REQUEST) || name.ends_with(SEGMENT))
 }
 
 #[cfg(test)]
@@ -81,13 +104,12 @@ mod tests {
     use super::*;
 
     fn stamp(second: u64) -> Stamp {
-        Stamp::after(None, UNIX_EPOCH + Duration::from_secs(second))
+        Stamp::at(UNIX_EPOCH + Duration::from_secs(second))
     }
 
-    fn bury(dead: &mut DeadLetters, folder: &Path, second: u64, bytes: usize) {
-        let request = folder.join("waiting");
-        fs::write(&request, vec![0; bytes]).unwrap();
-        dead.take(&request, Signal::Logs, stamp(second)).unwrap();
+    fn bury(dead: &mut DeadLetters, second: u64, bytes: usize) {
+        let request = vec![0; bytes];
+        dead.keep(Signal::Logs, stamp(second), 0, &request).unwrap();
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -102,15 +124,14 @@ mod tests {
     #[test]
     fn the_oldest_dead_letters_make_room_for_new_ones_also_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let elsewhere = tempfile::tempdir().unwrap();
         let open = || DeadLetters::bounded(folder.path().to_owned(), 100).unwrap();
         let mut dead = open();
-        bury(&mut dead, elsewhere.path(), 1, 60);
-        bury(&mut dead, elsewhere.path(), 2, 40);
+        bury(&mut dead, 1, 60);
+        bury(&mut dead, 2, 40);
         assert_eq!(names(folder.path()).len(), 2);
 
         let mut dead = open();
-        bury(&mut dead, elsewhere.path(), 3, 30);
+        bury(&mut dead, 3, 30);
         let kept = [2, 3].map(|second| format!("{}-logs.request", stamp(second)));
         assert_eq!(names(folder.path()), kept);
     }
@@ -118,10 +139,25 @@ mod tests {
     #[test]
     fn a_file_of_somebody_else_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let elsewhere = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("notes.txt"), vec![0; 200]).unwrap();
         let mut dead = DeadLetters::bounded(folder.path().to_owned(), 100).unwrap();
-        bury(&mut dead, elsewhere.path(), 1, 101);
+        bury(&mut dead, 1, 101);
         assert_eq!(names(folder.path()), ["notes.txt"]);
+    }
+
+    #[test]
+    fn parts_of_one_request_lie_beside_each_other_and_segments_count_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = folder.path().join("elsewhere");
+        fs::write(&segment, [0; 30]).unwrap();
+        let mut dead = DeadLetters::bounded(folder.path().to_owned(), 100).unwrap();
+        dead.keep(Signal::Logs, stamp(1), 0, &[0; 30]).unwrap();
+        dead.keep(Signal::Logs, stamp(1), 7, &[0; 30]).unwrap();
+        dead.take(&segment, Signal::Logs, stamp(1)).unwrap();
+        let number = stamp(1).number();
+        let all = ["-logs-7.request", "-logs.request", "-logs.segment"].map(|end| format!("{number}{end}"));
+        assert_eq!(names(folder.path()), all);
+        let dead = DeadLetters::bounded(folder.path().to_owned(), 60).unwrap();
+        assert_eq!(dead.bytes, 60);
     }
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::ledger::audit::Reserve;
 
 fn stamp(second: u64) -> Stamp {
-    Stamp::after(None, UNIX_EPOCH + Duration::from_secs(second))
+    Stamp::at(UNIX_EPOCH + Duration::from_secs(second))
 }
 
 fn mode(path: &Path) -> u32 {

@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use url::Position;
 
 use super::{WireError, encode, http1};
-use crate::telemetry::delivery::answer::{Answer, Cause};
+use crate::telemetry::delivery::answer::{Answer, Cause, is_about_size};
 use crate::telemetry::settings::{Destination, Signal};
 use crate::wire::{self, Failure, Reply, Wire};
 
@@ -87,13 +87,20 @@ fn failed(status: &Status) -> Answer {
     let cause = Cause::Grpc(code);
     let message = format!("gRPC {code:?}: {}", status.message());
     let after = retry_delay(status.details());
+    let may_be_size = matches!(
+        code,
+        Code::ResourceExhausted | Code::OutOfRange | Code::InvalidArgument
+    );
+    if may_be_size && after.is_none() && is_about_size(status.message()) {
+        return Answer::TooLarge { cause, message };
+    }
     let is_final = match code {
         Code::InvalidArgument
         | Code::NotFound
         | Code::AlreadyExists
         | Code::FailedPrecondition
         | Code::Unimplemented => true,
-        // Too large, unless the server says when it will have room.
+        // It has no room, and does not say when it will.
         Code::ResourceExhausted => after.is_none(),
         _ => false,
     };

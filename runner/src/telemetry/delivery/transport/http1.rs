@@ -11,7 +11,7 @@ use prost::Message;
 use url::Position;
 
 use super::{WireError, encode};
-use crate::telemetry::delivery::answer::{Answer, Cause};
+use crate::telemetry::delivery::answer::{Answer, Cause, is_about_size};
 use crate::telemetry::settings::Destination;
 use crate::wire::{Reply, Wire};
 
@@ -47,10 +47,16 @@ pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
         return accepted(&reply.body);
     }
     let cause = Cause::Http(status);
-    let message = match words(reply) {
+    let words = words(reply);
+    let is_too_large = status == StatusCode::PAYLOAD_TOO_LARGE
+        || (status == StatusCode::BAD_REQUEST && is_about_size(&words));
+    let message = match words {
         words if words.is_empty() => format!("HTTP {status}"),
         words => format!("HTTP {status}: {words}"),
     };
+    if is_too_large {
+        return Answer::TooLarge { cause, message };
+    }
     match status.is_client_error() && !WAITED_FOR.contains(&status) {
         true => Answer::Refused { cause, message },
         false => Answer::Later {
@@ -130,7 +136,7 @@ mod tests {
     #[test]
     fn what_an_operator_or_time_can_mend_is_tried_again_and_the_rest_is_refused() {
         let later = [301, 401, 403, 404, 407, 408, 429, 500, 501, 502, 503, 504, 599];
-        let refused = [400, 402, 405, 409, 410, 411, 413, 415, 422, 431];
+        let refused = [400, 402, 405, 409, 410, 411, 415, 422, 431];
         assert!(later.iter().all(|status| is_later(*status)));
         for status in refused {
             let answer = judge(&reply(status), SystemTime::UNIX_EPOCH);
@@ -138,6 +144,23 @@ mod tests {
         }
         assert_eq!(judge(&reply(200), SystemTime::UNIX_EPOCH), Answer::accepted());
         assert_eq!(judge(&reply(204), SystemTime::UNIX_EPOCH), Answer::accepted());
+    }
+
+    #[test]
+    fn what_is_too_large_is_told_from_what_is_wrong() {
+        let judged = |status: u16, body: &str| {
+            let mut reply = reply(status);
+            reply
+                .headers
+                .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            reply.body = body.into();
+            judge(&reply, SystemTime::UNIX_EPOCH)
+        };
+        for (status, body) in [(413, ""), (400, "http: request body too large")] {
+            let answer = judged(status, body);
+            assert!(matches!(answer, Answer::TooLarge { .. }), "{status}: {answer:?}");
+        }
+        assert!(matches!(judged(400, "no trace id"), Answer::Refused { .. }));
     }
 
     #[test]

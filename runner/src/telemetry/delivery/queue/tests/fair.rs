@@ -1,0 +1,110 @@
+//! One check that reports much, and the others.
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::{ScopeSpans, Span};
+use prost::Message as _;
+
+use super::pieces::names;
+use super::*;
+use crate::telemetry::name;
+
+/// The root span of a check's run.
+fn root(check: &str, bytes: usize) -> Frame {
+    let value = Some(AnyValue {
+        value: Some(Value::StringValue(check.to_owned())),
+    });
+    let span = Span {
+        name: check.to_owned(),
+        trace_state: "x".repeat(bytes),
+        attributes: vec![KeyValue {
+            key: name::CHECK.to_owned(),
+            value,
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let spans = ScopeSpans {
+        spans: vec![span],
+        ..Default::default()
+    };
+    Frame::new(Owner::of(check), spans.encode_to_vec())
+}
+
+/// A collector is away while six checks run a hundred times, one of which reports as much as a frame may have.
+async fn outage(folder: Option<&Path>, max_bytes: u64) -> Fixture {
+    let mut fixture = Fixture::with(
+        folder,
+        max_bytes,
+        Envelope::new(&Default::default(), &Default::default()),
+    );
+    fixture.store.divide(6);
+    for _ in 0..100 {
+        for _ in 0..10 {
+            fixture.store.append(Signal::Traces, &root("loud", 60 << 10));
+        }
+        for check in ["a", "b", "c", "d", "e"] {
+            fixture.store.append(Signal::Traces, &root(check, 500));
+        }
+        advance(DELAY).await;
+        if let Some((stamp, _)) = fixture.send(Signal::Traces) {
+            fixture.store.conclude(Signal::Traces, stamp, away());
+        }
+    }
+    fixture
+}
+
+fn arrived(fixture: &mut Fixture) -> BTreeMap<String, usize> {
+    let mut arrived = BTreeMap::new();
+    fixture.store.close_batches();
+    for request in fixture.drain(Signal::Traces) {
+        for name in names(&request) {
+            *arrived.entry(name).or_default() += 1;
+        }
+    }
+    arrived
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_spool_takes_from_the_check_that_fills_it_and_the_others_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = outage(Some(folder.path()), 16 << 20).await;
+    let report = fixture.of(Signal::Traces);
+    assert!(report.spool_bytes <= 16 << 20, "{report:?}");
+    assert!(report.dropped_items > 500, "{report:?}");
+    assert!(!report.dropped.contains_key(&DropReason::SpoolFull), "{report:?}");
+    let arrived = arrived(&mut fixture);
+    for check in ["a", "b", "c", "d", "e"] {
+        assert_eq!(arrived[check], 100, "{arrived:?}");
+    }
+    assert!(arrived["loud"] > 100, "{arrived:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_spool_memory_is_shared_alike() {
+    let mut fixture = outage(None, 0).await;
+    let arrived = arrived(&mut fixture);
+    for check in ["a", "b", "c", "d", "e"] {
+        assert_eq!(arrived[check], 100, "{arrived:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_fills_a_spool_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(outage(Some(folder.path()), 64 << 20).await);
+    let mut fixture = Fixture::with(
+        Some(folder.path()),
+        16 << 20,
+        Envelope::new(&Default::default(), &Default::default()),
+    );
+    fixture.store.divide(6);
+    for _ in 0..8 {
+        fixture.store.push(Signal::Metrics, b"anything".to_vec());
+    }
+    assert!(fixture.of(Signal::Traces).spool_bytes <= 16 << 20);
+    let arrived = arrived(&mut fixture);
+    for check in ["a", "b", "c", "d", "e"] {
+        assert_eq!(arrived[check], 100, "{arrived:?}");
+    }
+}

@@ -1,0 +1,143 @@
+//! One check that reports as much as it can beside five that report as usual, and a collector that takes little at once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use canary_tests::collector::{Arrivals, Collector, LIMIT, Mode, Protocol};
+use tokio::time::timeout;
+
+use super::*;
+use crate::ledger::audit::{Audit, Reserve};
+use crate::ledger::{Budget, Ledger};
+use crate::outcome::{LogLevel, LogLine, Run};
+use crate::settings::{Report, Section};
+use crate::status::{Standing, Status};
+use crate::suite::{Check, CheckId, Environment};
+use crate::telemetry::sample;
+
+const GOOD: [&str; 5] = ["a", "b", "c", "d", "e"];
+/// Runs of each check.
+const RUNS: usize = 20;
+
+/// An environment in which a collector is named.
+struct Named(Vec<(&'static str, String)>);
+
+impl Environment for Named {
+    fn variable(&self, name: &str) -> Option<String> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone())
+    }
+
+    fn file(&self, _path: &Path) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Telemetry to a collector.
+fn telemetry(collector: &Collector, protocol: &str) -> (Telemetry, Worker) {
+    let environment = Named(vec![
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http")),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
+    ]);
+    let settings =
+        crate::telemetry::settings::read(Section::default(), &environment, None, Report::default());
+    let (ledger, reserve) = (Ledger::new(Budget::new(8)), Reserve::default());
+    let view = HostView {
+        audit: Audit::baseline(&ledger, &reserve).unwrap(),
+        ledger,
+        reserve,
+        alerts: None,
+        streams: crate::console::Streams::default(),
+        liveness: crate::liveness::Registry::default(),
+    };
+    let console = Box::new(std::io::sink());
+    let (telemetry, _, worker) = start(&settings.unwrap(), Resource::default(), view, console);
+    (telemetry, worker)
+}
+
+fn standing() -> Standing {
+    Standing {
+        status: Status::Down,
+        transition: None,
+        consecutive_failures: 1,
+        last_success: None,
+    }
+}
+
+fn run(name: &str) -> Run {
+    let mut run = sample::run();
+    run.check = Arc::new(Check {
+        id: CheckId::new(name),
+        ..(*run.check).clone()
+    });
+    run.trace.trace_id = fastrand::u128(1..).to_be_bytes();
+    run.trace.span_id = fastrand::u64(1..).to_be_bytes();
+    run
+}
+
+/// 16 lines of 16 fields of 4 KiB: a mebibyte, of which a frame has room for a part.
+fn loud() -> Run {
+    let mut run = run("loud");
+    let field = |number: usize| (format!("key {number}"), "v".repeat(4 << 10));
+    let line = |_| LogLine {
+        at: sample::MS,
+        level: LogLevel::Info,
+        message: "m".repeat(4 << 10),
+        fields: (0..16).map(field).collect(),
+    };
+    run.log = (0..16).map(line).collect();
+    run
+}
+
+/// How many root spans of each check arrived.
+fn roots(arrivals: &Arrivals) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for span in arrivals.spans().roots().0 {
+        *counts.entry(span.name.clone()).or_default() += 1;
+    }
+    counts
+}
+
+async fn one_drowns_no_others(protocol: Protocol, name: &str) {
+    let collector = Collector::start(protocol);
+    collector.set(Mode::UpTo(100 << 10));
+    let (telemetry, worker) = telemetry(&collector, name);
+    let stop = CancellationToken::new();
+    let working = worker.run(stop.clone());
+    let reporting = async {
+        let checks = GOOD.iter().map(|name| run(name).check);
+        telemetry.suite(checks.chain([run("loud").check]).collect());
+        for _ in 0..RUNS {
+            telemetry.finished(&Arc::new(loud()), &standing());
+            for name in GOOD {
+                telemetry.finished(&Arc::new(run(name)), &standing());
+            }
+            tokio::task::yield_now().await;
+        }
+        let all = |arrivals: &Arrivals| {
+            let roots = roots(arrivals);
+            GOOD.iter()
+                .all(|name| roots.get(&format!("check {name}")) == Some(&RUNS))
+        };
+        let arrivals = collector.until(all).await;
+        stop.cancel();
+        arrivals
+    };
+    let both = async { tokio::join!(working, reporting).1 };
+    let arrivals = timeout(LIMIT, both)
+        .await
+        .expect("all spans of good checks arrive");
+    let largest = arrivals.requests.iter().map(|request| request.bytes).max();
+    assert!(largest.unwrap() <= 1 << 20, "{largest:?}");
+    assert!(roots(&arrivals)["check loud"] > 0, "{:?}", roots(&arrivals));
+}
+
+#[tokio::test]
+async fn a_check_that_reports_much_costs_the_others_nothing_over_http() {
+    one_drowns_no_others(Protocol::Http, "http/protobuf").await;
+}
+
+#[tokio::test]
+async fn a_check_that_reports_much_costs_the_others_nothing_over_grpc() {
+    one_drowns_no_others(Protocol::Grpc, "grpc").await;
+}
