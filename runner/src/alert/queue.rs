@@ -113,7 +113,7 @@ impl Queue {
         let change = |(notifier, entry): (&Arc<str>, &Entry)| {
             let kept = Kept {
                 notifier,
-                at: entry.at,
+                since: entry.since,
                 notification: &entry.notification,
             };
             let text = serde_json::to_string(&kept).unwrap_or_default();

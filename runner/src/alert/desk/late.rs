@@ -65,7 +65,7 @@ impl Desk {
         }
         self.count(&own, 1);
         self.troubles.insert(id, own);
-        let _persisted_with_all = self.stage(ended, None, now);
+        let _persisted_with_all = self.stage(ended, None);
     }
 
     /// Persists all alerts and notifications, together with `changes`, in place of what is on disk.
