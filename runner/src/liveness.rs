@@ -11,6 +11,7 @@ mod tests;
 mod thread;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,20 @@ pub struct Stall {
     pub time: Duration,
     /// Whether it ended by a panic and never reports again.
     pub is_dead: bool,
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, activity, .. } = self;
+        let time = self.time.as_secs();
+        match self.is_dead {
+            true => write!(
+                f,
+                "`{name}` panicked {time} s ago and has ended: the log says why, and a restart brings it back"
+            ),
+            false => write!(f, "`{name}` has made no progress for {time} s ({activity})"),
+        }
+    }
 }
 
 /// All components of one runner. Cheap to clone; all clones are one registry.

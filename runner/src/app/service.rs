@@ -36,6 +36,7 @@ use crate::watch::health::{Health, Sources};
 use crate::watch::heartbeat;
 use crate::watch::pulse::Pulse;
 use crate::watch::reloads::Reloads;
+use crate::watch::slow_polls::SlowPolls;
 
 const ADMIN: Component = Component {
     name: "admin",
@@ -107,56 +108,26 @@ pub async fn watched<W: Watcher>(
     // Dropped last: the last commit comes after everything that is kept.
     let (state, _keeper, kept) = open(&host, settings.state.as_deref())?;
     let (board, restored) = restored(&kept);
-    let liveness = host.settings().liveness.clone();
-    let (pulse, reloads) = (Pulse::new(&liveness), Reloads::default());
-    let begin = CancellationToken::new();
-    let (desk, courier) = alerts(&host, &settings.alert, &kept, &state, &begin)?.unzip();
+    let core = Core::new(host, board, state);
+    let Core { host, begin, .. } = &core;
+    let (desk, courier) = alerts(host, &settings.alert, &kept, &core.state, begin)?.unzip();
     let audit = host.audit()?;
     let reports = courier.as_ref().map(alert::Courier::reports);
     let (telling, telemetry, exposition) =
-        aside::telemetry(&host, &audit, &settings.telemetry, reports.clone(), &begin)?;
-    let (poll_watch, slow_polls) = poll_watch::start(&host, &exposition, &begin)?;
-    let sources = Sources {
-        board: board.clone(),
-        pulse: pulse.clone(),
-        state: state.clone(),
-        reloads: reloads.clone(),
-        ledger: Arc::clone(host.sandbox.ledger()),
-        audit: audit.clone(),
-        exposition: exposition.clone(),
-        slow_polls,
-        trust: host.trust.clone(),
-        alerts: reports,
-        liveness,
-    };
-    let (vigil, health) = vigil::start(&host, sources, settings.heartbeat, &begin)?;
+        aside::telemetry(host, &audit, &settings.telemetry, reports.clone(), begin)?;
+    let (poll_watch, slow_polls) = poll_watch::start(host, &exposition, begin)?;
+    let sources = core.sources(&audit, &exposition, slow_polls, reports);
+    let (vigil, health) = vigil::start(host, sources, settings.heartbeat, begin)?;
     let systemd = Systemd::start(&host.settings().liveness)?;
-    let (swap, swaps) = mpsc::channel(1);
-    let (reload, reloading) = reload::start(reload::Parts {
-        host: Arc::clone(&host),
-        paths,
-        current: first.clone(),
-        swaps: swap,
-        reloads: reloads.clone(),
-        hangup: settings.hangup,
-        systemd: systemd.clone(),
-        begin: begin.clone(),
-        told: Box::new(told(telemetry.clone(), systemd.clone())),
-    })?;
-    let seen = (board.clone(), reloads.clone());
-    let shown = shown(&host, seen, reload, health, exposition);
-    let showing = show(&host, settings.door, shown, &begin)?;
+    let informed = (telemetry.clone(), systemd.clone());
+    let (swaps, reload, reloading) = core.reloading(paths, &first, settings.hangup, informed)?;
+    let seen = (core.board.clone(), core.reloads.clone());
+    let shown = shown(host, seen, reload, health, exposition);
+    let showing = show(host, settings.door, shown, begin)?;
     let mut watcher = watch(telemetry, desk)?;
-    let parts = serve::Parts {
-        dispatcher: Arc::new(host.dispatcher(first.plugins.clone())),
-        board,
-        state,
-        pulse,
-        swaps,
-        pauses: Pauses::start(&host.settings().liveness)?,
-    };
-    reloads.begun(SystemTime::now());
-    settle(&host, &audit, &first)?;
+    let parts = core.parts(&first, swaps)?;
+    core.reloads.begun(SystemTime::now());
+    settle(host, &audit, &first)?;
     begin.cancel();
     systemd.ready(first.suite.checks.len());
     let stop = async {
@@ -171,6 +142,88 @@ pub async fn watched<W: Watcher>(
     vigil.stop();
     courier.iter().for_each(alert::Courier::stop);
     Ok((account, watcher))
+}
+
+/// What the parts of a service share.
+struct Core {
+    host: Arc<Host>,
+    board: Board,
+    state: State,
+    pulse: Pulse,
+    reloads: Reloads,
+    /// Cancelled when every thread may begin.
+    begin: CancellationToken,
+}
+
+impl Core {
+    fn new(host: Arc<Host>, board: Board, state: State) -> Self {
+        Self {
+            pulse: Pulse::new(&host.settings().liveness),
+            host,
+            board,
+            state,
+            reloads: Reloads::default(),
+            begin: CancellationToken::new(),
+        }
+    }
+
+    /// What health is judged by.
+    fn sources(
+        &self,
+        audit: &Audit,
+        exposition: &Exposition,
+        slow_polls: SlowPolls,
+        alerts: Option<alert::Reports>,
+    ) -> Sources {
+        Sources {
+            board: self.board.clone(),
+            pulse: self.pulse.clone(),
+            state: self.state.clone(),
+            reloads: self.reloads.clone(),
+            ledger: Arc::clone(self.host.sandbox.ledger()),
+            audit: audit.clone(),
+            exposition: exposition.clone(),
+            slow_polls,
+            trust: self.host.trust.clone(),
+            alerts,
+            liveness: self.host.settings().liveness.clone(),
+        }
+    }
+
+    /// Starts the thread that reads the suite again, which informs telemetry and systemd of it.
+    fn reloading(
+        &self,
+        paths: Vec<PathBuf>,
+        first: &Loaded,
+        hangup: Hangup,
+        (telemetry, systemd): (Telemetry, Systemd),
+    ) -> io::Result<(mpsc::Receiver<serve::Swap>, Reload, Thread)> {
+        let (swaps_tx, swaps_rx) = mpsc::channel(1);
+        let (reload, thread) = reload::start(reload::Parts {
+            host: Arc::clone(&self.host),
+            paths,
+            current: first.clone(),
+            swaps: swaps_tx,
+            reloads: self.reloads.clone(),
+            hangup,
+            systemd: systemd.clone(),
+            begin: self.begin.clone(),
+            told: Box::new(told(telemetry, systemd)),
+        })?;
+        Ok((swaps_rx, reload, thread))
+    }
+
+    /// What runs checks.
+    fn parts(&self, first: &Loaded, swaps: mpsc::Receiver<serve::Swap>) -> io::Result<serve::Parts> {
+        Ok(serve::Parts {
+            dispatcher: Arc::new(self.host.dispatcher(first.plugins.clone())),
+            board: self.board.clone(),
+            state: self.state.clone(),
+            pulse: self.pulse.clone(),
+            swaps,
+            pauses: Pauses::start(&self.host.settings().liveness)?,
+        })
+    }
 }
 
 /// Everything that stays open is open now: what is added from here on, checks add.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use complaint::{Complaint, Stale};
+pub use components::NotifierFailing;
 
 use super::pulse::Pulse;
 use super::reloads::Reloads;

@@ -58,6 +58,11 @@ pub(crate) async fn is_told(thread: &str, what: &str) {
     assert_eq!(monitor.status()["suite"]["checks"], 1);
     drop(frozen);
     monitor.goes_on().await;
+    // The machine did not sleep, and the rest of the process went on.
+    let missed = &monitor.status()["account"]["missed"];
+    assert_eq!(missed["clock_jump"], 0, "{missed}");
+    let busy = ["overload", "overlap"].map(|reason| missed[reason].as_u64().unwrap());
+    assert_ne!(busy, [0, 0], "{missed}");
     monitor.service.end();
 }
 

@@ -1,9 +1,9 @@
 //! Everything that can be wrong with a runner.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::components::NotifierFailing;
 use crate::liveness::{Impact, Stall};
 use crate::suite::CheckId;
 use crate::watch::slow_polls::SlowPoll;
@@ -78,18 +78,7 @@ pub enum Complaint {
     /// A thread or task of the runner panicked, and does not come back.
     ComponentDied(Stall),
     /// A receiver of alerts takes nothing.
-    NotifierFailing {
-        /// Which notifier.
-        notifier: Arc<str>,
-        /// Since the first failure after the last success.
-        time: Duration,
-        /// Notifications that wait for it.
-        waiting: u64,
-        /// Why the last attempt failed.
-        message: String,
-        /// Whether no other notifier reaches anybody.
-        is_only: bool,
-    },
+    NotifierFailing(NotifierFailing),
     /// What an earlier process kept cannot be read.
     StateUnavailable {
         /// Why.
@@ -124,7 +113,7 @@ impl Complaint {
             Self::StateNotKept { .. } => "state_not_kept",
             Self::ComponentStalled(_) => "component_stalled",
             Self::ComponentDied(_) => "component_died",
-            Self::NotifierFailing { .. } => "notifier_failing",
+            Self::NotifierFailing(_) => "notifier_failing",
             Self::StateUnavailable { .. } => "state_unavailable",
             Self::SuiteRefused { .. } => "suite_refused",
         }
@@ -153,7 +142,7 @@ impl Complaint {
     pub fn stops_heartbeat(&self) -> bool {
         match self {
             Self::ComponentStalled(stall) | Self::ComponentDied(stall) => stall.impact >= Impact::Heartbeat,
-            Self::NotifierFailing { is_only, .. } => *is_only,
+            Self::NotifierFailing(failing) => failing.is_only,
             _ => !matches!(
                 self,
                 Self::StateNotKept { .. }
@@ -220,30 +209,8 @@ impl fmt::Display for Complaint {
                 write!(f, "the host's trusted certificates cannot be read: {reason}")
             }
             Self::StateNotKept { reason } => write!(f, "state is not kept: {reason}"),
-            Self::ComponentStalled(stall) => write!(
-                f,
-                "`{}` has made no progress for {} ({})",
-                stall.name,
-                seconds(stall.time),
-                stall.activity
-            ),
-            Self::ComponentDied(stall) => write!(
-                f,
-                "`{}` panicked {} ago and has ended: the log says why, and a restart brings it back",
-                stall.name,
-                seconds(stall.time)
-            ),
-            Self::NotifierFailing {
-                notifier,
-                time,
-                waiting,
-                message,
-                ..
-            } => write!(
-                f,
-                "notifier `{notifier}` has delivered nothing for {}, and {waiting} notifications wait: {message}",
-                seconds(*time)
-            ),
+            Self::ComponentStalled(stall) | Self::ComponentDied(stall) => stall.fmt(f),
+            Self::NotifierFailing(failing) => failing.fmt(f),
             Self::StateUnavailable { reason } => {
                 write!(f, "state of an earlier run cannot be read yet: {reason}")
             }

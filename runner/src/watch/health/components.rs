@@ -1,5 +1,6 @@
 //! Threads and tasks of the runner that make no progress, and receivers that take nothing.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,37 @@ use crate::alert;
 use crate::alert::report::NotifierReport;
 use crate::liveness::{Impact, Stall};
 use crate::watch::pulse::{PUBLISHING, SCHEDULER, WORKERS};
+
+/// A notifier whose receiver takes nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NotifierFailing {
+    /// Which one.
+    pub notifier: Arc<str>,
+    /// Since the first failure after the last success.
+    pub time: Duration,
+    /// Notifications that wait for it.
+    pub waiting: u64,
+    /// Why the last attempt failed.
+    pub message: String,
+    /// Whether no other notifier works.
+    pub is_only: bool,
+}
+
+impl fmt::Display for NotifierFailing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            notifier,
+            waiting,
+            message,
+            ..
+        } = self;
+        let time = self.time.as_secs();
+        write!(
+            f,
+            "notifier `{notifier}` has delivered nothing for {time} s, and {waiting} notifications wait: {message}"
+        )
+    }
+}
 
 /// What is wrong with them, the worst first.
 pub(super) fn complaints(sources: &Sources, limits: Limits) -> Vec<Complaint> {
@@ -64,11 +96,11 @@ fn notifier_failing(
     limits: Limits,
     is_only: bool,
 ) -> Option<Complaint> {
-    Some(Complaint::NotifierFailing {
+    Some(Complaint::NotifierFailing(NotifierFailing {
         notifier: Arc::clone(name),
         time: failing_for(report, limits)?,
         waiting: report.waiting,
         message: report.failing.as_ref()?.message.clone(),
         is_only,
-    })
+    }))
 }
