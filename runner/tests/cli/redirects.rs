@@ -1,8 +1,9 @@
-//! What a redirect to another origin takes along.
+//! What goes to the target's origin only, or to its proxy only.
 
 use canary_tests::certificate::Authority;
 use canary_tests::command::Ending;
 use canary_tests::peer::http::{Reply, Request, Site};
+use canary_tests::peer::plain::Proxy;
 use canary_tests::peer::tls::NAMES;
 use rustls::ALL_VERSIONS;
 
@@ -162,4 +163,34 @@ checks:
     let away = check("/away");
     assert_eq!(away.code, 1, "{away:?}");
     assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_credentials_of_a_proxy_are_for_the_proxy() {
+    let authority = Authority::new("Test Root");
+    let target = Site::start_tls(authority.leaf(&NAMES).issue().server_config(), |_| {
+        Reply::text("fine")
+    });
+    let proxy = Proxy::demanding("Basic dXNlcjpwYXNz");
+    let suite = format!(
+        r#"
+defaults: {{ retries: 0 }}
+checks:
+  - name: proxied
+    plugin: http
+    target: "{}"
+    allow: ["tcp://{}"]
+    config:
+      proxy: "{}"
+      headers: {{ proxy-authorization: Basic dXNlcjpwYXNz }}
+      tls: {{ ca: "${{file:ca.pem}}" }}
+"#,
+        target.url("https", "/"),
+        proxy.address(),
+        proxy.url("http", "").replace("http://", "http://user:pass@"),
+    );
+    let files = folder(&[("suite.yaml", &suite), ("ca.pem", &authority.pem())]);
+    let ending = canary(&files, &["check", "suite.yaml"]).run();
+    assert_eq!(ending.code, 0, "{ending:?}");
+    assert_eq!(sent(&target).header("proxy-authorization"), None);
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use http::header::HOST;
+use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::{HeaderName, HeaderValue, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -138,10 +138,12 @@ fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
         let host = HeaderValue::from_str(authority).map_err(|error| NetError::Invalid(error.to_string()))?;
         request.headers_mut().insert(HOST, host);
     }
+    if asked.via_proxy.is_none() {
+        // It is for a proxy, and never for the target behind one.
+        request.headers_mut().remove(PROXY_AUTHORIZATION);
+    }
     if let Some(authorization) = asked.via_proxy.and_then(|proxy| proxy.authorization.clone()) {
-        request
-            .headers_mut()
-            .insert(http::header::PROXY_AUTHORIZATION, authorization);
+        request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
     }
     Ok(request)
 }
