@@ -9,6 +9,7 @@ fn main() {
         &[
             ("hostile", "tests/guests/hostile"),
             ("empty", "tests/guests/empty"),
+            ("scripted", "tests/guests/scripted"),
         ],
         "canary-guest",
     );

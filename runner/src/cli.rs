@@ -17,6 +17,8 @@ use log::LogArgs;
 pub use run::run;
 use settings::HostArgs;
 
+use crate::plugin::isolated::{SUBCOMMAND, WorkerLimits};
+
 /// Health checks that can't go silent.
 #[derive(Debug, Parser)]
 #[command(
@@ -51,6 +53,9 @@ enum Command {
     Hosted(HostedCommand),
     #[command(flatten)]
     Inside(InsideCommand),
+    /// Examine a plugin for the process that starts this.
+    #[command(name = SUBCOMMAND, hide = true)]
+    PluginWorker(WorkerLimits),
 }
 
 /// They run something themselves.

@@ -21,6 +21,7 @@ pub mod outcome;
 pub mod plugin;
 pub mod publish;
 pub mod quota;
+pub mod regular_file;
 pub mod report;
 pub mod sandbox;
 pub mod schedule;

@@ -1,9 +1,14 @@
 //! Plugins: from bytes to something that can be run.
 //!
-//! Bytes become a digest, the digest a compiled component (from the cache on disk when this host made it before),
-//! the component a description of itself.
+//! Bytes become a digest, the digest an [`artefact::Artefact`]: machine code and what the plugin says of itself, from
+//! the cache on disk or made now. A plugin that is not embedded is made into one by a process of its own.
 
+mod artefact;
+mod cache;
 mod compile;
+pub mod isolated;
+mod loader;
+mod refusal;
 mod source;
 
 use std::collections::BTreeMap;
@@ -12,11 +17,14 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-pub use compile::Cache;
+pub use cache::{Cache, CacheError};
+pub use loader::Loader;
+pub use refusal::Refusal;
 pub use source::{EMBEDDED, embedded};
 
-use crate::sandbox::{Description, LinkError, Program, Sandbox};
+use crate::sandbox::{Description, Program, Sandbox};
 use crate::suite::{PluginFacts, PluginSource};
+use isolated::IsolationError;
 
 /// A component that is ready to run.
 pub struct Plugin {
@@ -58,15 +66,12 @@ pub enum PluginError {
         /// Of the suite.
         wanted: String,
     },
-    /// Core wasm, or no wasm at all.
-    #[error("not a wasm component: {0}")]
-    NotAComponent(String),
-    /// A component of another world.
-    #[error("no plugin of this host")]
-    Link(#[from] LinkError),
-    /// It cannot say what it is.
-    #[error("it does not describe itself: {0}")]
-    Describe(String),
+    /// It was examined, and is no plugin of this host.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Nobody knows whether it is one: examining it did not come to an end.
+    #[error(transparent)]
+    Isolation(#[from] IsolationError),
     /// No plugin of this name is compiled in.
     #[error("there is no embedded plugin `{name}`; there are {}", EMBEDDED.map(|(name, _)| name).join(", "))]
     Unknown {
@@ -80,57 +85,45 @@ impl Plugin {
     ///
     /// Compiling is done off the runtime's workers and can take seconds for a large component.
     ///
+    /// Cancellation: a process that examines the plugin is killed.
+    ///
     /// # Errors
     /// Everything that can be wrong with a file that claims to be a plugin.
     pub async fn load(
         name: &str,
         source: &PluginSource,
         known: &BTreeMap<String, Arc<Self>>,
-        cache: &Cache,
+        loader: &Loader,
         sandbox: &Sandbox,
     ) -> Result<Arc<Self>, PluginError> {
-        let (wasm, wanted) = match source {
-            PluginSource::Embedded => {
-                let wasm = embedded(name).ok_or_else(|| PluginError::Unknown {
-                    name: name.to_owned(),
-                })?;
-                (std::borrow::Cow::Borrowed(wasm), None)
-            }
-            PluginSource::File { path, digest } => (source::read(path)?.into(), digest.as_deref()),
-        };
+        // Before the file is read: plugins that are read and wait are bytes that wait.
+        let _turn = loader.turn().await;
+        let (wasm, wanted) = source::read(name, source).await?;
         let digest = hex::encode(Sha256::digest(&wasm));
         if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
             return Err(PluginError::Digest {
                 found: digest,
-                wanted: wanted.to_owned(),
+                wanted,
             });
         }
         if let Some(known) = known.get(name).filter(|known| *known.digest == digest) {
             return Ok(Arc::clone(known));
         }
-        let component = cache.component(name, &digest, wasm, sandbox.engine()).await?;
-        let plugin = Self::of_component(name, digest, &component, sandbox).await?;
-        Ok(Arc::new(plugin))
-    }
-
-    async fn of_component(
-        name: &str,
-        digest: String,
-        component: &wasmtime::component::Component,
-        sandbox: &Sandbox,
-    ) -> Result<Self, PluginError> {
-        let program = sandbox.link(component)?;
-        let described = sandbox.describe(&program).await;
-        let description = described.map_err(|outcome| PluginError::Describe(outcome.summary()))?;
+        let wasm = loader::Wasm {
+            name,
+            digest: &digest,
+            bytes: wasm,
+        };
+        let (program, description) = loader.load(wasm, sandbox).await?;
         let config_schema = serde_json::from_str(&description.config_schema)
-            .map_err(|error| PluginError::Describe(format!("its config schema is not JSON: {error}")))?;
-        Ok(Self {
+            .map_err(|error| Refusal::Describe(format!("its config schema is not JSON: {error}")))?;
+        Ok(Arc::new(Self {
             name: name.to_owned(),
             digest: digest.into(),
             description,
             config_schema,
             program,
-        })
+        }))
     }
 
     /// What a suite is judged by.

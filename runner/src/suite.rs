@@ -14,9 +14,11 @@ mod error;
 mod fields;
 mod group;
 mod interpolate;
+mod judgement;
 mod maintenance;
 mod merge;
 mod parse;
+mod portable;
 mod raw;
 mod references;
 mod relations;
@@ -46,6 +48,7 @@ pub(crate) use self::document::{Content, Document, Member, Value};
 pub use self::draft::{Draft, read};
 pub use self::error::{Location, Position, Problem, Problems, SourceLine};
 pub use self::interpolate::{Environment, ProcessEnvironment, SuiteEnvironment};
+pub use self::judgement::{Judgement, SchemaRequest, judge};
 pub use self::maintenance::{Repetition, Scope, Times, Window};
 pub use self::references::ReferencePolicy;
 pub use self::schema::schema;
@@ -265,17 +268,27 @@ pub struct PluginDeclaration {
 }
 
 /// What is known of each plugin: what it says of itself, or why it cannot be used.
-#[derive(Debug, Clone, Default)]
-pub struct Catalog(HashMap<String, Result<PluginFacts, String>>);
+#[derive(Default)]
+pub struct Catalog {
+    facts: HashMap<String, Result<PluginFacts, String>>,
+    judgements: HashMap<String, Result<Judgement, String>>,
+}
 
 impl Catalog {
     /// Enters a plugin. The text of an error is part of a problem, after the plugin's name.
     pub fn insert(&mut self, name: impl Into<String>, facts: Result<PluginFacts, String>) {
-        self.0.insert(name.into(), facts);
+        self.facts.insert(name.into(), facts);
+    }
+
+    /// Enters what a plugin's schema says of the configurations that [`Draft::schema_request`] put together, or why
+    /// nobody knows. Without it, the schema judges them within [`Draft::finish`].
+    pub fn insert_judgement(&mut self, name: impl Into<String>, judgement: Result<Judgement, String>) {
+        self.judgements
+            .insert(name.into(), judgement.map(Judgement::bounded));
     }
 
     fn get(&self, name: &str) -> Option<&Result<PluginFacts, String>> {
-        self.0.get(name)
+        self.facts.get(name)
     }
 }
 

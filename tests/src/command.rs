@@ -174,6 +174,26 @@ impl Running {
         status.is_ok_and(|status| status.lines().any(|line| line.starts_with("State:\tZ")))
     }
 
+    /// A process that it started with this word among its arguments; waits for it to be there.
+    #[must_use]
+    pub fn child_with(&self, argument: &str) -> i32 {
+        let parent = format!("PPid:\t{}", self.child.id());
+        let is_meant = |pid: &i32| {
+            let read =
+                |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let is_child = read("status").lines().any(|line| line == parent);
+            is_child && read("cmdline").split('\0').any(|own| own == argument)
+        };
+        loop {
+            let all = std::fs::read_dir("/proc").expect("processes are listed");
+            let mut pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+            if let Some(pid) = pids.find(is_meant) {
+                return pid;
+            }
+            thread::yield_now();
+        }
+    }
+
     /// Lets it have no descriptor open from this number on.
     ///
     /// # Panics

@@ -11,5 +11,6 @@ pub mod otlp;
 pub mod peer;
 pub mod real;
 pub mod receiver;
+pub mod scripted;
 pub mod systemd;
 pub mod terminal;

@@ -1,6 +1,5 @@
 //! What the address shows itself by. Its files are looked at for each connection, so that renewed ones are taken.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +13,11 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
 use crate::net::tls::provider;
+use crate::regular_file;
 use crate::settings::Identity;
+
+/// Bytes of a file with certificates or a key.
+const MAX_PEM_BYTES: u64 = 4 << 20;
 
 /// Why there is no identity to show.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +110,7 @@ impl Tls {
 
 fn stamps(identity: &Identity) -> [Stamp; 2] {
     [&identity.certificate, &identity.key].map(|path| {
-        let found = fs::metadata(path).ok()?;
+        let found = regular_file::metadata(path).ok()?;
         Some((found.modified().ok()?, found.len()))
     })
 }
@@ -145,7 +148,7 @@ fn private(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    fs::read(path).map_err(|source| TlsError::Read {
+    regular_file::read(path, MAX_PEM_BYTES).map_err(|source| TlsError::Read {
         path: path.to_owned(),
         source,
     })

@@ -13,7 +13,8 @@ use crate::liveness::Registry;
 use crate::net::Shared;
 use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
-use crate::plugin::Cache;
+use crate::plugin::isolated::{Isolation, Limits};
+use crate::plugin::{Cache, Loader};
 use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
 use crate::suite::{ReferencePolicy, Suite};
@@ -27,6 +28,10 @@ pub struct Settings {
     pub concurrency: u32,
     /// Where compiled plugins are kept.
     pub cache: Cache,
+    /// What examining a plugin that is not embedded may take, in a process of its own; absent: all are trusted.
+    pub plugin_limits: Option<Limits>,
+    /// Given the name of each plugin that is compiled, which takes a while.
+    pub compiling: Option<fn(&str)>,
     /// Networks that no check may reach.
     pub blocked: Networks,
     /// Which variables and files suites may refer to.
@@ -69,6 +74,8 @@ pub struct Host {
     pub reserve: Reserve,
     /// The roots that the host trusts.
     pub trust: TrustStore,
+    /// Makes programs of plugins.
+    pub loader: Loader,
     settings: Settings,
     descriptor_limit: u64,
     _trust_thread: TrustThread,
@@ -105,7 +112,9 @@ impl Host {
             trust: trust.clone(),
             propagation: settings.propagation.clone(),
         };
+        let reserve = Reserve::default();
         Ok(Self {
+            loader: loader(&settings, &reserve),
             sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),
             reserve,
             trust,
@@ -168,4 +177,13 @@ impl Host {
             )
         })
     }
+}
+
+fn loader(settings: &Settings, reserve: &Reserve) -> Loader {
+    let cache = settings.cache.clone();
+    let loader = match settings.plugin_limits {
+        Some(limits) => Loader::isolated(cache, Isolation::new(limits, reserve.clone())),
+        None => Loader::trusting(cache),
+    };
+    loader.noticing(settings.compiling)
 }

@@ -12,7 +12,8 @@ use super::reload::Footprint;
 use crate::dispatch::Plugins;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::suite::{
-    Catalog, Environment, Operator, PluginDeclaration, PluginSource, Problems, Suite, SuiteEnvironment, read,
+    Catalog, Draft, Environment, Operator, PluginDeclaration, PluginSource, Problems, Suite,
+    SuiteEnvironment, read,
 };
 
 /// A suite that can run.
@@ -55,6 +56,7 @@ pub async fn load(paths: &[PathBuf], host: &Host, known: &Plugins) -> Result<Loa
             Err(reason) => catalog.insert(name, Err(reason)),
         }
     }
+    judge(&draft, &plugins, host, &mut catalog).await;
     sources.extend(noting.files());
     sources.extend(draft.plugins().iter().filter_map(file_of));
     let operator = Operator {
@@ -79,11 +81,28 @@ async fn compile(
         &declared.name,
         &declared.source,
         known,
-        &host.settings().cache,
+        &host.loader,
         &host.sandbox,
     )
     .await;
     (declared.name.clone(), plugin.map_err(|error| chain(&error)))
+}
+
+/// Has the schemas of plugins that are not embedded judge the configurations of their checks.
+async fn judge(draft: &Draft, plugins: &Plugins, host: &Host, catalog: &mut Catalog) {
+    let untrusted = draft
+        .plugins()
+        .iter()
+        .filter(|declared| file_of(declared).is_some());
+    let loaded = untrusted.filter_map(|declared| plugins.get(&declared.name));
+    let judged = loaded.map(async |plugin| {
+        let request = draft.schema_request(&plugin.name, &plugin.facts());
+        let judged = host.loader.judge(request).await;
+        (plugin.name.clone(), judged.map_err(|error| chain(&error)))
+    });
+    for (name, judgement) in join_all(judged).await {
+        catalog.insert_judgement(name, judgement);
+    }
 }
 
 fn file_of(plugin: &PluginDeclaration) -> Option<PathBuf> {

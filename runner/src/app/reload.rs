@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
@@ -24,6 +24,8 @@ pub(super) use footprint::Footprint;
 
 /// Files are looked at this often. A change is taken when the next look finds no further one.
 const LOOK: Duration = Duration::from_secs(2);
+/// A reload that is not over by then is given up. Each file and each plugin has a shorter limit of its own.
+const LIMIT: Duration = Duration::from_secs(3 * 60);
 /// Askers that wait for a reload; further ones are refused.
 const ASKERS: usize = 16;
 const RELOAD: Component = Component {
@@ -154,6 +156,7 @@ impl Reloader {
         // Before they are read: what changes meanwhile is another change.
         self.seen = Footprint::of(&self.sources);
         self.parts.systemd.reloading();
+        self.parts.reloads.started(Instant::now());
         let answer = self.read().await;
         let now = SystemTime::now();
         match &answer {
@@ -168,7 +171,8 @@ impl Reloader {
         let Parts {
             host, paths, swaps, ..
         } = &self.parts;
-        let loaded = load(paths, host, &self.plugins).await;
+        let loaded = timeout(LIMIT, load(paths, host, &self.plugins)).await;
+        let loaded = loaded.map_err(|_| format!("the reload took longer than {} s", LIMIT.as_secs()))?;
         let loaded = loaded.map_err(|problems| problems.to_string())?;
         let checks = loaded.suite.checks.len();
         let (plugins, sources) = (loaded.plugins.clone(), loaded.sources.clone());

@@ -23,6 +23,7 @@ use crate::dispatch::Plugins;
 use crate::grant::GrantError;
 use crate::liveness::Registry;
 use crate::outcome::Run;
+use crate::plugin::isolated::worker;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::report::{self, Screen};
 use crate::settings;
@@ -51,15 +52,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if is_answer { 0 } else { USAGE });
         }
     };
+    if let Command::PluginWorker(limits) = cli.command {
+        return worked(worker::run(limits));
+    }
     let liveness = Registry::default();
     let format = cli.log.format(cli.is_service());
     let console = match Console::start(&liveness, format, &cli.log.filter()) {
         Ok(console) => console,
-        Err(error) => {
-            // There is no log yet to say it in.
-            let _closed = Cli::command().error(ErrorKind::Io, error).print();
-            return ExitCode::from(1);
-        }
+        Err(error) => return worked(Err(error)),
     };
     let code = match start(&cli, &console, &liveness) {
         Ok(code) => code,
@@ -73,6 +73,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         console.flush();
     }
     ExitCode::from(code)
+}
+
+/// The exit code of what is done before there is a log.
+fn worked(done: std::io::Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nowhere left to say that the output is closed.
+            let _closed = Cli::command().error(ErrorKind::Io, error).print();
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
@@ -101,6 +113,8 @@ fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8
     let command = match &cli.command {
         // Those need no engine.
         Command::Inside(inside) => return inside::run(inside, &cli.host.asking()?, console, screen),
+        // It was done before there was a console.
+        Command::PluginWorker(_) => return Ok(0),
         Command::Hosted(command) => command,
     };
     let settings = cli.host.settings(otlp)?;
@@ -315,15 +329,9 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 async fn plugin(name: &str, source: &PluginSource, host: &Host) -> anyhow::Result<Arc<Plugin>> {
-    Plugin::load(
-        name,
-        source,
-        &Plugins::new(),
-        &host.settings().cache,
-        &host.sandbox,
-    )
-    .await
-    .with_context(|| format!("plugin `{name}`"))
+    Plugin::load(name, source, &Plugins::new(), &host.loader, &host.sandbox)
+        .await
+        .with_context(|| format!("plugin `{name}`"))
 }
 
 async fn embedded(host: &Host) -> anyhow::Result<Vec<Arc<Plugin>>> {

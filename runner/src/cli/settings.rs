@@ -4,8 +4,8 @@ mod admin;
 mod references;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use url::Url;
 
@@ -19,9 +19,10 @@ use crate::console::{self, Streams};
 use crate::grant::{GrantError, Networks};
 use crate::liveness::Registry;
 use crate::plugin::Cache;
+use crate::plugin::isolated::Limits;
 use crate::quota::Quota;
 use crate::settings::{Access, Admin, File};
-use crate::suite::{Environment, ProcessEnvironment};
+use crate::suite::{Environment, ProcessEnvironment, units};
 use crate::telemetry::settings as telemetry;
 use crate::watch::heartbeat;
 
@@ -55,6 +56,14 @@ pub(super) struct HostArgs {
     /// Keep no compiled plugins.
     #[arg(long, global = true, conflicts_with = "cache_dir")]
     no_cache: bool,
+    /// Time that examining one plugin may take, such as `30s`.
+    #[arg(long, global = true, env = "CANARY_PLUGIN_LOAD_TIMEOUT", value_name = "TIME", default_value = "30s",
+          value_parser = humantime::parse_duration)]
+    plugin_load_timeout: Duration,
+    /// Memory that examining one plugin may take, such as `1GiB`.
+    #[arg(long, global = true, env = "CANARY_PLUGIN_LOAD_MEMORY", value_name = "SIZE", default_value = "1GiB",
+          value_parser = units::size)]
+    plugin_load_memory: u64,
     /// Where everything lies that survives a restart.
     #[arg(long, global = true, env = "CANARY_STATE_DIR", value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
@@ -165,9 +174,12 @@ impl HostArgs {
         Ok(Settings {
             host: app::Settings {
                 concurrency: self.concurrency.or(file.concurrency).unwrap_or(CONCURRENCY),
-                cache: self
-                    .cache(file.cache_dir.as_deref())?
-                    .noticing(console::compiling),
+                cache: self.cache(file.cache_dir.as_deref())?,
+                plugin_limits: Some(Limits {
+                    time: self.plugin_load_timeout,
+                    memory: self.plugin_load_memory,
+                }),
+                compiling: Some(console::compiling),
                 blocked: self.blocked(file.block_networks)?,
                 references,
                 ceiling: Quota::ceiling(),
@@ -244,10 +256,17 @@ impl HostArgs {
             return Ok(Cache::none());
         };
         let kept = Cache::at(&folder);
-        match self.cache_dir.is_some() || file.is_some() {
-            true => kept.with_context(|| format!("cannot keep compiled plugins in `{}`", folder.display())),
-            false => Ok(kept.unwrap_or_else(|_| Cache::none())),
+        if self.cache_dir.is_some() || file.is_some() {
+            return Ok(kept?);
         }
+        Ok(kept.unwrap_or_else(|error| {
+            let error = anyhow::Error::new(error);
+            tracing::warn!(
+                "plugins are compiled at each start: {error:#}; name another folder with `--cache-dir`, or none with \
+                 `--no-cache`"
+            );
+            Cache::none()
+        }))
     }
 
     /// Refuses secrets among the arguments, `otlp` included, since whoever lists processes reads them.

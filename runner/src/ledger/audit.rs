@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Ledger;
+use crate::regular_file;
 
 /// Descriptors of the runner itself that come and go: connections to a collector, those of the admin address.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +67,7 @@ impl Audit {
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn take_stock(&self, ledger: &Ledger) -> io::Result<()> {
-        let known = ledger.leased() + self.reserve.held();
+        let known = ledger.leased() + self.reserve.held() + regular_file::open_descriptors();
         let own = descriptors_of_no_plugin()?.saturating_sub(known);
         self.baseline.store(own, Ordering::Release);
         Ok(())
@@ -78,7 +79,7 @@ impl Audit {
     /// `/proc/self/fd` cannot be read.
     pub fn unaccounted(&self, ledger: &Ledger) -> io::Result<u64> {
         // Leases come and go while the folder is read: the larger count is the fair one.
-        let known = || ledger.leased() + self.reserve.held();
+        let known = || ledger.leased() + self.reserve.held() + regular_file::open_descriptors();
         let before = known();
         let open = descriptors_of_no_plugin()?;
         Ok(open

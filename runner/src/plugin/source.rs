@@ -1,10 +1,13 @@
 //! Where plugins come from.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 
 use super::PluginError;
+use super::loader::blocking;
+use crate::regular_file;
+use crate::suite::PluginSource;
 
 /// The largest plugin that is read, in bytes. Language runtimes come to some 20 MiB.
 pub(super) const LARGEST: u64 = 64 << 20;
@@ -26,23 +29,31 @@ pub fn embedded(name: &str) -> Option<&'static [u8]> {
         .map(|(_, wasm)| *wasm)
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, PluginError> {
-    let failed = |source| PluginError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    // A pipe or a device could block for ever.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-        return Err(failed(error));
+/// The bytes of a plugin, and the digest that they must have.
+pub(super) async fn read(
+    name: &str,
+    source: &PluginSource,
+) -> Result<(Cow<'static, [u8]>, Option<String>), PluginError> {
+    match source {
+        PluginSource::Embedded => match embedded(name) {
+            Some(wasm) => Ok((Cow::Borrowed(wasm), None)),
+            None => Err(PluginError::Unknown {
+                name: name.to_owned(),
+            }),
+        },
+        PluginSource::File { path, digest } => {
+            let own = path.clone();
+            let wasm = blocking(move || regular_file::read(&own, LARGEST)).await?;
+            let wasm = wasm.map_err(|source| unreadable(path, source))?;
+            Ok((Cow::Owned(wasm), digest.clone()))
+        }
     }
-    let file = File::open(path).map_err(failed)?;
-    let mut wasm = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut wasm).map_err(failed)?;
-    match u64::try_from(wasm.len()) {
-        Ok(length) if length <= LARGEST => Ok(wasm),
-        _ => Err(PluginError::TooLarge {
-            path: path.to_owned(),
-        }),
+}
+
+fn unreadable(path: &Path, source: io::Error) -> PluginError {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::FileTooLarge => PluginError::TooLarge { path },
+        _ => PluginError::Read { path, source },
     }
 }

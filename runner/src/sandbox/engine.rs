@@ -87,6 +87,10 @@ impl Engine {
                 false,
             ),
         };
+        Self::of(engine, is_pooling, liveness)
+    }
+
+    fn of(engine: wasmtime::Engine, is_pooling: bool, liveness: &Registry) -> Result<Self, EngineError> {
         let ticker = Arc::new(Ticker::start(engine.weak(), liveness).map_err(EngineError::Ticker)?);
         Ok(Self {
             engine,
@@ -95,6 +99,20 @@ impl Engine {
             line: Line::beside(std::thread::available_parallelism().map_or(1, Into::into)),
             _ticker: ticker,
         })
+    }
+
+    /// An engine without a pool, whose code runs on one that [`Engine::new`] made, with a pool or without.
+    ///
+    /// # Errors
+    /// No engine could be made.
+    pub fn compiler(for_pooling: bool) -> Result<Self, EngineError> {
+        let mut config = match for_pooling {
+            true => config(),
+            false => frugal(),
+        };
+        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        let engine = wasmtime::Engine::new(&config).map_err(EngineError::Start)?;
+        Self::of(engine, false, &Registry::default())
     }
 
     /// Whether instances come from a pool, which is several times faster.

@@ -1,5 +1,6 @@
 //! A component that is compiled and linked.
 
+use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
 use super::bindings::CheckPre;
@@ -11,7 +12,7 @@ use super::{Sandbox, imports};
 pub struct Program(CheckPre<State>);
 
 /// Why a component is no program of this host.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum LinkError {
     /// Its imports fit no host of this contract.
     #[error("its imports do not fit this host: {0}")]

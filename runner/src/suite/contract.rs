@@ -6,6 +6,7 @@ mod wording;
 use jsonschema::error::{ValidationError, ValidationErrorKind as Kind};
 use jsonschema::paths::Location;
 use jsonschema::{PatternOptions, Validator};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::place::Place;
@@ -28,7 +29,8 @@ pub(super) struct Contract {
 }
 
 /// One thing that the schema does not allow.
-pub(super) struct Finding {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Finding {
     pub(super) at: Position,
     pub(super) message: String,
     pub(super) hint: Option<String>,
@@ -125,7 +127,11 @@ impl Explanation<'_> {
             }
             Kind::Required { property } => {
                 let key = property.as_str().unwrap_or_default();
-                self.found(place.key, format!("`{}`: `{key}` is missing", place.path), None);
+                self.found(
+                    place.key,
+                    format!("`{}`: {} is missing", place.path, quoted(key)),
+                    None,
+                );
             }
             Kind::PropertyNames { error: inner } => {
                 let key = inner.instance().as_str().unwrap_or_default();

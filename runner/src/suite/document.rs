@@ -11,9 +11,10 @@ use std::sync::Arc;
 use super::Environment;
 use super::error::{Location, Problem, Report};
 use super::interpolate::{Interpolator, Place};
-use super::source::{Source, decode, read_bounded};
+use super::source::{Source, decode};
 use super::tree::{Entry, Kind, Node};
 use super::{Position, parse};
+use crate::regular_file;
 
 /// What a file holds, references replaced.
 pub(crate) struct Document {
@@ -53,7 +54,7 @@ pub(crate) struct Member {
 impl Document {
     /// Reads a file of at most `limit` bytes.
     pub(crate) fn read(path: &Path, limit: u64, environment: &dyn Environment) -> Self {
-        let text = read_bounded(path, limit)
+        let text = regular_file::read(path, limit)
             .map_err(|error| Problem::of_file(path, unreadable(&error, limit)))
             .and_then(|bytes| decode(path, bytes));
         match text {

@@ -5,17 +5,22 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::check::RawCheck;
 use super::contract::Contract;
 use super::error::{Location, Problem, Problems, Report};
 use super::interpolate::{Environment, Interpolator};
+use super::judgement::{Judgement, PortableConfig, SchemaRequest, Verdicts};
 use super::maintenance::written::RawWindow;
+use super::portable::PortableNode;
 use super::raw::{self, RawFile};
 use super::settings::Settings;
 use super::source;
 use super::suggest;
 use super::tree::quoted;
-use super::validate::{Judge, Usable};
-use super::{Catalog, Operator, PluginDeclaration, PluginSource, Suite, group, parse, relations};
+use super::validate::{self, Judge, Schema, Usable};
+use super::{
+    Catalog, Operator, PluginDeclaration, PluginFacts, PluginSource, Suite, group, parse, relations,
+};
 
 /// A suite as it is written. Which plugins it needs is known; whether they agree with it is not.
 pub struct Draft {
@@ -83,6 +88,33 @@ impl Draft {
     #[must_use]
     pub fn plugins(&self) -> &[PluginDeclaration] {
         &self.plugins
+    }
+
+    /// What [`super::judge`] is to judge for this plugin, so that [`Draft::finish`] need not.
+    #[must_use]
+    pub fn schema_request(&self, plugin: &str, facts: &PluginFacts) -> SchemaRequest {
+        let configs = self.judged(plugin).filter_map(|check| {
+            let (value, written) = validate::written(check)?;
+            Some(PortableConfig {
+                value: value.into_owned(),
+                key: written.key,
+                node: written.node.map(PortableNode::of),
+            })
+        });
+        SchemaRequest {
+            configs: configs.collect(),
+            schema: facts.config_schema.clone(),
+        }
+    }
+
+    /// The checks of a plugin whose configuration can be judged.
+    fn judged(&self, plugin: &str) -> impl Iterator<Item = &RawCheck> {
+        let checks = self.files.iter().flat_map(|file| &file.checks);
+        let plugin = plugin.to_owned();
+        checks.filter(move |check| {
+            let is_of_plugin = check.plugin.as_ref().is_some_and(|own| *own.value == *plugin);
+            is_of_plugin && validate::written(check).is_some()
+        })
     }
 
     /// The suite, when nothing at all is wrong with it.
@@ -221,21 +253,21 @@ impl Draft {
     fn usable<'a>(&'a self, catalog: &'a Catalog, report: &mut Report) -> HashMap<&'a str, Usable<'a>> {
         let mut usable = HashMap::with_capacity(self.plugins.len());
         for plugin in &self.plugins {
-            let contract = match catalog.get(&plugin.name) {
-                Some(Ok(facts)) => Contract::new(&facts.config_schema)
-                    .map(|contract| (facts, contract))
-                    .map_err(|error| format!("the schema of its configuration is wrong: {error}")),
+            let schema = match catalog.get(&plugin.name) {
+                Some(Ok(facts)) => self
+                    .schema(&plugin.name, facts, catalog)
+                    .map(|schema| (facts, schema)),
                 Some(Err(error)) => Err(error.clone()),
                 None => Err("was not loaded".to_owned()),
             };
-            match contract {
-                Ok((facts, contract)) => {
+            match schema {
+                Ok((facts, schema)) => {
                     let embedded = plugin.source == PluginSource::Embedded;
                     usable.insert(
                         &*plugin.name,
                         Usable {
                             facts,
-                            contract,
+                            schema,
                             embedded,
                         },
                     );
@@ -244,6 +276,22 @@ impl Draft {
             }
         }
         usable
+    }
+
+    fn schema(&self, plugin: &str, facts: &PluginFacts, catalog: &Catalog) -> Result<Schema, String> {
+        let wrong = |reason: &str| format!("the schema of its configuration is wrong: {reason}");
+        match catalog.judgements.get(plugin) {
+            None => match Contract::new(&facts.config_schema) {
+                Ok(contract) => Ok(Schema::Here(Box::new(contract))),
+                Err(reason) => Err(wrong(&reason)),
+            },
+            Some(Ok(Judgement::Verdicts(verdicts))) => {
+                let places = self.judged(plugin).map(validate::place);
+                Ok(Schema::Elsewhere(Verdicts::new(places, verdicts)))
+            }
+            Some(Ok(Judgement::BadSchema(reason))) => Err(wrong(reason)),
+            Some(Err(reason)) => Err(format!("its schema cannot be used: {reason}")),
+        }
     }
 
     fn plugin_problem(&self, plugin: &PluginDeclaration, reason: &str) -> Problem {

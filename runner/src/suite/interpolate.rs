@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::references::{FileRule, ReferencePolicy, read_permitted};
 use super::secrets::{REDACTED, Secret};
-use super::source::read_bounded;
 use super::suggest::closest;
 use super::tree::{quoted, quoted_path};
+use crate::regular_file;
 
 /// Bytes of a file that a suite refers to.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
@@ -49,7 +49,7 @@ impl Environment for ProcessEnvironment {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        read_bounded(path, MAX_SECRET_BYTES)
+        regular_file::read(path, MAX_SECRET_BYTES)
     }
 }
 
@@ -57,7 +57,7 @@ impl Environment for ProcessEnvironment {
 #[derive(Debug)]
 pub struct SuiteEnvironment<'p> {
     policy: &'p ReferencePolicy,
-    files: FileRule,
+    files: Arc<FileRule>,
 }
 
 impl<'p> SuiteEnvironment<'p> {
@@ -66,7 +66,7 @@ impl<'p> SuiteEnvironment<'p> {
     pub fn new(policy: &'p ReferencePolicy) -> Self {
         Self {
             policy,
-            files: policy.file_rule(),
+            files: Arc::new(policy.file_rule()),
         }
     }
 }

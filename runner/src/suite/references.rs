@@ -9,10 +9,11 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+pub(super) use self::owned::FileRule;
 use self::owned::Owned;
-pub(super) use self::owned::{FileRule, Found};
 use self::pattern::{FilePattern, is_match};
 pub(super) use self::read::read_permitted;
+use crate::regular_file::Found;
 
 /// Prefixes of the variables that set up the runner itself, credentials among them.
 const OWN_PREFIXES: [&str; 2] = ["CANARY_", "OTEL_"];

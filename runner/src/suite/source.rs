@@ -1,12 +1,13 @@
 //! The files of a suite: found, read within bounds, and quoted in problems.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::error::{Location, Position, Problem, Report, SourceLine};
+use crate::regular_file;
 
 /// Bytes of one file.
 const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -35,6 +36,11 @@ impl Source {
             order,
             line_starts: OnceLock::new(),
         }
+    }
+
+    /// Its place among the files of the suite.
+    pub(super) fn order(&self) -> usize {
+        self.order
     }
 
     /// What relative paths in the file are relative to.
@@ -156,17 +162,13 @@ fn files(paths: &[PathBuf], report: &mut Report) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
     let mut files = Vec::new();
     for path in paths {
-        let found = if path.is_dir() {
-            list(path)
-        } else {
-            Ok(vec![path.clone()])
-        };
-        match found {
+        match expand(path) {
             Ok(found) => files.extend(found),
             Err(problem) => report.add(problem),
         }
     }
-    files.retain(|path| seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())));
+    files.retain(|(_, real)| seen.insert(real.clone()));
+    let mut files: Vec<PathBuf> = files.into_iter().map(|(path, _)| path).collect();
     if let Some(path) = files.get(MAX_FILES) {
         report.add(Problem::of_file(
             path,
@@ -175,6 +177,23 @@ fn files(paths: &[PathBuf], report: &mut Report) -> Vec<PathBuf> {
         files.truncate(MAX_FILES);
     }
     files
+}
+
+/// What a path stands for: each file as it is named, and where it really is.
+fn expand(path: &Path) -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
+    let own = path.to_owned();
+    let expanded = regular_file::within(path, move || -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
+        let found = match own.is_dir() {
+            true => list(&own)?,
+            false => vec![own],
+        };
+        let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        Ok(found
+            .into_iter()
+            .map(|path| (path.clone(), real(&path)))
+            .collect())
+    });
+    expanded.unwrap_or_else(|error| Err(Problem::of_file(path, format!("cannot be read: {error}"))))
 }
 
 /// The YAML files of a directory, by name; hidden ones are some editor's.
@@ -192,6 +211,10 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
         if yaml && !hidden && !path.is_dir() {
             found.push(path);
         }
+        // One more than a suite may have is enough to say so.
+        if found.len() > MAX_FILES {
+            break;
+        }
     }
     if found.is_empty() {
         let hint =
@@ -204,7 +227,7 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
 
 fn read_text(path: &Path, budget: u64) -> Result<String, Problem> {
     let limit = MAX_FILE_BYTES.min(budget);
-    let bytes = read_bounded(path, limit).map_err(|error| match error.kind() {
+    let bytes = regular_file::read(path, limit).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Problem::of_file(path, "no such file"),
         io::ErrorKind::FileTooLarge if budget < MAX_FILE_BYTES => {
             let limit = MAX_SUITE_BYTES >> 20;
@@ -248,26 +271,4 @@ fn at_end(path: &Path, before: &str, message: &str) -> Problem {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     Source::new(path, before.to_owned(), 0).problem(Position::new(line, column), message)
-}
-
-/// Reads a regular file of at most `limit` bytes. A pipe or a device could block for ever, or never end.
-///
-/// # Errors
-/// `FileTooLarge` beyond `limit`; otherwise as the system says.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    if metadata.len() > limit {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)?;
-    match u64::try_from(bytes.len()) {
-        Ok(length) if length <= limit => Ok(bytes),
-        _ => Err(io::ErrorKind::FileTooLarge.into()),
-    }
 }

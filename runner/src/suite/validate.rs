@@ -1,13 +1,15 @@
 //! From drafts to checks: what fields mean to each other, to the plugins and to the operator's ceiling.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::{MAX_CHECKS, RawCheck, RawTarget};
 use super::contract::{Contract, Written};
-use super::error::Report;
+use super::error::{Position, Report};
 use super::fields::{Located, Reader};
+use super::judgement::{Verdict, Verdicts};
 use super::raw::RawFile;
 use super::secrets::Secrets;
 use super::settings::Settings;
@@ -22,8 +24,60 @@ const MAX_CONFIG_BYTES: usize = 4 << 20;
 /// A plugin that can be used.
 pub(super) struct Usable<'a> {
     pub(super) facts: &'a PluginFacts,
-    pub(super) contract: Contract,
+    pub(super) schema: Schema,
     pub(super) embedded: bool,
+}
+
+/// What judges configurations.
+pub(super) enum Schema {
+    /// The schema, in this process.
+    Here(Box<Contract>),
+    /// The schema, in another process, of which this is what it said.
+    Elsewhere(Verdicts),
+}
+
+impl Schema {
+    fn verdict(
+        &self,
+        raw: &RawCheck,
+        value: &serde_json::Value,
+        written: Written<'_>,
+        explain: bool,
+    ) -> Verdict {
+        match self {
+            Self::Elsewhere(verdicts) => verdicts.of(place(raw)),
+            Self::Here(contract) if contract.allows(value) => Verdict::Allowed,
+            Self::Here(contract) if explain => Verdict::Refused(contract.judge(value, written)),
+            Self::Here(_) => Verdict::Refused(Vec::new()),
+        }
+    }
+}
+
+/// Which check of the suite it is: checks are where they are written.
+pub(super) fn place(raw: &RawCheck) -> (usize, Position) {
+    (raw.source.order(), raw.at)
+}
+
+/// The configuration of a check, and how it is written; nothing while a reference in it has no value.
+pub(super) fn written(raw: &RawCheck) -> Option<(Cow<'_, serde_json::Value>, Written<'_>)> {
+    let nothing = Written {
+        key: raw.at,
+        node: None,
+    };
+    match &raw.config {
+        None => Some((
+            Cow::Owned(serde_json::Value::Object(serde_json::Map::new())),
+            nothing,
+        )),
+        Some(config) if !config.filled.unresolved.is_empty() => None,
+        Some(config) => {
+            let written = Written {
+                key: config.key,
+                node: Some(&config.node),
+            };
+            Some((Cow::Borrowed(&config.filled.value), written))
+        }
+    }
 }
 
 /// What checks are judged by.
@@ -156,7 +210,7 @@ impl Judge<'_> {
         let Some(usable) = self.plugins.get(&*plugin.value) else {
             return Vec::new();
         };
-        let config = config(&mut reader, raw, &usable.contract);
+        let config = config(&mut reader, raw, &usable.schema);
         let grants: Vec<_> = raw
             .targets
             .iter()
@@ -206,34 +260,25 @@ fn origin(value: Duration, own: Option<Located<Duration>>, all: Option<Located<D
 }
 
 /// The check's configuration as JSON, when the plugin's schema allows it.
-fn config(reader: &mut Reader<'_>, raw: &RawCheck, contract: &Contract) -> Option<Config> {
-    let empty = serde_json::Value::Object(serde_json::Map::new());
-    let (value, written) = match &raw.config {
-        Some(config) if !config.filled.unresolved.is_empty() => return None,
-        Some(config) => (
-            &config.filled.value,
-            Written {
-                key: config.key,
-                node: Some(&config.node),
-            },
-        ),
-        None => (
-            &empty,
-            Written {
-                key: raw.at,
-                node: None,
-            },
-        ),
-    };
-    if !contract.allows(value) {
-        if reader.report.is_full() {
+fn config(reader: &mut Reader<'_>, raw: &RawCheck, schema: &Schema) -> Option<Config> {
+    let (value, written) = written(raw)?;
+    let explain = !reader.report.is_full();
+    match schema.verdict(raw, &value, written, explain) {
+        Verdict::Allowed => {}
+        Verdict::Refused(_) if !explain => {
             reader.report.omit();
             return None;
         }
-        for finding in contract.judge(value, written) {
-            reader.problem_with(finding.at, finding.message, finding.hint);
+        Verdict::Refused(findings) => {
+            if findings.is_empty() {
+                let message = "`config` does not fit the schema of its plugin";
+                reader.problem(written.key, message);
+            }
+            for finding in findings {
+                reader.problem_with(finding.at, finding.message, finding.hint);
+            }
+            return None;
         }
-        return None;
     }
     let json = value.to_string();
     if json.len() > MAX_CONFIG_BYTES {

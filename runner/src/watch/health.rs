@@ -34,6 +34,8 @@ const BACKOFF: Duration = Duration::from_secs(2);
 const STALE_INTERVALS: u32 = 3;
 /// Shorter times without a word are of very short intervals.
 const STALE_AT_LEAST: Duration = Duration::from_secs(5);
+/// Longer than a reload takes that compiles a large plugin.
+const RELOAD_STALL: Duration = Duration::from_secs(15);
 /// How long it is told that a run got no descriptor.
 const SHORT: Duration = Duration::from_secs(60);
 /// Checks that a complaint names; more are counted.
@@ -165,7 +167,12 @@ impl Health {
         if !pulse.is_balanced {
             complaints.push(Complaint::AccountUneven);
         }
-        if let Some(refused) = sources.reloads.read().refused {
+        let reloads = sources.reloads.read();
+        let running = reloads.running_since.map(|since| since.elapsed());
+        if let Some(time) = running.filter(|time| *time > RELOAD_STALL) {
+            complaints.push(Complaint::ReloadStalled { time });
+        }
+        if let Some(refused) = reloads.refused {
             let first = refused.problems.lines().next().unwrap_or_default().to_owned();
             complaints.push(Complaint::SuiteRefused { first });
         }

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use tokio::time::Instant;
+
 /// Written by whoever reads suites, read by health and the admin address. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Reloads(Arc<Mutex<Report>>);
@@ -16,6 +18,8 @@ pub struct Report {
     pub failed: u64,
     /// When the suite that is in force was read.
     pub in_force_since: Option<SystemTime>,
+    /// When the reload that is going on began; nothing while none is.
+    pub running_since: Option<Instant>,
     /// Why the last one was not put in force, and when; nothing when it was.
     pub refused: Option<Refused>,
 }
@@ -30,9 +34,15 @@ pub struct Refused {
 }
 
 impl Reloads {
+    /// The suite is being read again; what came of it is said afterwards.
+    pub fn started(&self, now: Instant) {
+        self.report().running_since = Some(now);
+    }
+
     /// A suite is in force from now on.
     pub fn succeeded(&self, now: SystemTime) {
         let mut report = self.report();
+        report.running_since = None;
         report.succeeded += 1;
         report.in_force_since = Some(now);
         report.refused = None;
@@ -46,6 +56,7 @@ impl Reloads {
     /// The old one stays in force.
     pub fn failed(&self, problems: String, now: SystemTime) {
         let mut report = self.report();
+        report.running_since = None;
         report.failed += 1;
         report.refused = Some(Refused { at: now, problems });
     }

@@ -1,12 +1,9 @@
 //! The TLS settings of a place, read anew for each connection, so that files may be exchanged under way.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -16,9 +13,10 @@ use tokio::time::Instant;
 use super::link::within;
 use super::{Cause, Failure, TlsFiles};
 use crate::net::tls::provider;
+use crate::regular_file;
 
-/// Bytes of a PEM file.
-const MAX_FILE: u64 = 4 << 20;
+/// Bytes of a file with certificates or a key.
+const MAX_PEM_BYTES: u64 = 4 << 20;
 
 /// Why no session can be tried.
 #[derive(Debug, thiserror::Error)]
@@ -107,25 +105,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    read_file(path).map_err(|source| TlsError::Read {
+    regular_file::read(path, MAX_PEM_BYTES).map_err(|source| TlsError::Read {
         path: path.to_owned(),
         source,
     })
-}
-
-/// A regular file of a bounded size: what else there is may never end, or never begin.
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let no_wait = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file: File = OpenOptions::new().read(true).custom_flags(no_wait).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    match u64::try_from(bytes.len()) {
-        Ok(..=MAX_FILE) => Ok(bytes),
-        _ => Err(io::Error::new(io::ErrorKind::FileTooLarge, "more than 4 MiB")),
-    }
 }
 
 fn pem_error(path: &Path, source: pem::Error) -> TlsError {

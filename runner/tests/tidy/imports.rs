@@ -3,10 +3,11 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "liveness",
     "age",
     "io_class",
+    "regular_file",
     "quota",
     "grant",
     "suite",
@@ -46,7 +47,7 @@ struct Rule {
     places: &'static [&'static str],
 }
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 11] = [
     Rule {
         what: "wasmtime",
         why: "only the sandbox and what compiles plugins for it know how guests run",
@@ -99,7 +100,8 @@ const RULES: [Rule; 9] = [
             "/dev/stderr",
             "/dev/tty",
         ],
-        places: &["console"],
+        // What a worker writes goes to the process that started it.
+        places: &["console", "plugin/isolated/worker"],
     },
     Rule {
         what: "a thread",
@@ -110,7 +112,8 @@ const RULES: [Rule; 9] = [
             "thread::scope",
             "std::thread::{",
         ],
-        places: &["liveness/thread", "state"],
+        // `regular_file` waits for its thread, or gives it up and counts it.
+        places: &["liveness/thread", "state", "regular_file/deadline"],
     },
     Rule {
         what: "a task",
@@ -135,7 +138,47 @@ const RULES: [Rule; 9] = [
         what: "the blocking pool",
         why: "what waits there outlives its run; only compiling is done there",
         paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
-        places: &["plugin/compile", "wire/connect", "wire/tls"],
+        places: &["plugin/loader", "wire/connect", "wire/tls"],
+    },
+    Rule {
+        what: "a process",
+        why: "what is started is limited, and ends with the value that stands for it",
+        paths: &["process::Command", "Command::new"],
+        places: &["plugin/isolated"],
+    },
+    Rule {
+        what: "opening a file",
+        why: "a path that a suite or the settings name can be a pipe, a device, or on a disk that does not answer: \
+              `regular_file` reads it. The others open what is the runner's own or the system's",
+        paths: &[
+            "fs::read",
+            "fs::read_to_string",
+            "fs::canonicalize",
+            "fs::metadata",
+            "fs::open",
+            "File::open",
+            "OpenOptions",
+            "read_dir",
+        ],
+        places: &[
+            "regular_file",
+            // Folders of a suite, within a deadline.
+            "suite/source",
+            "app/reload/footprint",
+            // Folders and files that only the runner writes.
+            "plugin/cache",
+            "suite/references",
+            "state",
+            "telemetry/delivery",
+            // `/proc` of this process and machine.
+            "age",
+            "ledger/audit",
+            "plugin/isolated/confine",
+            "telemetry/metrics/process",
+            "watch/spare",
+            // Those of the operating system's resolver.
+            "net/resolve/settings",
+        ],
     },
     Rule {
         what: "the environment",
@@ -164,7 +207,8 @@ const RULES: [Rule; 9] = [
             "ledger",
             "net",
             "sandbox",
-            "plugin/compile",
+            "plugin/loader",
+            "plugin/isolated",
             "dispatch",
             "wire",
             "alert/courier",

@@ -111,6 +111,8 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
     let host = Host::start(Settings {
         concurrency,
         cache,
+        plugin_limits: None,
+        compiling: None,
         blocked: Networks::default(),
         references: Default::default(),
         ceiling: Quota::ceiling(),

@@ -9,7 +9,7 @@ use canary::liveness::Registry;
 use canary::net::Shared;
 use canary::net::resolve::{Resolver, ResolverSettings};
 use canary::net::tls::TrustStore;
-use canary::plugin::{Cache, EMBEDDED, Plugin, PluginError};
+use canary::plugin::{Cache, EMBEDDED, Loader, Plugin, PluginError};
 use canary::sandbox::{Engine, EngineSettings, Sandbox};
 use canary::suite::PluginSource;
 use futures_util::future::join_all;
@@ -57,8 +57,9 @@ impl Guests {
         let sandbox = offline(engine.clone());
         let folder = Path::new(env!("OUT_DIR")).join("compiled");
         let cache = Cache::at(&folder).expect("a folder for compiled plugins");
+        let loader = Loader::trusting(cache);
         let loads = sources.into_iter().map(async |(name, source)| {
-            let loaded = Plugin::load(&name, &source, &Default::default(), &cache, &sandbox).await;
+            let loaded = Plugin::load(&name, &source, &Default::default(), &loader, &sandbox).await;
             (name, loaded)
         });
         let plugins = join_all(loads).await.into_iter().collect();

@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::regular_file;
+
 /// Files of one folder that are looked at.
 const FILES: usize = 10_000;
 
@@ -23,8 +25,17 @@ struct Mark {
 }
 
 impl Footprint {
-    /// Of files, and of the YAML files in folders.
+    /// Of files, and of the YAML files in folders; of none when the disk does not answer, which looks like a change,
+    /// so that a reload says what is wrong.
     pub(in crate::app) fn of(sources: &BTreeSet<PathBuf>) -> Self {
+        let Some(first) = sources.first() else {
+            return Self::default();
+        };
+        let all = sources.clone();
+        regular_file::within(first, move || Self::now(&all)).unwrap_or_default()
+    }
+
+    fn now(sources: &BTreeSet<PathBuf>) -> Self {
         let mut marks = Vec::new();
         for source in sources {
             marks.push(mark(source));

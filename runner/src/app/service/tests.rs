@@ -53,6 +53,8 @@ async fn a_service_whose_publisher_blocks() {
     let settings = app::Settings {
         concurrency: 10,
         cache: Cache::none(),
+        plugin_limits: None,
+        compiling: None,
         blocked: Default::default(),
         references: Default::default(),
         ceiling: Quota::ceiling(),

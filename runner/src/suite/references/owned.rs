@@ -5,23 +5,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::FilePattern;
+use super::{FilePattern, Found};
 
 /// Files and folders that are looked at below the runner's own folders.
 const MAX_FILES: usize = 200_000;
 /// Folders within folders.
 const MAX_DEPTH: usize = 16;
-
-/// A file that was found and is about to be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::suite) struct Found {
-    /// Where it really is: links followed.
-    pub(super) path: PathBuf,
-    /// The device that it is on.
-    pub(super) device: u64,
-    /// Its number on that device: the same for every name of the file.
-    pub(super) inode: u64,
-}
 
 /// What a file is judged by before it is read.
 #[derive(Debug)]

@@ -84,6 +84,11 @@ pub enum Complaint {
         /// Why.
         reason: String,
     },
+    /// The suite is being read again, and that does not come to an end.
+    ReloadStalled {
+        /// For how long.
+        time: Duration,
+    },
     /// The suite that was read last is not in force.
     SuiteRefused {
         /// The first of its problems.
@@ -115,6 +120,7 @@ impl Complaint {
             Self::ComponentDied(_) => "component_died",
             Self::NotifierFailing(_) => "notifier_failing",
             Self::StateUnavailable { .. } => "state_unavailable",
+            Self::ReloadStalled { .. } => "reload_stalled",
             Self::SuiteRefused { .. } => "suite_refused",
         }
     }
@@ -147,6 +153,7 @@ impl Complaint {
                 self,
                 Self::StateNotKept { .. }
                     | Self::StateUnavailable { .. }
+                    | Self::ReloadStalled { .. }
                     | Self::SuiteRefused { .. }
                     | Self::DescriptorsShort { .. }
                     | Self::SlowPoll(_)
@@ -214,6 +221,11 @@ impl fmt::Display for Complaint {
             Self::StateUnavailable { reason } => {
                 write!(f, "state of an earlier run cannot be read yet: {reason}")
             }
+            Self::ReloadStalled { time } => write!(
+                f,
+                "a reload has been running for {}; the current suite stays active",
+                seconds(*time)
+            ),
             Self::SuiteRefused { first } => {
                 write!(
                     f,

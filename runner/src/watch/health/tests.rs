@@ -254,3 +254,19 @@ fn many_checks_are_named_in_part() {
         "12 checks (c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, ...; 11 s at most)"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_goes_on_for_long_is_named_until_it_is_over() {
+    let runner = runner();
+    runner.reloads.started(Instant::now());
+    seconds(14).await;
+    runner.turn();
+    assert_eq!(runner.words(), [""; 0]);
+    seconds(2).await;
+    runner.turn();
+    assert_eq!(runner.words(), ["reload_stalled"]);
+    assert!(runner.health.check().is_alive());
+    assert_eq!(runner.health.check().sickness(), None);
+    runner.reloads.succeeded(SystemTime::now());
+    assert_eq!(runner.words(), [""; 0]);
+}

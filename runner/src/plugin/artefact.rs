@@ -1,0 +1,176 @@
+//! What a plugin is compiled to: its machine code, and what it says of itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::refusal::Refusal;
+use crate::sandbox::Description;
+
+/// Bytes of the largest artefact that is taken.
+pub(super) const LARGEST: u64 = 256 << 20;
+/// Bytes of a schema that a plugin gives.
+const MAX_SCHEMA: usize = 1 << 20;
+/// Bytes of each other text that a plugin gives of itself.
+const MAX_TEXT: usize = 4 << 10;
+/// Bytes that say how long the description is.
+const PREFIX: usize = size_of::<u32>();
+
+/// Machine code, with what the plugin said of itself when it was made. Its bytes are the description's length as
+/// four bytes in little endian, the description in JSON, and the code.
+#[derive(Debug)]
+pub(super) struct Artefact {
+    pub(super) description: Description,
+    bytes: Vec<u8>,
+    code_at: usize,
+}
+
+/// A [`Description`] as JSON.
+#[derive(Serialize, Deserialize)]
+struct Described {
+    name: String,
+    version: String,
+    summary: String,
+    target_syntax: String,
+    config_schema: String,
+}
+
+impl Artefact {
+    /// # Errors
+    /// The description is larger than it may be.
+    pub(super) fn new(description: Description, code: &[u8]) -> Result<Self, Refusal> {
+        judge(&description)?;
+        let described = Described {
+            name: description.name.clone(),
+            version: description.version.clone(),
+            summary: description.summary.clone(),
+            target_syntax: description.target_syntax.clone(),
+            config_schema: description.config_schema.clone(),
+        };
+        let unwritable = |error: String| Refusal::Describe(format!("it cannot be written down: {error}"));
+        let text = serde_json::to_vec(&described).map_err(|error| unwritable(error.to_string()))?;
+        let length = u32::try_from(text.len()).map_err(|error| unwritable(error.to_string()))?;
+        let bytes = [&length.to_le_bytes(), text.as_slice(), code].concat();
+        Ok(Self {
+            description,
+            code_at: PREFIX + text.len(),
+            bytes,
+        })
+    }
+
+    /// From [`Artefact::bytes`]; nothing when they are not an artefact's, or its description is too large.
+    pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
+        let (length, rest) = bytes.split_first_chunk::<PREFIX>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let described: Described = serde_json::from_slice(rest.get(..length)?).ok()?;
+        let description = Description {
+            name: described.name,
+            version: described.version,
+            summary: described.summary,
+            target_syntax: described.target_syntax,
+            config_schema: described.config_schema,
+        };
+        judge(&description).ok()?;
+        Some(Self {
+            description,
+            code_at: PREFIX + length,
+            bytes,
+        })
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What the engine serialised.
+    pub(super) fn code(&self) -> &[u8] {
+        self.bytes.get(self.code_at..).unwrap_or_default()
+    }
+}
+
+/// What a plugin says of itself is kept for as long as it is in use, and shown to people.
+fn judge(description: &Description) -> Result<(), Refusal> {
+    let Description {
+        name,
+        version,
+        summary,
+        target_syntax,
+        config_schema,
+    } = description;
+    if config_schema.len() > MAX_SCHEMA {
+        let most = MAX_SCHEMA >> 20;
+        return Err(Refusal::Describe(format!(
+            "its config schema is larger than {most} MiB"
+        )));
+    }
+    let texts = [
+        ("name", name),
+        ("version", version),
+        ("summary", summary),
+        ("target syntax", target_syntax),
+    ];
+    match texts.iter().find(|(_, text)| text.len() > MAX_TEXT) {
+        Some((what, _)) => {
+            let most = MAX_TEXT >> 10;
+            Err(Refusal::Describe(format!("its {what} is larger than {most} KiB")))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description(schema: &str) -> Description {
+        Description {
+            name: "p".to_owned(),
+            version: "1".to_owned(),
+            summary: "s".to_owned(),
+            target_syntax: "URL".to_owned(),
+            config_schema: schema.to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_artefact_is_read_back_as_it_was() {
+        let artefact = Artefact::new(description("{}"), b"code").unwrap();
+        let again = Artefact::parse(artefact.bytes().to_vec()).unwrap();
+        assert_eq!(
+            (again.code(), again.description.config_schema.as_str()),
+            (&b"code"[..], "{}")
+        );
+    }
+
+    #[test]
+    fn what_is_cut_short_is_no_artefact() {
+        let artefact = Artefact::new(description("{}"), b"").unwrap();
+        for length in 0..artefact.bytes().len() {
+            assert!(
+                Artefact::parse(artefact.bytes()[..length].to_vec()).is_none(),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_description_has_a_largest_size() {
+        let schema = " ".repeat(MAX_SCHEMA + 1);
+        let refused = Artefact::new(description(&schema), b"").unwrap_err();
+        assert_eq!(
+            refused,
+            Refusal::Describe("its config schema is larger than 1 MiB".to_owned())
+        );
+        let named = Description {
+            summary: "s".repeat(MAX_TEXT + 1),
+            ..description("{}")
+        };
+        let refused = Artefact::new(named, b"").unwrap_err();
+        assert_eq!(
+            refused,
+            Refusal::Describe("its summary is larger than 4 KiB".to_owned())
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! What can be wrong with a plugin itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sandbox::LinkError;
+
+/// Characters of a text that is about a plugin, and partly its own.
+const MAX_TEXT: usize = 2_000;
+
+/// Why bytes are no plugin of this host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Refusal {
+    /// Core wasm, or no wasm at all.
+    #[error("not a wasm component: {0}")]
+    NotAComponent(String),
+    /// A component of another world.
+    #[error("no plugin of this host")]
+    Link(#[source] LinkError),
+    /// It cannot say what it is.
+    #[error("it does not describe itself: {0}")]
+    Describe(String),
+}
+
+impl Refusal {
+    /// With texts of a length that can be shown, and no control characters in them.
+    pub(super) fn bounded(self) -> Self {
+        match self {
+            Self::NotAComponent(text) => Self::NotAComponent(bounded(&text)),
+            Self::Link(LinkError::Imports(text)) => Self::Link(LinkError::Imports(bounded(&text))),
+            Self::Link(LinkError::NoProbe(text)) => Self::Link(LinkError::NoProbe(bounded(&text))),
+            Self::Describe(text) => Self::Describe(bounded(&text)),
+        }
+    }
+}
+
+pub(super) fn bounded(text: &str) -> String {
+    let printable = |character: char| match character.is_control() {
+        true => char::REPLACEMENT_CHARACTER,
+        false => character,
+    };
+    text.trim_end().chars().take(MAX_TEXT).map(printable).collect()
+}

@@ -1,0 +1,63 @@
+//! File systems whose files the kernel makes up: to read them can wait for ever, and can show what is this process's own.
+
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FsWord;
+
+use super::{Found, Refused};
+
+/// By the numbers of `statfs(2)`, so that a bind mount elsewhere counts as well.
+const MADE_UP: [(FsWord, &str); 22] = [
+    (0x9fa0, "procfs"),
+    (0x6265_6572, "sysfs"),
+    (0x0027_e0eb, "cgroup"),
+    (0x6367_7270, "cgroup2"),
+    (0x6462_6720, "debugfs"),
+    (0x7472_6163, "tracefs"),
+    (0x7363_6673, "securityfs"),
+    (0xf97c_ff8c, "selinuxfs"),
+    (0x4341_5d53, "smackfs"),
+    (0x6165_676c, "pstorefs"),
+    (0xde5e_81e4, "efivarfs"),
+    (0xcafe_4a11, "bpffs"),
+    (0x1cd1, "devpts"),
+    (0x1980_0202, "mqueue"),
+    (0x6265_6570, "configfs"),
+    (0x4249_4e4d, "binfmt_misc"),
+    (0x6573_5543, "fusectl"),
+    (0x6e73_6673, "nsfs"),
+    (0x6759_6969, "rpc_pipefs"),
+    (0xabba_1974, "xenfs"),
+    (0x0187, "autofs"),
+    (0x0764_6f66, "resctrl"),
+];
+
+/// Folders of the kernel's by convention. What lies there on a file system of a common kind, such as the kernel's own
+/// one for devices, is known by its name only.
+const FOLDERS: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+pub(super) fn refuse(file: BorrowedFd<'_>, found: &Found) -> Result<(), std::io::Error> {
+    let kind = rustix::fs::fstatfs(file)?.f_type;
+    if let Some((_, name)) = MADE_UP.iter().find(|(number, _)| *number == kind) {
+        return Err(Refused::Kernel(name).into());
+    }
+    let folder = FOLDERS.iter().find(|folder| found.path.starts_with(folder));
+    match folder {
+        Some(folder) => Err(Refused::Kernel(folder).into()),
+        None if is_of_devices(found) => Err(Refused::Kernel("devtmpfs").into()),
+        None => Ok(()),
+    }
+}
+
+/// Whether the file is on what is mounted at `/dev`, reached by another name.
+fn is_of_devices(found: &Found) -> bool {
+    let device = |path: &str| rustix::fs::stat(path).ok().map(|stat| stat.st_dev);
+    // Where nothing is mounted there, it is a folder like any other.
+    device("/dev").is_some_and(|devices| devices == found.device && device("/") != Some(devices))
+}
+
+/// The name under which a descriptor of this process can be opened again, without a name being followed anew.
+pub(super) fn own_descriptor(file: BorrowedFd<'_>) -> PathBuf {
+    Path::new("/proc/self/fd").join(file.as_raw_fd().to_string())
+}

@@ -1,0 +1,93 @@
+//! YAML as it is written, in a form that another process can be given: flat, since what nests deeply is not parsed
+//! back everywhere.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+
+use super::error::Position;
+use super::tree::{Entry, Kind, Node};
+
+/// A tree, each node before those below it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PortableNode(Vec<Flat>);
+
+#[derive(Serialize, Deserialize)]
+struct Flat {
+    at: Position,
+    kind: FlatKind,
+}
+
+#[derive(Serialize, Deserialize)]
+enum FlatKind {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    /// So many nodes follow.
+    List(usize),
+    /// A node follows for each key.
+    Map(Vec<(String, Position)>),
+}
+
+impl PortableNode {
+    pub(super) fn of(node: &Node) -> Self {
+        let mut flat = Vec::new();
+        flatten(node, &mut flat);
+        Self(flat)
+    }
+
+    pub(super) fn to_node(&self) -> Node {
+        build(&mut self.0.iter())
+    }
+}
+
+fn flatten(node: &Node, flat: &mut Vec<Flat>) {
+    let kind = match &node.kind {
+        Kind::Null => FlatKind::Null,
+        Kind::Bool(value) => FlatKind::Bool(*value),
+        Kind::Number(value) => FlatKind::Number(value.clone()),
+        Kind::Text(text) => FlatKind::Text(text.to_string()),
+        Kind::List(nodes) => FlatKind::List(nodes.len()),
+        Kind::Map(entries) => {
+            let keys = entries.iter().map(|entry| (entry.key.to_string(), entry.at));
+            FlatKind::Map(keys.collect())
+        }
+    };
+    flat.push(Flat { at: node.at, kind });
+    match &node.kind {
+        Kind::List(nodes) => nodes.iter().for_each(|node| flatten(node, flat)),
+        Kind::Map(entries) => entries.iter().for_each(|entry| flatten(&entry.value, flat)),
+        _ => {}
+    }
+}
+
+/// The tree whose first node comes next; nothing stands for what is missing.
+fn build<'a>(flat: &mut impl Iterator<Item = &'a Flat>) -> Node {
+    let Some(Flat { at, kind }) = flat.next() else {
+        return Node {
+            at: Position::new(1, 1),
+            kind: Kind::Null,
+        };
+    };
+    let kind = match kind {
+        FlatKind::Null => Kind::Null,
+        FlatKind::Bool(value) => Kind::Bool(*value),
+        FlatKind::Number(value) => Kind::Number(value.clone()),
+        FlatKind::Text(text) => Kind::Text(text.as_str().into()),
+        FlatKind::List(count) => {
+            let nodes: Vec<Node> = (0..*count).map(|_| build(flat)).collect();
+            Kind::List(nodes.into())
+        }
+        FlatKind::Map(keys) => {
+            let entries = keys.iter().map(|(key, at)| Entry {
+                key: Arc::from(key.as_str()),
+                at: *at,
+                value: build(flat),
+            });
+            Kind::Map(entries.collect::<Vec<_>>().into())
+        }
+    };
+    Node { at: *at, kind }
+}
