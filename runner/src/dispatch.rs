@@ -16,6 +16,7 @@ pub use permit::Permit;
 use crate::liveness::StallClock;
 use crate::outcome::{Fault, LogLine, Outcome, Run, StopCause, Usage, VerdictStatus};
 use crate::plugin::Plugin;
+use crate::record::{Part, Recorder};
 use crate::sandbox::{Attempt, Report, Sandbox, panic_text};
 use crate::suite::Check;
 use crate::trace::sampler::Sampler;
@@ -132,6 +133,7 @@ impl Dispatcher {
         let started_at = SystemTime::now();
         let started = Instant::now();
         let trace = self.draw_trace();
+        let recorder = Recorder::new(check.secrets.clone(), check.quota.record);
         let mut usage = Usage::default();
         let mut trail = Trail::default();
         let mut attempts = 0;
@@ -139,7 +141,9 @@ impl Dispatcher {
             attempts += 1;
             let offset = started.elapsed();
             let lost = self.stall_clock.lost();
-            let mut report = self.attempt(&check, plugin.as_deref(), attempts, trace).await;
+            let mut report = self
+                .attempt(&check, plugin.as_deref(), attempts, (trace, &recorder))
+                .await;
             report.outcome = blame(report.outcome, self.stall_clock.lost() - lost, check.timeout);
             usage.absorb(&report.usage);
             trail.absorb(report.trail, attempts, offset);
@@ -148,7 +152,9 @@ impl Dispatcher {
             if is_last || !self.wait_before(attempts).await {
                 break (report.outcome, later(report.log, offset));
             }
+            recorder.try_again();
         };
+        usage.note_record(recorder.usage());
         Run {
             plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(&plugin.digest)),
             lag: started.duration_since(due),
@@ -156,13 +162,10 @@ impl Dispatcher {
             started_at,
             duration: started.elapsed(),
             attempts,
-            outcome: outcome.redacted(&check.secrets),
+            outcome,
             usage,
-            log: log
-                .into_iter()
-                .map(|line| line.redacted(&check.secrets))
-                .collect(),
-            trail: trail.redacted(&check.secrets),
+            log,
+            trail,
             trace,
             check,
         }
@@ -172,7 +175,8 @@ impl Dispatcher {
     #[must_use]
     pub fn broken(&self, job: Job, panic: &(dyn Any + Send)) -> Run {
         let Job { check, due, plugin } = job;
-        let fault = Fault::Host(panic_text(panic));
+        let recorder = Recorder::new(check.secrets.clone(), check.quota.record);
+        let fault = Fault::Host(recorder.text(Part::Conclusion, panic_text(panic)));
         Run {
             plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(&plugin.digest)),
             lag: due.elapsed(),
@@ -180,7 +184,7 @@ impl Dispatcher {
             started_at: SystemTime::now(),
             duration: Duration::ZERO,
             attempts: 1,
-            outcome: Outcome::Faulted(fault).redacted(&check.secrets),
+            outcome: Outcome::Faulted(fault),
             usage: Usage::default(),
             log: Vec::new(),
             trail: Trail::default(),
@@ -204,10 +208,11 @@ impl Dispatcher {
         check: &Arc<Check>,
         plugin: Option<&Plugin>,
         number: u32,
-        trace: TraceContext,
+        (trace, recorder): (TraceContext, &Arc<Recorder>),
     ) -> Report {
         let Some(plugin) = plugin else {
-            let fault = Fault::Host(format!("plugin `{}` is not loaded", check.plugin));
+            let reason = format!("plugin `{}` is not loaded", check.plugin);
+            let fault = Fault::Host(recorder.text(Part::Conclusion, reason));
             return Report::without_a_guest(Outcome::Faulted(fault));
         };
         if self.cut.is_cancelled() {
@@ -219,6 +224,7 @@ impl Dispatcher {
                 program: &plugin.program,
                 number,
                 trace,
+                recorder,
                 shutdown: &self.cut,
             })
             .await
@@ -269,11 +275,12 @@ impl Report {
 mod tests {
     use super::*;
     use crate::outcome::Verdict;
+    use crate::record::Text;
 
     fn completed(status: VerdictStatus) -> Outcome {
         Outcome::Completed(Verdict {
             status,
-            summary: String::new(),
+            summary: Text::default(),
             assertions: Vec::new(),
             measurements: Vec::new(),
             attributes: Vec::new(),

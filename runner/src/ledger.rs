@@ -29,6 +29,7 @@ pub use recording::Recording;
 pub use traffic::Activity;
 
 use crate::quota::{Quota, QuotaKind};
+use crate::record::Recorder;
 use memory::Memory;
 
 /// A refusal because a check's own quota is used up.
@@ -101,11 +102,11 @@ impl Ledger {
         })
     }
 
-    /// Opens the account of one attempt.
+    /// Opens the account of one attempt, whose texts `recorder` records.
     #[must_use]
-    pub fn open_page(self: &Arc<Self>, owner: PageOwner, quota: Quota) -> Arc<Page> {
+    pub fn open_page(self: &Arc<Self>, owner: PageOwner, quota: Quota, recorder: Arc<Recorder>) -> Arc<Page> {
         let id = self.next_page.fetch_add(1, Ordering::Relaxed);
-        let page = Page::new(Arc::clone(self), id, owner, quota);
+        let page = Page::new(Arc::clone(self), id, owner, quota, recorder);
         self.pages().insert(id, Arc::downgrade(&page));
         page
     }

@@ -21,6 +21,8 @@ pub mod outcome;
 pub mod plugin;
 pub mod publish;
 pub mod quota;
+pub mod record;
+pub mod redact;
 pub mod regular_file;
 pub mod report;
 pub mod sandbox;

@@ -27,6 +27,7 @@ pub use family::Family;
 
 use crate::grant::{Destination, Grants, Host, NameDecision, Networks, Via};
 use crate::ledger::Page;
+use crate::record::Part;
 use crate::suite::Secrets;
 use crate::trace::propagation::Propagation;
 use crate::trace::{Lookup, StepKind, TraceContext};
@@ -169,13 +170,15 @@ impl Client {
     /// One question to the DNS service, as a step of the run's record.
     async fn look_up(&self, name: &str, family: Family, limit: Instant) -> Result<Vec<IpAddr>, NetError> {
         let asked = Lookup {
-            name: name.to_owned(),
+            name: self.page.recorder().text(Part::Trail, name),
             addresses: Vec::new(),
         };
         let mut step = self.page.begin(StepKind::Lookup(asked), limit);
         let found = self.shared.resolver.resolve(name, family).await;
         if let (Some(StepKind::Lookup(lookup)), Ok(found)) = (step.kind(), &found) {
-            lookup.addresses = found.iter().take(ADDRESSES_TOLD).copied().collect();
+            let recorder = self.page.recorder();
+            let addresses = found.iter().take(ADDRESSES_TOLD);
+            lookup.addresses = addresses.map(|address| recorder.address(*address)).collect();
         }
         step.end(found.as_ref().err().map(NetError::told));
         found

@@ -14,7 +14,8 @@ use std::time::{Duration, SystemTime};
 pub use log::{LogLevel, LogLine};
 
 use crate::quota::QuotaKind;
-use crate::suite::{Check, Secrets};
+use crate::record::{RecordUsage, Text};
+use crate::suite::Check;
 use crate::trace::{CANCELLED, ClosedBy, TraceContext, Trail};
 
 /// How a run ended.
@@ -68,22 +69,9 @@ impl Outcome {
     #[must_use]
     pub fn summary(&self) -> String {
         match self {
-            Self::Completed(verdict) => verdict.summary.clone(),
+            Self::Completed(verdict) => verdict.summary.to_string(),
             Self::Stopped(cause) => cause.to_string(),
             Self::Faulted(fault) => fault.to_string(),
-        }
-    }
-
-    /// The same with every secret replaced: texts of a guest may quote its configuration.
-    #[must_use]
-    pub fn redacted(self, secrets: &Secrets) -> Self {
-        if secrets.is_empty() {
-            return self;
-        }
-        match self {
-            Self::Completed(verdict) => Self::Completed(verdict.redacted(secrets)),
-            Self::Faulted(fault) => Self::Faulted(fault.redacted(secrets)),
-            stopped @ Self::Stopped(_) => stopped,
         }
     }
 
@@ -100,36 +88,13 @@ pub struct Verdict {
     /// The judgement.
     pub status: VerdictStatus,
     /// One line for a person.
-    pub summary: String,
+    pub summary: Text,
     /// What was expected of the target, one by one.
     pub assertions: Vec<Assertion>,
     /// Numbers worth a metric of their own.
     pub measurements: Vec<Measurement>,
     /// Facts about the target, for the run's span.
-    pub attributes: Vec<(String, String)>,
-}
-
-impl Verdict {
-    fn redacted(mut self, secrets: &Secrets) -> Self {
-        self.summary = secrets.redact(&self.summary);
-        for assertion in &mut self.assertions {
-            assertion.name = secrets.redact(&assertion.name);
-            assertion.message = secrets.redact(&assertion.message);
-        }
-        for measurement in &mut self.measurements {
-            measurement.name = secrets.redact(&measurement.name);
-            redact_pairs(&mut measurement.attributes, secrets);
-        }
-        redact_pairs(&mut self.attributes, secrets);
-        self
-    }
-}
-
-fn redact_pairs(pairs: &mut [(String, String)], secrets: &Secrets) {
-    for (key, value) in pairs {
-        *key = secrets.redact(key);
-        *value = secrets.redact(value);
-    }
+    pub attributes: Vec<(Text, Text)>,
 }
 
 /// The guest's judgement of the target, best first.
@@ -159,24 +124,24 @@ impl VerdictStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assertion {
     /// Such as `status` or `header content-type`.
-    pub name: String,
+    pub name: Text,
     /// Whether it held.
     pub status: VerdictStatus,
     /// What was seen, for a person.
-    pub message: String,
+    pub message: Text,
 }
 
 /// A number that a plugin wants as a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
     /// Such as `certificate.days_left`.
-    pub name: String,
+    pub name: Text,
     /// In `unit`.
     pub value: f64,
     /// UCUM, such as `s`, `By` or `{record}`.
-    pub unit: String,
+    pub unit: Text,
     /// Dimensions of the number.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<(Text, Text)>,
 }
 
 /// Why the host ended a run.
@@ -240,32 +205,22 @@ impl StopCause {
 pub enum Fault {
     /// The guest trapped: a panic, an exhausted stack, a forbidden import.
     #[error("the plugin trapped: {0}")]
-    Trap(String),
+    Trap(Text),
     /// The guest returned an error in place of a verdict.
     #[error("the plugin gave up: {0}")]
-    GaveUp(String),
+    GaveUp(Text),
     /// The guest overran a limit of what it may hold or hand over, such as component handles.
     #[error("the plugin overran a limit: {0}")]
-    Limit(String),
+    Limit(Text),
     /// No instance could be made of the plugin.
     #[error("the plugin could not be started: {0}")]
-    Instantiate(String),
+    Instantiate(Text),
     /// The host itself failed while it served the guest.
     #[error("the host failed while it ran the plugin: {0}")]
-    Host(String),
+    Host(Text),
 }
 
 impl Fault {
-    fn redacted(mut self, secrets: &Secrets) -> Self {
-        let (Self::Trap(text)
-        | Self::GaveUp(text)
-        | Self::Limit(text)
-        | Self::Instantiate(text)
-        | Self::Host(text)) = &mut self;
-        *text = secrets.redact(text);
-        self
-    }
-
     /// A bounded set of words, fit for a metric.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -308,6 +263,8 @@ pub struct Usage {
     pub denials: BTreeMap<QuotaKind, u64>,
     /// Descriptors that the guest left open and the host closed.
     pub reclaimed: u64,
+    /// What the record of the run takes, and what was cut off it: of all attempts.
+    pub record: RecordUsage,
 }
 
 impl Usage {
@@ -326,6 +283,14 @@ impl Usage {
         add(&mut self.closed, &other.closed);
         add(&mut self.denials, &other.denials);
         self.reclaimed += other.reclaimed;
+    }
+
+    /// What the record takes and lacks in the end; what it had no room for counts as denied.
+    pub fn note_record(&mut self, record: RecordUsage) {
+        self.record = record;
+        if record.denied > 0 {
+            self.denials.insert(QuotaKind::Record, record.denied);
+        }
     }
 }
 

@@ -24,11 +24,13 @@ pub enum QuotaKind {
     Cpu,
     /// Log lines over the run.
     LogLines,
+    /// Bytes of what is recorded of the run, all attempts together.
+    Record,
 }
 
 impl QuotaKind {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Sockets,
         Self::Fds,
         Self::Connections,
@@ -38,6 +40,7 @@ impl QuotaKind {
         Self::Memory,
         Self::Cpu,
         Self::LogLines,
+        Self::Record,
     ];
 
     /// The key in a suite, in metrics and in JSON.
@@ -53,6 +56,7 @@ impl QuotaKind {
             Self::Memory => "memory",
             Self::Cpu => "cpu",
             Self::LogLines => "log_lines",
+            Self::Record => "record",
         }
     }
 
@@ -60,7 +64,7 @@ impl QuotaKind {
     #[must_use]
     pub fn show(self, value: u64) -> String {
         match self {
-            Self::BytesIn | Self::BytesOut | Self::Memory => show_bytes(value),
+            Self::BytesIn | Self::BytesOut | Self::Memory | Self::Record => show_bytes(value),
             Self::Cpu => humantime::format_duration(Duration::from_millis(value)).to_string(),
             _ => value.to_string(),
         }
@@ -106,11 +110,13 @@ pub struct Quota {
     pub cpu: Duration,
     /// Log lines over the run.
     pub log_lines: u64,
+    /// Bytes of what is recorded of the run, all attempts together.
+    pub record: u64,
 }
 
 impl Default for Quota {
     /// The defaults of the suite format: 4 sockets, 8 fds, 16 connections, 16 lookups, 8 MiB in, 1 MiB out,
-    /// 32 MiB memory, 1 s cpu, 64 log lines.
+    /// 32 MiB memory, 1 s cpu, 64 log lines, a record of 256 KiB.
     fn default() -> Self {
         Self {
             sockets: 4,
@@ -122,6 +128,7 @@ impl Default for Quota {
             memory: 32 << 20,
             cpu: Duration::from_secs(1),
             log_lines: 64,
+            record: 256 << 10,
         }
     }
 }
@@ -140,6 +147,7 @@ impl Quota {
             QuotaKind::Memory => self.memory,
             QuotaKind::Cpu => u64::try_from(self.cpu.as_millis()).unwrap_or(u64::MAX),
             QuotaKind::LogLines => self.log_lines,
+            QuotaKind::Record => self.record,
         }
     }
 
@@ -155,11 +163,12 @@ impl Quota {
             QuotaKind::Memory => self.memory = limit,
             QuotaKind::Cpu => self.cpu = Duration::from_millis(limit),
             QuotaKind::LogLines => self.log_lines = limit,
+            QuotaKind::Record => self.record = limit,
         }
     }
 
     /// What a suite may ask for at most, unless the operator says otherwise: 64 sockets, 128 fds,
-    /// 1,024 connections, 1,024 lookups, 1 GiB in, 256 MiB out, 512 MiB memory, 30 s cpu, 4,096 log lines.
+    /// 1,024 connections, 1,024 lookups, 1 GiB in, 256 MiB out, 512 MiB memory, 30 s cpu, 4,096 log lines, a record of 4 MiB.
     #[must_use]
     pub fn ceiling() -> Self {
         Self {
@@ -172,6 +181,7 @@ impl Quota {
             memory: 512 << 20,
             cpu: Duration::from_secs(30),
             log_lines: 4_096,
+            record: 4 << 20,
         }
     }
 }

@@ -36,6 +36,7 @@ use crate::ledger::{Denial, Ledger, Page, PageOwner, RunMark};
 use crate::net::{Client, Shared};
 use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage, Verdict, VerdictStatus};
 use crate::quota::Quota;
+use crate::record::{Part, Recorder};
 use crate::suite::{Check, Secrets};
 use crate::trace::{EndCause, HOST_EXHAUSTED, StepKind, TRUST_STORE, TraceContext, Trail};
 use bindings::probe;
@@ -56,6 +57,8 @@ pub struct Attempt<'a> {
     pub number: u32,
     /// Of the run.
     pub trace: TraceContext,
+    /// Of the run.
+    pub recorder: &'a Arc<Recorder>,
     /// Cancelled when the grace period of a shutdown is over.
     pub shutdown: &'a CancellationToken,
 }
@@ -98,6 +101,7 @@ struct Bounds {
     secrets: Secrets,
     trace: TraceContext,
     owner: PageOwner,
+    recorder: Arc<Recorder>,
 }
 
 impl Sandbox {
@@ -149,6 +153,7 @@ impl Sandbox {
                 }),
                 attempt: attempt.number,
             },
+            recorder: Arc::clone(attempt.recorder),
         };
         let request = request(&attempt);
         let (called, record) = self
@@ -157,8 +162,11 @@ impl Sandbox {
             })
             .await;
         let outcome = match called {
-            Ok(Ok(verdict)) => judged(verdict.into(), &record.trail),
-            Ok(Err(reason)) => Outcome::Faulted(Fault::GaveUp(host::bounded(reason))),
+            Ok(Ok(verdict)) => judged(host::verdict(attempt.recorder, verdict), &record.trail),
+            Ok(Err(reason)) => {
+                let reason = attempt.recorder.text(Part::Conclusion, reason);
+                Outcome::Faulted(Fault::GaveUp(reason))
+            }
             Err(outcome) => outcome,
         };
         let Record { usage, log, trail } = record;
@@ -190,6 +198,7 @@ impl Sandbox {
                 sampled: false,
             },
             owner: PageOwner::service("describe"),
+            recorder: Recorder::new(Secrets::default(), Quota::default().record),
         };
         let (described, _) = self
             .call(
@@ -212,7 +221,10 @@ impl Sandbox {
     ) -> (Result<T, Outcome>, Record) {
         let deadline = Instant::now() + bounds.timeout;
         let shown = self.polls.enter(&bounds.owner.check);
-        let page = self.ledger.open_page(bounds.owner, bounds.quota);
+        let recorder = &bounds.recorder;
+        let page = self
+            .ledger
+            .open_page(bounds.owner, bounds.quota, Arc::clone(recorder));
         let meter = Arc::new(CpuMeter::new(&bounds.quota, self.engine.place(), shown));
         let answer_time = (bounds.timeout / 20).clamp(ANSWER_TIME.0, ANSWER_TIME.1);
         let client = Client::new(
@@ -233,7 +245,8 @@ impl Sandbox {
             let guest = async {
                 let instance = instantiate(program, &mut store, &page, deadline).await?;
                 meter.begin_guest();
-                call(&instance, &mut store).await.map_err(fault::trap)
+                let called = call(&instance, &mut store).await;
+                called.map_err(|error| fault::trap(error, recorder))
             };
             let guest = AssertUnwindSafe(guest).catch_unwind();
             let is_late = || (Instant::now() >= deadline).then(late);
@@ -245,7 +258,7 @@ impl Sandbox {
             };
             let ended = match ended {
                 Ok(Ok(ended)) => within_cpu(&meter, ended),
-                Ok(Err(panic)) => Err(Outcome::Faulted(Fault::Host(panic_text(panic.as_ref())))),
+                Ok(Err(panic)) => Err(fault::host(panic.as_ref(), recorder)),
                 Err(cause) => Err(cause.into()),
             };
             // Before the call and its store go: whatever is open now was left open.
@@ -287,7 +300,7 @@ async fn instantiate(
     let instance = program.pre().instantiate_async(store).await;
     let failed = instance.as_ref().err();
     step.end(failed.map(|error| ("instantiate", format!("{error:#}"))));
-    instance.map_err(fault::instantiate)
+    instance.map_err(|error| fault::instantiate(error, page.recorder()))
 }
 
 /// A host function may have used up the quota just before the guest returned.

@@ -26,7 +26,6 @@ mod relations;
 mod sample;
 mod scalar;
 mod schema;
-mod secrets;
 mod settings;
 mod source;
 pub(crate) mod suggest;
@@ -52,10 +51,10 @@ pub use self::judgement::{Judgement, SchemaRequest, judge};
 pub use self::maintenance::{Repetition, Scope, Times, Window};
 pub use self::references::ReferencePolicy;
 pub use self::schema::schema;
-pub use self::secrets::Secrets;
 pub(crate) use self::tree::{quoted, quoted_path};
 use crate::grant::Grants;
 use crate::quota::Quota;
+pub use crate::redact::Secrets;
 
 /// Named checks, ready to run.
 #[derive(Debug, Clone)]
@@ -184,16 +183,7 @@ impl Target {
     /// What outsiders may see: no secrets, and of a URL neither credentials nor query nor fragment.
     #[must_use]
     pub fn public(&self) -> String {
-        let end = self.shown.find(['?', '#']).unwrap_or(self.shown.len());
-        let shown = self.shown.get(..end).unwrap_or_default();
-        match shown.split_once("://") {
-            Some((scheme, rest)) => {
-                let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-                format!("{scheme}://{host}{path}")
-            }
-            None => shown.to_owned(),
-        }
+        public_url(&self.shown)
     }
 }
 
@@ -289,6 +279,19 @@ impl Catalog {
 
     fn get(&self, name: &str) -> Option<&Result<PluginFacts, String>> {
         self.facts.get(name)
+    }
+}
+
+/// What everyone may see of a URL, or of a text that was meant as one: no credentials, no query, no fragment.
+pub(crate) fn public_url(text: &str) -> String {
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    match shown.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}://{host}{path}")
+        }
+        None => shown.to_owned(),
     }
 }
 

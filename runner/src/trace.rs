@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use step::{CertificateFacts, Handshake, Lookup, Request, Step, StepError, StepKind};
 
 use crate::quota::QuotaKind;
-use crate::suite::Secrets;
+use crate::record::Peer;
 
 /// An id of a span, never all zero (<https://www.w3.org/TR/trace-context/#parent-id>).
 pub type SpanId = [u8; 8];
@@ -194,7 +194,7 @@ impl ClosedBy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     /// Where it went.
-    pub peer: std::net::SocketAddr,
+    pub peer: Peer,
     /// Since the run's start, when the socket was created.
     pub opened: Duration,
     /// Until the descriptor was closed.
@@ -243,16 +243,5 @@ impl Trail {
         self.phases.append(&mut attempt.phases);
         self.denied.append(&mut attempt.denied);
         self.connections.append(&mut attempt.connections);
-    }
-
-    /// The same with every secret replaced.
-    #[must_use]
-    pub fn redacted(mut self, secrets: &Secrets) -> Self {
-        self.steps = self
-            .steps
-            .into_iter()
-            .map(|step| step.redacted(secrets))
-            .collect();
-        self
     }
 }

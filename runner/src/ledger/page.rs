@@ -1,5 +1,7 @@
 //! One attempt's own account.
 
+mod state;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,26 +14,20 @@ use super::recording::Recording;
 use super::slot::Revocable;
 use super::traffic::Traffic;
 use super::{Denial, Ledger, Refusal};
-use crate::outcome::{LogLine, Usage};
+use crate::outcome::{LogLevel, LogLine, Usage};
 use crate::quota::{Quota, QuotaKind};
-use crate::trace::{
-    ClosedBy, Connection, Denied, EndCause, HOST_EXHAUSTED, Phase, PhaseTime, Step, StepKind, Trail,
-};
+use crate::record::{MAX_TEXT, Part, Recorder};
+use crate::trace::{ClosedBy, Connection, EndCause, HOST_EXHAUSTED, Phase, PhaseTime, Step, StepKind, Trail};
+use state::{Entry, State};
 
 /// Closed connections that a page remembers; more are counted only.
 const CONNECTIONS_KEPT: usize = 64;
 /// Steps that a page remembers; more are counted only.
 const STEPS_KEPT: usize = 128;
-/// Refusals that a page remembers one by one; more are counted only.
-const DENIALS_KEPT: usize = 32;
-
-pub(super) struct Entry {
-    pub(super) peer: SocketAddr,
-    pub(super) opened_at: Instant,
-    pub(super) traffic: Arc<Traffic>,
-    /// Absent between the lease and the socket's creation.
-    pub(super) descriptor: Option<Arc<dyn Revocable>>,
-}
+/// What a log line takes of a run's record besides its texts.
+const LINE_WEIGHT: u64 = size_of::<LogLine>() as u64;
+/// What a closed connection takes of a run's record.
+const CONNECTION_WEIGHT: u64 = size_of::<Connection>() as u64;
 
 /// One attempt's own account: what it may use, what it used, what it has open.
 pub struct Page {
@@ -39,6 +35,7 @@ pub struct Page {
     id: u64,
     owner: PageOwner,
     quota: Quota,
+    recorder: Arc<Recorder>,
     opened_at: Instant,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -46,24 +43,21 @@ pub struct Page {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    ended: Option<EndCause>,
-    open: u64,
-    entries: Vec<Option<Entry>>,
-    usage: Usage,
-    trail: Trail,
-    log: Vec<LogLine>,
-}
-
 impl Page {
-    pub(super) fn new(ledger: Arc<Ledger>, id: u64, owner: PageOwner, quota: Quota) -> Arc<Self> {
+    pub(super) fn new(
+        ledger: Arc<Ledger>,
+        id: u64,
+        owner: PageOwner,
+        quota: Quota,
+        recorder: Arc<Recorder>,
+    ) -> Arc<Self> {
         let (bytes_in, bytes_out) = (AtomicU64::new(0), AtomicU64::new(0));
         Arc::new(Self {
             ledger,
             id,
             owner,
             quota,
+            recorder,
             opened_at: Instant::now(),
             bytes_in,
             bytes_out,
@@ -75,6 +69,12 @@ impl Page {
     #[must_use]
     pub fn quota(&self) -> &Quota {
         &self.quota
+    }
+
+    /// Records the texts of the run.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// Ends the run's use of the network: closes every descriptor that is still open before it returns, counts
@@ -104,7 +104,7 @@ impl Page {
         }
         let mut state = self.state();
         for entry in leftovers {
-            state.remember(entry, ClosedBy::Host(cause), self.opened_at);
+            self.remember(&mut state, entry, ClosedBy::Host(cause));
         }
     }
 
@@ -121,16 +121,30 @@ impl Page {
         Ok(())
     }
 
-    /// Keeps a line of the guest's log; beyond the quota `log_lines` it is dropped and counted as denied.
-    pub fn log(&self, mut line: LogLine) {
-        let mut state = self.state();
-        if state.usage.log_lines >= self.quota.log_lines {
-            self.refuse(&mut state, QuotaKind::LogLines);
+    /// Keeps a line of the guest's log, of 4 KiB with its fields; beyond the quota `log_lines`, or where the run's
+    /// record has no room left, it is dropped and counted.
+    pub fn log(&self, level: LogLevel, message: String, fields: Vec<(String, String)>) {
+        let at = self.opened_at.elapsed();
+        {
+            let mut state = self.state();
+            if state.usage.log_lines >= self.quota.log_lines {
+                self.refuse(&mut state, QuotaKind::LogLines);
+                return;
+            }
+            state.usage.log_lines += 1;
+        }
+        if !self.recorder.admit(Part::Log, LINE_WEIGHT) {
             return;
         }
-        line.at = self.opened_at.elapsed();
-        state.usage.log_lines += 1;
-        state.log.push(line);
+        // Not under the lock: to find secrets takes its time.
+        let mut entry = self.recorder.entry(Part::Log, MAX_TEXT);
+        let line = LogLine {
+            level,
+            message: entry.text(message),
+            fields: entry.pairs(fields),
+            at,
+        };
+        self.state().log.push(line);
     }
 
     /// Counts a refusal that another part of the host decided, such as memory.
@@ -191,7 +205,8 @@ impl Page {
         if matches!(step.kind, StepKind::Connect { .. }) && !is_refused {
             *state.usage.opened.entry(word).or_default() += 1;
         }
-        match state.trail.steps.len() < STEPS_KEPT {
+        let fits = state.trail.steps.len() < STEPS_KEPT && self.recorder.admit(Part::Trail, step.weight());
+        match fits {
             true => state.trail.steps.push(step),
             false => state.trail.steps_lost += 1,
         }
@@ -265,7 +280,7 @@ impl Page {
         if !self.ledger.budget.try_take() {
             return Err(Refusal::HostExhausted);
         }
-        Ok(state.enter(peer))
+        Ok(state.enter(self.recorder.peer(peer)))
     }
 
     /// Binds a descriptor to its entry; the run may have ended in between.
@@ -292,7 +307,7 @@ impl Page {
             true => ClosedBy::Peer,
             false => ClosedBy::Guest,
         };
-        state.remember(entry, by, self.opened_at);
+        self.remember(&mut state, entry, by);
     }
 
     /// How many bytes may still be received.
@@ -323,58 +338,25 @@ impl Page {
         Denial { what, limit }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Every section under this lock is a few assignments that cannot panic half-way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn enter(&mut self, peer: SocketAddr) -> (usize, Arc<Traffic>) {
-        let traffic = Arc::new(Traffic::default());
-        let entry = Entry {
-            peer,
-            opened_at: Instant::now(),
-            traffic: Arc::clone(&traffic),
-            descriptor: None,
-        };
-        self.open += 1;
-        self.usage.connections += 1;
-        self.usage.sockets_peak = self.usage.sockets_peak.max(self.open);
-        self.usage.fds_peak = self.usage.fds_peak.max(self.open);
-        let index = match self.entries.iter().position(Option::is_none) {
-            Some(free) => free,
-            None => {
-                self.entries.push(None);
-                self.entries.len() - 1
-            }
-        };
-        if let Some(place) = self.entries.get_mut(index) {
-            *place = Some(entry);
-        }
-        (index, traffic)
-    }
-
-    fn deny(&mut self, what: QuotaKind, limit: u64, at: Duration) {
-        *self.usage.denials.entry(what).or_default() += 1;
-        if self.trail.denied.len() < DENIALS_KEPT {
-            self.trail.denied.push(Denied { at, what, limit });
-        }
-    }
-
-    fn remember(&mut self, entry: Entry, closed_by: ClosedBy, epoch: Instant) {
-        *self.usage.closed.entry(closed_by).or_default() += 1;
-        if self.trail.connections.len() >= CONNECTIONS_KEPT {
+    fn remember(&self, state: &mut State, entry: Entry, closed_by: ClosedBy) {
+        *state.usage.closed.entry(closed_by).or_default() += 1;
+        let connections = &mut state.trail.connections;
+        if connections.len() >= CONNECTIONS_KEPT || !self.recorder.admit(Part::Trail, CONNECTION_WEIGHT) {
             return;
         }
-        self.trail.connections.push(Connection {
+        connections.push(Connection {
             peer: entry.peer,
-            opened: entry.opened_at - epoch,
+            opened: entry.opened_at - self.opened_at,
             open_for: entry.opened_at.elapsed(),
             bytes_in: entry.traffic.bytes_in.load(Ordering::Relaxed),
             bytes_out: entry.traffic.bytes_out.load(Ordering::Relaxed),
             closed_by,
         });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every section under this lock is a few assignments that cannot panic half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a page remembers, as plain data.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Activity;
+use crate::record::Peer;
 use crate::suite::CheckId;
 use crate::trace::EndCause;
 
@@ -46,7 +46,7 @@ pub struct LiveLease {
     /// Whose it is.
     pub owner: PageOwner,
     /// Where it goes.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// What it does at the moment.
     pub activity: Activity,
     /// Since it was created.
@@ -63,7 +63,7 @@ pub struct Reclaimed {
     /// Whose it was.
     pub owner: PageOwner,
     /// Where it went.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// How the run ended that left it open.
     pub cause: EndCause,
     /// From its creation until it was closed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::page::Page;
+use crate::record::{Part, Text};
 use crate::trace::{CANCELLED, SpanId, Step, StepError, StepKind, draw_span_id};
 
 /// A step that goes on; it is written down when it ends, also when its future is dropped.
@@ -43,10 +44,12 @@ impl Recording {
 
     /// Ends the step; an error is a word of a bounded set and a text.
     pub fn end(mut self, failed: Option<(&'static str, String)>) {
+        let record = |text| self.page.recorder().text(Part::Trail, text);
+        let failed = failed.map(|(word, text)| (word, record(text)));
         self.keep(failed);
     }
 
-    fn keep(&mut self, failed: Option<(&'static str, String)>) {
+    fn keep(&mut self, failed: Option<(&'static str, Text)>) {
         let Some(kind) = self.kind.take() else { return };
         let took = self.began.elapsed();
         let word = failed.as_ref().map(|(word, _)| *word);
@@ -67,8 +70,8 @@ impl Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         let failed = match Instant::now() >= self.limit {
-            true => ("timeout", "timed out".to_owned()),
-            false => (CANCELLED, "given up before its end".to_owned()),
+            true => ("timeout", Text::fixed("timed out")),
+            false => (CANCELLED, Text::fixed("given up before its end")),
         };
         self.keep(Some(failed));
     }

@@ -7,7 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::memory::KEPT;
 use super::{Activity, Budget, Lease, LeasedStream, Ledger, Page, PageOwner, Refusal, RunMark};
 use crate::quota::{Quota, QuotaKind};
-use crate::suite::CheckId;
+use crate::record::Recorder;
+use crate::suite::{CheckId, Secrets};
 use crate::trace::{ClosedBy, EndCause};
 
 fn page(ledger: &Arc<Ledger>, quota: Quota) -> Arc<Page> {
@@ -21,6 +22,7 @@ fn page(ledger: &Arc<Ledger>, quota: Quota) -> Arc<Page> {
             attempt: 1,
         },
         quota,
+        Recorder::new(Secrets::default(), quota.record),
     )
 }
 
@@ -168,13 +170,13 @@ fn at_once<T>(future: impl Future<Output = std::io::Result<T>>) -> Option<T> {
 async fn what_was_left_open_is_remembered_up_to_a_bound() {
     let ledger = Ledger::new(Budget::new(1_000));
     let (first, last) = (page(&ledger, Quota::default()), page(&ledger, many()));
-    let nowhere = |port| ([127, 0, 0, 1], port).into();
+    let nowhere = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let _kept = Lease::take(&first, nowhere(1)).unwrap();
     first.end(EndCause::Returned);
     let remembered = ledger.last_reclaimed();
     assert_eq!(
         (remembered.len(), remembered[0].peer, remembered[0].cause),
-        (1, nowhere(1), EndCause::Returned)
+        (1, nowhere(1).into(), EndCause::Returned)
     );
     let _kept: Vec<_> = (0..300)
         .map(|_| Lease::take(&last, nowhere(2)).unwrap())
@@ -182,7 +184,11 @@ async fn what_was_left_open_is_remembered_up_to_a_bound() {
     last.end(EndCause::Deadline);
     let remembered = ledger.last_reclaimed();
     assert_eq!((remembered.len(), ledger.reclaimed()), (KEPT, 301));
-    assert!(remembered.iter().all(|reclaimed| reclaimed.peer == nowhere(2)));
+    assert!(
+        remembered
+            .iter()
+            .all(|reclaimed| reclaimed.peer == nowhere(2).into())
+    );
 }
 
 fn many() -> Quota {

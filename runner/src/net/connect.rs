@@ -121,7 +121,12 @@ async fn told(
     source: Option<IpAddr>,
     limit: Instant,
 ) -> Result<LeasedStream, NetError> {
-    let step = page.begin(StepKind::Connect { peer }, limit);
+    let step = page.begin(
+        StepKind::Connect {
+            peer: page.recorder().peer(peer),
+        },
+        limit,
+    );
     let opened = open(page, peer, source).await;
     step.end(opened.as_ref().err().map(NetError::told));
     opened

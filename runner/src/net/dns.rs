@@ -10,6 +10,7 @@ use hickory_proto::rr::{Record, RecordType};
 use super::bounded::{HostText, PlaceText, Word};
 use super::{Client, NetError, Phase, within};
 use crate::grant::{Destination, DnsName, GrantError, Scheme, Via};
+use crate::record::Part;
 use crate::trace::{Lookup, StepKind};
 use tokio::time::Instant;
 
@@ -101,7 +102,7 @@ impl Client {
         let asked_at = Instant::now();
         let limit = self.limit(None);
         let asked = Lookup {
-            name: name.to_string(),
+            name: self.page.recorder().text(Part::Trail, name.to_string()),
             addresses: Vec::new(),
         };
         let step = self.page().begin(StepKind::Lookup(asked), limit);

@@ -19,6 +19,8 @@ use super::{Family, NetError};
 use crate::grant::DnsName;
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::quota::Quota;
+use crate::record::Recorder;
+use crate::redact::Secrets;
 use settings::{Current, Source, SystemFiles};
 
 /// Lookups that go on at once, over all runs; further ones wait.
@@ -66,7 +68,7 @@ impl Resolver {
         let owner = PageOwner::service("dns");
         Self {
             source,
-            page: ledger.open_page(owner, quota),
+            page: ledger.open_page(owner, quota, Recorder::new(Secrets::default(), quota.record)),
             permits: Semaphore::new(CONCURRENT_LOOKUPS),
         }
     }

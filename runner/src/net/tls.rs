@@ -28,6 +28,7 @@ pub use trust::{TrustReader, TrustStore};
 use super::bounded::{Pem, too_many};
 use super::{Client, NetError, Phase, within};
 use crate::ledger::{Activity, LeasedStream};
+use crate::record::{self, Part};
 use crate::trace::{CertificateFacts, Handshake, StepKind};
 use verify::Recorder;
 
@@ -115,9 +116,10 @@ impl Client {
         options: &TlsOptions,
     ) -> Result<(TlsStream<LeasedStream>, TlsSession, Duration), NetError> {
         let limit = self.limit(None);
+        let recorder = self.page.recorder();
         let begun = Handshake {
-            server_name: server_name(options, host).to_owned(),
-            peer: stream.peer_addr().ok(),
+            server_name: recorder.text(Part::Trail, server_name(options, host)),
+            peer: stream.peer_addr().ok().map(|peer| recorder.peer(peer)),
             ..Handshake::default()
         };
         let mut step = self.page().begin(StepKind::Handshake(Box::new(begun)), limit);
@@ -126,7 +128,7 @@ impl Client {
         let shaken = handshake(&self.shared.trust, stream, host, options, limit);
         let shaken = within(limit, Phase::Handshake, shaken).await;
         if let (Some(StepKind::Handshake(told)), Ok((_, session))) = (step.kind(), &shaken) {
-            tell(told, session);
+            tell(told, session, recorder);
         }
         step.end(shaken.as_ref().err().map(NetError::told));
         let (stream, session) = shaken?;
@@ -135,22 +137,23 @@ impl Client {
     }
 }
 
-fn tell(told: &mut Handshake, session: &TlsSession) {
+fn tell(told: &mut Handshake, session: &TlsSession, recorder: &record::Recorder) {
+    let text = |text: &str| recorder.text(Part::Trail, text);
     told.version = Some(match session.version {
         TlsVersion::Tls12 => "1.2",
         TlsVersion::Tls13 => "1.3",
     });
-    told.cipher_suite = Some(session.cipher_suite.clone());
-    told.alpn.clone_from(&session.alpn);
+    told.cipher_suite = Some(text(&session.cipher_suite));
+    told.alpn = session.alpn.as_deref().map(text);
     told.leaf = session.chain.first().map(|leaf| CertificateFacts {
-        subject: leaf.subject.clone(),
-        issuer: leaf.issuer.clone(),
+        subject: text(&leaf.subject),
+        issuer: text(&leaf.issuer),
         not_before: leaf.not_before,
         not_after: leaf.not_after,
-        fingerprint: leaf.fingerprint.clone(),
+        fingerprint: text(&leaf.fingerprint),
     });
     told.chain_not_after = session.chain.iter().skip(1).map(|above| above.not_after).min();
-    told.untrusted = session.verified.as_ref().err().cloned();
+    told.untrusted = session.verified.as_ref().err().map(|why| text(why));
 }
 
 /// Turns a stream into a TLS session with `host`; waits for the host's roots to `limit` at most.

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::redact_pairs;
-use crate::suite::Secrets;
+use crate::record::Text;
 
 /// How important a guest finds a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,22 +24,10 @@ pub enum LogLevel {
 pub struct LogLine {
     /// How important.
     pub level: LogLevel,
-    /// At most 4 KiB.
-    pub message: String,
+    /// At most 4 KiB, fields included.
+    pub message: Text,
     /// Values beside the message.
-    pub fields: Vec<(String, String)>,
+    pub fields: Vec<(Text, Text)>,
     /// Since the run's start.
     pub at: Duration,
-}
-
-impl LogLine {
-    /// The same with every secret replaced.
-    #[must_use]
-    pub fn redacted(mut self, secrets: &Secrets) -> Self {
-        if !secrets.is_empty() {
-            self.message = secrets.redact(&self.message);
-            redact_pairs(&mut self.fields, secrets);
-        }
-        self
-    }
 }

@@ -15,7 +15,7 @@ fn run(check: &Arc<Check>, outcome: Outcome) -> Arc<Run> {
 fn verdict(status: VerdictStatus) -> Outcome {
     Outcome::Completed(Verdict {
         status,
-        summary: "as told".to_owned(),
+        summary: "as told".into(),
         assertions: Vec::new(),
         measurements: Vec::new(),
         attributes: Vec::new(),

@@ -6,7 +6,7 @@ use super::plain::plain;
 use super::table::{Align, Cell, Column, Note, Row, render};
 use super::{Screen, Totals, show_duration, style_of};
 use crate::outcome::{Assertion, Outcome, Run, VerdictStatus};
-use crate::quota::QuotaKind;
+use crate::quota::{QuotaKind, show_bytes};
 use crate::status::Transition;
 use crate::suite::Check;
 
@@ -70,6 +70,7 @@ fn notes(run: &Run) -> Vec<Note> {
         .map(assertion)
         .chain(refused(run))
         .chain(reclaimed(run))
+        .chain(cut(run))
         .collect()
 }
 
@@ -94,6 +95,13 @@ fn refused(run: &Run) -> Option<Note> {
 fn reclaimed(run: &Run) -> Option<Note> {
     let count = run.usage.reclaimed;
     (count > 0).then(|| host_note(format!("closed what the plugin left open: {count}")))
+}
+
+fn cut(run: &Run) -> Option<Note> {
+    let record = &run.usage.record;
+    let texts = if record.cut == 1 { "text" } else { "texts" };
+    let bytes = show_bytes(record.cut_bytes);
+    (record.cut > 0).then(|| host_note(format!("cut {} {texts} of the record, {bytes}", record.cut)))
 }
 
 fn host_note(text: String) -> Note {

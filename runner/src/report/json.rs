@@ -69,6 +69,15 @@ pub struct UsageObject {
     pub denials: BTreeMap<Cow<'static, str>, u64>,
     /// Descriptors that the guest left open and the host closed.
     pub reclaimed: u64,
+    /// Bytes that the record of the run takes.
+    #[serde(default)]
+    pub record_bytes: u64,
+    /// Texts of it that were cut, or left out.
+    #[serde(default)]
+    pub record_cut: u64,
+    /// Bytes that were cut, or left out.
+    #[serde(default)]
+    pub record_cut_bytes: u64,
 }
 
 /// One object with every run and the totals. Texts are whole, and safe to print: what a terminal would obey is
@@ -166,6 +175,9 @@ impl UsageObject {
                 .map(|(kind, count)| (Cow::Borrowed(kind.key()), *count))
                 .collect(),
             reclaimed: usage.reclaimed,
+            record_bytes: usage.record.bytes,
+            record_cut: usage.record.cut,
+            record_cut_bytes: usage.record.cut_bytes,
         }
     }
 }

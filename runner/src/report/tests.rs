@@ -55,13 +55,13 @@ fn run(check: Arc<Check>, micros: u64, outcome: Outcome) -> Run {
 
 fn verdict(status: VerdictStatus, summary: &str, assertions: &[(&str, VerdictStatus, &str)]) -> Outcome {
     let assertion = |(name, status, message): &(&str, VerdictStatus, &str)| Assertion {
-        name: (*name).to_owned(),
+        name: (*name).into(),
         status: *status,
-        message: (*message).to_owned(),
+        message: (*message).into(),
     };
     Outcome::Completed(Verdict {
         status,
-        summary: summary.to_owned(),
+        summary: summary.into(),
         assertions: assertions.iter().map(assertion).collect(),
         measurements: Vec::new(),
         attributes: Vec::new(),
@@ -85,10 +85,10 @@ fn warning() -> Run {
     let mut outcome = verdict(VerdictStatus::Warn, "expires in 14 days", &assertions);
     if let Outcome::Completed(verdict) = &mut outcome {
         verdict.measurements = vec![Measurement {
-            name: "certificate.days_left".to_owned(),
+            name: "certificate.days_left".into(),
             value: 14.0,
-            unit: "d".to_owned(),
-            attributes: vec![("position".to_owned(), "leaf".to_owned())],
+            unit: "d".into(),
+            attributes: vec![("position".into(), "leaf".into())],
         }];
     }
     run(
@@ -140,7 +140,7 @@ fn faulted() -> Run {
     run(
         check("broken", "mine", "anything"),
         200,
-        Outcome::Faulted(Fault::Trap("unreachable".to_owned())),
+        Outcome::Faulted(Fault::Trap("unreachable".into())),
     )
 }
 

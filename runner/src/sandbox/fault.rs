@@ -6,35 +6,48 @@ use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
 
-use super::host::bounded;
 use super::state::State;
 use crate::ledger::Denial;
 use crate::outcome::{Fault, Outcome, StopCause};
+use crate::record::{Part, Recorder, Text};
 
 /// An instance could not be made.
-pub(super) fn instantiate(error: wasmtime::Error) -> Outcome {
+pub(super) fn instantiate(error: wasmtime::Error, recorder: &Recorder) -> Outcome {
     match stop(&error) {
         Some(stop) => stop,
-        None => Outcome::Faulted(Fault::Instantiate(reason(&error))),
+        None => Outcome::Faulted(Fault::Instantiate(conclude(recorder, reason(&error)))),
     }
 }
 
 /// A call did not return.
-pub(super) fn trap(error: wasmtime::Error) -> Outcome {
+pub(super) fn trap(error: wasmtime::Error, recorder: &Recorder) -> Outcome {
     if let Some(stop) = stop(&error) {
         return stop;
     }
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
-        return Outcome::Faulted(Fault::Trap(format!("it called exit({code})")));
+        let text = conclude(recorder, format!("it called exit({code})"));
+        return Outcome::Faulted(Fault::Trap(text));
     }
     if error.downcast_ref::<ResourceTableError>().is_some() {
-        return Outcome::Faulted(Fault::Limit(format!("resources: {}", reason(&error))));
+        let text = conclude(recorder, format!("resources: {}", reason(&error)));
+        return Outcome::Faulted(Fault::Limit(text));
     }
     let reason = reason(&error);
-    match reason.contains("handle") && reason.contains("limit") || reason.contains("fuel") {
-        true => Outcome::Faulted(Fault::Limit(reason)),
-        false => Outcome::Faulted(Fault::Trap(reason)),
-    }
+    let is_limit = reason.contains("handle") && reason.contains("limit") || reason.contains("fuel");
+    let text = conclude(recorder, reason);
+    Outcome::Faulted(match is_limit {
+        true => Fault::Limit(text),
+        false => Fault::Trap(text),
+    })
+}
+
+/// A host function panicked.
+pub(super) fn host(panic: &(dyn Any + Send), recorder: &Recorder) -> Outcome {
+    Outcome::Faulted(Fault::Host(conclude(recorder, panic_text(panic))))
+}
+
+fn conclude(recorder: &Recorder, text: String) -> Text {
+    recorder.text(Part::Conclusion, text)
 }
 
 fn stop(error: &wasmtime::Error) -> Option<Outcome> {
@@ -52,10 +65,10 @@ pub(super) fn explain(outcome: Outcome, state: &State) -> Outcome {
             let text = text.trim();
             Outcome::Faulted(Fault::Trap(match text.is_empty() {
                 true => reason,
-                false => bounded(format!(
-                    "{reason}: {}",
-                    text.lines().collect::<Vec<_>>().join(" ")
-                )),
+                false => {
+                    let text = text.lines().collect::<Vec<_>>().join(" ");
+                    conclude(state.client.page().recorder(), format!("{reason}: {text}"))
+                }
             }))
         }
         Outcome::Stopped(StopCause::Quota { what, limit }) => {
@@ -72,10 +85,10 @@ fn reason(error: &wasmtime::Error) -> String {
         let text = trap.to_string();
         return text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned();
     }
-    bounded(error.root_cause().to_string())
+    error.root_cause().to_string()
 }
 
-/// What a panic said, bounded.
+/// What a panic said.
 #[must_use]
 pub fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -12,6 +12,7 @@ use crate::net::resolve::{Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
 use crate::outcome::{Fault, Outcome};
 use crate::quota::Quota;
+use crate::record::Recorder;
 use crate::suite::Secrets;
 use crate::trace::TraceContext;
 
@@ -46,6 +47,7 @@ fn bounds() -> Bounds {
             sampled: true,
         },
         owner: PageOwner::service("a check"),
+        recorder: Recorder::new(Secrets::default(), Quota::default().record),
     }
 }
 
@@ -67,7 +69,7 @@ async fn a_panic_of_the_host_is_an_outcome_and_gives_back_what_was_lent() {
             Ok(())
         })
         .await;
-    let expected = Fault::Host("a host function panicked: a bug of the host".to_owned());
+    let expected = Fault::Host("a host function panicked: a bug of the host".into());
     assert_eq!(ended, Err(Outcome::Faulted(expected)));
     assert_eq!((record.usage.reclaimed, sandbox.ledger().leased()), (1, 0));
 }

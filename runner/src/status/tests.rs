@@ -10,11 +10,11 @@ fn outcome(letter: char) -> Outcome {
         'w' => VerdictStatus::Warn,
         'f' => VerdictStatus::Fail,
         's' => return Outcome::Stopped(StopCause::Shutdown),
-        _ => return Outcome::Faulted(Fault::Trap("unreachable".to_owned())),
+        _ => return Outcome::Faulted(Fault::Trap("unreachable".into())),
     };
     Outcome::Completed(Verdict {
         status,
-        summary: format!("summary of {letter}"),
+        summary: format!("summary of {letter}").into(),
         assertions: Vec::new(),
         measurements: Vec::new(),
         attributes: Vec::new(),

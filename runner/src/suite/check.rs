@@ -10,11 +10,11 @@ use super::error::Position;
 use super::fields::{Located, Names, Reader};
 use super::interpolate::{Interpolator, Place};
 use super::raw::labels;
-use super::secrets::Secret;
 use super::settings::{self, Settings};
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
 use crate::grant::{Grant, SecretOrigin};
+use crate::redact::Secret;
 
 pub(super) const KEYS: [&str; 17] = [
     "name",

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::error::Position;
 use super::interpolate::{Interpolator, Place, Unresolved};
-use super::secrets::Secret;
 use super::tree::{Kind, Node};
+use crate::redact::Secret;
 
 /// A configuration with its references replaced.
 pub(super) struct Filled {

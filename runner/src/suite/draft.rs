@@ -1,5 +1,6 @@
 //! Reading a suite: the files, then what they say of each other.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -128,6 +129,7 @@ impl Draft {
             operator,
             groups: self.complete.then_some(&self.groups),
             shared: &self.shared,
+            secrets: RefCell::default(),
         };
         let checks = judge.checks(&self.files, &mut report);
         if report.count() > 0 {

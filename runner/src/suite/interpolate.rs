@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::references::{FileRule, ReferencePolicy, read_permitted};
-use super::secrets::{REDACTED, Secret};
 use super::suggest::closest;
 use super::tree::{quoted, quoted_path};
+use crate::redact::{REDACTED, Secret};
 use crate::regular_file;
 
 /// Bytes of a file that a suite refers to.

@@ -266,7 +266,9 @@ fn plugin() -> Map<String, Value> {
 fn quota(kind: QuotaKind) -> Value {
     match kind {
         QuotaKind::Cpu => json!({ "$ref": "#/$defs/duration" }),
-        QuotaKind::Memory | QuotaKind::BytesIn | QuotaKind::BytesOut => json!({ "$ref": "#/$defs/size" }),
+        QuotaKind::Memory | QuotaKind::BytesIn | QuotaKind::BytesOut | QuotaKind::Record => {
+            json!({ "$ref": "#/$defs/size" })
+        }
         _ => json!({ "type": "integer", "minimum": 0 }),
     }
 }

@@ -158,6 +158,8 @@ const MIN_CPU: Duration = Duration::from_millis(10);
 const MAX_CPU: Duration = Duration::from_hours(24);
 /// Of counts, and of bytes: what still fits every sum.
 const MAX_COUNT: u64 = 1_000_000;
+/// Bytes; with less, not even the summary of a verdict has room.
+const MIN_RECORD: u64 = 16 << 10;
 const MAX_BYTES: u64 = 1 << 40;
 
 fn limit(reader: &mut Reader<'_>, entry: &Entry, kind: QuotaKind) -> Option<Located<u64>> {
@@ -169,6 +171,7 @@ fn limit(reader: &mut Reader<'_>, entry: &Entry, kind: QuotaKind) -> Option<Loca
         }
         QuotaKind::Memory => reader.size(entry, MIN_MEMORY..=MAX_BYTES),
         QuotaKind::BytesIn | QuotaKind::BytesOut => reader.size(entry, 0..=MAX_BYTES),
+        QuotaKind::Record => reader.size(entry, MIN_RECORD..=MAX_BYTES),
         _ => reader.count(entry, 0..=MAX_COUNT),
     }
 }

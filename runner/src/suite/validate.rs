@@ -1,6 +1,7 @@
 //! From drafts to checks: what fields mean to each other, to the plugins and to the operator's ceiling.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,12 @@ use super::error::{Position, Report};
 use super::fields::{Located, Reader};
 use super::judgement::{Verdict, Verdicts};
 use super::raw::RawFile;
-use super::secrets::Secrets;
 use super::settings::Settings;
 use super::tree::quoted;
 use super::{Check, CheckId, Config, Operator, PluginFacts, chain, suggest, units};
 use crate::grant::Grants;
 use crate::quota::QuotaKind;
+use crate::redact::{Secrets, SharedSecrets};
 
 /// Bytes of a configuration as JSON: a guest has to hold it in its memory.
 const MAX_CONFIG_BYTES: usize = 4 << 20;
@@ -88,6 +89,7 @@ pub(super) struct Judge<'a> {
     pub(super) groups: Option<&'a BTreeMap<Arc<str>, u32>>,
     /// Defaults of the whole suite.
     pub(super) shared: &'a Settings,
+    pub(super) secrets: RefCell<SharedSecrets>,
 }
 
 impl Judge<'_> {
@@ -243,9 +245,15 @@ impl Judge<'_> {
                 depends_on: names(&raw.depends_on),
                 alert: effective.alert.clone(),
                 config: config.clone(),
-                secrets: secrets(raw, target),
+                secrets: self.secrets(raw, target),
             });
         checks.collect()
+    }
+
+    fn secrets(&self, raw: &RawCheck, target: &RawTarget) -> Secrets {
+        let of_config = raw.config.iter().flat_map(|config| &config.filled.secrets);
+        let secrets: Vec<_> = of_config.chain(&target.secrets).cloned().collect();
+        self.secrets.borrow_mut().of(&secrets)
     }
 }
 
@@ -333,9 +341,4 @@ fn ids(name: &str, raw: &RawCheck) -> Vec<CheckId> {
 
 fn names(written: &[Located<Arc<str>>]) -> Vec<Arc<str>> {
     written.iter().map(|name| Arc::clone(&name.value)).collect()
-}
-
-fn secrets(raw: &RawCheck, target: &RawTarget) -> Secrets {
-    let of_config = raw.config.iter().flat_map(|config| &config.filled.secrets);
-    Secrets::new(of_config.chain(&target.secrets).cloned().collect())
 }

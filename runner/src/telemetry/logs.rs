@@ -149,7 +149,9 @@ fn reclaimed(check: &Check, connection: &Connection) -> Option<LogRecord> {
     let mut attributes = Attributes::default();
     attributes
         .text(semconv::NETWORK_PEER_ADDRESS, connection.peer.ip().to_string())
-        .count(semconv::NETWORK_PEER_PORT, connection.peer.port().into())
+        .some(connection.peer.port(), |attributes, port| {
+            attributes.count(semconv::NETWORK_PEER_PORT, port.into())
+        })
         .text(name::CLOSE_REASON, cause.word());
     record.attributes.extend(attributes.take());
     Some(record)

@@ -1,13 +1,14 @@
 //! A run to try telemetry on.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::grant::Grants;
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, Verdict, VerdictStatus};
 use crate::quota::{Quota, QuotaKind};
+use crate::record::Peer;
 use crate::settings::{Report, Section};
 use crate::suite::{AlertRules, Check, CheckId, Config, Environment, Secrets, Target};
 use crate::telemetry::settings::Settings;
@@ -70,19 +71,19 @@ pub(crate) fn run() -> Run {
 pub(crate) fn verdict(status: VerdictStatus) -> Verdict {
     Verdict {
         status,
-        summary: "503 Service Unavailable".to_owned(),
+        summary: "503 Service Unavailable".into(),
         assertions: vec![Assertion {
-            name: "status".to_owned(),
+            name: "status".into(),
             status,
-            message: "503, expected 200".to_owned(),
+            message: "503, expected 200".into(),
         }],
         measurements: vec![Measurement {
-            name: "certificate.days_left".to_owned(),
+            name: "certificate.days_left".into(),
             value: 12.5,
-            unit: "d".to_owned(),
+            unit: "d".into(),
             attributes: Vec::new(),
         }],
-        attributes: vec![("http.server".to_owned(), "nginx".to_owned())],
+        attributes: vec![("http.server".into(), "nginx".into())],
     }
 }
 
@@ -105,10 +106,10 @@ fn usage() -> Usage {
 }
 
 fn trail() -> Trail {
-    let peer = ([192, 0, 2, 7], 443).into();
+    let peer = SocketAddr::from(([192, 0, 2, 7], 443)).into();
     let lookup = Lookup {
-        name: "example.com".to_owned(),
-        addresses: vec![[192, 0, 2, 7].into()],
+        name: "example.com".into(),
+        addresses: vec![IpAddr::from([192, 0, 2, 7]).into()],
     };
     Trail {
         steps: vec![
@@ -136,32 +137,32 @@ fn trail() -> Trail {
     }
 }
 
-fn handshake(peer: SocketAddr) -> Handshake {
+fn handshake(peer: Peer) -> Handshake {
     Handshake {
-        server_name: "example.com".to_owned(),
+        server_name: "example.com".into(),
         peer: Some(peer),
         version: Some("1.3"),
-        cipher_suite: Some("TLS13_AES_128_GCM_SHA256".to_owned()),
-        alpn: Some("h2".to_owned()),
+        cipher_suite: Some("TLS13_AES_128_GCM_SHA256".into()),
+        alpn: Some("h2".into()),
         leaf: Some(CertificateFacts {
-            subject: "CN=example.com".to_owned(),
-            issuer: "CN=Test Root".to_owned(),
+            subject: "CN=example.com".into(),
+            issuer: "CN=Test Root".into(),
             not_before: 1_790_000_000,
             not_after: 1_801_000_000,
-            fingerprint: "ab".repeat(32),
+            fingerprint: "ab".repeat(32).into(),
         }),
         chain_not_after: Some(1_850_000_000),
         untrusted: None,
     }
 }
 
-fn request(peer: SocketAddr) -> Request {
+fn request(peer: Peer) -> Request {
     Request {
-        method: "GET".to_owned(),
-        url: "https://example.com/shop".to_owned(),
-        scheme: "https".to_owned(),
-        host: "example.com".to_owned(),
-        port: 443,
+        method: "GET".into(),
+        url: "https://example.com/shop".into(),
+        scheme: "https",
+        host: "example.com".into(),
+        port: Some(443),
         peer: Some(peer),
         version: Some("2"),
         status: Some(503),
@@ -207,7 +208,7 @@ pub(super) fn step(
         took: took * MS,
         error: error.map(|(word, message)| StepError {
             word,
-            message: message.to_owned(),
+            message: message.into(),
         }),
     }
 }

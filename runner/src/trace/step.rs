@@ -1,10 +1,9 @@
 //! One thing that the host did for a run.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{Phase, SpanId};
-use crate::suite::Secrets;
+use crate::record::{Address, Peer, Text};
 
 /// One thing that the host did for a run, with its start and end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,27 +23,16 @@ pub struct Step {
 }
 
 impl Step {
-    /// The same with every secret replaced: names, URLs and messages may hold what a suite interpolated.
+    /// What it takes besides its texts, in bytes.
     #[must_use]
-    pub fn redacted(mut self, secrets: &Secrets) -> Self {
-        if secrets.is_empty() {
-            return self;
-        }
-        match &mut self.kind {
-            StepKind::Instantiate | StepKind::Connect { .. } => {}
-            StepKind::Lookup(lookup) => lookup.name = secrets.redact(&lookup.name),
-            StepKind::Handshake(handshake) => {
-                handshake.server_name = secrets.redact(&handshake.server_name);
-            }
-            StepKind::Request(request) => {
-                request.url = secrets.redact(&request.url);
-                request.host = secrets.redact(&request.host);
-            }
-        }
-        if let Some(error) = &mut self.error {
-            error.message = secrets.redact(&error.message);
-        }
-        self
+    pub fn weight(&self) -> u64 {
+        let boxed = match &self.kind {
+            StepKind::Instantiate | StepKind::Connect { .. } => 0,
+            StepKind::Lookup(lookup) => lookup.addresses.len() * size_of::<Address>(),
+            StepKind::Handshake(_) => size_of::<Handshake>(),
+            StepKind::Request(_) => size_of::<Request>(),
+        };
+        u64::try_from(size_of::<Self>() + boxed).unwrap_or(u64::MAX)
     }
 }
 
@@ -54,7 +42,7 @@ pub struct StepError {
     /// One of a bounded set, fit for a metric.
     pub word: &'static str,
     /// For a person.
-    pub message: String,
+    pub message: Text,
 }
 
 /// What the host did.
@@ -67,7 +55,7 @@ pub enum StepKind {
     /// Connected a socket.
     Connect {
         /// Where to.
-        peer: SocketAddr,
+        peer: Peer,
     },
     /// Shook hands for TLS.
     Handshake(Box<Handshake>),
@@ -93,62 +81,62 @@ impl StepKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lookup {
     /// As it was asked for.
-    pub name: String,
+    pub name: Text,
     /// What was answered.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Vec<Address>,
 }
 
 /// A TLS handshake; what is absent was not reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Handshake {
     /// Sent as SNI.
-    pub server_name: String,
+    pub server_name: Text,
     /// Of the peer.
-    pub peer: Option<SocketAddr>,
+    pub peer: Option<Peer>,
     /// `1.2` or `1.3`.
     pub version: Option<&'static str>,
     /// Such as `TLS13_AES_256_GCM_SHA384`.
-    pub cipher_suite: Option<String>,
+    pub cipher_suite: Option<Text>,
     /// As negotiated.
-    pub alpn: Option<String>,
+    pub alpn: Option<Text>,
     /// The peer's own certificate.
     pub leaf: Option<CertificateFacts>,
     /// Unix seconds: when the first of the certificates above the leaf ends.
     pub chain_not_after: Option<i64>,
     /// Why the chain is not trusted.
-    pub untrusted: Option<String>,
+    pub untrusted: Option<Text>,
 }
 
 /// What a certificate says, in short.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CertificateFacts {
     /// Distinguished name.
-    pub subject: String,
+    pub subject: Text,
     /// Distinguished name.
-    pub issuer: String,
+    pub issuer: Text,
     /// Unix seconds.
     pub not_before: i64,
     /// Unix seconds.
     pub not_after: i64,
     /// SHA-256 of the DER, lower-case hexadecimal.
-    pub fingerprint: String,
+    pub fingerprint: Text,
 }
 
 /// An HTTP request on the wire and its answer; what is absent was not reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// Such as `GET`.
-    pub method: String,
+    pub method: Text,
     /// Without credentials, query and fragment.
-    pub url: String,
+    pub url: Text,
     /// `http` or `https`.
-    pub scheme: String,
+    pub scheme: &'static str,
     /// Of the URL.
-    pub host: String,
-    /// Of the URL.
-    pub port: u16,
+    pub host: Text,
+    /// Of the URL, unless it is secret.
+    pub port: Option<u16>,
     /// Whom the connection reached.
-    pub peer: Option<SocketAddr>,
+    pub peer: Option<Peer>,
     /// `1.0`, `1.1` or `2`.
     pub version: Option<&'static str>,
     /// Redirects before this one.

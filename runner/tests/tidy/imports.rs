@@ -3,12 +3,14 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 32] = [
+const ORDER: [&str; 34] = [
     "liveness",
     "age",
     "io_class",
     "regular_file",
     "quota",
+    "redact",
+    "record",
     "grant",
     "suite",
     "trace",

@@ -10,6 +10,7 @@ use canary::ledger::LiveLease;
 use canary::outcome::{LogLine, Outcome, Usage, Verdict};
 use canary::plugin::Plugin;
 use canary::quota::{Quota, QuotaKind};
+use canary::record::Recorder;
 use canary::sandbox::Attempt;
 use canary::suite::{AlertRules, Check, CheckId, Config, Secrets, Target};
 use canary::trace::{TraceContext, Trail};
@@ -105,6 +106,7 @@ impl<'h> Trial<'h> {
     /// Runs it, and looks at the descriptors before anything else happens.
     pub async fn run(self) -> Ran {
         let check = Arc::new(self.check());
+        let recorder = Recorder::new(check.secrets.clone(), check.quota.record);
         let started_at = Instant::now();
         let attempt = Attempt {
             check: &check,
@@ -115,9 +117,11 @@ impl<'h> Trial<'h> {
                 span_id: [2; 8],
                 sampled: true,
             },
+            recorder: &recorder,
             shutdown: &self.shutdown,
         };
-        let report = self.harness.sandbox.run(attempt).await;
+        let mut report = self.harness.sandbox.run(attempt).await;
+        report.usage.note_record(recorder.usage());
         let ledger = self.harness.ledger();
         Ran {
             descriptors_left: self.harness.descriptors_left(),

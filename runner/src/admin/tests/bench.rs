@@ -14,8 +14,9 @@ use crate::ledger::{Budget, Page, PageOwner, RunMark};
 use crate::outcome::{Outcome, StopCause, VerdictStatus};
 use crate::publish::Restored;
 use crate::quota::Quota;
+use crate::record::Recorder;
 use crate::settings::Token;
-use crate::suite::{Check, CheckId};
+use crate::suite::{Check, CheckId, Secrets};
 use crate::telemetry::sample;
 use crate::watch::health::Complaint;
 
@@ -105,7 +106,8 @@ impl Bench {
             }),
             attempt: 1,
         };
-        self.ledger.open_page(owner, Quota::default())
+        let recorder = Recorder::new(Secrets::default(), Quota::default().record);
+        self.ledger.open_page(owner, Quota::default(), recorder)
     }
 
     pub(super) fn complain(&self, complaints: Vec<Complaint>) {

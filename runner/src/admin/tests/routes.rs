@@ -84,6 +84,9 @@ async fn a_check_is_told_of_in_all_its_parts() {
         "lookups": 1,
         "memory_peak": 1048576,
         "reclaimed": 1,
+        "record_bytes": 0,
+        "record_cut": 0,
+        "record_cut_bytes": 0,
         "sockets_peak": 1
       }
     }

@@ -125,7 +125,7 @@ impl World {
     }
 
     fn break_down(&mut self, name: &str) {
-        self.run(name, Outcome::Faulted(Fault::Trap("unreachable".to_owned())));
+        self.run(name, Outcome::Faulted(Fault::Trap("unreachable".into())));
     }
 
     /// So many seconds go by, with a tick in each.
@@ -172,7 +172,7 @@ fn desk(settings: &Settings, disk: &Disk) -> (Desk, Arc<Outbox>) {
 fn verdict(status: VerdictStatus) -> Outcome {
     Outcome::Completed(Verdict {
         status,
-        summary: format!("it is a {}", status.word()),
+        summary: format!("it is a {}", status.word()).into(),
         assertions: Vec::new(),
         measurements: Vec::new(),
         attributes: Vec::new(),
@@ -335,7 +335,7 @@ fn what_is_told_has_no_secret_of_the_target_and_one_line_of_the_summary() {
     let mut world = World::simple();
     let outcome = Outcome::Completed(Verdict {
         status: VerdictStatus::Fail,
-        summary: format!("line\n{}", "x".repeat(5_000)),
+        summary: format!("line\n{}", "x".repeat(5_000)).into(),
         assertions: Vec::new(),
         measurements: Vec::new(),
         attributes: Vec::new(),

@@ -17,6 +17,7 @@ use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
+use super::hop::bare;
 use super::inbound::Inbound;
 use super::proxy::Proxy;
 use super::{HttpVersion, Request};
@@ -123,7 +124,7 @@ fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
     };
     let uri: Uri = target
         .parse()
-        .map_err(|error| NetError::Invalid(format!("url `{url}`: {error}")))?;
+        .map_err(|error| NetError::Invalid(format!("url `{}`: {error}", bare(&url))))?;
     let mut request = Wire::new(Full::new(body.clone()));
     *request.method_mut() = method.clone();
     *request.uri_mut() = uri;

@@ -16,6 +16,7 @@ use crate::net::connect::ConnectOptions;
 use crate::net::stream::Transport;
 use crate::net::tls::{Alpn, TlsOptions, TlsSession};
 use crate::net::{Client, NetError, Phase, Timings, within};
+use crate::record::Part;
 use crate::trace::{Request as Told, StepKind};
 
 /// What stays the same from hop to hop.
@@ -93,12 +94,14 @@ impl<'a> Journey<'a> {
         limit: Instant,
     ) -> Recording {
         let url = &request.url;
+        let recorder = self.client.page().recorder();
+        let peer = recorder.peer(peer);
         let told = Told {
-            method: request.method.to_string(),
-            url: bare(url),
-            scheme: url.scheme().to_owned(),
-            host: bare_host(url).unwrap_or_default().to_owned(),
-            port: url.port_or_known_default().unwrap_or_default(),
+            method: recorder.text(Part::Trail, request.method.as_str()),
+            url: recorder.text(Part::Trail, bare(url)),
+            scheme: if url.scheme() == "https" { "https" } else { "http" },
+            host: recorder.text(Part::Trail, bare_host(url).unwrap_or_default()),
+            port: url.port_or_known_default().filter(|_| peer.port().is_some()),
             peer: Some(peer),
             version: Some(version.word()),
             hop: u32::try_from(number).unwrap_or(u32::MAX),
@@ -271,12 +274,12 @@ pub(super) fn destination(url: &Url) -> Result<Destination, NetError> {
     };
     let port = url
         .port_or_known_default()
-        .ok_or_else(|| NetError::Invalid(format!("url `{url}` has no port")))?;
+        .ok_or_else(|| NetError::Invalid(format!("url `{}` has no port", bare(url))))?;
     place(scheme, bare_host(url)?, port)
 }
 
 /// Without credentials, query and fragment: what a URL may tell to everyone.
-fn bare(url: &Url) -> String {
+pub(super) fn bare(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
     url.set_query(None);
@@ -288,7 +291,7 @@ fn bare(url: &Url) -> String {
 fn bare_host(url: &Url) -> Result<&str, NetError> {
     let host = url
         .host_str()
-        .ok_or_else(|| NetError::Invalid(format!("url `{url}` has no host")))?;
+        .ok_or_else(|| NetError::Invalid(format!("url `{}` has no host", bare(url))))?;
     Ok(host.trim_start_matches('[').trim_end_matches(']'))
 }
 

@@ -2,7 +2,6 @@
 
 use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use percent_encoding::percent_decode;
 use url::Url;
 
 use super::hop::{Journey, destination};
@@ -11,7 +10,7 @@ use super::{Request, Response};
 use crate::net::NetError;
 use crate::net::bounded::URL_BYTES;
 use crate::quota::show_bytes;
-use crate::suite::Secrets;
+use crate::suite::{Secrets, public_url};
 
 impl Journey<'_> {
     /// The request that follows `response`, when it is a redirect with a place to go (RFC 9110, section 15.4).
@@ -62,16 +61,9 @@ impl Journey<'_> {
     }
 }
 
-/// Whether `bytes` hold a secret in a form that is redacted, behind percent-encoding too.
+/// Whether `bytes` hold a secret, however it is written there.
 fn reveals(secrets: &Secrets, bytes: &[u8]) -> bool {
-    if secrets.is_empty() {
-        return false;
-    }
-    let blanks = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
-    let form: Vec<u8> = bytes.iter().map(blanks).collect();
-    let decoded = percent_decode(&form).decode_utf8_lossy().into_owned();
-    let readings = [String::from_utf8_lossy(bytes).into_owned(), decoded];
-    readings.iter().any(|text| secrets.redact(text) != *text)
+    secrets.holds(&String::from_utf8_lossy(bytes))
 }
 
 /// Where a redirect leads, without credentials of the peer's choice.
@@ -89,7 +81,7 @@ fn location(request: &Request, response: &Response) -> Result<Option<Url>, NetEr
     let mut url = request
         .url
         .join(&location)
-        .map_err(|error| NetError::Protocol(format!("redirect to `{location}`: {error}")))?;
+        .map_err(|error| NetError::Protocol(format!("redirect to `{}`: {error}", public_url(&location))))?;
     let _no_host = (url.set_username(""), url.set_password(None));
     // A path that leads further each time would grow without end.
     if url.as_str().len() > LONGEST_URL {

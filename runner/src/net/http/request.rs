@@ -10,6 +10,7 @@ use super::HttpVersion;
 use crate::net::bounded::{Payload, PlaceText, URL_BYTES, UrlText, Word, too_long, too_many};
 use crate::net::tls::TlsOptions;
 use crate::net::{Family, NetError};
+use crate::suite::public_url;
 
 /// Most headers of a request.
 const HEADERS: usize = 256;
@@ -69,8 +70,9 @@ impl Request {
     ) -> Result<Self, NetError> {
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|error| NetError::Invalid(format!("method `{}`: {error}", method.escape_debug())))?;
-        let parsed = Url::parse(url)
-            .map_err(|error| NetError::Invalid(format!("url `{}`: {error}", url.escape_debug())))?;
+        let parsed = Url::parse(url).map_err(|error| {
+            NetError::Invalid(format!("url `{}`: {error}", public_url(url).escape_debug()))
+        })?;
         if parsed.as_str().len() > LONGEST_URL {
             return Err(too_long("the url", URL_BYTES));
         }

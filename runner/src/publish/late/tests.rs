@@ -30,7 +30,7 @@ fn outcome(verdict: Option<VerdictStatus>) -> Outcome {
     };
     Outcome::Completed(Verdict {
         status,
-        summary: "as told".to_owned(),
+        summary: "as told".into(),
         assertions: Vec::new(),
         measurements: Vec::new(),
         attributes: Vec::new(),

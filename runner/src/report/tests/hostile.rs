@@ -32,12 +32,12 @@ fn runs(text: &str) -> Vec<Run> {
         let assertions = [(text, status, text), (text, VerdictStatus::Pass, text)];
         let mut outcome = verdict(status, text, &assertions);
         if let Outcome::Completed(verdict) = &mut outcome {
-            verdict.attributes = vec![(text.to_owned(), text.to_owned())];
+            verdict.attributes = vec![(text.into(), text.into())];
             verdict.measurements = vec![Measurement {
-                name: text.to_owned(),
+                name: text.into(),
                 value: f64::NAN,
-                unit: text.to_owned(),
-                attributes: vec![(text.to_owned(), text.to_owned())],
+                unit: text.into(),
+                attributes: vec![(text.into(), text.into())],
             }];
         }
         outcome
@@ -47,8 +47,8 @@ fn runs(text: &str) -> Vec<Run> {
         verdict(VerdictStatus::Warn),
         verdict(VerdictStatus::Fail),
         Outcome::Stopped(StopCause::Shutdown),
-        Outcome::Faulted(Fault::Trap(text.to_owned())),
-        Outcome::Faulted(Fault::Host(text.to_owned())),
+        Outcome::Faulted(Fault::Trap(text.into())),
+        Outcome::Faulted(Fault::Host(text.into())),
     ];
     outcomes
         .map(|outcome| run(Arc::clone(&attacked), 1, outcome))

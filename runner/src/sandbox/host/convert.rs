@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use super::bounded;
 use crate::ledger::Denial;
 use crate::net::{Family, NetError, Phase, Timings};
 use crate::outcome::{Assertion, Measurement, Verdict, VerdictStatus};
 use crate::quota::QuotaKind;
+use crate::record::{Entry, Part, Recorder};
 use crate::sandbox::bindings::{probe, types};
-
-/// Assertions, measurements and attributes kept of a verdict, each.
-const KEPT: usize = 256;
 
 impl From<NetError> for types::NetError {
     fn from(error: NetError) -> Self {
@@ -42,7 +39,7 @@ fn quota(denial: Denial) -> types::NetError {
         QuotaKind::BytesIn => types::ResourceKind::BytesIn,
         QuotaKind::BytesOut => types::ResourceKind::BytesOut,
         // Not the network's: they end the run, or drop a line, and never reach a client.
-        QuotaKind::Memory | QuotaKind::Cpu | QuotaKind::LogLines => {
+        QuotaKind::Memory | QuotaKind::Cpu | QuotaKind::LogLines | QuotaKind::Record => {
             return types::NetError::Other(denial.to_string());
         }
     };
@@ -92,26 +89,42 @@ pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl From<probe::Verdict> for Verdict {
-    /// Bounded: 256 of each list, 4 KiB a text.
-    fn from(verdict: probe::Verdict) -> Self {
-        Self {
-            status: verdict.status.into(),
-            summary: bounded(verdict.summary),
-            assertions: verdict
-                .assertions
-                .into_iter()
-                .take(KEPT)
-                .map(Assertion::from)
-                .collect(),
-            measurements: verdict
-                .measurements
-                .into_iter()
-                .take(KEPT)
-                .map(Measurement::from)
-                .collect(),
-            attributes: attributes(verdict.attributes),
-        }
+/// A verdict as far as the run's record has room for it: the summary first, then the first failing assertion.
+pub(in crate::sandbox) fn verdict(recorder: &Recorder, verdict: probe::Verdict) -> Verdict {
+    let summary = recorder.text(Part::Conclusion, verdict.summary);
+    let mut entry = recorder.entry(Part::Verdict, usize::MAX);
+    let mut has_failed = false;
+    let assertions = entry.list(verdict.assertions, |entry, asserted| {
+        let status = VerdictStatus::from(asserted.status);
+        let is_first = !has_failed && status == VerdictStatus::Fail;
+        has_failed |= is_first;
+        let part = if is_first { Part::Conclusion } else { Part::Verdict };
+        assertion(entry.part(part), status, asserted)
+    });
+    let entry = entry.part(Part::Verdict);
+    Verdict {
+        status: verdict.status.into(),
+        summary,
+        assertions,
+        measurements: entry.list(verdict.measurements, measurement),
+        attributes: entry.pairs(verdict.attributes),
+    }
+}
+
+fn assertion(entry: &mut Entry<'_>, status: VerdictStatus, assertion: probe::Assertion) -> Assertion {
+    Assertion {
+        name: entry.text(assertion.name),
+        status,
+        message: entry.text(assertion.message),
+    }
+}
+
+fn measurement(entry: &mut Entry<'_>, measurement: probe::Measurement) -> Measurement {
+    Measurement {
+        name: entry.text(measurement.name),
+        value: measurement.value,
+        unit: entry.text(measurement.unit),
+        attributes: entry.pairs(measurement.attributes),
     }
 }
 
@@ -123,33 +136,4 @@ impl From<probe::Status> for VerdictStatus {
             probe::Status::Fail => Self::Fail,
         }
     }
-}
-
-impl From<probe::Assertion> for Assertion {
-    fn from(assertion: probe::Assertion) -> Self {
-        Self {
-            name: bounded(assertion.name),
-            status: assertion.status.into(),
-            message: bounded(assertion.message),
-        }
-    }
-}
-
-impl From<probe::Measurement> for Measurement {
-    fn from(measurement: probe::Measurement) -> Self {
-        Self {
-            name: bounded(measurement.name),
-            value: measurement.value,
-            unit: bounded(measurement.unit),
-            attributes: attributes(measurement.attributes),
-        }
-    }
-}
-
-pub(super) fn attributes(attributes: Vec<(String, String)>) -> Vec<(String, String)> {
-    attributes
-        .into_iter()
-        .take(KEPT)
-        .map(|(key, value)| (bounded(key), bounded(value)))
-        .collect()
 }

@@ -1,10 +1,6 @@
 //! `canary:check/log`.
 
-use std::time::Duration;
-
-use super::bounded;
-use super::convert::attributes;
-use crate::outcome::{LogLevel, LogLine};
+use crate::outcome::LogLevel;
 use crate::sandbox::bindings::log;
 use crate::sandbox::polls::HostFunction;
 use crate::sandbox::state::State;
@@ -24,12 +20,7 @@ impl log::Host for State {
             log::Level::Warn => LogLevel::Warn,
             log::Level::Error => LogLevel::Error,
         };
-        self.client.page().log(LogLine {
-            level,
-            message: bounded(message),
-            fields: attributes(fields),
-            at: Duration::ZERO, // the page notes the time
-        });
+        self.client.page().log(level, message, fields);
         Ok(())
     }
 }

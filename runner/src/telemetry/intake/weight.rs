@@ -1,6 +1,7 @@
 //! What an event weighs: its texts, and what is around them.
 
 use crate::outcome::{LogLine, Outcome, Run, Verdict};
+use crate::record::Text;
 use crate::telemetry::Event;
 use crate::trace::{Step, StepKind};
 
@@ -37,7 +38,7 @@ fn of_line(line: &LogLine) -> usize {
     ITEM + line.message.len() + of_pairs(&line.fields)
 }
 
-fn of_pairs(pairs: &[(String, String)]) -> usize {
+fn of_pairs(pairs: &[(Text, Text)]) -> usize {
     pairs
         .iter()
         .map(|(key, value)| ITEM + key.len() + value.len())
@@ -57,7 +58,7 @@ fn of_verdict(verdict: &Verdict) -> usize {
 }
 
 fn of_step(step: &Step) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let text = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.len());
     let kind = match &step.kind {
         StepKind::Instantiate | StepKind::Connect { .. } => 0,
         StepKind::Lookup(lookup) => {

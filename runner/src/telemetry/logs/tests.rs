@@ -60,7 +60,7 @@ fn a_change_of_status_is_a_record_in_the_trace_of_its_run() {
 #[test]
 fn a_fault_and_a_reclaimed_connection_are_records() {
     let mut run = sample::run();
-    run.outcome = Outcome::Faulted(Fault::Trap("unreachable".to_owned()));
+    run.outcome = Outcome::Faulted(Fault::Trap("unreachable".into()));
     let told = told(of_run(&run, &standing(None), sample::noon()));
     insta::assert_debug_snapshot!(told, @r#"
     [

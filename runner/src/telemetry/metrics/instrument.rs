@@ -91,6 +91,8 @@ instruments! {
     NETWORK_IO = "canary.network.io", Counter, "By", "Bytes sent and received.";
     QUOTA_UTILIZATION = "canary.quota.utilization", Gauge, "1", "Share of a quota that the last run used, at its peak.";
     QUOTA_DENIALS = "canary.quota.denials", Counter, "{denial}", "Refusals by a quota.";
+    RECORD_CUT = "canary.record.cut", Counter, "{text}", "Texts that were cut, or left out, of the records of runs.";
+    RECORD_CUT_BYTES = "canary.record.cut.bytes", Counter, "By", "Bytes that were cut, or left out, of the records of runs.";
     CPU_TIME = "canary.plugin.cpu.time", Counter, "s", "Time on a processor: the plugin itself, and what the host computed for it.";
     MEMORY_PEAK = "canary.plugin.memory.peak", Histogram(BYTES), "By", "The most memory that the plugin had in a run.";
     FAULTS = "canary.plugin.faults", Counter, "{fault}", "Runs in which the plugin broke.";

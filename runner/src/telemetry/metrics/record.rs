@@ -33,6 +33,8 @@ pub(super) fn prepare(scope: &mut Scope, check: &Check) {
     scope.set_count(told::ACTIVE, Vec::new(), 0);
     scope.add(told::RECLAIMED, Vec::new(), 0);
     scope.add(told::FAULTS, Vec::new(), 0);
+    scope.add(told::RECORD_CUT, Vec::new(), 0);
+    scope.add(told::RECORD_CUT_BYTES, Vec::new(), 0);
     scope.add(told::OPENED, transport(None), 0);
     scope.add_seconds(told::CPU_TIME, Vec::new(), 0.0);
     for (outcome, error) in OUTCOMES {
@@ -75,6 +77,7 @@ impl Metrics {
         phases(scope, run);
         connections(scope, run);
         denials(scope, run);
+        record(scope, run);
         plugin(scope, run);
         let mut chosen = Chosen::begin(scope, run, self.max_series);
         exchanges(&mut chosen, run);
@@ -193,6 +196,12 @@ fn denials(scope: &mut Scope, run: &Run) {
     }
 }
 
+fn record(scope: &mut Scope, run: &Run) {
+    let record = &run.usage.record;
+    scope.add(told::RECORD_CUT, Vec::new(), record.cut);
+    scope.add(told::RECORD_CUT_BYTES, Vec::new(), record.cut_bytes);
+}
+
 fn utilization(scope: &mut Scope, run: &Run) {
     for kind in QuotaKind::ALL {
         let extra = vec![word(name::QUOTA, kind.key())];
@@ -214,6 +223,7 @@ fn share(run: &Run, kind: QuotaKind, quota: &Quota) -> f64 {
         QuotaKind::BytesIn => (usage.bytes_in, attempts),
         QuotaKind::BytesOut => (usage.bytes_out, attempts),
         QuotaKind::LogLines => (usage.log_lines, attempts),
+        QuotaKind::Record => (usage.record.bytes, 1),
         QuotaKind::Cpu => {
             let limit = quota.cpu.as_secs_f64() * attempts as f64;
             return if limit > 0.0 {
@@ -270,12 +280,14 @@ fn request(step: &Step) -> Extra {
     let mut extra = vec![
         text(semconv::HTTP_REQUEST_METHOD, name::http_method(&request.method)),
         text(semconv::SERVER_ADDRESS, bounded(&request.host)),
-        (
-            Cow::Borrowed(semconv::SERVER_PORT),
-            Value::Number(request.port.into()),
-        ),
-        text(semconv::URL_SCHEME, request.scheme.as_str()),
+        word(semconv::URL_SCHEME, request.scheme),
     ];
+    if let Some(port) = request.port {
+        extra.insert(
+            2,
+            (Cow::Borrowed(semconv::SERVER_PORT), Value::Number(port.into())),
+        );
+    }
     if let Some(status) = request.status {
         let key = Cow::Borrowed(semconv::HTTP_RESPONSE_STATUS_CODE);
         extra.push((key, Value::Number(status.into())));
@@ -292,7 +304,7 @@ fn certificates(chosen: &mut Chosen<'_>, handshake: &Handshake) {
     let ends = [("leaf", leaf), ("chain", handshake.chain_not_after)];
     for (position, not_after) in ends {
         let Some(not_after) = not_after else { continue };
-        let port = handshake.peer.map_or(0, |peer| peer.port());
+        let port = handshake.peer.and_then(|peer| peer.port()).unwrap_or_default();
         let extra = vec![
             text(semconv::SERVER_ADDRESS, bounded(&handshake.server_name)),
             (Cow::Borrowed(semconv::SERVER_PORT), Value::Number(port.into())),

@@ -1,6 +1,7 @@
 mod bounds;
 mod exposition;
 mod hostile;
+mod secrets;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, UNIX_EPOCH};
@@ -158,7 +159,7 @@ fn each_notifier_tells_how_its_notifications_fare() {
 fn every_instrument_has_a_point_once_there_was_something_to_tell() {
     let mut metrics = metrics();
     finish(&mut metrics, &sample::run());
-    let fault = Outcome::Faulted(Fault::Trap("unreachable".to_owned()));
+    let fault = Outcome::Faulted(Fault::Trap("unreachable".into()));
     finish(
         &mut metrics,
         &Run {

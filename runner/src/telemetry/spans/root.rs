@@ -69,6 +69,7 @@ fn usage(attributes: &mut Attributes, run: &Run) {
         ("canary.usage.bytes_out", usage.bytes_out),
         ("canary.usage.memory_peak", usage.memory_peak),
         ("canary.usage.reclaimed", usage.reclaimed),
+        ("canary.usage.record", usage.record.bytes),
     ];
     for (key, value) in counts {
         attributes.count(key, value);
@@ -76,6 +77,11 @@ fn usage(attributes: &mut Attributes, run: &Run) {
     attributes.seconds("canary.usage.cpu", usage.cpu);
     if run.trail.steps_lost > 0 {
         attributes.count("canary.steps_lost", run.trail.steps_lost);
+    }
+    if usage.record.cut > 0 {
+        attributes
+            .count("canary.record.cut", usage.record.cut)
+            .count("canary.record.cut_bytes", usage.record.cut_bytes);
     }
 }
 
@@ -130,7 +136,9 @@ fn reclaimed(run: &Run, connection: &Connection) -> Option<Event> {
     let mut attributes = Attributes::default();
     attributes
         .text(semconv::NETWORK_PEER_ADDRESS, connection.peer.ip().to_string())
-        .count(semconv::NETWORK_PEER_PORT, connection.peer.port().into())
+        .some(connection.peer.port(), |attributes, port| {
+            attributes.count(semconv::NETWORK_PEER_PORT, port.into())
+        })
         .text(name::CLOSE_REASON, EndCause::word(cause))
         .seconds("canary.connection.open_for", connection.open_for)
         .count("canary.connection.bytes_in", connection.bytes_in)

@@ -46,7 +46,7 @@ fn bad_status(step: &Step) -> Option<u16> {
 
 fn status(step: &Step) -> Option<Status> {
     match &step.error {
-        Some(failed) => error(failed.message.clone()),
+        Some(failed) => error(failed.message.to_string()),
         None => bad_status(step).and_then(|_| error(String::new())),
     }
 }
@@ -63,7 +63,7 @@ fn describe(kind: &StepKind, attributes: &mut Attributes) -> (String, SpanKind) 
             attributes
                 .text(semconv::NETWORK_TRANSPORT, "tcp")
                 .text(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string())
-                .count(semconv::NETWORK_PEER_PORT, peer.port().into());
+                .some(peer.port(), port);
             ("tcp connect".to_owned(), SpanKind::Internal)
         }
         StepKind::Handshake(shaken) => {
@@ -72,6 +72,10 @@ fn describe(kind: &StepKind, attributes: &mut Attributes) -> (String, SpanKind) 
         }
         StepKind::Request(sent) => (request(sent, attributes), SpanKind::Client),
     }
+}
+
+fn port(attributes: &mut Attributes, port: u16) -> &mut Attributes {
+    attributes.count(semconv::NETWORK_PEER_PORT, port.into())
 }
 
 fn lookup(lookup: &Lookup, attributes: &mut Attributes) {
@@ -89,7 +93,7 @@ fn handshake(told: &Handshake, attributes: &mut Attributes) {
         .some(told.peer, |attributes, peer| {
             attributes
                 .text(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string())
-                .count(semconv::NETWORK_PEER_PORT, peer.port().into())
+                .some(peer.port(), port)
         })
         .some(told.version, |attributes, version| {
             attributes
@@ -127,16 +131,18 @@ fn date(seconds: i64) -> String {
 
 fn request(told: &Request, attributes: &mut Attributes) -> String {
     let method = name::http_method(&told.method);
-    let is_known = method == told.method;
+    let is_known = told.method == method;
     attributes
         .text(semconv::HTTP_REQUEST_METHOD, method)
         .some(Some(&told.method).filter(|_| !is_known), |attributes, method| {
             attributes.text(semconv::HTTP_REQUEST_METHOD_ORIGINAL, method.as_str())
         })
         .text(semconv::URL_FULL, told.url.as_str())
-        .text(semconv::URL_SCHEME, told.scheme.as_str())
+        .text(semconv::URL_SCHEME, told.scheme)
         .text(semconv::SERVER_ADDRESS, told.host.as_str())
-        .count(semconv::SERVER_PORT, told.port.into())
+        .some(told.port, |attributes, port| {
+            attributes.count(semconv::SERVER_PORT, port.into())
+        })
         .text(semconv::NETWORK_PROTOCOL_NAME, "http")
         .text(semconv::USER_AGENT_SYNTHETIC_TYPE, name::SYNTHETIC_TEST)
         .count(semconv::HTTP_REQUEST_BODY_SIZE, told.request_bytes);
@@ -145,7 +151,7 @@ fn request(told: &Request, attributes: &mut Attributes) -> String {
     }
     answer(told, attributes);
     if is_known {
-        told.method.clone()
+        told.method.to_string()
     } else {
         "HTTP".to_owned()
     }
@@ -156,7 +162,7 @@ fn answer(told: &Request, attributes: &mut Attributes) {
         .some(told.peer, |attributes, peer| {
             attributes
                 .text(semconv::NETWORK_PEER_ADDRESS, peer.ip().to_string())
-                .count(semconv::NETWORK_PEER_PORT, peer.port().into())
+                .some(peer.port(), port)
         })
         .some(told.version, |attributes, version| {
             attributes.text(semconv::NETWORK_PROTOCOL_VERSION, version)

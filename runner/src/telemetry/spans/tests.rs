@@ -97,6 +97,7 @@ fn the_root_tells_the_check_its_outcome_and_what_it_used() {
         "canary.usage.lookups": "1",
         "canary.usage.memory_peak": "1048576",
         "canary.usage.reclaimed": "1",
+        "canary.usage.record": "0",
         "canary.usage.sockets_peak": "1",
         "error.type": "assertion",
         "http.server": "nginx",
@@ -163,8 +164,8 @@ fn denials_reclaimed_connections_log_lines_and_failed_assertions_are_events_in_o
     let mut run = sample::run();
     run.log.push(LogLine {
         level: LogLevel::Info,
-        message: "hello".to_owned(),
-        fields: vec![("step".to_owned(), "1".to_owned())],
+        message: "hello".into(),
+        fields: vec![("step".into(), "1".into())],
         at: 3 * sample::MS,
     });
     let root = &decoded(&run)[0];
@@ -184,7 +185,7 @@ fn denials_reclaimed_connections_log_lines_and_failed_assertions_are_events_in_o
 fn what_stopped_or_broke_a_run_is_its_error_type() {
     let ends = [
         (Outcome::Stopped(StopCause::Shutdown), "shutdown"),
-        (Outcome::Faulted(Fault::Trap("unreachable".to_owned())), "trap"),
+        (Outcome::Faulted(Fault::Trap("unreachable".into())), "trap"),
     ];
     for (outcome, word) in ends {
         let run = Run {
@@ -200,7 +201,7 @@ fn what_stopped_or_broke_a_run_is_its_error_type() {
 #[test]
 fn a_failed_step_is_an_error_and_names_that_of_the_run() {
     let mut run = sample::run();
-    let peer = ([192, 0, 2, 7], 443).into();
+    let peer = std::net::SocketAddr::from(([192, 0, 2, 7], 443)).into();
     let failed = Some(("refused", "connection refused"));
     run.trail.steps = vec![sample::step(9, StepKind::Connect { peer }, 0, 1, failed)];
     let spans = decoded(&run);
@@ -234,17 +235,17 @@ fn a_run_that_was_not_sampled_is_kept_when_it_did_not_pass() {
 /// A run that reports as much as a plugin can.
 fn chatty() -> Run {
     let mut run = sample::run();
-    let pair = |number: usize| (format!("key-{number}"), "v".repeat(3_000));
+    let pair = |number: usize| (format!("key-{number}").into(), "v".repeat(3_000).into());
     run.log = (0..64)
         .map(|number| LogLine {
             at: sample::MS,
             level: LogLevel::Info,
-            message: "é".repeat(2_000),
+            message: "é".repeat(2_000).into(),
             fields: (0..16).map(|field| pair(number * 16 + field)).collect(),
         })
         .collect();
     let mut verdict = sample::verdict(VerdictStatus::Fail);
-    verdict.summary = "s".repeat(9_000);
+    verdict.summary = "s".repeat(9_000).into();
     verdict.attributes = (0..64).map(pair).collect();
     run.outcome = Outcome::Completed(verdict);
     let steps = run.trail.steps.clone();

@@ -78,11 +78,11 @@ fn run(name: &str) -> Run {
 /// 16 lines of 16 fields of 4 KiB: a mebibyte, of which a frame has room for a part.
 fn loud() -> Run {
     let mut run = run("loud");
-    let field = |number: usize| (format!("key {number}"), "v".repeat(4 << 10));
+    let field = |number: usize| (format!("key {number}").into(), "v".repeat(4 << 10).into());
     let line = |_| LogLine {
         at: sample::MS,
         level: LogLevel::Info,
-        message: "m".repeat(4 << 10),
+        message: "m".repeat(4 << 10).into(),
         fields: (0..16).map(field).collect(),
     };
     run.log = (0..16).map(line).collect();

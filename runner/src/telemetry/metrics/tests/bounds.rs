@@ -5,13 +5,14 @@ use prost::Message as _;
 
 use super::*;
 use crate::outcome::{Assertion, Measurement};
+use crate::record::Text;
 use crate::trace::StepKind;
 
 fn measurement(name: &str) -> Measurement {
     Measurement {
-        name: name.to_owned(),
+        name: name.into(),
         value: 1.0,
-        unit: "s".to_owned(),
+        unit: "s".into(),
         attributes: Vec::new(),
     }
 }
@@ -26,9 +27,9 @@ fn names_that_a_plugin_makes_up_are_capped_and_counted() {
         let mut verdict = sample::verdict(VerdictStatus::Pass);
         verdict.measurements = vec![measurement(&format!("m{number}")); 1];
         verdict.assertions = vec![Assertion {
-            name: format!("a{number}"),
+            name: format!("a{number}").into(),
             status: VerdictStatus::Pass,
-            message: String::new(),
+            message: Text::default(),
         }];
         let outcome = Outcome::Completed(verdict);
         finish(
@@ -57,11 +58,11 @@ fn what_a_plugin_says_is_cut_and_escaped() {
     let mut hostile = measurement(&"\"\n\\é".repeat(100));
     hostile.value = f64::NAN;
     hostile.attributes = (0..20)
-        .map(|number| (format!("1 k{number}"), "v\n".repeat(200)))
+        .map(|number| (format!("1 k{number}").into(), "v\n".repeat(200).into()))
         .collect();
     hostile
         .attributes
-        .push(("canary.check.name".to_owned(), "another".to_owned()));
+        .push(("canary.check.name".into(), "another".into()));
     verdict.measurements = vec![hostile];
     let mut metrics = metrics();
     let outcome = Outcome::Completed(verdict);
@@ -148,8 +149,8 @@ fn hosts_that_a_plugin_makes_up_are_capped_and_counted() {
         let mut run = sample::run();
         for step in &mut run.trail.steps {
             match &mut step.kind {
-                StepKind::Lookup(lookup) => lookup.name = format!("{number}.example"),
-                StepKind::Request(request) => request.host = format!("{number}.example"),
+                StepKind::Lookup(lookup) => lookup.name = format!("{number}.example").into(),
+                StepKind::Request(request) => request.host = format!("{number}.example").into(),
                 _ => {}
             }
         }
@@ -179,7 +180,7 @@ fn no_name_that_a_plugin_chooses_breaks_a_scrape_or_says_what_is_not_so() {
         "service.name",
     ] {
         let mut hostile = measurement("x");
-        hostile.attributes = vec![(name.to_owned(), "evil".to_owned())];
+        hostile.attributes = vec![(name.into(), "evil".into())];
         let mut verdict = sample::verdict(VerdictStatus::Pass);
         verdict.measurements = vec![hostile];
         let outcome = Outcome::Completed(verdict);
@@ -201,10 +202,10 @@ fn attributes_that_a_plugin_chooses_are_told_once() {
     let mut twice = measurement("x");
     let long = "k".repeat(200);
     twice.attributes = vec![
-        ("a.b".to_owned(), "one".to_owned()),
-        ("a_b".to_owned(), "two".to_owned()),
-        (format!("{long}1"), "one".to_owned()),
-        (format!("{long}2"), "two".to_owned()),
+        ("a.b".into(), "one".into()),
+        ("a_b".into(), "two".into()),
+        (format!("{long}1").into(), "one".into()),
+        (format!("{long}2").into(), "two".into()),
     ];
     let mut verdict = sample::verdict(VerdictStatus::Pass);
     verdict.measurements = vec![twice];
@@ -230,7 +231,7 @@ fn no_label_of_a_suite_takes_the_place_of_an_attribute_or_breaks_a_scrape() {
     check.labels = told.map(|key| (key, "evil".to_owned())).collect();
     assert!(check.labels.contains_key("error.type") && check.labels.len() > 20);
     for name in ["le", "__name__", "service_name", "error_type"] {
-        check.labels.insert(name.to_owned(), "evil".to_owned());
+        check.labels.insert(name.into(), "evil".into());
     }
     // A label of its own is left.
     check.labels.insert("team".to_owned(), "web".to_owned());

@@ -77,16 +77,16 @@ fn hostile_run(text: &str) -> Run {
     .into();
     run.check = Arc::new(check);
     if let Outcome::Completed(verdict) = &mut run.outcome {
-        verdict.summary = text.to_owned();
-        verdict.attributes = vec![(text.to_owned(), text.to_owned())];
+        verdict.summary = text.into();
+        verdict.attributes = vec![(text.into(), text.into())];
         verdict.measurements.push(Measurement {
-            name: text.to_owned(),
+            name: text.into(),
             value: f64::INFINITY,
-            unit: text.to_owned(),
-            attributes: vec![(text.to_owned(), text.to_owned())],
+            unit: text.into(),
+            attributes: vec![(text.into(), text.into())],
         });
         for assertion in &mut verdict.assertions {
-            assertion.name = text.to_owned();
+            assertion.name = text.into();
         }
     }
     run

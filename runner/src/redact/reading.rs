@@ -1,0 +1,110 @@
+//! A text as it reads at some level of decoding.
+
+use super::decode::{Decoded, decode};
+
+/// One byte as it reads, and the bytes of the text that it stands for.
+#[derive(Clone, Copy)]
+pub(super) struct Unit {
+    pub(super) byte: u8,
+    start: u32,
+    end: u32,
+}
+
+/// A text, or what is left of it when some levels of escapes are decoded.
+pub(super) struct Reading(Vec<Unit>);
+
+impl Reading {
+    pub(super) fn of(text: &str) -> Self {
+        let unit = |(byte, start): (u8, u32)| Unit {
+            byte,
+            start,
+            end: start.saturating_add(1),
+        };
+        Self(text.bytes().zip(0..).map(unit).collect())
+    }
+
+    /// One level deeper; nothing where nothing is escaped.
+    pub(super) fn decode(&self) -> Option<Self> {
+        let mut decoded = Vec::with_capacity(self.0.len());
+        let mut rest = self.0.as_slice();
+        let mut is_changed = false;
+        while let Some((first, behind)) = rest.split_first() {
+            let Some((read, length)) = decode(rest) else {
+                decoded.push(*first);
+                rest = behind;
+                continue;
+            };
+            is_changed = true;
+            let (escape, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            let end = escape.last().map_or(first.end, |last| last.end);
+            push(&mut decoded, read, first.start, end);
+            rest = behind;
+        }
+        is_changed.then_some(Self(decoded))
+    }
+
+    /// Lower-case, without blanks and control characters; and where in the text each byte is.
+    pub(super) fn canonical(&self) -> (Vec<u8>, Vec<(usize, usize)>) {
+        let mut bytes = Vec::with_capacity(self.0.len());
+        let mut spans = Vec::with_capacity(self.0.len());
+        let mut rest = self.0.as_slice();
+        while let Some((first, behind)) = rest.split_first() {
+            if first.byte.is_ascii() {
+                if !first.byte.is_ascii_whitespace() && !first.byte.is_ascii_control() {
+                    bytes.push(first.byte.to_ascii_lowercase());
+                    spans.push(span(first.start, first.end));
+                }
+                rest = behind;
+                continue;
+            }
+            let (char, length) = character(rest);
+            let (these, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            let place = span(first.start, these.last().map_or(first.end, |last| last.end));
+            match char {
+                Some(char) if char.is_whitespace() || char.is_control() => {}
+                Some(char) => {
+                    for lower in char.to_lowercase() {
+                        bytes.extend(lower.encode_utf8(&mut [0; 4]).bytes());
+                    }
+                }
+                None => bytes.push(first.byte),
+            }
+            spans.resize(bytes.len(), place);
+            rest = behind;
+        }
+        (bytes, spans)
+    }
+}
+
+fn push(units: &mut Vec<Unit>, read: Decoded, start: u32, end: u32) {
+    let unit = |byte| Unit { byte, start, end };
+    match read {
+        Decoded::Byte(byte) => units.push(unit(byte)),
+        Decoded::Char(char) => units.extend(char.encode_utf8(&mut [0; 4]).bytes().map(unit)),
+        Decoded::Nothing => {}
+    }
+}
+
+fn span(start: u32, end: u32) -> (usize, usize) {
+    let place = |place| usize::try_from(place).unwrap_or(usize::MAX);
+    (place(start), place(end))
+}
+
+/// The character that these begin with, and its length; no character where they are not UTF-8.
+fn character(units: &[Unit]) -> (Option<char>, usize) {
+    let mut bytes = [0; 4];
+    let length = match units.first().map_or(0, |first| first.byte.leading_ones()) {
+        2 => 2,
+        3 => 3,
+        4 => 4,
+        _ => return (None, 1),
+    };
+    for (byte, unit) in bytes.iter_mut().zip(units).take(length) {
+        *byte = unit.byte;
+    }
+    let text = bytes.get(..length).and_then(|bytes| str::from_utf8(bytes).ok());
+    match text.and_then(|text| text.chars().next()) {
+        Some(char) => (Some(char), length),
+        None => (None, 1),
+    }
+}

@@ -1,0 +1,263 @@
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+use percent_encoding::{CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::*;
+
+/// Everything that makes a value look different where it turns up.
+pub(crate) const ODD: &str = "P@ss w\u{f6}rd<1>%41+\"quo\\te\"'s\tTop\nline two; $HOME & `x`=?#/";
+
+fn secrets(values: &[&str]) -> Secrets {
+    Secrets::of(values.iter().copied())
+}
+
+/// `value` as others write it.
+pub(crate) fn encodings(value: &str) -> Vec<String> {
+    let json = serde_json::to_string(value).unwrap();
+    let debug = format!("{value:?}");
+    let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    let percent = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+    let html = value
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;");
+    let entities = value.chars().fold(String::new(), |mut text, char| {
+        write!(text, "&#x{:x};", u32::from(char)).unwrap();
+        text
+    });
+    let ascii = value.chars().fold(String::new(), |mut text, char| {
+        for unit in char.encode_utf16(&mut [0; 2]) {
+            write!(text, "\\u{unit:04x}").unwrap();
+        }
+        text
+    });
+    vec![
+        value.to_owned(),
+        value.to_lowercase(),
+        value.to_uppercase(),
+        value.trim().to_owned(),
+        value.replace('\n', "\r\n"),
+        value.split_whitespace().collect::<Vec<_>>().join(" "),
+        utf8_percent_encode(value, CONTROLS).to_string(),
+        percent.to_lowercase(),
+        utf8_percent_encode(&percent, NON_ALPHANUMERIC).to_string(),
+        percent,
+        form,
+        serde_json::to_string(&json).unwrap(),
+        json,
+        format!("{debug:?}"),
+        debug,
+        ascii,
+        html,
+        entities,
+        value.escape_unicode().to_string(),
+        value.escape_default().to_string(),
+        value.as_bytes().escape_ascii().to_string(),
+        format!("'{}'", value.replace('\'', r"'\''")),
+        format!("'{}'", value.replace('\'', "''")),
+        format!("\"{}\"", value.replace('"', "\"\"")),
+        STANDARD.encode(value),
+        URL_SAFE.encode(value),
+        hex::encode(value),
+        hex::encode_upper(value),
+        format!("{:?}", value.as_bytes()),
+        format!("{:x?}", value.as_bytes()),
+        format!("{:02X?}", value.as_bytes()),
+        format!("{:#04x?}", value.as_bytes()).replace(",\n]", "]"),
+        value.bytes().map(char::from).collect(),
+    ]
+}
+
+#[test]
+fn a_secret_is_masked_however_it_is_written() {
+    let values = [
+        ODD.to_owned(),
+        "AcMeTenant".to_owned(),
+        ODD.repeat(4096 / ODD.len() + 1),
+    ];
+    for value in values {
+        let secrets = secrets(&[&value]);
+        for written in encodings(&value) {
+            let redacted = secrets.redact(&format!("before {written} after"));
+            assert!(redacted.len() < 40, "{written} was left in {redacted}");
+            assert!(
+                redacted.starts_with("before ") && redacted.ends_with(" after"),
+                "{redacted}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_secret_within_base64_is_masked_wherever_it_begins() {
+    for user in ["", "a", "ab", "abc", "canary"] {
+        let credentials = STANDARD_NO_PAD.encode(format!("{user}:correct-horse:end"));
+        let redacted = secrets(&["correct-horse"]).redact(&credentials);
+        let (before, after) = redacted.split_once("***").unwrap();
+        assert!(before.len() <= (user.len() + 1) * 8 / 6 + 1, "{redacted}");
+        assert!(after.len() <= 8, "{redacted}");
+    }
+}
+
+#[test]
+fn a_secret_that_a_cut_divides_is_masked_and_what_is_cut_is_not_read() {
+    let secrets = secrets(&["cutsecret-0123456789-abcdef"]);
+    for kept in 0..40 {
+        let text = format!(
+            "{}cutsecret-0123456789-abcdef{}",
+            "p".repeat(40 - kept),
+            "z".repeat(1 << 20)
+        );
+        let redacted = secrets.redact_within(&text, 40);
+        let masked = if kept == 0 { "" } else { "***" };
+        assert!(
+            redacted.starts_with(&format!("{}{masked}", "p".repeat(40 - kept))),
+            "{redacted}"
+        );
+        assert!(!redacted.contains("cut"), "{redacted}");
+        assert!(redacted.ends_with('…'));
+    }
+}
+
+#[test]
+fn a_cut_is_at_a_character() {
+    assert_eq!(Secrets::default().redact_within("äää", 3), "ä…");
+    assert_eq!(Secrets::default().redact_within("äää", 6), "äää");
+}
+
+#[test]
+fn excerpts_of_a_long_secret_are_masked() {
+    let secret: String = (0..300_u32)
+        .map(|number| format!("{:x}", number.wrapping_mul(2_654_435_761)))
+        .collect();
+    let secrets = secrets(&[&secret]);
+    for start in (0..secret.len() - 100).step_by(7) {
+        let excerpt = &secret[start..start + 100];
+        let redacted = secrets.redact(excerpt);
+        assert!(
+            !redacted.contains(&excerpt[..]) && redacted.contains("***"),
+            "{redacted}"
+        );
+    }
+    for kept in 8..16 {
+        let begin = &secret[..kept];
+        assert_eq!(
+            secrets.redact(&format!("`{begin}…` is not there")),
+            "`***…` is not there"
+        );
+        assert_eq!(secrets.redact(&format!("found \"{begin}\"")), "found \"***\"");
+    }
+}
+
+#[test]
+fn a_line_of_a_key_is_masked_and_its_armour_is_not() {
+    let key = "-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\n-----END KEY-----";
+    let redacted = secrets(&[key]).redact("bad line MIIEvQIBADANBg behind -----BEGIN KEY-----");
+    assert_eq!(redacted, "bad line *** behind -----BEGIN KEY-----");
+}
+
+#[test]
+fn two_secrets_that_overlap_are_masked_together() {
+    assert_eq!(
+        secrets(&["pass", "password1"]).redact("password1 pass"),
+        "*** ***"
+    );
+    assert_eq!(
+        secrets(&["first-half-middle-part", "middle-part-second-half"])
+            .redact("first-half-middle-part-second-half"),
+        "***"
+    );
+}
+
+#[test]
+fn a_host_and_an_address_are_masked_as_the_host_writes_them() {
+    let cases = [
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "bücher.example"),
+        ("db.secret.internal:5432", "db.secret.internal"),
+        (
+            "https://user:hunter22@shop.secret.example/x",
+            "shop.secret.example",
+        ),
+        ("https://user:hunter22@shop.secret.example/x", "hunter22"),
+        ("Bearer abcd-efgh-ijkl", "abcd-efgh-ijkl"),
+        ("127.0.0.77", "::ffff:127.0.0.77"),
+        ("127.0.0.77", "::ffff:7f00:4d"),
+        ("2130706509", "127.0.0.77"),
+        ("2001:0db8:0:0::1", "2001:db8::1"),
+        ("2001:db8::1", "2001:0db8:0000:0000:0000:0000:0000:0001"),
+    ];
+    for (secret, written) in cases {
+        let redacted = secrets(&[secret]).redact(&format!("<{written}>"));
+        assert!(
+            !redacted.contains(written) && redacted.len() < 14,
+            "{secret}: {redacted}"
+        );
+    }
+}
+
+#[test]
+fn other_texts_stay_as_they_are() {
+    assert_eq!(secrets(&["a"]).redact("a banana"), "a banana");
+    assert_eq!(
+        secrets(&["hunter2!"]).redact("got hunter3! at 100%\n"),
+        "got hunter3! at 100%\n"
+    );
+    assert_eq!(Secrets::default().redact(ODD), ODD);
+}
+
+#[test]
+fn redacting_twice_changes_nothing_and_no_form_is_left() {
+    let pieces = [
+        "ab", "%41", "\\n", "\"", "Zz9", " ", "\n", "é", "&amp;", "+", "''", "k",
+    ];
+    for seed in 0..2_000 {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut draw = |most: usize| -> String {
+            (0..dice.usize(..most))
+                .map(|_| *dice.choice(&pieces).unwrap())
+                .collect()
+        };
+        let value = format!("{}s3cret{}", draw(12), draw(12));
+        let (before, after) = (draw(8), draw(8));
+        let secrets = secrets(&[&value]);
+        for written in encodings(&value) {
+            let redacted = secrets.redact(&format!("{before} {written} {after}"));
+            assert!(
+                !redacted.contains(&written),
+                "seed {seed}: {written} in {redacted}"
+            );
+            assert!(
+                !redacted.to_lowercase().contains("s3cret"),
+                "seed {seed}: {redacted}"
+            );
+            assert_eq!(secrets.redact(&redacted), redacted, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn the_work_is_linear_for_a_secret_and_a_text_of_one_character() {
+    // Quadratic, this would take minutes.
+    let secret = "a".repeat(64 << 10);
+    let redacted = secrets(&[&secret]).redact(&"a".repeat(4 << 20));
+    assert_eq!(redacted, "***");
+}
+
+#[test]
+fn checks_with_the_same_secrets_share_what_finds_them() {
+    let mut shared = SharedSecrets::default();
+    let secret = Arc::new(Secret::new("hunter2!"));
+    let (one, two) = (shared.of(&[Arc::clone(&secret)]), shared.of(&[secret]));
+    assert!(Arc::ptr_eq(one.0.as_ref().unwrap(), two.0.as_ref().unwrap()));
+    assert!(shared.of(&[]).is_empty());
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    assert_eq!(format!("{:?}", secrets(&["hunter2!"])), "Secrets(1, redacted)");
+}
