@@ -14,6 +14,7 @@ mod hosts;
 mod query;
 mod reload;
 mod route;
+mod slow;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ use admission::{Admission, Admitted, Places, Stage};
 use answer::Page;
 use gate::Gate;
 use hosts::Hosts;
+use slow::Timed;
 
 /// How long a client may take for the TLS handshake, and then for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(3);
@@ -75,7 +77,7 @@ const LIMITS: Limits = Limits {
         heads: 32,
         probes: 8,
         waiting: 8,
-        answers: 8,
+        answers: 4,
         answer_time: Duration::from_secs(2),
     },
     head_time: HEAD_TIME,
@@ -201,6 +203,10 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        let timed = Timed {
+            stream,
+            blocked: admitted.blocked(),
+        };
         let service = service_fn(|request: Request<Incoming>| async move {
             Ok::<_, Infallible>(self.respond(&request, admitted).await)
         });
@@ -209,7 +215,7 @@ impl Server {
             .header_read_timeout(self.limits.head_time)
             .keep_alive(false)
             .max_buf_size(HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(timed), service);
         let _ended = connection.await;
     }
 

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::slow::Blocked;
+
 /// How long a request waits for another one's answer to be sent.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two looks whether it was.
@@ -40,7 +42,7 @@ pub(super) struct Places {
     pub(super) probes: usize,
     pub(super) waiting: usize,
     pub(super) answers: usize,
-    /// How long an answer may be under way before it makes room for another.
+    /// How long a client may keep its answer waiting before it makes room for another.
     pub(super) answer_time: Duration,
 }
 
@@ -75,6 +77,7 @@ struct Connection {
     peer: IpAddr,
     stage: Stage,
     since: Instant,
+    blocked: Blocked,
     close: CancellationToken,
 }
 
@@ -83,6 +86,7 @@ struct Connection {
 pub(super) struct Admitted {
     admission: Admission,
     number: u64,
+    blocked: Blocked,
     close: CancellationToken,
 }
 
@@ -98,20 +102,22 @@ impl Admission {
     pub(super) fn admit(&self, peer: IpAddr, stage: Stage) -> Admitted {
         let mut table = self.table();
         if table.count(stage) >= self.places.of(stage) {
-            table.close_one(stage, Duration::ZERO);
+            table.close_one(stage, |_| true);
         }
-        let (number, close) = (table.next, CancellationToken::new());
+        let (number, close, blocked) = (table.next, CancellationToken::new(), Blocked::default());
         table.next += 1;
         let connection = Connection {
             peer: network(peer),
             stage,
             since: Instant::now(),
+            blocked: blocked.clone(),
             close: close.clone(),
         };
         table.connections.insert(number, connection);
         Admitted {
             admission: self.clone(),
             number,
+            blocked,
             close,
         }
     }
@@ -121,7 +127,7 @@ impl Admission {
         let mut table = self.table();
         [Stage::Handshake, Stage::Head]
             .into_iter()
-            .any(|stage| table.close_one(stage, Duration::ZERO))
+            .any(|stage| table.close_one(stage, |_| true))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -131,6 +137,11 @@ impl Admission {
 }
 
 impl Admitted {
+    /// Where the time is noted in which the client takes nothing.
+    pub(super) fn blocked(&self) -> Blocked {
+        self.blocked.clone()
+    }
+
     /// Ends when this connection has to make room for another.
     pub(super) async fn closed(&self) {
         self.close.cancelled().await;
@@ -140,7 +151,7 @@ impl Admitted {
     pub(super) fn enter(&self, stage: Stage) {
         let mut table = self.admission.table();
         if table.count(stage) >= self.admission.places.of(stage) {
-            table.close_one(stage, Duration::ZERO);
+            table.close_one(stage, |_| true);
         }
         table.enter(self.number, stage);
     }
@@ -155,7 +166,7 @@ impl Admitted {
             {
                 let mut table = self.admission.table();
                 if table.count(Stage::Answer) < places.answers
-                    || table.close_one(Stage::Answer, places.answer_time)
+                    || table.close_one(Stage::Answer, |slow| slow.blocked.time() >= places.answer_time)
                 {
                     table.enter(self.number, Stage::Answer);
                     return true;
@@ -205,14 +216,14 @@ impl Table {
         }
     }
 
-    /// Closes the oldest connection at a stage of the address that has the most of them, if it is older than `age`.
-    fn close_one(&mut self, stage: Stage, age: Duration) -> bool {
+    /// Closes the oldest connection at a stage of the address that has the most of them; of those only that `may` be.
+    fn close_one(&mut self, stage: Stage, may: impl Fn(&Connection) -> bool) -> bool {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         for (_, connection) in self.at(stage) {
             *counts.entry(connection.peer).or_default() += 1;
         }
-        let is_old = |connection: &&Connection| connection.since.elapsed() >= age;
-        let old = self.at(stage).map(|(_, connection)| connection).filter(is_old);
+        let old = self.at(stage).map(|(_, connection)| connection);
+        let old = old.filter(|connection| may(connection));
         // Of those with the same count, the one that came first.
         let victim = old.min_by_key(|connection| {
             let count = counts.get(&connection.peer).copied().unwrap_or_default();
@@ -298,7 +309,10 @@ mod tests {
         let slow = admission.admit(peer(1), Stage::Head);
         assert!(slow.enter_answer().await);
         let next = admission.admit(peer(1), Stage::Head);
+        // It takes what there is, however long that takes to be made.
+        tokio::time::advance(PLACES.answer_time * 10).await;
         assert!(!next.enter_answer().await && !is_closed(&slow));
+        slow.blocked().begin();
         tokio::time::advance(PLACES.answer_time).await;
         assert!(next.enter_answer().await && is_closed(&slow));
     }

@@ -22,8 +22,8 @@ use crate::status::Status as CheckStatus;
 use crate::suite::CheckId;
 use crate::watch::health::{Checkup, Complaint};
 
-/// Checks of a part of the answer.
-const CHECKS_A_PART: usize = 64;
+/// Checks of a part of the answer: others have their turn after each.
+const CHECKS_A_PART: usize = 16;
 
 /// The status in parts: what is asked for is decided at once, and each check is looked at when its turn comes. An answer
 /// takes memory for a list of names and for one part, however many checks it has.
