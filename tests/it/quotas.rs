@@ -4,6 +4,7 @@ use canary::quota::QuotaKind;
 use canary_tests::harness::{Harness, alone, ms};
 use canary_tests::peer::dns::Zone;
 use canary_tests::peer::{Hostile, plain};
+use serde_json::json;
 
 #[test]
 fn two_sockets_stop_the_third() {
@@ -110,6 +111,19 @@ fn bytes_out_stop_a_guest_that_sends_without_end() {
             (300_000, 1)
         );
         peer.until(|counts| counts.received == 300_000).await;
+    });
+}
+
+#[test]
+fn a_body_that_the_quota_can_never_send_is_refused_before_anything_is_opened() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::Silent.start();
+        let trial = harness.guest_with("fetch", json!({ "body": 100_001 }));
+        let ran = trial.against(&peer).quota(|q| q.bytes_out = 100_000).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answer(), "quota(bytes_out, 100000)");
+        assert_eq!((ran.usage.connections, ran.denied(QuotaKind::BytesOut)), (0, 1));
     });
 }
 

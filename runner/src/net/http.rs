@@ -18,6 +18,7 @@ use super::bounded::too_many;
 use super::tls::TlsSession;
 use super::{Client, NetError, Timings};
 use crate::grant::Via;
+use crate::quota::QuotaKind;
 use hop::Journey;
 
 /// Redirects that a plugin may ask for.
@@ -97,6 +98,7 @@ impl Client {
     /// # Errors
     /// Grants, quotas, time, the network, TLS, or a peer that breaks HTTP.
     pub async fn send(&self, request: Request) -> Result<Response, NetError> {
+        self.fits_quota(&request)?;
         let options = Arc::clone(&request.options);
         let mut next = request;
         let journey = Journey::new(self, &options, &next.url)?;
@@ -127,6 +129,15 @@ impl Client {
             });
             next = redirected;
         }
+    }
+
+    /// A body that can never be sent is not kept for the time of an exchange.
+    fn fits_quota(&self, request: &Request) -> Result<(), NetError> {
+        let bytes = u64::try_from(request.body.len()).unwrap_or(u64::MAX);
+        if bytes > self.page.quota().bytes_out {
+            return Err(self.page.note_denial(QuotaKind::BytesOut).into());
+        }
+        Ok(())
     }
 
     /// Sends all at once, within the socket quota; one result a request, in the same order.

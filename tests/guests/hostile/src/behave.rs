@@ -225,6 +225,7 @@ fn request(place: &Endpoint, fetch: &Fetch) -> Request {
         .max_redirects(fetch.max_redirects);
     request.options.connect_to.clone_from(&fetch.connect_to);
     request.options.proxy.clone_from(&fetch.proxy);
+    request = request.body(vec![b'x'; fetch.body]);
     if fetch.http2 {
         request = request.version(http::Version::Http2);
     }

@@ -109,6 +109,8 @@ pub struct Fetch {
     pub connect_to: Option<String>,
     /// URL of a proxy.
     pub proxy: Option<String>,
+    /// Bytes of a body to send.
+    pub body: usize,
     /// Over HTTP/2, agreed on or not.
     pub http2: bool,
     /// Whether an untrusted certificate is an error.
