@@ -120,6 +120,11 @@ impl Recorder {
         fits
     }
 
+    /// Counts the texts of something that was left out as a whole.
+    pub fn leave_out(&self, bytes: u64) {
+        self.counts().cut_bytes += bytes;
+    }
+
     /// The address of a peer, unless it is secret.
     #[must_use]
     pub fn peer(&self, address: SocketAddr) -> Peer {

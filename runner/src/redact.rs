@@ -210,7 +210,7 @@ impl Redactor {
 
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         let Some(automaton) = &self.automaton else {
-            return vec![0..text.len()];
+            return std::iter::once(0..text.len()).collect();
         };
         let mut found = Vec::new();
         let mut reading = Reading::of(text);

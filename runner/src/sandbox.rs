@@ -84,6 +84,16 @@ struct Record {
     trail: Trail,
 }
 
+impl Record {
+    fn of(page: &Page, usage: Usage) -> Self {
+        Self {
+            usage,
+            log: page.take_log(),
+            trail: page.take_trail(),
+        }
+    }
+}
+
 /// Runs attempts.
 #[derive(Clone)]
 pub struct Sandbox {
@@ -222,9 +232,8 @@ impl Sandbox {
         let deadline = Instant::now() + bounds.timeout;
         let shown = self.polls.enter(&bounds.owner.check);
         let recorder = &bounds.recorder;
-        let page = self
-            .ledger
-            .open_page(bounds.owner, bounds.quota, Arc::clone(recorder));
+        let ledger = &self.ledger;
+        let page = ledger.open_page(bounds.owner, bounds.quota, Arc::clone(recorder));
         let meter = Arc::new(CpuMeter::new(&bounds.quota, self.engine.place(), shown));
         let answer_time = (bounds.timeout / 20).clamp(ANSWER_TIME.0, ANSWER_TIME.1);
         let client = Client::new(
@@ -268,8 +277,7 @@ impl Sandbox {
         let ended = ended.map_err(|outcome| fault::explain(outcome, store.data()));
         let usage = usage(&page, &meter, store.data());
         drop(store);
-        let (log, trail) = (page.take_log(), page.take_trail());
-        (ended, Record { usage, log, trail })
+        (ended, Record::of(&page, usage))
     }
 }
 

@@ -12,6 +12,7 @@ mod http;
 mod matrix;
 mod names;
 mod quotas;
+mod record;
 mod story;
 mod tls;
 mod trail;

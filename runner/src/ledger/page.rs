@@ -134,6 +134,8 @@ impl Page {
             state.usage.log_lines += 1;
         }
         if !self.recorder.admit(Part::Log, LINE_WEIGHT) {
+            let fields: usize = fields.iter().map(|(key, value)| key.len() + value.len()).sum();
+            self.recorder.leave_out(count(message.len() + fields));
             return;
         }
         // Not under the lock: to find secrets takes its time.

@@ -1,8 +1,15 @@
 //! What a suite takes from the environment or from a file is in nothing that the command writes.
 
+use std::fmt::Write as _;
+
+use canary_tests::certificate::Authority;
+use canary_tests::collector::{Collector, Protocol};
 use canary_tests::command::Ending;
 use canary_tests::peer::http::{Reply, Site};
+use canary_tests::receiver::Receiver;
+use serde_json::Value;
 
+use super::running::{self, Service};
 use super::{canary, folder};
 
 const TOKEN: &str = "correct-horse-battery";
@@ -97,4 +104,143 @@ fn a_plugin_that_cannot_make_sense_of_a_secret_does_not_show_it() {
         assert!([1, 2].contains(&ending.code), "{ending:?}");
         assert_silent(&ending);
     }
+}
+
+/// What makes a value look different where it turns up, and may be in a target.
+const SHORT: &str = "P@ss w\u{f6}rd<1>%41\"quo\\te'x Top line two";
+
+/// The same in 4 KiB, and over two lines.
+fn long() -> String {
+    format!(
+        "Q@ss w\u{f6}rd<1>%41\"quo\\te'{}\nTop line three",
+        "aB3$".repeat(1024)
+    )
+}
+
+/// The ways of writing a value that need no library.
+fn written(value: &str) -> Vec<String> {
+    let json = Value::from(value).to_string();
+    let percent = value.bytes().fold(String::new(), |mut text, byte| {
+        match byte.is_ascii_alphanumeric() {
+            true => text.push(char::from(byte)),
+            false => write!(text, "%{byte:02X}").unwrap(),
+        }
+        text
+    });
+    let begin: String = value.chars().take(12).collect();
+    vec![
+        value.to_owned(),
+        value.to_lowercase(),
+        json.trim_matches('"').to_owned(),
+        format!("{value:?}").trim_matches('"').to_owned(),
+        value.escape_default().to_string(),
+        percent,
+        begin,
+    ]
+}
+
+/// Everything that a service with each built-in plugin writes: on its admin address, to receivers, to its disk.
+fn everything(service: &Service, collector: &Collector, receiver: &Receiver) -> Vec<(String, String)> {
+    let mut outputs: Vec<(String, String)> = vec![
+        ("otlp".to_owned(), format!("{:?}", collector.arrivals().requests)),
+        ("alerts".to_owned(), format!("{:?}", receiver.bodies())),
+    ];
+    let paths = [
+        "/",
+        "/metrics",
+        "/readyz",
+        "/api/v1/status",
+        "/api/v1/connections",
+    ];
+    let checks = CHECKS.map(|name| format!("/api/v1/checks/{name}"));
+    for path in paths.into_iter().map(str::to_owned).chain(checks) {
+        let answer = service.get(&path).text();
+        outputs.push((path, answer));
+    }
+    for command in ["status", "connections"] {
+        outputs.push((command.to_owned(), service.asking(&[command]).run().out));
+    }
+    let mut folders = vec![service.folder.path().join("state")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(bytes) = std::fs::read(&path) {
+                outputs.push((
+                    path.display().to_string(),
+                    String::from_utf8_lossy(&bytes).into_owned(),
+                ));
+            }
+        }
+    }
+    outputs
+}
+
+const CHECKS: [&str; 7] = ["name", "address", "path", "case", "body", "json", "header"];
+
+/// A suite that has its secrets wherever a built-in plugin takes a text.
+fn everywhere(parrot: &Site, other: &Site) -> String {
+    let (parrot, other) = (parrot.address().port(), other.address().port());
+    format!(
+        r#"
+defaults: {{ interval: 1s, timeout: 1s, retries: 1, failure_threshold: 1 }}
+checks:
+  - {{ name: name, plugin: tls, target: "${{env:HOST}}:{other}" }}
+  - {{ name: address, plugin: tcp, target: "${{env:ADDRESS}}:{parrot}" }}
+  - {{ name: path, plugin: http, target: "http://127.0.0.1:{parrot}/${{env:SHORT}}/x?key=${{env:SHORT}}" }}
+  - {{ name: case, plugin: http, target: "http://${{env:CASE}}.localhost:{parrot}/" }}
+  - {{ name: body, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ expect: {{ body: {{ contains: "${{env:LONG}}" }} }} }} }}
+  - {{ name: json, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ expect: {{ json: {{ "$.sent": "${{env:LONG}}" }} }} }} }}
+  - {{ name: header, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ headers: {{ x-token: "${{env:CASE}}" }}, expect: {{ headers: {{ x-sent: "${{env:LONG}}" }} }} }} }}
+"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_output_of_a_service_shows_a_secret_however_it_is_written_there() {
+    let certificate = Authority::new("Test Root").leaf(&["other.example"]).issue();
+    let (parrot, other) = (
+        parrot(),
+        Site::start_tls(certificate.server_config(), |_| Reply::text("ok")),
+    );
+    let (collector, receiver) = (Collector::start(Protocol::Http), Receiver::webhook());
+    let (long, url) = (long(), receiver.url("http", "/"));
+    let secrets = [
+        "secret-host.localhost",
+        "127.0.0.77",
+        "AcMeTenant",
+        SHORT,
+        long.as_str(),
+    ];
+    let settings = format!("alerts: {{ notifiers: {{ ops: {{ type: webhook, url: '{url}' }} }} }}");
+    let service = Service::start(&everywhere(&parrot, &other), &settings, |program| {
+        let values = ["HOST", "ADDRESS", "CASE", "SHORT", "LONG"]
+            .into_iter()
+            .zip(secrets);
+        let program = values.fold(program, |program, (name, value)| program.env(name, value));
+        program
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http"))
+            // What nobody takes waits on disk.
+            .env("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://127.0.0.1:1/")
+            .env("OTEL_METRIC_EXPORT_INTERVAL", "300")
+            .env("CANARY_STATE_DIR", "state")
+    });
+    service.until(&["status", "--json"], |status| {
+        let checks = status["checks"].as_array().unwrap();
+        checks.iter().all(|check| check["last"].is_object())
+    });
+    collector.wait_for(running::LIMIT, |arrivals| {
+        arrivals.spans().roots().len() >= CHECKS.len()
+    });
+    let outputs = everything(&service, &collector, &receiver);
+    let detector = canary::suite::Secrets::of(secrets);
+    for (output, shown) in &outputs {
+        for form in secrets.iter().flat_map(|secret| written(secret)) {
+            assert!(!shown.contains(&form), "{output} shows {form}: {shown}");
+        }
+        assert!(!detector.holds(shown), "{output}: {shown}");
+    }
+    assert!(outputs.iter().any(|(_, shown)| shown.contains("***")));
+    service.end();
 }

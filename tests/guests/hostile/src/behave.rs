@@ -30,6 +30,7 @@ pub(crate) fn behave(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes)
         Behaviour::HugeVerdict => huge_verdict(notes),
         Behaviour::BadText => bad_text(notes),
         Behaviour::HugeCall => huge_call(place, notes),
+        Behaviour::LongTexts(bytes) => long_texts(place, *bytes, notes),
         network => misuse(network, place, notes),
     }
     Ok(())
@@ -139,6 +140,22 @@ fn bad_text(notes: &mut Notes) {
 fn huge_call(place: &Endpoint, notes: &mut Notes) {
     let body = vec![0; 20 << 20];
     notes.take("fetch", send(Request::post(format!("http://{place}/"), body)));
+}
+
+fn long_texts(place: &Endpoint, bytes: u32, notes: &mut Notes) {
+    let long = "x".repeat(usize::try_from(bytes).unwrap_or_default());
+    let (key, value) = ("k".repeat(4 << 10), "v".repeat(4 << 10));
+    let fields = [(key.as_str(), value.as_str()); 256];
+    for _ in 0..64 {
+        log::log(log::Level::Error, &value, &fields);
+    }
+    notes.take("query", query(&long, None));
+    notes.take("fetch", send(Request::get(format!("http://{place}/{long}"))));
+    notes.take("fetch", send(Request::new(&long, format!("http://{place}/"))));
+    let options = tls::Options::new().server_name(long).require_valid(false);
+    let started = tcp::connect(place).and_then(|connection| connection.start_tls(&options));
+    notes.take("tls", started.map(|_| String::new()));
+    huge_verdict(notes);
 }
 
 fn keep(place: &Endpoint) -> Result<String, NetError> {

@@ -55,6 +55,8 @@ pub enum Behaviour {
     Sleep,
     /// Returns far more than anybody reads.
     HugeVerdict,
+    /// Gives the host texts of so many bytes wherever it takes one, a log with many fields first.
+    LongTexts(u32),
     /// Connects and keeps, for ever, whatever the host says.
     ConnectWithoutEnd,
     /// Connects and closes, so often.
