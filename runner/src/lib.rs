@@ -19,6 +19,7 @@ pub mod liveness;
 pub mod net;
 pub mod outcome;
 pub mod plugin;
+pub mod pool;
 pub mod publish;
 pub mod quota;
 pub mod record;

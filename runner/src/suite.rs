@@ -94,6 +94,12 @@ impl CheckId {
     }
 }
 
+impl From<&CheckId> for Arc<str> {
+    fn from(id: &CheckId) -> Self {
+        Self::clone(&id.0)
+    }
+}
+
 impl fmt::Display for CheckId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 34] = [
+const ORDER: [&str; 35] = [
     "liveness",
     "age",
     "io_class",
@@ -24,6 +24,7 @@ const ORDER: [&str; 34] = [
     "console",
     "publish",
     "state",
+    "pool",
     "ledger",
     "net",
     "sandbox",
@@ -206,6 +207,7 @@ const RULES: [Rule; 11] = [
             "state",
             "watch",
             "signal",
+            "pool",
             "ledger",
             "net",
             "sandbox",

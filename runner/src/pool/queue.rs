@@ -1,0 +1,376 @@
+//! Who has what of a pool, and who is next.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Place;
+use super::reading::Record;
+use crate::suite::CheckId;
+
+/// How much there is, and how much of it one holder may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Units that may be taken at once.
+    pub capacity: u64,
+    /// Units that one holder may have at once.
+    pub share: u64,
+    /// The last units of the capacity, which only holders of nothing may take.
+    pub reserved: u64,
+}
+
+impl Limits {
+    /// Everybody may have everything.
+    #[must_use]
+    pub fn of(capacity: u64) -> Self {
+        Self {
+            capacity,
+            share: capacity,
+            reserved: 0,
+        }
+    }
+
+    /// One holder may have `share` units, and a quarter of the capacity is for holders of nothing.
+    #[must_use]
+    pub fn shared(capacity: u64, share: u64) -> Self {
+        Self {
+            capacity,
+            share,
+            reserved: capacity / 4,
+        }
+    }
+}
+
+/// What somebody wants of a pool.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    holder: Arc<str>,
+    units: u64,
+    /// A tighter share than the pool's.
+    share: u64,
+    /// A service of the host: it works for all checks, and comes before each of them.
+    is_host: bool,
+    is_optional: bool,
+    /// On whose account it is shown; the holder when absent.
+    check: Option<CheckId>,
+}
+
+impl Claim {
+    /// One unit for `holder`, whose share it counts on.
+    #[must_use]
+    pub fn by(holder: impl Into<Arc<str>>) -> Self {
+        Self {
+            holder: holder.into(),
+            units: 1,
+            share: u64::MAX,
+            is_host: false,
+            is_optional: false,
+            check: None,
+        }
+    }
+
+    /// One unit for a service of the host itself, which has no share.
+    #[must_use]
+    pub fn by_host(service: impl Into<Arc<str>>) -> Self {
+        Self {
+            is_host: true,
+            ..Self::by(service)
+        }
+    }
+
+    /// So many units, all at once.
+    #[must_use]
+    pub fn units(self, units: u64) -> Self {
+        Self { units, ..self }
+    }
+
+    /// The holder may have `share` units at once, or the pool's share where that is less.
+    #[must_use]
+    pub fn at_most(self, share: u64) -> Self {
+        Self { share, ..self }
+    }
+
+    /// A wait that is given up is no refusal: the holder can do without.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self {
+            is_optional: true,
+            ..self
+        }
+    }
+
+    pub(super) fn is_optional(&self) -> bool {
+        self.is_optional
+    }
+
+    /// The check that it is shown for.
+    #[must_use]
+    pub fn for_check(self, check: CheckId) -> Self {
+        Self {
+            check: Some(check),
+            ..self
+        }
+    }
+}
+
+/// The place of a waiting claim: how many units its holder had or waited for before, and when it came.
+pub(super) type Rank = (u64, u64);
+
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) claim: Claim,
+    pub(super) since: Instant,
+    pub(super) tx: oneshot::Sender<Place>,
+}
+
+/// What became of a claim.
+pub(super) enum Entered {
+    Now,
+    Waits(Rank),
+    Refused,
+}
+
+/// Whether there is room for a claim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// Its holder has too much.
+    OverShare,
+    /// All of them together have too much.
+    Full,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Holding {
+    units: u64,
+    waiting: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) limits: Limits,
+    used: u64,
+    holders: HashMap<Arc<str>, Holding>,
+    pub(super) checks: HashMap<CheckId, u64>,
+    pub(super) waiting: BTreeMap<Rank, Waiter>,
+    arrivals: u64,
+    pub(super) record: Record,
+}
+
+impl State {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            used: 0,
+            holders: HashMap::new(),
+            checks: HashMap::new(),
+            waiting: BTreeMap::new(),
+            arrivals: 0,
+            record: Record::default(),
+        }
+    }
+
+    pub(super) fn used(&self) -> u64 {
+        self.used
+    }
+
+    pub(super) fn held_by(&self, holder: &str) -> u64 {
+        self.holders.get(holder).map_or(0, |holding| holding.units)
+    }
+
+    /// Enters the claim when there is room, and nobody waits who comes first.
+    pub(super) fn try_enter(&mut self, claim: &Claim) -> bool {
+        let (rank, _) = self.rank(claim);
+        let is_first = || {
+            let mut before = self.waiting.range(..(rank, u64::MAX));
+            before.all(|(_, waiter)| self.room(&waiter.claim) == Room::OverShare)
+        };
+        let enters = self.room(claim) == Room::Enough && is_first();
+        match enters {
+            true => self.take(claim),
+            false => self.note_refusal(claim, Instant::now()),
+        }
+        enters
+    }
+
+    /// Enters the claim, or has it wait for `tx`.
+    pub(super) fn enter(&mut self, claim: &Claim, tx: oneshot::Sender<Place>) -> Entered {
+        if self.waiting.is_empty() && self.room(claim) == Room::Enough {
+            self.take(claim);
+            return Entered::Now;
+        }
+        let now = Instant::now();
+        // What nobody else has nobody else gives back.
+        if self.used + claim.units > self.limits.capacity && self.held_by(&claim.holder) == self.used {
+            self.note_refusal(claim, now);
+            return Entered::Refused;
+        }
+        let rank = self.rank(claim);
+        self.arrivals += 1;
+        self.holding(claim).waiting += claim.units;
+        let waiter = Waiter {
+            claim: claim.clone(),
+            since: now,
+            tx,
+        };
+        self.waiting.insert(rank, waiter);
+        match self.serve_one(rank) {
+            true => Entered::Now,
+            false => {
+                self.record.waits += 1;
+                Entered::Waits(rank)
+            }
+        }
+    }
+
+    /// The claim that just came may be the first for which there is room.
+    fn serve_one(&mut self, rank: Rank) -> bool {
+        let blocked = |waiter: &Waiter| self.room(&waiter.claim) == Room::OverShare;
+        let is_first = self.waiting.range(..rank).all(|(_, waiter)| blocked(waiter));
+        let has_room = self.waiting.get(&rank).map(|waiter| self.room(&waiter.claim));
+        let serves = is_first && has_room == Some(Room::Enough);
+        if serves {
+            self.grant(rank);
+        }
+        serves
+    }
+
+    /// Everybody for whom there is room now, in order. Whoever waits for the holder's own share is passed over;
+    /// whoever waits for the pool holds up those behind, or a large claim would never have its turn.
+    pub(super) fn serve(&mut self) -> Vec<Waiter> {
+        let mut granted = Vec::new();
+        let mut from = (0, 0);
+        while let Some((rank, waiter)) = self.waiting.range(from..).next() {
+            let rank = *rank;
+            match self.room(&waiter.claim) {
+                Room::Enough => granted.extend(self.grant(rank)),
+                Room::OverShare => {}
+                Room::Full => break,
+            }
+            from = (rank.0, rank.1 + 1);
+        }
+        granted
+    }
+
+    fn grant(&mut self, rank: Rank) -> Option<Waiter> {
+        let waiter = self.waiting.remove(&rank)?;
+        self.stop_waiting(&waiter.claim);
+        self.take(&waiter.claim);
+        self.record.note_wait(waiter.since.elapsed());
+        Some(waiter)
+    }
+
+    /// Takes a claim out that waits no longer.
+    pub(super) fn give_up(&mut self, claim: &Claim, rank: Rank, is_refusal: bool) {
+        // It was granted in the same moment: the place finds nobody, and comes back.
+        let Some(waiter) = self.waiting.remove(&rank) else {
+            return;
+        };
+        self.stop_waiting(claim);
+        self.record.note_wait(waiter.since.elapsed());
+        if is_refusal {
+            self.note_refusal(claim, Instant::now());
+        }
+    }
+
+    pub(super) fn leave(&mut self, claim: &Claim) {
+        self.used = self.used.saturating_sub(claim.units);
+        let holding = self.holding(claim);
+        holding.units = holding.units.saturating_sub(claim.units);
+        self.forget_if_idle(claim);
+        if let Some(check) = &claim.check
+            && let Some(units) = self.checks.get_mut(check)
+        {
+            *units = units.saturating_sub(claim.units);
+            if *units == 0 {
+                self.checks.remove(check);
+            }
+        }
+    }
+
+    fn take(&mut self, claim: &Claim) {
+        self.used += claim.units;
+        self.holding(claim).units += claim.units;
+        if let Some(check) = &claim.check {
+            *self.checks.entry(check.clone()).or_default() += claim.units;
+        }
+    }
+
+    fn stop_waiting(&mut self, claim: &Claim) {
+        let holding = self.holding(claim);
+        holding.waiting = holding.waiting.saturating_sub(claim.units);
+        self.forget_if_idle(claim);
+    }
+
+    fn room(&self, claim: &Claim) -> Room {
+        let Limits {
+            capacity,
+            share,
+            reserved,
+        } = self.limits;
+        let wanted = self.used + claim.units;
+        if claim.is_host {
+            return if wanted > capacity {
+                Room::Full
+            } else {
+                Room::Enough
+            };
+        }
+        let held = self.held_by(&claim.holder);
+        let kept_back = if held > 0 { reserved } else { 0 };
+        match held + claim.units {
+            units if units > share.min(claim.share) => Room::OverShare,
+            _ if wanted > capacity.saturating_sub(kept_back) => Room::Full,
+            _ => Room::Enough,
+        }
+    }
+
+    fn rank(&self, claim: &Claim) -> Rank {
+        let holding = self.holders.get(&claim.holder).copied().unwrap_or_default();
+        let before = if claim.is_host {
+            0
+        } else {
+            holding.units + holding.waiting
+        };
+        (before, self.arrivals)
+    }
+
+    fn holding(&mut self, claim: &Claim) -> &mut Holding {
+        self.holders.entry(Arc::clone(&claim.holder)).or_default()
+    }
+
+    fn forget_if_idle(&mut self, claim: &Claim) {
+        let holding = self.holders.get(&claim.holder);
+        if holding.is_some_and(|holding| holding.units == 0 && holding.waiting == 0) {
+            self.holders.remove(&claim.holder);
+        }
+    }
+
+    /// A holder that has its share is short of nothing that others could give.
+    fn note_refusal(&mut self, claim: &Claim, now: Instant) {
+        let is_short = self.room(claim) != Room::OverShare;
+        let holders = match is_short && self.record.wants_holders(now) {
+            true => Some(self.largest()),
+            false => None,
+        };
+        self.record.note_refusal(is_short, holders, now);
+    }
+
+    /// Those who have most, the largest first.
+    pub(super) fn largest(&self) -> Vec<(Arc<str>, u64)> {
+        let by_check = self.checks.iter().map(|(check, units)| (check.into(), *units));
+        let by_holder = self
+            .holders
+            .iter()
+            .map(|(holder, holding)| (Arc::clone(holder), holding.units));
+        let mut all: Vec<(Arc<str>, u64)> = match self.checks.is_empty() {
+            true => by_holder.filter(|(_, units)| *units > 0).collect(),
+            false => by_check.collect(),
+        };
+        all.sort_unstable_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.cmp(b)));
+        all.truncate(super::reading::HOLDERS_NAMED);
+        all
+    }
+}

@@ -1,0 +1,187 @@
+use futures_util::FutureExt as _;
+use futures_util::future::join;
+
+use tokio::time::Instant;
+
+use super::*;
+use crate::suite::CheckId;
+
+const PATIENCE: Duration = Duration::from_millis(500);
+
+fn pool(limits: Limits) -> Pool {
+    Pool::new("test", limits)
+}
+
+fn take(pool: &Pool, holder: &str) -> Place {
+    pool.try_acquire(Claim::by(holder)).unwrap()
+}
+
+fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+    future.now_or_never()
+}
+
+#[test]
+fn what_is_dropped_is_given_back() {
+    let pool = pool(Limits::of(1));
+    let place = take(&pool, "a");
+    let refused = pool.try_acquire(Claim::by("b")).unwrap_err();
+    assert_eq!((pool.used(), refused), (1, Busy { pool: "test" }));
+    drop(place);
+    assert_eq!((pool.used(), pool.held_by("a")), (0, 0));
+    drop(take(&pool, "b"));
+}
+
+#[test]
+fn nobody_has_more_than_a_share() {
+    let pool = pool(Limits {
+        share: 2,
+        ..Limits::of(10)
+    });
+    let _places = [take(&pool, "greedy"), take(&pool, "greedy")];
+    assert!(pool.try_acquire(Claim::by("greedy")).is_err());
+    let _other = take(&pool, "other");
+    assert!(pool.try_acquire(Claim::by("other").at_most(1)).is_err());
+    assert_eq!(pool.read().since_short, None, "there is room for all others");
+}
+
+#[test]
+fn the_last_quarter_is_for_those_who_have_nothing() {
+    let pool = pool(Limits::shared(8, 8));
+    let _greedy: Vec<_> = (0..6).map(|_| take(&pool, "greedy")).collect();
+    assert!(pool.try_acquire(Claim::by("greedy")).is_err());
+    let _others = [take(&pool, "modest"), take(&pool, "small")];
+    assert_eq!(pool.used(), 8);
+}
+
+#[test]
+fn the_host_comes_before_everybody_and_has_no_share() {
+    let pool = pool(Limits::shared(4, 1));
+    let claim = || Claim::by_host("dns");
+    let _places: Vec<_> = (0..4).map(|_| pool.try_acquire(claim()).unwrap()).collect();
+    assert!(pool.try_acquire(claim()).is_err());
+}
+
+#[tokio::test]
+async fn the_first_claim_of_one_comes_before_the_second_of_another() {
+    let pool = pool(Limits::of(3));
+    let (other, first, second) = (take(&pool, "other"), take(&pool, "greedy"), take(&pool, "greedy"));
+    let mut again = Box::pin(pool.acquire(Claim::by("greedy"), None));
+    assert!(again.as_mut().now_or_never().is_none());
+    let mut modest = Box::pin(pool.acquire(Claim::by("modest"), None));
+    assert!(modest.as_mut().now_or_never().is_none());
+    drop(first);
+    let _modest = modest.await.unwrap();
+    assert!(again.as_mut().now_or_never().is_none());
+    drop(second);
+    drop((again.await.unwrap(), other));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_share_holds_up_nobody_else() {
+    let pool = pool(Limits {
+        share: 1,
+        ..Limits::of(3)
+    });
+    let first = take(&pool, "greedy");
+    let mut again = Box::pin(pool.acquire(Claim::by("greedy"), None));
+    assert!(again.as_mut().now_or_never().is_none());
+    drop(now(pool.acquire(Claim::by("other"), None)).unwrap().unwrap());
+    drop(first);
+    drop(again.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_large_claim_has_its_turn_though_small_ones_go_on_coming() {
+    let pool = pool(Limits::of(3));
+    let small = take(&pool, "small");
+    let mut large = Box::pin(pool.acquire(Claim::by("large").units(3), None));
+    assert!(large.as_mut().now_or_never().is_none());
+    assert!(now(pool.acquire(Claim::by("late"), None)).is_none());
+    drop(small);
+    drop(large.await.unwrap());
+    assert_eq!(pool.used(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_when_patience_does_and_is_a_shortage() {
+    let pool = pool(Limits::of(1));
+    let place = pool.try_acquire(Claim::by("zone").for_check(CheckId::new("hog")));
+    let began = Instant::now();
+    let refused = pool.acquire(Claim::by("late"), Some(PATIENCE)).await;
+    assert_eq!(refused.unwrap_err(), Busy { pool: "test" });
+    assert_eq!(began.elapsed(), PATIENCE);
+    let read = pool.read();
+    assert_eq!((read.waiting, read.waits, read.refused), (0, 1, 1));
+    assert_eq!((read.waited, read.since_short), (PATIENCE, Some(Duration::ZERO)));
+    assert_eq!(read.holders, [("hog".into(), 1)]);
+    drop(place);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_second_is_a_shortage_before_anybody_gives_up() {
+    let pool = pool(Limits::of(1));
+    let place = take(&pool, "hog");
+    let waits = pool.acquire(Claim::by("late"), None);
+    let looks = async {
+        assert_eq!(pool.read().since_short, None);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let read = pool.read();
+        assert_eq!((read.waiting, read.since_short), (1, Some(Duration::ZERO)));
+        assert_eq!(read.holders, [("hog".into(), 1)]);
+        drop(place);
+    };
+    let (granted, ()) = join(waits, looks).await;
+    drop(granted.unwrap());
+    tokio::time::advance(Duration::from_secs(7)).await;
+    assert_eq!(pool.read().since_short, Some(Duration::from_secs(7)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_what_only_the_same_holder_can_give_back() {
+    let pool = pool(Limits::of(1));
+    let _place = take(&pool, "a");
+    assert!(
+        now(pool.acquire(Claim::by("a"), Some(PATIENCE)))
+            .unwrap()
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_leaves_nothing_and_frees_those_behind() {
+    let pool = pool(Limits::of(2));
+    let place = take(&pool, "a");
+    let mut large = Box::pin(pool.acquire(Claim::by("large").units(2), None));
+    assert!(large.as_mut().now_or_never().is_none());
+    let mut small = Box::pin(pool.acquire(Claim::by("small"), None));
+    assert!(small.as_mut().now_or_never().is_none());
+    drop(large);
+    drop(small.await.unwrap());
+    drop(place);
+    assert_eq!((pool.used(), pool.read().waiting), (0, 0));
+}
+
+#[tokio::test]
+async fn a_place_that_was_granted_to_somebody_who_is_gone_comes_back() {
+    let pool = pool(Limits::of(1));
+    let place = take(&pool, "a");
+    let mut waits = Box::pin(pool.acquire(Claim::by("b"), None));
+    assert!(waits.as_mut().now_or_never().is_none());
+    drop(place);
+    assert_eq!(pool.used(), 1, "it is on its way");
+    drop(waits);
+    assert_eq!(pool.used(), 0);
+}
+
+#[tokio::test]
+async fn a_pool_that_grows_serves_those_who_wait() {
+    let pool = pool(Limits::of(0));
+    let other = Claim::by("b");
+    pool.resize(Limits::of(1));
+    let place = take(&pool, "a");
+    let mut waits = Box::pin(pool.acquire(other, None));
+    assert!(waits.as_mut().now_or_never().is_none());
+    pool.resize(Limits::of(2));
+    drop(waits.await.unwrap());
+    drop(place);
+}
