@@ -21,7 +21,7 @@ use crate::sandbox::{Attempt, Report, Sandbox, panic_text};
 use crate::suite::Check;
 use crate::trace::sampler::Sampler;
 use crate::trace::{TraceContext, Trail, draw_span_id};
-use permit::Permits;
+use permit::{Permits, Wants};
 
 /// The part of a check's time-out, as its divisor, that the host may lose before a failure says nothing.
 const SPOILED: u32 = 4;
@@ -55,10 +55,12 @@ impl Dispatcher {
     /// A dispatcher of at most `concurrency` runs at once.
     #[must_use]
     pub fn new(sandbox: Sandbox, plugins: Plugins, concurrency: usize) -> Self {
+        let permits = Permits::new(concurrency);
+        sandbox.ledger().pools().add(permits.pool());
         Self {
             sandbox,
             plugins: RwLock::new(Arc::new(plugins)),
-            permits: Permits::new(concurrency),
+            permits,
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
             sampler: Sampler::AlwaysOn,
@@ -102,15 +104,26 @@ impl Dispatcher {
         }
     }
 
-    /// Waits for room for one more run, first come first served: in the check's group first, then among all, so that
-    /// whoever waits for a full group holds up nobody else. Nothing once draining has begun.
+    /// Waits for room for one more run, first come first served: in the check's group and among the instances of large
+    /// plugins, then among all, so that whoever waits for either holds up nobody else. Nothing once draining has begun.
     ///
     /// Cancellation: gives back what it has.
     pub async fn permit(&self, job: &Job) -> Option<Permit> {
         tokio::select! {
             biased;
             () = self.draining.cancelled() => None,
-            permit = self.permits.take(job.check.group.as_ref()) => permit,
+            permit = self.permits.take(self.wants(job)) => permit,
+        }
+    }
+
+    fn wants<'a>(&'a self, job: &'a Job) -> Wants<'a> {
+        let plugin = job.plugin.as_deref();
+        Wants {
+            check: &job.check.id,
+            group: job.check.group.as_ref(),
+            plugin: &job.check.plugin,
+            weight: plugin.map(|plugin| plugin.program.weight()).unwrap_or_default(),
+            room: self.sandbox.engine().room(),
         }
     }
 

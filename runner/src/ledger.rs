@@ -9,7 +9,9 @@
 
 pub mod audit;
 mod budget;
+mod charge;
 mod lease;
+mod live;
 mod memory;
 mod page;
 mod record;
@@ -22,12 +24,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub use budget::{Budget, raise_descriptor_limit};
+pub use charge::{Charge, Waiting};
 pub use lease::{Lease, LeasedStream, LeasedUdp};
 pub use page::Page;
 pub use record::{LiveLease, PageOwner, Reclaimed, RunMark};
 pub use recording::Recording;
 pub use traffic::Activity;
 
+use crate::pool::Pools;
 use crate::quota::{Quota, QuotaKind};
 use crate::record::Recorder;
 use memory::Memory;
@@ -82,6 +86,7 @@ impl Refusal {
 #[derive(Debug)]
 pub struct Ledger {
     budget: Budget,
+    pools: Pools,
     next_page: AtomicU64,
     reclaimed: AtomicU64,
     memory: Memory,
@@ -93,8 +98,11 @@ impl Ledger {
     /// A ledger that lends at most `budget` descriptors at once.
     #[must_use]
     pub fn new(budget: Budget) -> Arc<Self> {
+        let pools = Pools::default();
+        pools.add(budget.pool());
         Arc::new(Self {
             budget,
+            pools,
             next_page: AtomicU64::new(1),
             reclaimed: AtomicU64::new(0),
             memory: Memory::default(),
@@ -109,6 +117,16 @@ impl Ledger {
         let page = Page::new(Arc::clone(self), id, owner, quota, recorder);
         self.pages().insert(id, Arc::downgrade(&page));
         page
+    }
+
+    /// What all checks share: descriptors, and the pools of those who lend from this ledger.
+    #[must_use]
+    pub fn pools(&self) -> &Pools {
+        &self.pools
+    }
+
+    pub(in crate::ledger) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// Descriptors lent now.

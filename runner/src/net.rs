@@ -31,7 +31,7 @@ use crate::record::Part;
 use crate::suite::Secrets;
 use crate::trace::propagation::Propagation;
 use crate::trace::{Lookup, StepKind, TraceContext};
-use resolve::Resolver;
+use resolve::{Asker, Resolver};
 use tls::TrustStore;
 
 /// What all runs share.
@@ -73,6 +73,7 @@ pub struct Client {
     secrets: Secrets,
     deadline: Instant,
     trace: TraceContext,
+    asker: Asker,
     /// Names resolved in this run: an answer holds for the whole run, so that a name cannot pass the grants with
     /// one address and connect to another. Bounded by the quota `lookups`.
     pins: Mutex<HashMap<(String, Family), Vec<IpAddr>>>,
@@ -91,6 +92,7 @@ impl Client {
     ) -> Self {
         Self {
             shared,
+            asker: Asker::new(Arc::clone(&page)),
             page,
             grants,
             secrets,
@@ -174,7 +176,7 @@ impl Client {
             addresses: Vec::new(),
         };
         let mut step = self.page.begin(StepKind::Lookup(asked), limit);
-        let found = self.shared.resolver.resolve(name, family).await;
+        let found = self.shared.resolver.resolve(&self.asker, name, family).await;
         if let (Some(StepKind::Lookup(lookup)), Ok(found)) = (step.kind(), &found) {
             let recorder = self.page.recorder();
             let addresses = found.iter().take(ADDRESSES_TOLD);

@@ -171,6 +171,16 @@ pub enum StopCause {
         "stopped: the host's trusted certificates cannot be read; see SSL_CERT_FILE, or give the check its own `ca`"
     )]
     TrustStore,
+    /// The host asked too many other questions of name servers, and the guest could not do without an answer.
+    #[error(
+        "stopped: the host is busy with other DNS questions: name servers are slow, or other checks ask too much"
+    )]
+    DnsBusy,
+    /// The host had no room for another instance of a plugin.
+    #[error(
+        "stopped: the host had no room for another instance of the plugin; lower `--concurrency`, or give checks of large plugins a group"
+    )]
+    Instances,
     /// The runner is going down and the grace period is over.
     #[error("stopped: the runner shuts down")]
     Shutdown,
@@ -186,7 +196,7 @@ pub enum StopCause {
 }
 
 impl StopCause {
-    /// `deadline`, `quota`, `descriptors`, `trust_store`, `shutdown` or `overload`.
+    /// `deadline`, `quota`, `descriptors`, `trust_store`, `dns_busy`, `instances`, `shutdown` or `overload`.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -194,6 +204,8 @@ impl StopCause {
             Self::Quota { .. } => "quota",
             Self::Descriptors => "descriptors",
             Self::TrustStore => "trust_store",
+            Self::DnsBusy => "dns_busy",
+            Self::Instances => "instances",
             Self::Shutdown => "shutdown",
             Self::Overload { .. } => "overload",
         }
@@ -237,9 +249,9 @@ impl Fault {
 /// What a run used of its quotas. Of several attempts: sums where a quota counts over the run, peaks elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Most sockets open at once.
+    /// Most of the guest's own sockets open at once.
     pub sockets_peak: u64,
-    /// Most descriptors of any kind open at once.
+    /// Most kernel descriptors open at once that the run caused, of any kind.
     pub fds_peak: u64,
     /// Connects.
     pub connections: u64,

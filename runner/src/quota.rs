@@ -6,9 +6,10 @@ use std::time::Duration;
 /// The name of one quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QuotaKind {
-    /// Sockets open at once.
+    /// The guest's own sockets open at once.
     Sockets,
-    /// Descriptors of any kind open at once.
+    /// Kernel descriptors open at once that the run causes, of any kind: its sockets, and those to name servers that
+    /// it waits for, shared with other runs or not.
     Fds,
     /// Connects over the run.
     Connections,
@@ -92,9 +93,10 @@ pub(crate) fn show_bytes(bytes: u64) -> String {
 /// The limits of one attempt. A limit of 0 allows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// Sockets open at once.
+    /// The guest's own sockets open at once.
     pub sockets: u64,
-    /// Descriptors of any kind open at once.
+    /// Kernel descriptors open at once that the run causes, of any kind: its sockets, and those to name servers that
+    /// it waits for, shared with other runs or not.
     pub fds: u64,
     /// Connects over the run.
     pub connections: u64,

@@ -13,6 +13,7 @@ mod limiter;
 mod line;
 mod polls;
 mod program;
+mod room;
 mod state;
 
 use std::panic::AssertUnwindSafe;
@@ -30,6 +31,7 @@ pub use engine::{Engine, EngineError, EngineSettings};
 pub use fault::panic_text;
 pub use polls::{HostFunction, PollRegistry, PollUnderWay};
 pub use program::{LinkError, Program};
+pub use room::{Extra, Room, TooLarge, Weight};
 
 use crate::grant::Grants;
 use crate::ledger::{Denial, Ledger, Page, PageOwner, RunMark};
@@ -38,7 +40,7 @@ use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage, Verdict, Verdict
 use crate::quota::Quota;
 use crate::record::{Part, Recorder};
 use crate::suite::{Check, Secrets};
-use crate::trace::{EndCause, HOST_EXHAUSTED, StepKind, TRUST_STORE, TraceContext, Trail};
+use crate::trace::{EndCause, Shortage, StepKind, TraceContext, Trail};
 use bindings::probe;
 use cpu::CpuMeter;
 use state::State;
@@ -82,6 +84,7 @@ struct Record {
     usage: Usage,
     log: Vec<LogLine>,
     trail: Trail,
+    shortage: Option<Shortage>,
 }
 
 impl Record {
@@ -90,6 +93,7 @@ impl Record {
             usage,
             log: page.take_log(),
             trail: page.take_trail(),
+            shortage: page.shortage(),
         }
     }
 }
@@ -118,6 +122,7 @@ impl Sandbox {
     /// A sandbox on an engine, lending from a ledger.
     #[must_use]
     pub fn new(engine: Engine, ledger: Arc<Ledger>, shared: Arc<Shared>) -> Self {
+        engine.room().show(&ledger);
         Self {
             engine,
             ledger,
@@ -172,14 +177,16 @@ impl Sandbox {
             })
             .await;
         let outcome = match called {
-            Ok(Ok(verdict)) => judged(host::verdict(attempt.recorder, verdict), &record.trail),
-            Ok(Err(reason)) => {
-                let reason = attempt.recorder.text(Part::Conclusion, reason);
-                Outcome::Faulted(Fault::GaveUp(reason))
-            }
+            Ok(returned) => judged(
+                returned.map(|verdict| host::verdict(attempt.recorder, verdict)),
+                record.shortage,
+                attempt.recorder,
+            ),
             Err(outcome) => outcome,
         };
-        let Record { usage, log, trail } = record;
+        let Record {
+            usage, log, trail, ..
+        } = record;
         Report {
             outcome,
             usage,
@@ -210,6 +217,8 @@ impl Sandbox {
             owner: PageOwner::service("describe"),
             recorder: Recorder::new(Secrets::default(), Quota::default().record),
         };
+        let room = self.engine.room().to_describe(program.weight()).await;
+        let _room = room.map_err(|_| StopCause::Instances)?;
         let (described, _) = self
             .call(
                 program,
@@ -281,19 +290,14 @@ impl Sandbox {
     }
 }
 
-/// What a guest says of its target: not that it failed when the host itself lacked what the guest asked for.
-fn judged(verdict: Verdict, trail: &Trail) -> Outcome {
-    let lacked = trail
-        .steps
-        .iter()
-        .find_map(|step| match step.error.as_ref()?.word {
-            HOST_EXHAUSTED => Some(StopCause::Descriptors),
-            TRUST_STORE => Some(StopCause::TrustStore),
-            _ => None,
-        });
-    match lacked.filter(|_| verdict.status == VerdictStatus::Fail) {
-        Some(cause) => cause.into(),
-        None => Outcome::Completed(verdict),
+/// What a guest says of its target: not that something is wrong with it when the host itself was short of something,
+/// nor that the plugin is.
+fn judged(returned: Result<Verdict, String>, shortage: Option<Shortage>, recorder: &Recorder) -> Outcome {
+    match (returned, shortage.map(StopCause::from)) {
+        (Ok(verdict), None) => Outcome::Completed(verdict),
+        (Ok(verdict), Some(_)) if verdict.status == VerdictStatus::Pass => Outcome::Completed(verdict),
+        (Err(reason), None) => Outcome::Faulted(Fault::GaveUp(recorder.text(Part::Conclusion, reason))),
+        (Ok(_) | Err(_), Some(cause)) => cause.into(),
     }
 }
 
@@ -327,7 +331,11 @@ fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
         Err(Outcome::Stopped(StopCause::Shutdown)) => EndCause::Shutdown,
         // Of a verdict that was there, all this comes later.
         Err(Outcome::Stopped(
-            StopCause::Descriptors | StopCause::TrustStore | StopCause::Overload { .. },
+            StopCause::Descriptors
+            | StopCause::TrustStore
+            | StopCause::DnsBusy
+            | StopCause::Instances
+            | StopCause::Overload { .. },
         )) => EndCause::Returned,
         Err(Outcome::Faulted(_) | Outcome::Completed(_)) => EndCause::Trapped,
     }
@@ -360,6 +368,16 @@ impl From<Denial> for StopCause {
         Self::Quota {
             what: denial.what,
             limit: denial.limit,
+        }
+    }
+}
+
+impl From<Shortage> for StopCause {
+    fn from(shortage: Shortage) -> Self {
+        match shortage {
+            Shortage::Descriptors => Self::Descriptors,
+            Shortage::Dns => Self::DnsBusy,
+            Shortage::TrustStore => Self::TrustStore,
         }
     }
 }

@@ -56,10 +56,36 @@ impl fmt::Debug for TraceContext {
 /// The error of a step that was no longer wanted: another address was faster, or the run was over.
 pub const CANCELLED: &str = "cancelled";
 
-/// The error of a step for which the host had no descriptor left.
-pub const HOST_EXHAUSTED: &str = "host_exhausted";
-/// The word of a step that failed because the host's own trusted certificates cannot be read.
-pub const TRUST_STORE: &str = "trust_store";
+/// What the host had too little of for a run, or not at all: then the run learned nothing of its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// Descriptors.
+    Descriptors,
+    /// Places for questions to name servers.
+    Dns,
+    /// Its own trusted certificates.
+    TrustStore,
+}
+
+impl Shortage {
+    /// The error of a step for which there was too little of it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Descriptors => "host_exhausted",
+            Self::Dns => "dns_busy",
+            Self::TrustStore => "trust_store",
+        }
+    }
+
+    /// What a step's error says that there was too little of.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Descriptors, Self::Dns, Self::TrustStore]
+            .into_iter()
+            .find(|shortage| shortage.word() == word)
+    }
+}
 
 /// Draws the id of a span.
 #[must_use]

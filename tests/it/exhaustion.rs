@@ -3,19 +3,30 @@
 use std::net::Ipv4Addr;
 
 use canary::sandbox::EngineSettings;
+use canary::trace::StepKind;
 use canary_tests::harness::{Harness, alone, ms};
 use canary_tests::peer::dns::Zone;
 use canary_tests::peer::{Hostile, plain};
+use futures_util::future::join_all;
 use serde_json::json;
 
 #[test]
-fn a_host_without_descriptors_says_so_to_the_guest() {
+fn a_host_without_descriptors_says_so_to_the_guest_and_believes_no_warning_after_that() {
     alone(async {
         let harness = Harness::settings().budget(2).start().await;
         let peer = plain::echo();
         let ran = harness.guest("return").hold(3).against(&peer).run().await;
         ran.leaves_nothing();
-        assert_eq!(ran.answers(), ["held", "held", "host_exhausted"]);
+        let connects = ran
+            .trail
+            .steps
+            .iter()
+            .filter(|step| matches!(step.kind, StepKind::Connect { .. }));
+        let errors: Vec<_> = connects
+            .map(|step| step.error.as_ref().map(|error| error.word))
+            .collect();
+        assert_eq!(errors, [None, None, Some("host_exhausted")]);
+        assert_eq!(ran.ended(), "stopped: descriptors");
         assert!(
             ran.usage.denials.is_empty(),
             "it is not the check's fault: {ran:?}"
@@ -43,36 +54,35 @@ fn a_name_that_could_not_be_asked_for_is_not_said_not_to_resolve() {
         let harness = settings.start().await;
         let guest = harness.guest_with("connect", json!(["a.test:80"]));
         let ran = guest.allow("tcp://a.test:*").run().await;
-        assert_eq!(ran.answer(), "host_exhausted", "{ran:?}");
+        assert_eq!(ran.ended(), "stopped: descriptors", "{ran:?}");
         assert!(server.questions().is_empty());
     });
 }
 
 #[test]
-fn what_one_run_holds_another_cannot_have_until_it_ends() {
+fn what_one_run_holds_another_waits_for_and_has_when_it_ends() {
     alone(async {
-        let harness = Harness::settings().budget(4).start().await;
+        let harness = Harness::settings().budget(3).start().await;
         let peer = Hostile::Silent.start();
-        let greedy = harness
-            .guest("sleep")
-            .hold(4)
-            .against(&peer)
-            .timeout(ms(300))
-            .run();
-        let modest = async {
-            peer.until(|counts| counts.open == 4).await;
+        let greedy = |timeout| {
+            let guest = harness.guest("sleep").hold(3).against(&peer);
+            guest.timeout(timeout).run()
+        };
+        let modest = async || {
+            peer.until(|counts| counts.open == 3).await;
             harness.guest("return").hold(1).against(&peer).run().await
         };
-        let (greedy, modest) = tokio::join!(greedy, modest);
-        assert_eq!(modest.answer(), "host_exhausted");
-        assert_eq!(greedy.leaves_nothing().ended(), "stopped: deadline");
-        let next = harness.guest("return").hold(4).against(&peer).run().await;
-        assert_eq!(next.leaves_nothing().ended(), "pass");
+        let (first, patient) = tokio::join!(greedy(ms(300)), modest());
+        assert_eq!(patient.answer(), "held");
+        assert_eq!(first.leaves_nothing_of_its_own().ended(), "stopped: deadline");
+        let (first, in_vain) = tokio::join!(greedy(ms(2_000)), modest());
+        assert_eq!(in_vain.ended(), "stopped: descriptors");
+        assert_eq!(first.leaves_nothing().ended(), "stopped: deadline");
     });
 }
 
 #[test]
-fn a_run_that_finds_the_pool_exhausted_has_an_outcome() {
+fn a_run_that_finds_the_pool_exhausted_is_no_fault_of_its_plugin() {
     alone(async {
         let settings = EngineSettings {
             concurrency: 1,
@@ -80,19 +90,19 @@ fn a_run_that_finds_the_pool_exhausted_has_an_outcome() {
         };
         let harness = Harness::settings().engine(settings).start().await;
         let peer = Hostile::Silent.start();
-        let first = harness
-            .guest("sleep")
-            .hold(1)
-            .against(&peer)
-            .timeout(ms(300))
-            .run();
+        // The place of one run, and those of eight plugins that are asked what they are.
+        let sleeper = || harness.guest("sleep").hold(1).against(&peer).timeout(ms(500));
+        let first = join_all((0..9).map(|_| sleeper().run()));
         let second = async {
-            peer.until(|counts| counts.open == 1).await;
+            peer.until(|counts| counts.open == 9).await;
             harness.guest("return").against(&peer).run().await
         };
         let (first, second) = tokio::join!(first, second);
-        assert_eq!(second.ended(), "faulted: instantiate", "{:?}", second.outcome);
-        assert_eq!(first.leaves_nothing().ended(), "stopped: deadline");
+        assert_eq!(second.ended(), "stopped: instances", "{:?}", second.outcome);
+        assert!(
+            first.iter().all(|ran| ran.ended() == "stopped: deadline"),
+            "{first:?}"
+        );
         let third = harness.guest("return").against(&peer).run().await;
         assert_eq!(third.leaves_nothing().ended(), "pass");
     });

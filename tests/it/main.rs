@@ -11,6 +11,7 @@ mod grants;
 mod http;
 mod matrix;
 mod names;
+mod pools;
 mod quotas;
 mod record;
 mod story;

@@ -99,7 +99,7 @@ impl Host {
         )?;
         let ledger = Ledger::new(Budget::within(limit, open));
         let resolver = match &settings.resolver {
-            None => Resolver::system(&ledger),
+            None => Resolver::system(&ledger, &settings.liveness),
             Some(settings) => Resolver::new(settings.clone(), &ledger),
         };
         let reserve = Reserve::default();

@@ -7,11 +7,16 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::pool::{Claim, Limits, Place, Pool};
+use crate::sandbox::{Extra, Room, Weight};
+use crate::suite::CheckId;
+
 /// The right to execute one run; given back on drop.
 #[derive(Debug)]
 pub struct Permit {
     // In this order: whoever waits in the group finds room among all.
-    _among_all: OwnedSemaphorePermit,
+    _among_all: Place,
+    _extra: Extra,
     _in_group: OwnedSemaphorePermit,
     waited: Duration,
 }
@@ -24,11 +29,27 @@ impl Permit {
     }
 }
 
+/// What a run needs before it may begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wants<'a> {
+    pub(super) check: &'a CheckId,
+    pub(super) group: Option<&'a Arc<str>>,
+    pub(super) plugin: &'a str,
+    pub(super) weight: Weight,
+    pub(super) room: &'a Room,
+}
+
+impl Wants<'_> {
+    async fn extra(&self) -> Option<Extra> {
+        self.room.acquire(self.weight, self.plugin, self.check).await.ok()
+    }
+}
+
 /// All permits. Every group has its own part, and what is left is for the checks without a group, so that no group,
 /// nor these, can take the room of another.
 #[derive(Debug)]
 pub(super) struct Permits {
-    all: Arc<Semaphore>,
+    all: Pool,
     concurrency: usize,
     /// Held for a lookup, or for one reload.
     groups: Mutex<Groups>,
@@ -73,7 +94,10 @@ impl Part {
 impl Permits {
     pub(super) fn new(concurrency: usize) -> Self {
         Self {
-            all: Arc::new(Semaphore::new(concurrency)),
+            all: Pool::new(
+                "permits",
+                Limits::of(u64::try_from(concurrency).unwrap_or(u64::MAX)),
+            ),
             concurrency,
             groups: Mutex::new(Groups {
                 named: HashMap::new(),
@@ -99,14 +123,27 @@ impl Permits {
         groups.rest.resize(rest);
     }
 
-    pub(super) async fn take(&self, group: Option<&Arc<str>>) -> Option<Permit> {
+    /// The pool of all permits.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.all
+    }
+
+    pub(super) async fn take(&self, wants: Wants<'_>) -> Option<Permit> {
         let asked_at = Instant::now();
-        let part = self.part(group);
-        // Never the other way round: whoever waits for a full group would hold room that others could use.
-        let in_group = part.acquire_owned().await.ok()?;
-        let among_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
+        let part = self.part(wants.group).acquire_owned();
+        // Never the other way round: whoever waits for a full group would hold room that others could use. The part of
+        // checks without a group is room of all of them, and none for whoever waits for an instance.
+        let (in_group, extra) = match wants.group {
+            Some(_) => (part.await.ok()?, wants.extra().await?),
+            None => {
+                let extra = wants.extra().await?;
+                (part.await.ok()?, extra)
+            }
+        };
+        let among_all = self.all.acquire(Claim::by(wants.check), None).await.ok()?;
         Some(Permit {
             _among_all: among_all,
+            _extra: extra,
             _in_group: in_group,
             waited: asked_at.elapsed(),
         })
@@ -140,8 +177,16 @@ mod tests {
     }
 
     fn take(permits: &Permits, group: Option<&str>) -> Option<Permit> {
+        let (room, check) = (Room::for_runs(1), CheckId::new(&format!("{}", fastrand::u64(..))));
         let group = group.map(Arc::from);
-        permits.take(group.as_ref()).now_or_never().flatten()
+        let wants = Wants {
+            check: &check,
+            group: group.as_ref(),
+            plugin: "tcp",
+            weight: Weight::default(),
+            room: &room,
+        };
+        permits.take(wants).now_or_never().flatten()
     }
 
     #[test]

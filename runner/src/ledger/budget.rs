@@ -1,29 +1,27 @@
 //! How many descriptors the host may lend at once.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::pool::{Limits, Pool};
 
 /// Descriptors kept for telemetry, admin, alerts and heartbeat, so that they still speak when checks have eaten the
 /// rest. Where there are few, half of what is free.
 const RESERVE: u64 = 32;
 
-/// A count of descriptors that may be taken, shared by all runs.
+/// Descriptors that every check may have at once, however few there are.
+const SMALLEST_SHARE: u64 = 8;
+
+/// Descriptors that may be lent, shared by all runs. One check has a quarter of them at most.
 #[derive(Debug)]
-pub struct Budget {
-    capacity: AtomicU64,
-    taken: AtomicU64,
-}
+pub struct Budget(Pool);
 
 impl Budget {
     /// A budget of `capacity` descriptors.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
-        Self {
-            capacity: AtomicU64::new(capacity),
-            taken: AtomicU64::new(0),
-        }
+        Self(Pool::new("descriptors", limits(capacity)))
     }
 
     /// What the process may open, less `baseline` (open now, for the host itself), less the reserve.
@@ -34,33 +32,28 @@ impl Budget {
 
     /// The same limit, with another `baseline`. What is lent already stays lent.
     pub(super) fn refit(&self, descriptor_limit: u64, baseline: u64) {
-        self.capacity
-            .store(lendable(descriptor_limit, baseline), Ordering::Release);
+        self.0.resize(limits(lendable(descriptor_limit, baseline)));
     }
 
     /// Descriptors that may be lent at once.
     #[must_use]
     pub fn capacity(&self) -> u64 {
-        self.capacity.load(Ordering::Acquire)
+        self.0.limits().capacity
     }
 
     /// Descriptors lent now.
     #[must_use]
     pub fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Acquire)
+        self.0.used()
     }
 
-    pub(super) fn try_take(&self) -> bool {
-        self.taken
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
-                (taken < self.capacity()).then_some(taken + 1)
-            })
-            .is_ok()
+    pub(super) fn pool(&self) -> &Pool {
+        &self.0
     }
+}
 
-    pub(super) fn give_back(&self) {
-        self.taken.fetch_sub(1, Ordering::AcqRel);
-    }
+fn limits(capacity: u64) -> Limits {
+    Limits::shared(capacity, (capacity / 4).max(SMALLEST_SHARE))
 }
 
 fn lendable(descriptor_limit: u64, baseline: u64) -> u64 {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
@@ -14,7 +15,12 @@ use super::page::Page;
 use super::slot::{Revocable, Side, Slot};
 use super::traffic::{Activity, Traffic};
 use super::{Denial, Refusal};
+use crate::pool::{Claim, Place};
 use crate::quota::QuotaKind;
+use crate::trace::Shortage;
+
+/// How long a run waits for a descriptor that another gives back.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The right to open one socket, entered on a page; given back on drop.
 ///
@@ -28,12 +34,35 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes a socket of the run's quota, then of the host's budget. Counts as one of `connections`.
+    /// Takes a socket of the run's quota, then of the host's budget, when there is one now. Counts as one of
+    /// `connections`.
     ///
     /// # Errors
     /// A quota is used up, the host has none left, or the run is over.
     pub fn take(page: &Arc<Page>, peer: SocketAddr) -> Result<Self, Refusal> {
-        let (index, traffic) = page.enter(peer)?;
+        page.admit()?;
+        let place = page.ledger().budget().pool().try_acquire(claim(page));
+        Self::of(page, peer, place.map_err(|_| Refusal::HostExhausted)?)
+    }
+
+    /// The same, but waits for a descriptor that another run gives back: for a second at most.
+    ///
+    /// Cancellation: gives up the wait; the page remembers that the host was short of descriptors.
+    ///
+    /// # Errors
+    /// A quota is used up, the host has none left, or the run is over.
+    pub async fn acquire(page: &Arc<Page>, peer: SocketAddr) -> Result<Self, Refusal> {
+        page.admit()?;
+        let mut waiting = page.wait_for(Shortage::Descriptors);
+        let pool = page.ledger().budget().pool();
+        let place = pool.acquire(claim(page), Some(PATIENCE)).await;
+        let place = place.map_err(|_| Refusal::HostExhausted)?;
+        waiting.is_over();
+        Self::of(page, peer, place)
+    }
+
+    fn of(page: &Arc<Page>, peer: SocketAddr, place: Place) -> Result<Self, Refusal> {
+        let (index, traffic) = page.enter(peer, place)?;
         Ok(Self {
             page: Arc::clone(page),
             index,
@@ -175,6 +204,15 @@ impl LeasedStream {
             }
             _ => Poll::Ready(Err(self.lease.deny(QuotaKind::BytesIn))),
         }
+    }
+}
+
+/// A service of the host works for all checks; any other page has a check's share.
+fn claim(page: &Page) -> Claim {
+    let owner = page.owner();
+    match owner.run {
+        Some(_) => Claim::by(&owner.check),
+        None => Claim::by_host(&owner.check),
     }
 }
 

@@ -9,16 +9,17 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::record::{LiveLease, PageOwner, Reclaimed};
+use super::record::PageOwner;
 use super::recording::Recording;
 use super::slot::Revocable;
 use super::traffic::Traffic;
 use super::{Denial, Ledger, Refusal};
 use crate::outcome::{LogLevel, LogLine, Usage};
+use crate::pool::Place;
 use crate::quota::{Quota, QuotaKind};
 use crate::record::{MAX_TEXT, Part, Recorder};
-use crate::trace::{ClosedBy, Connection, EndCause, HOST_EXHAUSTED, Phase, PhaseTime, Step, StepKind, Trail};
-use state::{Entry, State};
+use crate::trace::{ClosedBy, Connection, EndCause, Phase, PhaseTime, Shortage, Step, StepKind, Trail};
+pub(super) use state::{Entry, State};
 
 /// Closed connections that a page remembers; more are counted only.
 const CONNECTIONS_KEPT: usize = 64;
@@ -96,7 +97,6 @@ impl Page {
             if let Some(descriptor) = &entry.descriptor {
                 descriptor.revoke(abort);
             }
-            self.ledger.budget.give_back();
         }
         let now = SystemTime::now();
         for entry in &leftovers {
@@ -203,7 +203,9 @@ impl Page {
         let mut state = self.state();
         let word = step.error.as_ref().map(|error| error.word);
         // No socket was made of what was refused.
-        let is_refused = matches!(word, Some("quota" | HOST_EXHAUSTED));
+        let shortage = word.and_then(Shortage::of_word);
+        let is_refused = word == Some("quota") || shortage.is_some();
+        state.shortage = state.shortage.or(shortage);
         if matches!(step.kind, StepKind::Connect { .. }) && !is_refused {
             *state.usage.opened.entry(word).or_default() += 1;
         }
@@ -219,8 +221,13 @@ impl Page {
         self.opened_at
     }
 
+    /// The ledger that it lends from.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Whose page it is.
-    pub(super) fn owner(&self) -> &PageOwner {
+    pub(crate) fn owner(&self) -> &PageOwner {
         &self.owner
     }
 
@@ -230,59 +237,32 @@ impl Page {
         self.state().open
     }
 
-    pub(super) fn live(&self) -> Vec<LiveLease> {
-        let state = self.state();
-        state
-            .entries
-            .iter()
-            .flatten()
-            .map(|entry| self.live_lease(entry))
-            .collect()
+    /// Whether the run may open one more socket.
+    pub(super) fn admit(&self) -> Result<(), Refusal> {
+        self.judge(&mut self.state())
     }
 
-    fn live_lease(&self, entry: &Entry) -> LiveLease {
-        LiveLease {
-            owner: self.owner.clone(),
-            peer: entry.peer,
-            activity: entry.traffic.activity(),
-            age: entry.opened_at.elapsed(),
-            bytes_in: entry.traffic.bytes_in.load(Ordering::Relaxed),
-            bytes_out: entry.traffic.bytes_out.load(Ordering::Relaxed),
-        }
-    }
-
-    fn reclaimed(&self, entry: &Entry, cause: EndCause, at: SystemTime) -> Reclaimed {
-        Reclaimed {
-            owner: self.owner.clone(),
-            peer: entry.peer,
-            cause,
-            open_for: entry.opened_at.elapsed(),
-            bytes_in: entry.traffic.bytes_in.load(Ordering::Relaxed),
-            bytes_out: entry.traffic.bytes_out.load(Ordering::Relaxed),
-            at,
-        }
-    }
-
-    /// Takes a socket of the quota, then of the host's budget, and counts a connect.
-    pub(super) fn enter(&self, peer: SocketAddr) -> Result<(usize, Arc<Traffic>), Refusal> {
+    /// Enters a socket that has its place in the host's budget, and counts a connect.
+    pub(super) fn enter(&self, peer: SocketAddr, place: Place) -> Result<(usize, Arc<Traffic>), Refusal> {
         let mut state = self.state();
+        self.judge(&mut state)?;
+        Ok(state.enter(self.recorder.peer(peer), place))
+    }
+
+    fn judge(&self, state: &mut State) -> Result<(), Refusal> {
         if state.ended.is_some() {
             return Err(Refusal::Ended);
         }
         let used = [
             (QuotaKind::Connections, state.usage.connections),
             (QuotaKind::Sockets, state.open),
-            (QuotaKind::Fds, state.open),
+            (QuotaKind::Fds, state.open + state.shared),
         ];
-        for (kind, used) in used {
-            if used >= self.quota.limit(kind) {
-                return Err(self.refuse(&mut state, kind).into());
-            }
+        let is_used_up = |(kind, used): &(QuotaKind, u64)| *used >= self.quota.limit(*kind);
+        match used.into_iter().find(is_used_up) {
+            Some((kind, _)) => Err(self.refuse(state, kind).into()),
+            None => Ok(()),
         }
-        if !self.ledger.budget.try_take() {
-            return Err(Refusal::HostExhausted);
-        }
-        Ok(state.enter(self.recorder.peer(peer)))
     }
 
     /// Binds a descriptor to its entry; the run may have ended in between.
@@ -304,7 +284,6 @@ impl Page {
             return;
         };
         state.open -= 1;
-        self.ledger.budget.give_back();
         let by = match entry.traffic.peer_closed.load(Ordering::Relaxed) {
             true => ClosedBy::Peer,
             false => ClosedBy::Guest,
@@ -334,7 +313,7 @@ impl Page {
         self.bytes_out.fetch_add(count(bytes), Ordering::Relaxed);
     }
 
-    fn refuse(&self, state: &mut State, what: QuotaKind) -> Denial {
+    pub(super) fn refuse(&self, state: &mut State, what: QuotaKind) -> Denial {
         let limit = self.quota.limit(what);
         state.deny(what, limit, self.opened_at.elapsed());
         Denial { what, limit }
@@ -356,7 +335,7 @@ impl Page {
         });
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every section under this lock is a few assignments that cannot panic half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

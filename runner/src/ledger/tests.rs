@@ -9,21 +9,10 @@ use super::{Activity, Budget, Lease, LeasedStream, Ledger, Page, PageOwner, Refu
 use crate::quota::{Quota, QuotaKind};
 use crate::record::Recorder;
 use crate::suite::{CheckId, Secrets};
-use crate::trace::{ClosedBy, EndCause};
+use crate::trace::{ClosedBy, EndCause, Shortage};
 
 fn page(ledger: &Arc<Ledger>, quota: Quota) -> Arc<Page> {
-    ledger.open_page(
-        PageOwner {
-            check: CheckId::new("a check"),
-            run: Some(RunMark {
-                trace_id: [7; 16],
-                plugin: "tcp".into(),
-            }),
-            attempt: 1,
-        },
-        quota,
-        Recorder::new(Secrets::default(), quota.record),
-    )
+    open(ledger, "a check", quota)
 }
 
 async fn connected(page: &Arc<Page>, listener: &TcpListener) -> (LeasedStream, TcpStream) {
@@ -168,7 +157,7 @@ fn at_once<T>(future: impl Future<Output = std::io::Result<T>>) -> Option<T> {
 
 #[tokio::test]
 async fn what_was_left_open_is_remembered_up_to_a_bound() {
-    let ledger = Ledger::new(Budget::new(1_000));
+    let ledger = Ledger::new(Budget::new(2_000));
     let (first, last) = (page(&ledger, Quota::default()), page(&ledger, many()));
     let nowhere = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let _kept = Lease::take(&first, nowhere(1)).unwrap();
@@ -260,4 +249,104 @@ async fn bytes_out_stop_at_the_quota() {
         matches!(Refusal::find(&error), Some(Refusal::Quota(denial)) if denial.what == QuotaKind::BytesOut)
     );
     assert_eq!(page.usage().bytes_out, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_waits_for_what_another_gives_back() {
+    let ledger = Ledger::new(Budget::new(1));
+    let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
+    let lease = Lease::take(&one, NOWHERE).unwrap();
+    let gives_back = async {
+        tokio::time::advance(std::time::Duration::from_millis(500)).await;
+        drop(lease);
+    };
+    let (waits, ()) = futures_util::future::join(Lease::acquire(&other, NOWHERE), gives_back).await;
+    assert_eq!((waits.is_ok(), other.shortage()), (true, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_vain_for_a_descriptor_is_refused_and_the_page_remembers() {
+    let ledger = Ledger::new(Budget::new(1));
+    let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
+    let _lease = Lease::take(&one, NOWHERE).unwrap();
+    let refused = Lease::acquire(&other, NOWHERE).await.unwrap_err();
+    assert_eq!(
+        (refused, other.shortage()),
+        (Refusal::HostExhausted, Some(Shortage::Descriptors))
+    );
+    assert_eq!(other.usage().denials.len(), 0, "it is not the check's fault");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_time_is_up_while_it_waits_for_a_descriptor_was_short_of_one() {
+    let ledger = Ledger::new(Budget::new(1));
+    let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
+    let _lease = Lease::take(&one, NOWHERE).unwrap();
+    let time = std::time::Duration::from_millis(10);
+    let waits = tokio::time::timeout(time, Lease::acquire(&other, NOWHERE)).await;
+    assert_eq!(
+        (waits.is_err(), other.shortage()),
+        (true, Some(Shortage::Descriptors))
+    );
+}
+
+#[test]
+fn one_check_cannot_take_what_others_need() {
+    let ledger = Ledger::new(Budget::new(400));
+    let greedy: Vec<_> = (0..2).map(|_| open(&ledger, "greedy", many())).collect();
+    let taken = greedy
+        .iter()
+        .flat_map(|page| (0..200).map_while(|_| Lease::take(page, NOWHERE).ok()));
+    let leases: Vec<_> = taken.collect();
+    assert_eq!((leases.len(), ledger.leased()), (100, 100));
+    let _other = Lease::take(&owned(&ledger, "other"), NOWHERE).unwrap();
+}
+
+#[test]
+fn what_the_host_opens_counts_as_a_descriptor_and_as_no_socket() {
+    let ledger = Ledger::new(Budget::new(100));
+    let quota = Quota {
+        sockets: 2,
+        fds: 3,
+        ..Quota::default()
+    };
+    let page = page(&ledger, quota);
+    let charges = [page.charge().unwrap(), page.charge().unwrap()];
+    let _socket = Lease::take(&page, NOWHERE).unwrap();
+    assert_eq!(
+        (page.usage().sockets_peak, page.usage().fds_peak, ledger.leased()),
+        (1, 3, 1)
+    );
+    assert!(page.try_charge().is_none());
+    assert_eq!(page.charge().unwrap_err().what, QuotaKind::Fds);
+    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else {
+        panic!("it was lent")
+    };
+    assert_eq!((denial.what, denial.limit), (QuotaKind::Fds, 3));
+    drop(charges);
+    let _second = Lease::take(&page, NOWHERE).unwrap();
+    let Err(Refusal::Quota(denial)) = Lease::take(&page, NOWHERE) else {
+        panic!("it was lent")
+    };
+    assert_eq!((denial.what, page.usage().fds_peak), (QuotaKind::Sockets, 3));
+}
+
+fn owner(check: &str) -> PageOwner {
+    PageOwner {
+        check: CheckId::new(check),
+        run: Some(RunMark {
+            trace_id: [7; 16],
+            plugin: "tcp".into(),
+        }),
+        attempt: 1,
+    }
+}
+
+fn owned(ledger: &Arc<Ledger>, check: &str) -> Arc<Page> {
+    open(ledger, check, Quota::default())
+}
+
+fn open(ledger: &Arc<Ledger>, check: &str, quota: Quota) -> Arc<Page> {
+    let recorder = Recorder::new(Secrets::default(), quota.record);
+    ledger.open_page(owner(check), quota, recorder)
 }

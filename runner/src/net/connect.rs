@@ -138,7 +138,7 @@ pub(super) async fn open(
     peer: SocketAddr,
     source: Option<IpAddr>,
 ) -> Result<LeasedStream, NetError> {
-    let lease = Lease::take(page, peer)?;
+    let lease = Lease::acquire(page, peer).await?;
     let socket = Socket::new(
         Domain::for_address(peer),
         Type::STREAM.nonblocking(),

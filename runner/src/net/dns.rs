@@ -106,7 +106,7 @@ impl Client {
             addresses: Vec::new(),
         };
         let step = self.page().begin(StepKind::Lookup(asked), limit);
-        let query = self.shared.resolver.query(&name, kind, server);
+        let query = self.shared.resolver.query(&self.asker, &name, kind, server);
         let message = within(limit, Phase::Resolve, query).await;
         step.end(message.as_ref().err().map(NetError::told));
         let message = message?;

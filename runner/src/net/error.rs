@@ -62,6 +62,9 @@ pub enum NetError {
     /// The host's own roots cannot be read, and the check brings none.
     #[error("the host's trusted certificates cannot be read: {0}")]
     TrustStore(String),
+    /// The host asks too many other questions of name servers.
+    #[error("the host is busy with other DNS questions")]
+    DnsBusy,
     /// The run's deadline, or a shorter limit that the plugin set, passed.
     #[error("timed out in phase {}", .0.word())]
     Timeout(Phase),
@@ -150,8 +153,9 @@ impl NetError {
         match self {
             Self::Denied(_) => "denied",
             Self::Quota(_) => "quota",
-            Self::HostExhausted => trace::HOST_EXHAUSTED,
-            Self::TrustStore(_) => trace::TRUST_STORE,
+            Self::HostExhausted => trace::Shortage::Descriptors.word(),
+            Self::DnsBusy => trace::Shortage::Dns.word(),
+            Self::TrustStore(_) => trace::Shortage::TrustStore.word(),
             Self::Timeout(_) => "timeout",
             Self::Unresolved(_) => "unresolved",
             Self::Refused => "refused",

@@ -1,30 +1,35 @@
 //! The DNS service: names to addresses, for all runs, on descriptors and limits of its own.
 //!
-//! A lookup is polled by the run that wants it. When that run ends, the lookup's sockets close with it.
+//! A lookup is polled by the runs that want it. When the last of them ends, the lookup's sockets close with it.
 
+mod asker;
+mod exchange;
+mod flight;
+mod schedule;
+mod servers;
 mod settings;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use futures_util::future::join;
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
-use tokio::sync::Semaphore;
 
+pub use asker::Asker;
 pub use settings::ResolverSettings;
 
 use super::dns::wire;
 use super::{Family, NetError};
 use crate::grant::DnsName;
-use crate::ledger::{Ledger, Page, PageOwner};
-use crate::quota::Quota;
-use crate::record::Recorder;
-use crate::redact::Secrets;
+use crate::ledger::Ledger;
+use crate::liveness::Registry;
+use exchange::{Answered, Question, Service};
+use flight::Flights;
+use schedule::Party;
 use settings::{Current, Source, SystemFiles};
 
-/// Lookups that go on at once, over all runs; further ones wait.
-const CONCURRENT_LOOKUPS: usize = 64;
 /// Names tried for one lookup, the search list included.
 const NAMES_TRIED: usize = 8;
 
@@ -32,16 +37,17 @@ const NAMES_TRIED: usize = 8;
 #[derive(Debug)]
 pub struct Resolver {
     source: Source,
-    page: Arc<Page>,
-    permits: Semaphore,
+    service: Arc<Service>,
+    flights: Flights<Question, Answered>,
 }
 
 impl Resolver {
     /// A resolver that goes by `/etc/resolv.conf` and `/etc/hosts`, as they are at the time. Its sockets are
-    /// entered in the ledger under the name `dns`.
+    /// entered in the ledger under the name `dns`. Waits a second at most for the files to be read; whoever reads them
+    /// for longer is seen in `liveness`.
     #[must_use]
-    pub fn system(ledger: &Arc<Ledger>) -> Self {
-        let files = SystemFiles::new("/etc/resolv.conf".into(), "/etc/hosts".into());
+    pub fn system(ledger: &Arc<Ledger>, liveness: &Registry) -> Self {
+        let files = SystemFiles::read("/etc/resolv.conf".into(), "/etc/hosts".into(), liveness);
         Self::of(Source::System(files), ledger)
     }
 
@@ -56,34 +62,24 @@ impl Resolver {
     }
 
     fn of(source: Source, ledger: &Arc<Ledger>) -> Self {
-        let sockets = 4 * CONCURRENT_LOOKUPS as u64;
-        let quota = Quota {
-            sockets,
-            fds: sockets,
-            connections: u64::MAX,
-            bytes_in: u64::MAX,
-            bytes_out: u64::MAX,
-            ..Quota::default()
-        };
-        let owner = PageOwner::service("dns");
         Self {
             source,
-            page: ledger.open_page(owner, quota, Recorder::new(Secrets::default(), quota.record)),
-            permits: Semaphore::new(CONCURRENT_LOOKUPS),
+            service: Arc::new(Service::new(ledger)),
+            flights: Flights::new(),
         }
     }
 
     /// The addresses of a name, IPv6 first where both exist, never empty.
     ///
-    /// Cancellation: dropping the future closes its sockets.
+    /// Cancellation: dropping the future closes its sockets, unless another run waits for the same answer.
     ///
     /// # Errors
-    /// `Unresolved` with the servers' answer, or why none came.
-    pub async fn resolve(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, NetError> {
+    /// `Unresolved` with the servers' answer, or why none came; `DnsBusy` or a quota where nobody was asked.
+    pub async fn resolve(&self, asker: &Asker, name: &str, family: Family) -> Result<Vec<IpAddr>, NetError> {
         let current = self.source.current();
         let mut answer = NetError::Unresolved(format!("`{name}` is not a DNS name"));
         for candidate in candidates(name, &current.settings)?.into_iter().take(NAMES_TRIED) {
-            match self.addresses(&current, candidate, family).await {
+            match self.addresses(asker, &current, candidate, family).await {
                 Ok(addresses) => return Ok(addresses),
                 Err(error) => answer = error,
             }
@@ -97,24 +93,28 @@ impl Resolver {
     /// No server answered, or the name or kind makes no sense.
     pub async fn query(
         &self,
+        asker: &Asker,
         name: &DnsName,
         kind: RecordType,
         server: Option<SocketAddr>,
-    ) -> Result<Message, NetError> {
-        let mut settings = self.source.current().settings.clone();
-        settings.servers = server.map_or(settings.servers, |server| vec![server]);
+    ) -> Result<Arc<Message>, NetError> {
         let query = Query::query(absolute(name)?, kind);
-        let _permit = self.permit().await?;
-        self.ask(&settings, &query).await
+        let current = self.source.current();
+        let question = match server {
+            None => Question::to_own_servers(&current.settings, query),
+            Some(server) => Question::to_server(server, &current.settings, query),
+        };
+        self.ask(asker, question).await
     }
 
     async fn addresses(
         &self,
+        asker: &Asker,
         current: &Current,
         name: Name,
         family: Family,
     ) -> Result<Vec<IpAddr>, NetError> {
-        let of = |kind| self.addresses_of(current, Query::query(name.clone(), kind));
+        let of = |kind| self.addresses_of(asker, current, Query::query(name.clone(), kind));
         let (v6, v4) = match family {
             Family::V4 => (Ok(Vec::new()), of(RecordType::A).await),
             Family::V6 => (of(RecordType::AAAA).await, Ok(Vec::new())),
@@ -131,12 +131,19 @@ impl Resolver {
         }
     }
 
-    async fn addresses_of(&self, current: &Current, query: Query) -> Result<Vec<IpAddr>, NetError> {
+    async fn addresses_of(
+        &self,
+        asker: &Asker,
+        current: &Current,
+        query: Query,
+    ) -> Result<Vec<IpAddr>, NetError> {
         if let Some(known) = known(current, &query) {
             return Ok(known);
         }
-        let _permit = self.permit().await?;
-        let reply = self.ask(&current.settings, &query).await?;
+        let name = shown(query.name());
+        let reply = self
+            .ask(asker, Question::to_own_servers(&current.settings, query))
+            .await?;
         match reply.metadata.response_code {
             // A stub resolver's server follows aliases itself: the addresses at the end are all in the answer.
             ResponseCode::NoError => Ok(reply
@@ -145,43 +152,29 @@ impl Resolver {
                 .filter_map(|record| record.data.ip_addr())
                 .collect()),
             code => Err(NetError::Unresolved(format!(
-                "`{}`: {}",
-                shown(query.name()),
+                "`{name}`: {}",
                 wire::code_word(code)
             ))),
         }
     }
 
-    /// Asks one server after the other until one answers for good.
-    async fn ask(&self, settings: &ResolverSettings, query: &Query) -> Result<Message, NetError> {
-        let servers = &settings.servers;
-        let mut last = NetError::Unresolved("no DNS server is configured".to_owned());
-        for _ in 0..settings.attempts {
-            for server in servers {
-                let exchange = wire::exchange(&self.page, *server, query);
-                last = match tokio::time::timeout(settings.timeout, exchange).await {
-                    Ok(Ok(reply)) if is_final(reply.metadata.response_code) || servers.len() == 1 => {
-                        return Ok(reply);
-                    }
-                    Ok(Ok(reply)) => {
-                        let code = wire::code_word(reply.metadata.response_code);
-                        NetError::Unresolved(format!("`{}`: {code}", shown(query.name())))
-                    }
-                    // No other server is asked with what is not there, and none of them is to blame.
-                    Ok(Err(NetError::HostExhausted)) => return Err(NetError::HostExhausted),
-                    Ok(Err(error)) => NetError::Unresolved(format!("DNS server {server}: {error}")),
-                    Err(_) => NetError::Unresolved(format!("DNS server {server} does not answer")),
-                };
-            }
-        }
-        Err(last)
-    }
-
-    async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, NetError> {
-        self.permits
-            .acquire()
-            .await
-            .map_err(|closed| NetError::Other(closed.to_string()))
+    /// Asks, together with all who ask the same at the time. The sockets are the service's; the quota of each run
+    /// that waits is charged for them.
+    async fn ask(&self, asker: &Asker, question: Question) -> Answered {
+        let _turn = asker.turn().await?;
+        let flight = self.flights.join(&question, |progress| {
+            let party = Party {
+                zone: question.zone(),
+                check: asker.check(),
+            };
+            Arc::clone(&self.service)
+                .ask(question.clone(), party, progress)
+                .boxed()
+        });
+        let waits = asker.waits(flight.progress);
+        let answer = flight.exchange.await;
+        waits.is_over();
+        answer
     }
 }
 
@@ -248,11 +241,6 @@ fn known(current: &Current, query: &Query) -> Option<Vec<IpAddr>> {
         return Some(addresses.collect());
     }
     is_localhost(query.name()).then(|| loopback(query.query_type()))
-}
-
-/// Whether another server could not know better.
-fn is_final(code: ResponseCode) -> bool {
-    matches!(code, ResponseCode::NoError | ResponseCode::NXDomain)
 }
 
 /// RFC 6761: these names never leave the host.

@@ -28,6 +28,7 @@ impl Refusal {
             Self::NotAComponent(text) => Self::NotAComponent(bounded(&text)),
             Self::Link(LinkError::Imports(text)) => Self::Link(LinkError::Imports(bounded(&text))),
             Self::Link(LinkError::NoProbe(text)) => Self::Link(LinkError::NoProbe(bounded(&text))),
+            Self::Link(large @ LinkError::TooLarge(_)) => Self::Link(large),
             Self::Describe(text) => Self::Describe(bounded(&text)),
         }
     }

@@ -11,6 +11,7 @@ use wasmtime::{
 };
 
 use super::line::{Line, Place};
+use super::room::{CORE_INSTANCES, Room, Size};
 use super::state::State;
 use crate::liveness::{self, Component, Impact, Registry};
 
@@ -24,6 +25,8 @@ const COMPONENT_HANDLES: usize = 1_024;
 /// Memory of an instance that is kept for the next one: what a small guest touches, its stack included.
 const KEPT_MEMORY: usize = 256 << 10;
 
+/// Memory of the host that the instances of one component may take, their own memories and tables left aside.
+const INSTANCE_BYTES: usize = 1 << 20;
 /// Elements of one table: enough for the function table of a language runtime.
 const TABLE_ELEMENTS: usize = 100_000;
 
@@ -70,6 +73,7 @@ pub struct Engine {
     engine: wasmtime::Engine,
     is_pooling: bool,
     line: Line,
+    room: Arc<Room>,
     _ticker: Arc<Ticker>,
 }
 
@@ -79,7 +83,9 @@ impl Engine {
     /// # Errors
     /// No engine could be made either way.
     pub fn new(settings: EngineSettings, liveness: &Registry) -> Result<Self, EngineError> {
-        let pooling = wasmtime::Engine::new(config().allocation_strategy(pool(settings)));
+        let size = Size::of(settings.concurrency);
+        let strategy = pool(size, settings.memory_ceiling);
+        let pooling = wasmtime::Engine::new(config().allocation_strategy(strategy));
         let (engine, is_pooling) = match pooling {
             Ok(engine) => (engine, true),
             Err(_) => (
@@ -87,16 +93,22 @@ impl Engine {
                 false,
             ),
         };
-        Self::of(engine, is_pooling, liveness)
+        Self::of(engine, is_pooling, Room::new(size), liveness)
     }
 
-    fn of(engine: wasmtime::Engine, is_pooling: bool, liveness: &Registry) -> Result<Self, EngineError> {
+    fn of(
+        engine: wasmtime::Engine,
+        is_pooling: bool,
+        room: Room,
+        liveness: &Registry,
+    ) -> Result<Self, EngineError> {
         let ticker = Arc::new(Ticker::start(engine.weak(), liveness).map_err(EngineError::Ticker)?);
         Ok(Self {
             engine,
             is_pooling,
             // What a runtime has of workers, unless told otherwise.
             line: Line::beside(std::thread::available_parallelism().map_or(1, Into::into)),
+            room: Arc::new(room),
             _ticker: ticker,
         })
     }
@@ -112,7 +124,13 @@ impl Engine {
         };
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
         let engine = wasmtime::Engine::new(&config).map_err(EngineError::Start)?;
-        Self::of(engine, false, &Registry::default())
+        Self::of(engine, false, Room::for_runs(1), &Registry::default())
+    }
+
+    /// Room for instances.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Whether instances come from a pool, which is several times faster.
@@ -175,16 +193,18 @@ fn frugal() -> Config {
     config
 }
 
-fn pool(settings: EngineSettings) -> InstanceAllocationStrategy {
-    let runs = settings.concurrency;
+fn pool(size: Size, memory_ceiling: u64) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(runs);
-    pool.total_stacks(runs);
-    // A Rust guest is four core modules with one memory and two tables; language runtimes are some twenty.
-    pool.total_core_instances(runs.saturating_mul(5).max(200));
-    pool.total_memories(runs.max(20));
-    pool.total_tables(runs.saturating_mul(3).max(60));
-    pool.max_memory_size(usize::try_from(settings.memory_ceiling).unwrap_or(usize::MAX));
+    pool.total_component_instances(size.components());
+    pool.total_stacks(size.components());
+    pool.total_core_instances(size.core_instances());
+    pool.total_memories(size.memories());
+    pool.total_tables(size.tables());
+    pool.max_core_instances_per_component(CORE_INSTANCES);
+    // What the host keeps of one guest's instances, all of them together.
+    pool.max_component_instance_size(INSTANCE_BYTES);
+    pool.max_core_instance_size(INSTANCE_BYTES);
+    pool.max_memory_size(usize::try_from(memory_ceiling).unwrap_or(usize::MAX));
     pool.linear_memory_keep_resident(KEPT_MEMORY);
     // Asks the kernel which kept pages were written, and clears those only.
     pool.pagemap_scan(wasmtime::Enabled::Auto);

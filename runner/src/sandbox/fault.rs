@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-use wasmtime::Trap;
 use wasmtime::component::ResourceTableError;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 
 use super::state::State;
@@ -13,6 +13,10 @@ use crate::record::{Part, Recorder, Text};
 
 /// An instance could not be made.
 pub(super) fn instantiate(error: wasmtime::Error, recorder: &Recorder) -> Outcome {
+    // Of whatever the pool has too little, other guests have it: nothing is wrong with this one.
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return StopCause::Instances.into();
+    }
     match stop(&error) {
         Some(stop) => stop,
         None => Outcome::Faulted(Fault::Instantiate(conclude(recorder, reason(&error)))),

@@ -2,6 +2,7 @@
 
 use wasmtime::ResourceLimiter;
 
+use super::room::StoreLimits;
 use crate::ledger::Denial;
 use crate::quota::QuotaKind;
 
@@ -46,6 +47,18 @@ impl Limiter {
 }
 
 impl ResourceLimiter for Limiter {
+    fn instances(&self) -> usize {
+        StoreLimits::INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        StoreLimits::MEMORIES
+    }
+
+    fn tables(&self) -> usize {
+        StoreLimits::TABLES
+    }
+
     fn memory_growing(
         &mut self,
         current: usize,

@@ -123,8 +123,8 @@ impl Settings {
             quota.set_limit(*kind, limit.value);
         }
         if !self.quota.contains_key(&QuotaKind::Fds) {
-            // A socket is a descriptor: more of the one are of no use without the other.
-            quota.fds = quota.fds.max(quota.sockets);
+            // A socket is a descriptor: more of the one are of no use without the other, and names must resolve.
+            quota.fds = quota.fds.max(quota.sockets.saturating_add(FDS_OF_THE_HOST));
         }
         for kind in QuotaKind::ALL {
             quota.set_limit(kind, quota.limit(kind).min(ceiling.limit(kind)));
@@ -152,6 +152,8 @@ fn quota(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<QuotaKind, Located<
         .collect()
 }
 
+/// Descriptors beside a run's own sockets: those of the questions that it may ask at once.
+const FDS_OF_THE_HOST: u64 = 4;
 /// Below these no guest could even start.
 const MIN_MEMORY: u64 = 64 << 10;
 const MIN_CPU: Duration = Duration::from_millis(10);

@@ -155,6 +155,7 @@ impl Book {
                 ("stderr", streams.log.dropped()),
             ],
             slow_polls: self.slow_polls.get().map(|read| read()).unwrap_or_default(),
+            pools: ledger.pools().read(),
         });
         metrics.settle();
         if let Some(process) = ProcessReading::take(self.started) {

@@ -46,6 +46,8 @@ pub(super) const NOTIFIER: &str = "canary.notifier.name";
 pub(super) const NOTIFIER_TYPE: &str = "canary.notifier.type";
 /// `stdout` or `stderr`.
 pub(super) const STREAM: &str = "canary.output.stream";
+/// Something that all checks share.
+pub(super) const POOL: &str = "canary.pool.name";
 /// UCUM.
 pub(super) const MEASUREMENT_UNIT: &str = "canary.measurement.unit";
 

@@ -3,6 +3,7 @@
 
 mod complaint;
 mod components;
+mod short;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use complaint::{Complaint, Stale};
 pub use components::NotifierFailing;
+pub use short::PoolShort;
 
 use super::pulse::Pulse;
 use super::reloads::Reloads;
@@ -161,6 +163,7 @@ impl Health {
         if let Some(since) = pulse.since_starved.filter(|since| *since < SHORT) {
             complaints.push(Complaint::DescriptorsShort { since });
         }
+        complaints.extend(short::pools(&sources.ledger, SHORT).map(Complaint::PoolShort));
         if let Some(count) = self.unaccounted().filter(|count| *count > 0) {
             complaints.push(Complaint::DescriptorsUnaccounted { count });
         }

@@ -65,7 +65,7 @@ async fn over_udp(
     question: &Message,
     bytes: &[u8],
 ) -> Result<Message, NetError> {
-    let lease = Lease::take(page, server)?;
+    let lease = Lease::acquire(page, server).await?;
     // Connected: the kernel drops what comes from anybody else.
     let socket = std::net::UdpSocket::bind(any_address(server))?;
     socket.set_nonblocking(true)?;

@@ -14,8 +14,9 @@ impl From<NetError> for types::NetError {
         match error {
             NetError::Denied(text) => Self::Denied(text),
             NetError::Quota(denial) => quota(denial),
-            NetError::HostExhausted => Self::HostExhausted,
             NetError::TrustStore(_) => Self::Other(error.to_string()),
+            // The contract has one word for all that the host has too little of; the run's outcome tells them apart.
+            NetError::HostExhausted | NetError::DnsBusy => Self::HostExhausted,
             NetError::Timeout(phase) => Self::Timeout(phase.into()),
             NetError::Unresolved(text) => Self::Unresolved(text),
             NetError::Refused => Self::Refused,

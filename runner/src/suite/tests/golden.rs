@@ -147,7 +147,7 @@ fn a_timeout_that_nobody_wrote_gives_way_to_a_short_interval() {
 fn more_sockets_bring_the_descriptors_they_need() {
     let suite =
         load_text("checks: [{ name: a, plugin: tcp, target: 'x:1', quota: { sockets: 20 } }]").unwrap();
-    assert_eq!(suite.checks[0].quota.fds, 20);
+    assert_eq!(suite.checks[0].quota.fds, 24);
 }
 
 #[test]

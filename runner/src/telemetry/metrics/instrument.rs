@@ -102,6 +102,12 @@ instruments! {
     LEASED = "canary.host.descriptors.leased", Gauge, "{file_descriptor}", "Descriptors that are lent now.";
     UNACCOUNTED = "canary.host.descriptors.unaccounted", Gauge, "{file_descriptor}", "Open descriptors that nobody owns; more than 0 is a leak.";
     SLOW_POLLS = "canary.host.slow_polls", Counter, "{poll}", "Times that a run held a worker thread up for over a second, by the function of the host that it was in.";
+    POOL_CAPACITY = "canary.pool.capacity", Gauge, "{unit}", "Units of what all checks share that may be taken at once.";
+    POOL_USED = "canary.pool.used", Gauge, "{unit}", "Units of it that are taken now.";
+    POOL_WAITING = "canary.pool.waiting", Gauge, "{claim}", "Claims that wait for it now.";
+    POOL_WAITS = "canary.pool.waits", Counter, "{claim}", "Claims that had to wait for it.";
+    POOL_WAIT_TIME = "canary.pool.wait.time", Counter, "s", "How long claims waited for it, together.";
+    POOL_REFUSED = "canary.pool.refused", Counter, "{claim}", "Claims that got nothing of it.";
     SPOOL_SIZE = "canary.telemetry.spool.size", Gauge, "By", "Requests that wait on disk.";
     SPOOL_AGE = "canary.telemetry.spool.oldest.age", Gauge, "s", "How long the oldest request has waited.";
     SPOOL_DROPPED = "canary.telemetry.spool.dropped", Counter, "{request}", "Requests that were never delivered.";

@@ -9,6 +9,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 use super::record::unix_seconds;
 use super::series::{Value, text, word};
 use super::{Metrics, ProcessReading, Told, told};
+use crate::pool::PoolReading;
 use crate::suite::CheckId;
 use crate::telemetry::delivery::{DeliveryReport, DropReason};
 use crate::telemetry::name;
@@ -38,6 +39,8 @@ pub struct HostReading {
     pub dropped_texts: [(&'static str, u64); 2],
     /// Polls of runs that held a worker thread up, since the start, by the function of the host.
     pub slow_polls: BTreeMap<&'static str, u64>,
+    /// What all checks share.
+    pub pools: Vec<PoolReading>,
 }
 
 /// What was read of the heartbeat.
@@ -87,6 +90,7 @@ impl Metrics {
             heartbeat,
             dropped_texts,
             slow_polls,
+            pools,
         } = reading;
         for &(stream, count) in dropped_texts {
             let extra = vec![word(name::STREAM, stream)];
@@ -104,11 +108,30 @@ impl Metrics {
             let extra = vec![word(FUNCTION, function)];
             self.runner.set_count(told::SLOW_POLLS, extra, *count);
         }
+        for pool in pools {
+            self.pool(pool);
+        }
         for (id, Told { scope, .. }) in &mut self.checks {
             let of = |counts: &BTreeMap<CheckId, u64>| counts.get(id).copied().unwrap_or_default();
             scope.set_count(told::ACTIVE, Vec::new(), of(connections));
             scope.set_count(told::RUN_ACTIVE, Vec::new(), of(runs));
         }
+    }
+
+    fn pool(&mut self, reading: &PoolReading) {
+        let extra = || vec![word(name::POOL, reading.name)];
+        let counts = [
+            (told::POOL_CAPACITY, reading.capacity),
+            (told::POOL_USED, reading.used),
+            (told::POOL_WAITING, reading.waiting),
+            (told::POOL_WAITS, reading.waits),
+            (told::POOL_REFUSED, reading.refused),
+        ];
+        for (instrument, count) in counts {
+            self.runner.set_count(instrument, extra(), count);
+        }
+        let waited = reading.waited.as_secs_f64();
+        self.runner.set(told::POOL_WAIT_TIME, extra(), waited);
     }
 
     fn heartbeat(&mut self, reading: &HeartbeatReading) {

@@ -17,6 +17,7 @@ use super::*;
 use crate::alert::report as alert;
 use crate::alert::report::{AlertReport, NotifierReport};
 use crate::outcome::{Fault, Outcome, Run, VerdictStatus};
+use crate::pool::{Limits, Pool};
 use crate::status::{Standing, Status, Transition};
 use crate::telemetry::delivery::{DeliveryReport, DropReason, SignalReport};
 use crate::telemetry::sample;
@@ -178,6 +179,7 @@ fn every_instrument_has_a_point_once_there_was_something_to_tell() {
             last_success: Some(SystemTime::now()),
             interval: Duration::from_secs(60),
         }),
+        pools: vec![Pool::new("dns", Limits::of(4)).read()],
         ..HostReading::default()
     });
     metrics.process(&ProcessReading::take(Instant::now()).unwrap());

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::components::NotifierFailing;
+use super::short::PoolShort;
 use crate::liveness::{Impact, Stall};
 use crate::suite::CheckId;
 use crate::watch::slow_polls::SlowPoll;
@@ -56,6 +57,8 @@ pub enum Complaint {
         /// Since the last such run.
         since: Duration,
     },
+    /// What all checks share does not go round.
+    PoolShort(PoolShort),
     /// Descriptors are open that nobody owns.
     DescriptorsUnaccounted {
         /// How many.
@@ -112,6 +115,7 @@ impl Complaint {
             Self::ExportsFailing { .. } => "exports_failing",
             Self::SpoolFailing { .. } => "spool_failing",
             Self::DescriptorsShort { .. } => "descriptors_short",
+            Self::PoolShort(_) => "pool_short",
             Self::DescriptorsUnaccounted { .. } => "descriptors_unaccounted",
             Self::SlowPoll(_) => "slow_poll",
             Self::TrustStore { .. } => "trust_store",
@@ -159,6 +163,7 @@ impl Complaint {
                     | Self::SlowPoll(_)
                     | Self::TrustStore { .. }
                     | Self::SpoolFailing { .. }
+                    | Self::PoolShort(_)
             ),
         }
     }
@@ -169,6 +174,7 @@ impl Complaint {
         match self {
             Self::RunsOverdue(stale) | Self::ChecksStale(stale) => &stale.named,
             Self::SlowPoll(poll) => std::slice::from_ref(&poll.check),
+            Self::PoolShort(short) => short.holders(),
             _ => &[],
         }
     }
@@ -210,6 +216,7 @@ impl fmt::Display for Complaint {
                  `--concurrency` or the checks' `sockets`",
                 seconds(*since)
             ),
+            Self::PoolShort(short) => short.fmt(f),
             Self::DescriptorsUnaccounted { count } => write!(f, "{count} open descriptors are nobody's"),
             Self::SlowPoll(poll) => poll.fmt(f),
             Self::TrustStore { reason } => {

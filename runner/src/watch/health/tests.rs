@@ -4,7 +4,9 @@ use super::*;
 use crate::ledger::Budget;
 use crate::ledger::audit::Reserve;
 use crate::liveness::Impact;
+use crate::pool::{self, Claim, Pool};
 use crate::publish::Restored;
+use crate::suite::CheckId;
 use crate::telemetry;
 use crate::telemetry::HostView;
 use crate::telemetry::settings::{Process, resource};
@@ -17,6 +19,7 @@ struct Runner {
     board: Board,
     pulse: Pulse,
     reloads: Reloads,
+    ledger: Arc<Ledger>,
     health: Health,
     check: Arc<Check>,
 }
@@ -51,7 +54,7 @@ fn runner() -> Runner {
         pulse: pulse.clone(),
         state: State::none().0,
         reloads: reloads.clone(),
-        ledger,
+        ledger: Arc::clone(&ledger),
         audit,
         exposition,
         slow_polls: SlowPolls::default(),
@@ -61,6 +64,7 @@ fn runner() -> Runner {
     };
     Runner {
         liveness,
+        ledger,
         board,
         pulse,
         reloads,
@@ -244,7 +248,7 @@ fn many_checks_are_named_in_part() {
     let mut stale = Stale::default();
     for number in 0..12 {
         stale.add(
-            &crate::suite::CheckId::new(&format!("c{number}")),
+            &CheckId::new(&format!("c{number}")),
             Duration::from_secs(number),
             NAMED,
         );
@@ -269,4 +273,34 @@ async fn a_reload_that_goes_on_for_long_is_named_until_it_is_over() {
     assert_eq!(runner.health.check().sickness(), None);
     runner.reloads.succeeded(SystemTime::now());
     assert_eq!(runner.words(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_runs_short_is_named_with_those_who_have_most_of_it() {
+    let runner = runner();
+    runner.turn();
+    let pool = Pool::new("things", pool::Limits::of(2));
+    runner.ledger.pools().add(&pool);
+    let _hog = pool.try_acquire(Claim::by("hog").units(2)).unwrap();
+    assert_eq!(
+        runner.words(),
+        [""; 0],
+        "a full pool in which nobody waits is well used"
+    );
+    assert!(pool.try_acquire(Claim::by("other")).is_err());
+    let found = runner.health.check();
+    let short: Vec<_> = found
+        .complaints
+        .iter()
+        .filter(|found| found.word() == "pool_short")
+        .collect();
+    assert_eq!(
+        short[0].to_string(),
+        "the pool `things` is short: 2 of 2 in use, 0 waiting, 1 refused so far; most of it had hog (2)"
+    );
+    assert_eq!(short[0].checks(), [CheckId::new("hog")]);
+    assert!(!short[0].is_fatal() && !short[0].stops_heartbeat());
+    advance(SHORT).await;
+    runner.turn();
+    assert!(!runner.words().contains(&"pool_short"));
 }

@@ -1,0 +1,97 @@
+//! The run that asks.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::flight::Progress;
+use crate::ledger::{Charge, Page};
+use crate::net::NetError;
+use crate::suite::CheckId;
+use crate::trace::Shortage;
+
+/// Questions of one run that go on at once: a check never overlaps itself, so it is the check's share too.
+const AT_ONCE: u32 = 4;
+
+/// The questions of one run: a few at once, each with a descriptor of its quota.
+#[derive(Debug)]
+pub struct Asker {
+    page: Arc<Page>,
+    turns: Semaphore,
+}
+
+/// The right to ask one question; given back on drop.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    _turn: SemaphorePermit<'a>,
+    _charge: Charge,
+}
+
+impl Asker {
+    /// The run that `page` belongs to.
+    #[must_use]
+    pub fn new(page: Arc<Page>) -> Self {
+        let turns = Semaphore::new(usize::try_from(AT_ONCE).unwrap_or(usize::MAX));
+        Self { page, turns }
+    }
+
+    pub(super) fn check(&self) -> CheckId {
+        self.page.owner().check.clone()
+    }
+
+    /// Waits for the run's own questions before this one.
+    pub(super) async fn turn(&self) -> Result<Turn<'_>, NetError> {
+        let turn = self.turns.acquire().await.map_err(closed)?;
+        if let Some(charge) = self.page.try_charge() {
+            return Ok(Turn {
+                _turn: turn,
+                _charge: charge,
+            });
+        }
+        // Another question of the run may have the descriptor that is missing: once none goes on, the quota decides.
+        drop(turn);
+        let all = self.turns.acquire_many(AT_ONCE).await.map_err(closed)?;
+        Ok(Turn {
+            _turn: all,
+            _charge: self.page.charge()?,
+        })
+    }
+
+    /// Begins to wait for an exchange of which nothing is known but its progress.
+    pub(super) fn waits(&self, progress: Arc<Progress>) -> Waits<'_> {
+        Waits {
+            page: &self.page,
+            progress: Some(progress),
+        }
+    }
+}
+
+fn closed(error: tokio::sync::AcquireError) -> NetError {
+    NetError::Other(error.to_string())
+}
+
+/// A wait for an exchange. When the run's time is up before a server was asked, no server is to blame.
+#[derive(Debug)]
+pub(super) struct Waits<'a> {
+    page: &'a Page,
+    /// Absent once there is an answer.
+    progress: Option<Arc<Progress>>,
+}
+
+impl Waits<'_> {
+    pub(super) fn is_over(mut self) {
+        self.progress = None;
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if self
+            .progress
+            .as_ref()
+            .is_some_and(|progress| !progress.has_begun())
+        {
+            self.page.note_shortage(Shortage::Dns);
+        }
+    }
+}

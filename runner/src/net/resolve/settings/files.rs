@@ -1,0 +1,260 @@
+//! What the operating system says of name servers and hosts.
+//!
+//! The files are read on a thread that lives for one look: a mount that hangs holds up that thread, and no run. What
+//! was read before stays in force meanwhile.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use hickory_resolver::Hosts;
+use hickory_resolver::config::NameServerConfig;
+use hickory_resolver::system_conf::parse_resolv_conf;
+use rustix::fs::OFlags;
+use tokio::time::Instant;
+
+use super::{Current, ResolverSettings};
+use crate::liveness::{self, Component, Impact, Registry, STALL};
+
+/// The longest that one server may take to answer one question.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Between two looks at whether the files changed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long the start waits for the first look.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// What is read of `resolv.conf`, in bytes; the rest is left out.
+const RESOLV_CONF_BYTES: u64 = 64 << 10;
+/// What is read of `hosts`, in bytes; the rest is left out.
+const HOSTS_BYTES: u64 = 8 << 20;
+
+/// `/etc/resolv.conf` and `/etc/hosts`, or files like them.
+#[derive(Debug)]
+pub(in crate::net::resolve) struct SystemFiles {
+    resolv_conf: PathBuf,
+    hosts: PathBuf,
+    /// Held for one copy of a pointer.
+    current: RwLock<Arc<Current>>,
+    /// Held for a few assignments.
+    look: Mutex<Look>,
+    liveness: Registry,
+}
+
+/// A look takes a moment; one that hangs is a delay of what it would find, and of nothing else.
+const LOOKING: Component = Component {
+    name: "resolv-conf",
+    impact: Impact::Readiness,
+};
+
+#[derive(Debug)]
+struct Look {
+    /// When the last one began.
+    at: Instant,
+    is_under_way: bool,
+    stamps: Stamps,
+}
+
+/// When each file last changed; absent while it cannot be read.
+type Stamps = [Option<SystemTime>; 2];
+
+impl SystemFiles {
+    /// Reads the files, for a second at most: then the local host is asked until they are read.
+    pub(in crate::net::resolve) fn read(
+        resolv_conf: PathBuf,
+        hosts: PathBuf,
+        liveness: &Registry,
+    ) -> Arc<Self> {
+        let files = Arc::new(Self {
+            resolv_conf,
+            hosts,
+            current: RwLock::new(Arc::new(Current {
+                settings: settings(&[]),
+                hosts: Hosts::default(),
+            })),
+            look: Mutex::new(Look {
+                at: Instant::now(),
+                is_under_way: true,
+                stamps: [None; 2],
+            }),
+            liveness: liveness.clone(),
+        });
+        let (tx, rx) = mpsc::channel();
+        // Nobody listens who has waited long enough.
+        files.start(move || {
+            let _late = tx.send(());
+        });
+        // Without an answer in time, what it says comes later.
+        let _read = rx.recv_timeout(FIRST_LOOK);
+        files
+    }
+
+    /// What the files said when they were last read. Never waits for them.
+    pub(in crate::net::resolve) fn current(self: &Arc<Self>) -> Arc<Current> {
+        if self.is_due() {
+            self.start(|| {});
+        }
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One look at a time, and not too often.
+    fn is_due(&self) -> bool {
+        let mut look = self.look();
+        let is_due = !look.is_under_way && look.at.elapsed() >= LOOK_EVERY;
+        if is_due {
+            look.at = Instant::now();
+            look.is_under_way = true;
+        }
+        is_due
+    }
+
+    fn start(self: &Arc<Self>, done: impl FnOnce() + Send + 'static) {
+        let files = Arc::clone(self);
+        let started = liveness::spawn(LOOKING, &self.liveness, move |progress| {
+            progress.working("reading the name servers' files", STALL);
+            files.load();
+            files.look().is_under_way = false;
+            done();
+        });
+        // Where the system has no thread to spare, the next look may find one.
+        if started.is_err() {
+            self.look().is_under_way = false;
+        }
+    }
+
+    /// Reads the files if they changed.
+    fn load(&self) {
+        let stamps = [&self.resolv_conf, &self.hosts].map(|file| changed_at(file));
+        let first = stamps == [None; 2];
+        if !first && self.look().stamps == stamps {
+            return;
+        }
+        let mut hosts = Hosts::default();
+        // A hosts file that is missing or broken is the same as an empty one.
+        let _read = hosts.read_hosts_conf(&*lines(&self.hosts, HOSTS_BYTES));
+        let current = Current {
+            settings: settings(&lines(&self.resolv_conf, RESOLV_CONF_BYTES)),
+            hosts,
+        };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+        self.look().stamps = stamps;
+    }
+
+    fn look(&self) -> MutexGuard<'_, Look> {
+        self.look.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn changed_at(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// The whole lines among the first `most` bytes of a regular file; nothing of anything else.
+fn lines(file: &Path, most: u64) -> Vec<u8> {
+    let mut text = Vec::new();
+    let Some(file) = open(file) else { return text };
+    // Of a file that cannot be read to its end, what was read counts.
+    let _read = file.take(most + 1).read_to_end(&mut text);
+    if u64::try_from(text.len()).is_ok_and(|length| length > most) {
+        let end = text.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
+        text.truncate(end);
+    }
+    text
+}
+
+/// Opening a pipe must not wait for somebody to write into it.
+fn open(file: &Path) -> Option<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).ok()?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(file)
+        .ok()?;
+    file.metadata()
+        .is_ok_and(|metadata| metadata.is_file())
+        .then_some(file)
+}
+
+/// The local host where no server is named, as resolv.conf(5) says.
+fn settings(resolv_conf: &[u8]) -> ResolverSettings {
+    let Ok((config, options)) = parse_resolv_conf(resolv_conf) else {
+        return ResolverSettings::servers(vec![SocketAddr::from(([127, 0, 0, 1], 53))]);
+    };
+    let port = |server: &NameServerConfig| server.connections.first().map_or(53, |first| first.port);
+    let address = |server: &NameServerConfig| SocketAddr::new(server.ip, port(server));
+    let mut servers: Vec<_> = config.name_servers.iter().map(address).collect();
+    servers.dedup();
+    ResolverSettings {
+        search: config.domain.into_iter().chain(config.search).collect(),
+        ndots: options.ndots,
+        timeout: options.timeout.min(LONGEST_WAIT),
+        attempts: options.attempts.clamp(1, 5),
+        servers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    fn servers(files: &Arc<SystemFiles>) -> Vec<SocketAddr> {
+        files.current().settings.servers.clone()
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_changed_resolv_conf_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (resolv_conf, hosts) = (folder.path().join("resolv.conf"), folder.path().join("hosts"));
+        fs::write(&resolv_conf, "nameserver 192.0.2.1\n").unwrap();
+        let files = SystemFiles::read(resolv_conf.clone(), hosts, &Registry::default());
+        assert_eq!(servers(&files), [address("192.0.2.1:53")]);
+        fs::write(&resolv_conf, "nameserver 192.0.2.2\n").unwrap();
+        let file = File::options().write(true).open(&resolv_conf).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(60))
+            .unwrap();
+        assert!(!files.is_due(), "it looks every five seconds only");
+        tokio::time::advance(LOOK_EVERY).await;
+        assert!(files.is_due() && !files.is_due(), "one look at a time");
+        files.load();
+        assert_eq!(servers(&files), [address("192.0.2.2:53")]);
+    }
+
+    #[test]
+    fn without_a_resolv_conf_the_local_host_is_asked() {
+        let nowhere = || PathBuf::from("/nonexistent");
+        let files = SystemFiles::read(nowhere(), nowhere(), &Registry::default());
+        assert_eq!(servers(&files), [address("127.0.0.1:53")]);
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_holds_up_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for file in [pipe, "/dev/zero".into(), folder.path().to_owned()] {
+            let files = SystemFiles::read(file.clone(), file, &Registry::default());
+            assert_eq!(servers(&files), [address("127.0.0.1:53")]);
+            assert!(!files.look().is_under_way);
+        }
+    }
+
+    #[test]
+    fn of_a_file_that_is_too_long_the_first_lines_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("resolv.conf");
+        let text = format!("nameserver 192.0.2.1\n{}", "# on and on\n".repeat(100_000));
+        fs::write(&file, text).unwrap();
+        let read = lines(&file, RESOLV_CONF_BYTES);
+        assert!(read.len() <= 64 << 10 && !read.ends_with(b"on a"));
+        assert_eq!(settings(&read).servers, [address("192.0.2.1:53")]);
+    }
+}

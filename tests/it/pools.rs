@@ -1,0 +1,217 @@
+//! What all checks share: nobody starves, and nobody's target is blamed.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use canary::grant::Networks;
+use canary::ledger::{Budget, Ledger};
+use canary::liveness::Registry;
+use canary::net::Shared;
+use canary::net::resolve::{Resolver, ResolverSettings};
+use canary::net::tls::TrustStore;
+use canary::plugin::{Cache, Plugin, PluginError, embedded};
+use canary::quota::QuotaKind;
+use canary::sandbox::{Engine, EngineSettings, Sandbox};
+use canary::suite::PluginSource;
+use canary_tests::harness::{Harness, Ran, alone, ms};
+use canary_tests::peer::dns::{Manner, Zone};
+use canary_tests::peer::plain;
+use futures_util::future::{join, join_all};
+use serde_json::json;
+
+#[test]
+fn silent_zones_and_floods_of_names_delay_no_name_that_answers() {
+    alone(async {
+        let good = |number: usize| format!("good{number}.test");
+        let zone = (0..10).fold(Zone::new(), |zone, number| {
+            let name = good(number);
+            let zone = zone.manner(&name, Manner::Answers);
+            zone.address(&name, Ipv4Addr::LOCALHOST)
+        });
+        let server = zone.otherwise(Manner::Silent).start();
+        let settings = Harness::settings().budget(512).name_server(server.address());
+        let harness = settings.start().await;
+        let peer = plain::echo();
+        let silent = (0..40).map(|number| {
+            let target = format!("n{number}.silent{}.test:1", number % 8);
+            harness.plugin("tcp").target(&target).timeout(ms(3_000)).run()
+        });
+        let floods = (0..5).map(|_| {
+            let flood = harness.guest_with("flood_connects", 1_000).allow("tcp://*:*");
+            flood.quota(|q| q.lookups = 1_000).timeout(ms(3_000)).run()
+        });
+        let bad = join(join_all(silent), join_all(floods));
+        let good = join_all((0..10).map(|number| {
+            let target = format!("{}:{}", good(number), peer.address().port());
+            harness.plugin("tcp").target(&target).timeout(ms(2_000)).run()
+        }));
+        let ((silent, floods), good) = join(bad, good).await;
+        let ended: Vec<_> = good.iter().map(Ran::ended).collect();
+        assert_eq!(ended, ["pass"; 10], "{good:?}");
+        for ran in silent.iter().chain(&floods).chain(&good) {
+            ran.leaves_nothing_of_its_own();
+        }
+        assert_eq!((harness.descriptors_left(), harness.ledger().leased()), (0, 0));
+    });
+}
+
+#[test]
+fn a_question_that_the_host_had_no_place_for_blames_no_target() {
+    alone(async {
+        let server = Zone::new().otherwise(Manner::Silent).start();
+        let settings = Harness::settings().budget(64).name_server(server.address());
+        let harness = settings.start().await;
+        let checks = (0..40).map(|number| {
+            let target = format!("a.silent{number}.test:1");
+            harness.plugin("tcp").target(&target).timeout(ms(1_500)).run()
+        });
+        let ran = join_all(checks).await;
+        let ended: Vec<_> = ran.iter().map(Ran::ended).collect();
+        let busy = ended.iter().filter(|ended| *ended == "stopped: dns_busy").count();
+        let asked = ended.iter().filter(|ended| *ended == "fail").count();
+        assert!(busy > 0 && asked > 0 && busy + asked == 40, "{ended:?}");
+        let pools = harness.ledger().pools().read();
+        let short = pools.iter().filter(|pool| pool.since_short.is_some());
+        let names: Vec<_> = short.map(|pool| pool.name).collect();
+        assert!(
+            names.iter().all(|name| name.starts_with("dns")) && !names.is_empty(),
+            "{pools:?}"
+        );
+    });
+}
+
+#[test]
+fn those_who_ask_the_same_at_once_share_one_exchange() {
+    alone(async {
+        let server = Zone::new().otherwise(Manner::Silent).start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        // Each is dropped at another time: whoever is left goes on with what the first began.
+        let checks = (1..=20).map(|number| {
+            let check = harness.plugin("tcp").target("a.test:1");
+            check.timeout(ms(40 * number)).run()
+        });
+        for ran in join_all(checks).await {
+            assert_eq!(ran.leaves_nothing_of_its_own().ended(), "fail");
+        }
+        assert_eq!(server.asked("a.test"), 2, "one question of each kind");
+        assert_eq!((harness.descriptors_left(), harness.ledger().leased()), (0, 0));
+    });
+}
+
+#[test]
+fn name_servers_count_as_descriptors_and_not_as_sockets() {
+    alone(async {
+        let server = Zone::new().otherwise(Manner::Silent).start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let peer = plain::echo();
+        let trial = || {
+            let guest = harness.guest_with("connect", json!(["a.test:1"]));
+            let guest = guest.allow("tcp://a.test:*").hold(2).against(&peer);
+            guest.timeout(ms(250))
+        };
+        let ran = trial().quota(|q| q.sockets = 3).run().await;
+        assert_eq!(ran.leaves_nothing().answer(), "timeout(resolve)");
+        assert_eq!((ran.usage.sockets_peak, ran.usage.fds_peak), (2, 4));
+        let ran = trial().quota(|q| q.fds = 3).run().await;
+        assert_eq!(
+            ran.leaves_nothing().answer(),
+            "timeout(resolve)",
+            "one question after the other"
+        );
+        assert_eq!((ran.usage.fds_peak, ran.denied(QuotaKind::Fds)), (3, 0));
+        let asked = server.questions().len();
+        let ran = trial().quota(|q| q.fds = 2).run().await;
+        assert_eq!(ran.leaves_nothing().answer(), "quota(fds, 2)");
+        assert_eq!((ran.usage.sockets_peak, ran.usage.fds_peak), (2, 2));
+        assert_eq!(server.questions().len(), asked, "nobody was asked");
+    });
+}
+
+#[test]
+fn a_component_that_takes_more_than_a_share_of_the_instance_pool_is_refused_at_load() {
+    const MEMORY: &[u8] = b"\0asm\x01\0\0\0\x05\x03\x01\0\0";
+    const TABLE: &[u8] = b"\0asm\x01\0\0\0\x04\x04\x01\x70\0\0";
+    const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
+    alone(async {
+        // Sixty-four core instances are allowed: these have fewer, but too many memories.
+        let error = load(&with_instances(MEMORY, 40)).await.unwrap_err();
+        let reason = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(
+            reason,
+            "it needs 41 memories and 2 tables; a component may have 16 and 64"
+        );
+        let [memories, tables, instances] = [MEMORY, TABLE, EMPTY];
+        for module in [memories, tables, instances] {
+            let error = load(&with_instances(module, 499)).await.unwrap_err().to_string();
+            assert!(
+                error.contains("core module instances") && error.contains("64"),
+                "{error}"
+            );
+        }
+        load(&with_instances(MEMORY, 10)).await.unwrap();
+    });
+}
+
+/// The embedded `tcp` with so many instances of a module that do nothing.
+fn with_instances(module: &[u8], count: usize) -> Vec<u8> {
+    let component = embedded("tcp").unwrap();
+    let index = leb(core_modules(component));
+    let mut instances = leb(count);
+    for _ in 0..count {
+        instances.extend([&[0], index.as_slice(), &[0]].concat());
+    }
+    let section = |id: u8, body: &[u8]| [&[id], leb(body.len()).as_slice(), body].concat();
+    [component, &section(1, module), &section(2, &instances)].concat()
+}
+
+/// Core modules at the top level of a component.
+fn core_modules(component: &[u8]) -> usize {
+    let (mut rest, mut count) = (&component[8..], 0);
+    while let Some((id, body)) = rest.split_first() {
+        count += usize::from(*id == 1);
+        let digits = body.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+        let length = body[..digits]
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 7 | usize::from(byte & 0x7f));
+        rest = &body[digits + length..];
+    }
+    count
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(number & 0x7f).unwrap();
+        number >>= 7;
+        bytes.push(if number > 0 { low | 0x80 } else { low });
+        if number == 0 {
+            return bytes;
+        }
+    }
+}
+
+async fn load(wasm: &[u8]) -> Result<Arc<Plugin>, PluginError> {
+    let ledger = Ledger::new(Budget::new(8));
+    let shared = Shared {
+        resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
+        blocked: Networks::default(),
+        trust: TrustStore::default(),
+        propagation: Default::default(),
+    };
+    let settings = EngineSettings {
+        concurrency: 4,
+        memory_ceiling: 64 << 20,
+    };
+    let sandbox = Sandbox::new(
+        Engine::new(settings, &Registry::default()).unwrap(),
+        ledger,
+        Arc::new(shared),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plugin.wasm");
+    std::fs::write(&path, wasm).unwrap();
+    let source = PluginSource::File { path, digest: None };
+    Plugin::load("hog", &source, &BTreeMap::new(), &Cache::none(), &sandbox).await
+}
