@@ -10,7 +10,7 @@ use canary::liveness::Registry;
 use canary::net::Shared;
 use canary::net::resolve::{Resolver, ResolverSettings};
 use canary::net::tls::TrustStore;
-use canary::plugin::{Cache, Plugin, PluginError, embedded};
+use canary::plugin::{Cache, Loader, Plugin, PluginError, embedded};
 use canary::quota::QuotaKind;
 use canary::sandbox::{Engine, EngineSettings, Sandbox};
 use canary::suite::PluginSource;
@@ -213,5 +213,12 @@ async fn load(wasm: &[u8]) -> Result<Arc<Plugin>, PluginError> {
     let path = folder.path().join("plugin.wasm");
     std::fs::write(&path, wasm).unwrap();
     let source = PluginSource::File { path, digest: None };
-    Plugin::load("hog", &source, &BTreeMap::new(), &Cache::none(), &sandbox).await
+    Plugin::load(
+        "hog",
+        &source,
+        &BTreeMap::new(),
+        &Loader::trusting(Cache::none()),
+        &sandbox,
+    )
+    .await
 }

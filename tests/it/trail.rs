@@ -69,7 +69,7 @@ fn a_request_by_name_over_tls_writes_down_each_step_in_order() {
             panic!("{ran:?}")
         };
         assert_eq!(
-            request.url,
+            request.url.as_str(),
             format!("https://shop.test:{}/a", site.address().port())
         );
         assert_eq!((request.status, request.response_bytes), (Some(200), Some(5)));
