@@ -63,10 +63,10 @@ impl fmt::Display for DnsName {
 }
 
 fn is_name(name: &str) -> bool {
-    let labels = name.strip_prefix("*.").unwrap_or(name).split('.');
+    let mut labels = name.strip_prefix("*.").unwrap_or(name).split('.');
     // An IPv4 address is no name.
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
-    name.len() <= MAX_NAME && labels.clone().all(is_label) && !labels.last().is_some_and(is_number)
+    name.len() <= MAX_NAME && labels.clone().all(is_label) && !labels.next_back().is_some_and(is_number)
 }
 
 fn is_label(label: &str) -> bool {
