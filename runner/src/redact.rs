@@ -12,6 +12,7 @@ pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -210,7 +211,7 @@ impl Redactor {
 
     fn find(&self, text: &str) -> Vec<Range<usize>> {
         let Some(automaton) = &self.automaton else {
-            return std::iter::once(0..text.len()).collect();
+            return iter::once(0..text.len()).collect();
         };
         let mut found = Vec::new();
         let mut reading = Reading::of(text);

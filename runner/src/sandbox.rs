@@ -244,21 +244,19 @@ impl Sandbox {
         let ledger = &self.ledger;
         let page = ledger.open_page(bounds.owner, bounds.quota, Arc::clone(recorder));
         let meter = Arc::new(CpuMeter::new(&bounds.quota, self.engine.place(), shown));
-        let answer_time = (bounds.timeout / 20).clamp(ANSWER_TIME.0, ANSWER_TIME.1);
         let client = Client::new(
             Arc::clone(&self.shared),
             Arc::clone(&page),
             bounds.grants,
             bounds.secrets,
-            deadline - answer_time.min(bounds.timeout),
+            deadline - answer_time(bounds.timeout),
             bounds.trace,
         );
         let mut store = self
             .engine
             .store(State::new(client, Arc::clone(&meter), &bounds.quota));
-        let late = || StopCause::Deadline {
-            limit: bounds.timeout,
-        };
+        let limit = bounds.timeout;
+        let late = || StopCause::Deadline { limit };
         let ended = {
             let guest = async {
                 let instance = instantiate(program, &mut store, &page, deadline).await?;
@@ -288,6 +286,11 @@ impl Sandbox {
         drop(store);
         (ended, Record::of(&page, usage))
     }
+}
+
+/// What a guest has left to answer in, once its network calls have run out of time.
+fn answer_time(timeout: Duration) -> Duration {
+    (timeout / 20).clamp(ANSWER_TIME.0, ANSWER_TIME.1).min(timeout)
 }
 
 /// What a guest says of its target: not that something is wrong with it when the host itself was short of something,

@@ -180,7 +180,7 @@ impl Mailbox {
     /// What can be committed, when a change was put after the one of `number`; nothing at `deadline`, or at the end.
     pub(super) fn take_after(&self, number: u64, pause: Duration) -> Option<Taken> {
         let waited = self.news.wait_timeout_while(self.waiting(), pause, |waiting| {
-            !waiting.is_closed && !(waiting.number > number && waiting.can_be_committed())
+            !(waiting.is_closed || waiting.number > number && waiting.can_be_committed())
         });
         let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let is_new = waiting.number > number && waiting.can_be_committed();

@@ -125,18 +125,21 @@ impl Store {
         }
     }
 
+    /// Takes the lock of the folder that is there now: it may be another one than before.
+    fn lock_folder(&mut self) -> Result<(), StoreError> {
+        let is_locked = |lock: &Held<Lock>| lock.open.is_of(&self.folder);
+        if !self.lock.as_ref().is_some_and(is_locked) {
+            (self.lock, self.reserve) = (None, None);
+            self.lock = Some(held(&self.hold, 1, || Lock::take(&self.folder))?);
+        }
+        Ok(())
+    }
+
     /// Locks the folder and reads the database, without writing to it. A file that is corrupt is set aside; after any
     /// other error everything is as before.
     pub(super) fn attach(&mut self) -> Result<Attached, StoreError> {
         self.connection = None;
-        if !self
-            .lock
-            .as_ref()
-            .is_some_and(|lock| lock.open.is_of(&self.folder))
-        {
-            (self.lock, self.reserve) = (None, None);
-            self.lock = Some(held(&self.hold, 1, || Lock::take(&self.folder))?);
-        }
+        self.lock_folder()?;
         let path = self.path();
         let mut notes = Vec::new();
         let contents = match held(&self.hold, OF_CONNECTION, || read(&path)) {

@@ -33,13 +33,13 @@ struct Trust {
 impl Default for TrustStore {
     /// Mozilla's roots, which come with the runner.
     fn default() -> Self {
-        let (_, store) = Trust::new(Some(Arc::new(Roots::mozilla())));
+        let (_, store) = Trust::channel(Some(Arc::new(Roots::mozilla())));
         store
     }
 }
 
 impl Trust {
-    fn new(roots: Option<Arc<Roots>>) -> (TrustReader, TrustStore) {
+    fn channel(roots: Option<Arc<Roots>>) -> (TrustReader, TrustStore) {
         let (tx, rx) = watch::channel(Self { roots, failure: None });
         (TrustReader(tx), TrustStore(rx))
     }
@@ -49,7 +49,7 @@ impl TrustStore {
     /// The operating system's roots, and what is to read them.
     #[must_use]
     pub fn system() -> (TrustReader, Self) {
-        Trust::new(None)
+        Trust::channel(None)
     }
 
     /// Why the last reading found no roots; those of the reading before stay in use.

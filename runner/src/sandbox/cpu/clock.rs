@@ -1,12 +1,12 @@
 //! Time that a thread spent on a processor: a machine that is busy with others, or a container that is throttled, must
 //! not use up a check's quota.
-
-use std::cell::Cell;
-use std::time::Duration;
-#[expect(
+#![expect(
     clippy::disallowed_types,
     reason = "execution time is the machine's, also where a test pauses the clock"
 )]
+
+use std::cell::Cell;
+use std::time::Duration;
 use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -16,7 +16,6 @@ const FRESH: Duration = Duration::from_millis(1);
 
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::disallowed_types, reason = "see the import")]
 struct Reading {
     at: Instant,
     cpu: Duration,
@@ -28,7 +27,6 @@ thread_local! {
 
 /// A stretch of work on this thread.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::disallowed_types, reason = "see the import")]
 pub(super) struct Stretch {
     began: Instant,
     /// At most [`FRESH`] before it.
@@ -37,7 +35,6 @@ pub(super) struct Stretch {
 
 impl Stretch {
     /// Begins now, on the calling thread.
-    #[expect(clippy::disallowed_types, reason = "see the import")]
     pub(super) fn begin() -> Self {
         let began = Instant::now();
         let fresh = LAST.get().filter(|last| began.duration_since(last.at) < FRESH);
@@ -56,7 +53,6 @@ impl Stretch {
     }
 
     /// When it began.
-    #[expect(clippy::disallowed_types, reason = "see the import")]
     pub(super) fn began(&self) -> Instant {
         self.began
     }
