@@ -173,7 +173,7 @@ impl Resolver {
         });
         let waits = asker.waits(flight.progress);
         let answer = flight.exchange.await;
-        waits.is_over();
+        waits.end();
         answer
     }
 }

@@ -100,7 +100,7 @@ fn an_operator_narrows_what_suites_may_refer_to() {
     };
     let by_flag = |program: Program| {
         let program = program.env("WEB_TOKEN", "a").env("DB_TOKEN", "b");
-        program.args(&["--suite-env", "WEB_TOKEN,MORE", "--suite-files", "secrets/web"])
+        program.args(["--suite-env", "WEB_TOKEN,MORE", "--suite-files", "secrets/web"])
     };
     let cases: [&dyn Fn(Program) -> Program; 2] = [&by_file, &by_flag];
     for with in cases {

@@ -79,7 +79,7 @@ pub(super) struct Waits<'a> {
 }
 
 impl Waits<'_> {
-    pub(super) fn is_over(mut self) {
+    pub(super) fn end(mut self) {
         self.progress = None;
     }
 }

@@ -10,37 +10,46 @@ use crate::suite::CheckId;
 use crate::watch::slow_polls::SlowPoll;
 
 /// One thing that is wrong; `Display` is the line for a person.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Complaint {
     /// The first suite is not in force yet.
+    #[error("the suite is not running yet")]
     Starting,
     /// A run is being published, and that does not come to an end.
+    #[error("a run has been being published for {}", seconds(*.time))]
     PublisherStalled {
         /// For how long.
         time: Duration,
     },
     /// The service does not come round: nothing is scheduled.
+    #[error("nothing was scheduled or published for {}", seconds(*.time))]
     SchedulerStalled {
         /// Since when.
         time: Duration,
     },
     /// The threads that runs work on come to nothing else.
+    #[error("the threads that run checks have been busy with others for {}", seconds(*.time))]
     WorkersStalled {
         /// Since when.
         time: Duration,
     },
     /// Scheduled runs are not those that finished, go on, or were missed.
+    #[error("scheduled runs are not those that finished, go on, or were missed")]
     AccountUneven,
     /// Runs go on for longer than they can.
+    #[error("{0} cannot take that long")]
     RunsOverdue(Stale),
     /// Checks of which nothing was heard for three intervals.
+    #[error("nothing was heard of {0}")]
     ChecksStale(Stale),
     /// The thread that tells of runs does not come round.
+    #[error("telemetry did not come round for {}", seconds(*.time))]
     TelemetryStalled {
         /// Since when.
         time: Duration,
     },
     /// Nothing gets through to the collector.
+    #[error("exports of {signal} have failed for {}", seconds(*.time))]
     ExportsFailing {
         /// Of what.
         signal: &'static str,
@@ -48,51 +57,70 @@ pub enum Complaint {
         time: Duration,
     },
     /// The disk does not take what waits for the collector, or does not give it back.
+    #[error(
+        "the spool's disk fails ({reason}): telemetry waits in memory, or is left on disk until it can be read"
+    )]
     SpoolFailing {
         /// What the matter is, in one word.
         reason: &'static str,
     },
     /// Runs get no descriptor: there are too few for what the suite wants at once.
+    #[error(
+        "runs get no descriptor, the last one {} ago: raise the limit on open files (ulimit -n), or lower \
+         `--concurrency` or the checks' `sockets`",
+        seconds(*.since)
+    )]
     DescriptorsShort {
         /// Since the last such run.
         since: Duration,
     },
     /// What all checks share does not go round.
+    #[error("{0}")]
     PoolShort(PoolShort),
     /// Descriptors are open that nobody owns.
+    #[error("{count} open descriptors are nobody's")]
     DescriptorsUnaccounted {
         /// How many.
         count: u64,
     },
     /// A run held a worker thread up for longer than a second, less than a minute ago.
+    #[error("{0}")]
     SlowPoll(SlowPoll),
     /// The host's trusted certificates cannot be read.
+    #[error("the host's trusted certificates cannot be read: {reason}")]
     TrustStore {
         /// Why.
         reason: String,
     },
     /// The disk does not take what should survive a restart.
+    #[error("state is not kept: {reason}")]
     StateNotKept {
         /// Why.
         reason: String,
     },
     /// A thread or task of the runner makes no progress.
+    #[error("{0}")]
     ComponentStalled(Stall),
     /// A thread or task of the runner panicked, and does not come back.
+    #[error("{0}")]
     ComponentDied(Stall),
     /// A receiver of alerts takes nothing.
+    #[error("{0}")]
     NotifierFailing(NotifierFailing),
     /// What an earlier process kept cannot be read.
+    #[error("state of an earlier run cannot be read yet: {reason}")]
     StateUnavailable {
         /// Why.
         reason: String,
     },
     /// The suite is being read again, and that does not come to an end.
+    #[error("a reload has been running for {}; the current suite stays active", seconds(*.time))]
     ReloadStalled {
         /// For how long.
         time: Duration,
     },
     /// The suite that was read last is not in force.
+    #[error("the changed suite has problems, and the old one goes on: {first}")]
     SuiteRefused {
         /// The first of its problems.
         first: String,
@@ -176,69 +204,6 @@ impl Complaint {
             Self::SlowPoll(poll) => std::slice::from_ref(&poll.check),
             Self::PoolShort(short) => short.holders(),
             _ => &[],
-        }
-    }
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Starting => f.write_str("the suite is not running yet"),
-            Self::PublisherStalled { time } => {
-                write!(f, "a run has been being published for {}", seconds(*time))
-            }
-            Self::SchedulerStalled { time } => {
-                write!(f, "nothing was scheduled or published for {}", seconds(*time))
-            }
-            Self::WorkersStalled { time } => write!(
-                f,
-                "the threads that run checks have been busy with others for {}",
-                seconds(*time)
-            ),
-            Self::AccountUneven => {
-                f.write_str("scheduled runs are not those that finished, go on, or were missed")
-            }
-            Self::RunsOverdue(stale) => write!(f, "{stale} cannot take that long"),
-            Self::ChecksStale(stale) => write!(f, "nothing was heard of {stale}"),
-            Self::TelemetryStalled { time } => {
-                write!(f, "telemetry did not come round for {}", seconds(*time))
-            }
-            Self::ExportsFailing { signal, time } => {
-                write!(f, "exports of {signal} have failed for {}", seconds(*time))
-            }
-            Self::SpoolFailing { reason } => write!(
-                f,
-                "the spool's disk fails ({reason}): telemetry waits in memory, or is left on disk until it can be read"
-            ),
-            Self::DescriptorsShort { since } => write!(
-                f,
-                "runs get no descriptor, the last one {} ago: raise the limit on open files (ulimit -n), or lower \
-                 `--concurrency` or the checks' `sockets`",
-                seconds(*since)
-            ),
-            Self::PoolShort(short) => short.fmt(f),
-            Self::DescriptorsUnaccounted { count } => write!(f, "{count} open descriptors are nobody's"),
-            Self::SlowPoll(poll) => poll.fmt(f),
-            Self::TrustStore { reason } => {
-                write!(f, "the host's trusted certificates cannot be read: {reason}")
-            }
-            Self::StateNotKept { reason } => write!(f, "state is not kept: {reason}"),
-            Self::ComponentStalled(stall) | Self::ComponentDied(stall) => stall.fmt(f),
-            Self::NotifierFailing(failing) => failing.fmt(f),
-            Self::StateUnavailable { reason } => {
-                write!(f, "state of an earlier run cannot be read yet: {reason}")
-            }
-            Self::ReloadStalled { time } => write!(
-                f,
-                "a reload has been running for {}; the current suite stays active",
-                seconds(*time)
-            ),
-            Self::SuiteRefused { first } => {
-                write!(
-                    f,
-                    "the changed suite has problems, and the old one goes on: {first}"
-                )
-            }
         }
     }
 }

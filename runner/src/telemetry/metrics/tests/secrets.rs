@@ -56,6 +56,7 @@ fn run(check: &Arc<Check>, written: &str, outcome: impl Fn(&Recorder) -> Outcome
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "every field of every step")]
 fn trail(recorder: &Recorder, written: &str) -> Trail {
     let text = || recorder.text(Part::Trail, format!("<{written}>"));
     let peer = recorder.peer(SocketAddr::new(ADDRESS.parse().unwrap(), 443));
@@ -126,10 +127,12 @@ fn trail(recorder: &Recorder, written: &str) -> Trail {
     }
 }
 
+type Ending = Box<dyn Fn(&Recorder) -> Outcome>;
+
 /// Each way to end that has a text.
-fn outcomes(written: &str) -> [Box<dyn Fn(&Recorder) -> Outcome>; 6] {
+fn outcomes(written: &str) -> [Ending; 6] {
     let written = format!("<{written}>");
-    let fault = |fault: fn(crate::record::Text) -> Fault| -> Box<dyn Fn(&Recorder) -> Outcome> {
+    let fault = |fault: fn(crate::record::Text) -> Fault| -> Ending {
         let written = written.clone();
         Box::new(move |recorder| Outcome::Faulted(fault(recorder.text(Part::Conclusion, &*written))))
     };

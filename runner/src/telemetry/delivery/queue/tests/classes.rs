@@ -118,7 +118,7 @@ async fn a_journal_with_damage_in_it_is_set_aside_and_never_deleted() {
 fn is_root(folder: &Path) -> bool {
     let path = folder.join("denied");
     fs::write(&path, b"").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
     fs::read(&path).is_ok()
 }
 

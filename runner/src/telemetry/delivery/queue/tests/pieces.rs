@@ -119,7 +119,7 @@ async fn a_request_that_is_half_sent_goes_on_where_it_was_when_the_collector_is_
         ["1", "2"]
     );
     fixture.answer(Signal::Traces, away());
-    assert_eq!(fixture.of(Signal::Traces).spool_bytes > 0, true);
+    assert!(fixture.of(Signal::Traces).spool_bytes > 0);
     let (taken, _) = send_to(&mut fixture, 1_000);
     assert_eq!(taken, ["3", "4"]);
 }
