@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use canary_tests::command::Ending;
 use insta::assert_snapshot;
 use tempfile::TempDir;
 
-use super::{canary, folder, http_check, site, suite};
+use super::{as_a_command, canary, folder, http_check, site, suite};
 
 /// The eight bytes of an empty component, and of an empty core module.
 const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -19,14 +18,10 @@ fn complaint(folder: &TempDir) -> String {
 }
 
 fn complaint_of(folder: &TempDir, path: &str) -> String {
-    let mut endings = ["validate", "check", "run"]
-        .map(|command| canary(folder, &[command, path]).run())
-        .into_iter();
-    let first = endings.next().unwrap();
-    for ending in endings.chain([Ending {
-        err: first.err.clone(),
-        ..first
-    }]) {
+    let [first, check, mut run] =
+        ["validate", "check", "run"].map(|command| canary(folder, &[command, path]).run());
+    run.err = as_a_command(&run.err);
+    for ending in [&first, &check, &run] {
         assert_eq!((ending.code, ending.out.as_str()), (3, ""), "{ending:?}");
         assert_eq!(ending.err, first.err);
     }

@@ -63,6 +63,9 @@ async fn json_has_the_promised_fields_and_no_others() {
             "cpu_ms",
             "denials",
             "reclaimed",
+            "record_bytes",
+            "record_cut",
+            "record_cut_bytes",
         ];
         assert_eq!(keys(&run["usage"]), promised.into());
     }

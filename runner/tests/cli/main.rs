@@ -97,3 +97,9 @@ fn runs(json: &str) -> Vec<Value> {
     let document: Value = serde_json::from_str(json).unwrap();
     document["runs"].as_array().unwrap().clone()
 }
+
+/// What a service logged, as a command that somebody waits for says it: without time and level.
+fn as_a_command(log: &str) -> String {
+    let (_time, text) = log.split_once(" ERROR ").unwrap_or_default();
+    format!("error: {}", text.replace("\n    ", "\n"))
+}

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{all_ran, page};
 use crate::running::Service;
-use crate::{canary, folder, site};
+use crate::{as_a_command, canary, folder, site};
 
 const TOKEN: &str = "correct-horse-battery";
 
@@ -92,7 +92,7 @@ fn refused(settings: &str, with: impl FnOnce(Program) -> Program) -> Ending {
 fn an_address_that_others_reach_is_refused_without_token_and_tls() {
     let flag = refused("", |program| program.env("CANARY_ADMIN", "0.0.0.0:0"));
     assert_eq!(flag.code, 64, "{flag:?}");
-    insta::assert_snapshot!(flag.err, @"
+    insta::assert_snapshot!(as_a_command(&flag.err), @"
     error: `CANARY_ADMIN`: `0.0.0.0:0` can be reached from other machines, which takes a token and TLS
     hint: set `admin.token` and `admin.tls` in the file of `--config`, listen on a loopback address, or say `admin.insecure: true` where the network itself is trusted
 
