@@ -1,6 +1,6 @@
 //! Every thread and task that lives for long, and whether it makes progress.
 //!
-//! A component is registered before it starts, because [`thread`] and [`tasks`] are the only ways to start one and
+//! A component is registered before it starts, because `thread` and `tasks` are the only ways to start one and
 //! both take a [`Progress`]. The component reports through it: what it is doing, and within which time it reports
 //! again. One that exceeds its time, or that panicked, is a [`Stall`], which health turns into an issue.
 

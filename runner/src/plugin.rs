@@ -1,6 +1,6 @@
 //! Plugins: from bytes to something that can be run.
 //!
-//! Bytes become a digest, the digest an [`artefact::Artefact`]: machine code and what the plugin says of itself, from
+//! Bytes become a digest, the digest an `artefact::Artefact`: machine code and what the plugin says of itself, from
 //! the cache on disk or made now. A plugin that is not embedded is made into one by a process of its own.
 
 mod artefact;

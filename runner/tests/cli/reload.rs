@@ -126,7 +126,7 @@ fn own(running: &Running) -> usize {
 /// The next note that begins so.
 pub(super) fn next(running: &mut Running, start: &str) -> String {
     std::iter::from_fn(|| running.note())
-        .find(|note| note.starts_with(start))
+        .find(|note| note.trim_start().starts_with(start))
         .unwrap_or_else(|| panic!("it ended without `{start}`"))
 }
 
