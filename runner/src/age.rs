@@ -8,8 +8,9 @@
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+
+use crate::clock;
 
 /// How long the time of day must have been steady to tell how old something is that an earlier boot left.
 pub const SETTLE: Duration = Duration::from_secs(10 * 60);
@@ -141,10 +142,7 @@ impl Default for Clock {
 
 /// The time of day, and the time since the boot.
 fn system() -> (SystemTime, Duration) {
-    let time = clock_gettime(ClockId::Boottime);
-    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
-    let boot = Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanos);
-    (SystemTime::now(), boot)
+    (clock::wall(), clock::boot())
 }
 
 impl Clock {

@@ -33,10 +33,12 @@ mod queue;
 pub mod report;
 mod roster;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod slack;
 mod smtp;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trial;
 mod trouble;
 mod webhook;
@@ -90,28 +92,19 @@ pub struct Start<'a> {
 /// # Errors
 /// The operating system refuses a thread or what a runtime needs.
 pub fn start(start: Start<'_>) -> io::Result<(Desk, Courier)> {
-    let Start {
-        settings,
-        alerts,
-        notifications,
-        reserve,
-        begin,
-        keep,
-        say,
-        liveness,
-    } = start;
+    let (desk, outbox) = prepare(&start);
+    let settings = start.settings;
+    let courier = Courier::start(settings, &desk, outbox, Outside::from(start))?;
+    Ok((desk, courier))
+}
+
+/// A desk that takes up where the rows end, and what waits for the receivers.
+fn prepare(start: &Start<'_>) -> (Desk, Arc<Outbox>) {
+    let settings = start.settings;
     let notifiers = settings.notifiers.iter();
     let kinds = notifiers.map(|notifier| (Arc::clone(&notifier.name), notifier.kind()));
     let outbox = Arc::new(Outbox::new(kinds.collect()));
-    let useless = outbox.queue().restore(notifications);
-    let desk = Desk::restore(settings, alerts, Arc::clone(&outbox), useless);
-    let outside = Outside {
-        reserve,
-        begin,
-        keep,
-        say,
-        liveness,
-    };
-    let courier = Courier::start(settings, &desk, outbox, outside)?;
-    Ok((desk, courier))
+    let useless = outbox.queue().restore(start.notifications);
+    let desk = Desk::restore(settings, start.alerts, Arc::clone(&outbox), useless);
+    (desk, outbox)
 }

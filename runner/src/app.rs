@@ -10,6 +10,8 @@ mod publisher;
 pub mod reload;
 pub mod serve;
 pub mod service;
+#[cfg(test)]
+mod simulation;
 mod systemd;
 mod trust;
 mod vigil;

@@ -5,19 +5,22 @@ mod retry;
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use permit::Permit;
 
+use crate::clock;
 use crate::liveness::StallClock;
 use crate::outcome::{Fault, LogLine, Outcome, Run, StopCause, Usage, VerdictStatus};
 use crate::plugin::Plugin;
+use crate::pool::Pools;
 use crate::record::{Part, Recorder};
-use crate::sandbox::{Attempt, Report, Sandbox, panic_text};
+use crate::sandbox::{Attempt, Report, Room, Sandbox, panic_text};
 use crate::suite::Check;
 use crate::trace::sampler::Sampler;
 use crate::trace::{TraceContext, Trail, draw_span_id};
@@ -39,9 +42,60 @@ pub struct Job {
     plugin: Option<Arc<Plugin>>,
 }
 
+/// One attempt of a run, as it is asked for.
+pub struct Request<'a> {
+    /// What is run.
+    pub check: &'a Arc<Check>,
+    /// Its plugin; absent when it is not loaded.
+    pub plugin: Option<&'a Plugin>,
+    /// 1 for the first of a run.
+    pub number: u32,
+    /// Of the run.
+    pub trace: TraceContext,
+    /// What may be kept of the run.
+    pub recorder: &'a Arc<Recorder>,
+    /// Cancelled when the grace period of a shutdown is over.
+    pub shutdown: &'a CancellationToken,
+}
+
+/// What executes attempts; the sandbox, outside of tests.
+pub trait Execute: Send + Sync + 'static {
+    /// Executes one attempt.
+    ///
+    /// Cancellation: closes every descriptor of the attempt.
+    fn execute(&self, request: Request<'_>) -> impl Future<Output = Report> + Send;
+
+    /// Room for the instances that attempts need.
+    fn room(&self) -> &Room;
+}
+
+impl Execute for Sandbox {
+    async fn execute(&self, request: Request<'_>) -> Report {
+        let Request { check, recorder, .. } = request;
+        let Some(plugin) = request.plugin else {
+            let reason = format!("plugin `{}` is not loaded", check.plugin);
+            let fault = Fault::Host(recorder.text(Part::Conclusion, reason));
+            return Report::without_a_guest(Outcome::Faulted(fault));
+        };
+        self.run(Attempt {
+            check,
+            program: &plugin.program,
+            number: request.number,
+            trace: request.trace,
+            recorder,
+            shutdown: request.shutdown,
+        })
+        .await
+    }
+
+    fn room(&self) -> &Room {
+        self.engine().room()
+    }
+}
+
 /// Runs checks, never more at once than the instance pool holds.
-pub struct Dispatcher {
-    sandbox: Sandbox,
+pub struct Dispatcher<E = Sandbox> {
+    executor: E,
     /// Replaced as a whole; held for one clone.
     plugins: RwLock<Arc<Plugins>>,
     permits: Permits,
@@ -51,21 +105,26 @@ pub struct Dispatcher {
     stall_clock: StallClock,
 }
 
-impl Dispatcher {
+impl<E: Execute> Dispatcher<E> {
     /// A dispatcher of at most `concurrency` runs at once.
     #[must_use]
-    pub fn new(sandbox: Sandbox, plugins: Plugins, concurrency: usize) -> Self {
-        let permits = Permits::new(concurrency);
-        sandbox.ledger().pools().add(permits.pool());
+    pub fn new(executor: E, plugins: Plugins, concurrency: usize) -> Self {
         Self {
-            sandbox,
+            executor,
             plugins: RwLock::new(Arc::new(plugins)),
-            permits,
+            permits: Permits::new(concurrency),
             draining: CancellationToken::new(),
             cut: CancellationToken::new(),
             sampler: Sampler::AlwaysOn,
             stall_clock: StallClock::default(),
         }
+    }
+
+    /// The same, with its permits among the `pools` that are watched.
+    #[must_use]
+    pub fn counted_in(self, pools: &Pools) -> Self {
+        pools.add(self.permits.pool());
+        self
     }
 
     /// The same, but `stall_clock` says how much of a run's time the host itself lost.
@@ -78,12 +137,6 @@ impl Dispatcher {
     #[must_use]
     pub fn sampled_by(self, sampler: Sampler) -> Self {
         Self { sampler, ..self }
-    }
-
-    /// The sandbox that runs go to.
-    #[must_use]
-    pub fn sandbox(&self) -> &Sandbox {
-        &self.sandbox
     }
 
     /// Plugins for what becomes due from now on, and how many runs of each group may go on at once. Runs that are
@@ -123,7 +176,7 @@ impl Dispatcher {
             group: job.check.group.as_ref(),
             plugin: &job.check.plugin,
             weight: plugin.map(|plugin| plugin.program.weight()).unwrap_or_default(),
-            room: self.sandbox.engine().room(),
+            room: self.executor.room(),
         }
     }
 
@@ -143,7 +196,7 @@ impl Dispatcher {
     /// Cancellation: dropping the future closes every descriptor of the run, and no outcome is recorded.
     pub async fn run(&self, job: Job, permit: Permit) -> Run {
         let Job { check, due, plugin } = job;
-        let started_at = SystemTime::now();
+        let started_at = clock::wall();
         let started = Instant::now();
         let trace = self.draw_trace();
         let recorder = Recorder::new(check.secrets.clone(), check.quota.record);
@@ -194,7 +247,7 @@ impl Dispatcher {
             plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(&plugin.digest)),
             lag: due.elapsed(),
             queued: Duration::ZERO,
-            started_at: SystemTime::now(),
+            started_at: clock::wall(),
             duration: Duration::ZERO,
             attempts: 1,
             outcome: Outcome::Faulted(fault),
@@ -223,18 +276,13 @@ impl Dispatcher {
         number: u32,
         (trace, recorder): (TraceContext, &Arc<Recorder>),
     ) -> Report {
-        let Some(plugin) = plugin else {
-            let reason = format!("plugin `{}` is not loaded", check.plugin);
-            let fault = Fault::Host(recorder.text(Part::Conclusion, reason));
-            return Report::without_a_guest(Outcome::Faulted(fault));
-        };
         if self.cut.is_cancelled() {
             return Report::without_a_guest(Outcome::Stopped(StopCause::Shutdown));
         }
-        self.sandbox
-            .run(Attempt {
+        self.executor
+            .execute(Request {
                 check,
-                program: &plugin.program,
+                plugin,
                 number,
                 trace,
                 recorder,
@@ -250,6 +298,14 @@ impl Dispatcher {
             () = self.draining.cancelled() => false,
             () = tokio::time::sleep(retry::backoff(attempts, fastrand::f64())) => true,
         }
+    }
+}
+
+impl Dispatcher {
+    /// The sandbox that runs go to.
+    #[must_use]
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.executor
     }
 }
 

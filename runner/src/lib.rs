@@ -9,6 +9,7 @@ pub mod age;
 pub mod alert;
 pub mod app;
 pub mod cli;
+pub mod clock;
 pub mod console;
 pub mod demo;
 pub mod dispatch;

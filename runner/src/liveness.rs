@@ -19,6 +19,8 @@ use tokio::time::Instant;
 
 pub use clock::StallClock;
 pub use tasks::Tasks;
+#[cfg(test)]
+pub(crate) use thread::reporting;
 pub use thread::{Component, Thread, begun, join, runtime, spawn};
 
 /// How often a component that has nothing to do reports all the same.

@@ -66,7 +66,7 @@ struct Entry {
     stage: Stage,
     /// When it came to its stage.
     since: Instant,
-    /// When its last run ended; before that, when it was added.
+    /// When its last run ended; before that, when it was added or got another interval.
     fresh: Instant,
     last: Option<Arc<Run>>,
     /// No longer in the suite; goes when its run is over.
@@ -139,6 +139,10 @@ impl Board {
                 Place::Occupied(mut known) => {
                     let known = known.get_mut();
                     known.is_leaving = false;
+                    if known.check.interval != check.interval {
+                        // Its cadence begins anew.
+                        known.fresh = now;
+                    }
                     known.check = Arc::clone(check);
                 }
                 Place::Vacant(place) => {

@@ -18,6 +18,8 @@ mod files;
 mod mailbox;
 mod read;
 mod reserve;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod store;
 #[cfg(test)]
 mod tests;

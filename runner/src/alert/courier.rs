@@ -14,7 +14,7 @@ use super::notification::Notification;
 use super::notifier::Notifier;
 use super::outbox::{Outbox, Reports};
 use super::settings::Settings;
-use super::{Keep, Say};
+use super::{Keep, Say, Start};
 use crate::ledger::audit::Reserve;
 use crate::liveness::{Component, Impact, Registry, Tasks, Thread};
 
@@ -47,6 +47,18 @@ pub(super) struct Outside {
     pub(super) liveness: Registry,
 }
 
+impl From<Start<'_>> for Outside {
+    fn from(start: Start<'_>) -> Self {
+        Self {
+            reserve: start.reserve,
+            begin: start.begin,
+            keep: start.keep,
+            say: start.say,
+            liveness: start.liveness,
+        }
+    }
+}
+
 impl Courier {
     pub(super) fn start(
         settings: &Settings,
@@ -54,13 +66,7 @@ impl Courier {
         outbox: Arc<Outbox>,
         outside: Outside,
     ) -> io::Result<Self> {
-        let Outside {
-            reserve,
-            begin,
-            keep,
-            say,
-            liveness,
-        } = outside;
+        let (begin, liveness) = (outside.begin.clone(), outside.liveness.clone());
         let reports = Reports(Arc::clone(&outbox));
         if settings.notifiers.is_empty() {
             return Ok(Self {
@@ -68,25 +74,9 @@ impl Courier {
                 thread: None,
             });
         }
-        let shared = Arc::new(Shared {
-            outbox,
-            link: settings.link.clone(),
-            reserve,
-            keep: Mutex::new(keep),
-            say: Mutex::new(say),
-        });
-        let notifiers = settings.notifiers.iter().cloned();
-        let notifiers = notifiers.map(|notifier| {
-            let standing = match notifier.refresh() {
-                Some(_) => desk.standing(&notifier.name),
-                None => Vec::new(),
-            };
-            (notifier, standing)
-        });
-        let notifiers: Vec<_> = notifiers.collect();
-        let (runtime, registry) = (runtime(notifiers.len())?, liveness.clone());
-        let work = |stop| deliver(notifiers, shared, registry, stop);
-        let thread = Thread::start(ALERT, &liveness, runtime, &begin, work)?;
+        let deliveries = Deliveries::new(settings, desk, outbox, outside);
+        let runtime = runtime(settings.notifiers.len())?;
+        let thread = Thread::start(ALERT, &liveness, runtime, &begin, |stop| deliveries.run(stop))?;
         Ok(Self {
             reports,
             thread: Some(thread.patiently(LAST_DELIVERIES)),
@@ -119,25 +109,55 @@ fn runtime(notifiers: usize) -> io::Result<Runtime> {
         .build()
 }
 
-/// Runs the lanes until `stop`, and a moment longer.
-async fn deliver(
+/// What the thread does: a lane for each notifier.
+pub(super) struct Deliveries {
+    /// Each with what fires, if it wants to hear that again.
     notifiers: Vec<(Notifier, Vec<Notification>)>,
     shared: Arc<Shared>,
     registry: Registry,
-    stop: CancellationToken,
-) {
-    let mut lanes = Tasks::default();
-    for (notifier, standing) in notifiers {
-        let progress = registry.register(component(&notifier.name), Impact::Readiness);
-        let (shared, stop) = (Arc::clone(&shared), stop.clone());
-        lanes.spawn(progress, |progress| {
-            Lane::new(notifier, standing, shared, progress).run(stop)
+}
+
+impl Deliveries {
+    pub(super) fn new(settings: &Settings, desk: &Desk, outbox: Arc<Outbox>, outside: Outside) -> Self {
+        let notifiers = settings.notifiers.iter().cloned();
+        let notifiers = notifiers.map(|notifier| {
+            let standing = match notifier.refresh() {
+                Some(_) => desk.standing(&notifier.name),
+                None => Vec::new(),
+            };
+            (notifier, standing)
         });
+        let shared = Shared {
+            outbox,
+            link: settings.link.clone(),
+            reserve: outside.reserve,
+            keep: Mutex::new(outside.keep),
+            say: Mutex::new(outside.say),
+        };
+        Self {
+            notifiers: notifiers.collect(),
+            shared: Arc::new(shared),
+            registry: outside.liveness,
+        }
     }
-    stop.cancelled().await;
-    // What a receiver sent cannot end a lane; if something did, the others go on.
-    drop(timeout(LAST_DELIVERIES, lanes.join()).await);
-    lanes.shutdown().await;
+
+    /// Runs the lanes until `stop`, and a moment longer.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut lanes = Tasks::default();
+        for (notifier, standing) in self.notifiers {
+            let progress = self
+                .registry
+                .register(component(&notifier.name), Impact::Readiness);
+            let (shared, stop) = (Arc::clone(&self.shared), stop.clone());
+            lanes.spawn(progress, |progress| {
+                Lane::new(notifier, standing, shared, progress).run(stop)
+            });
+        }
+        stop.cancelled().await;
+        // What a receiver sent cannot end a lane; if something did, the others go on.
+        drop(timeout(LAST_DELIVERIES, lanes.join()).await);
+        lanes.shutdown().await;
+    }
 }
 
 /// What the task of a notifier is called in health.

@@ -39,6 +39,9 @@ pub(super) enum Way {
     PagerDuty(PagerDuty),
     Webhook(Webhook),
     Email(Email),
+    /// A receiver in a test.
+    #[cfg(test)]
+    Simulated(super::simulated::Receiver),
 }
 
 impl Notifier {
@@ -51,6 +54,8 @@ impl Notifier {
             Way::PagerDuty(_) => "pagerduty",
             Way::Webhook(_) => "webhook",
             Way::Email(_) => "email",
+            #[cfg(test)]
+            Way::Simulated(_) => "simulated",
         }
     }
 
@@ -92,6 +97,8 @@ impl Notifier {
                     }),
                 },
                 Way::Email(way) => way.send(notification, link, reserve, limit).await,
+                #[cfg(test)]
+                Way::Simulated(receiver) => receiver.receive(notification.clone()).await,
             }
         };
         // Whatever a notifier does, it does no longer than this.

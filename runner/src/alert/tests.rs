@@ -41,7 +41,7 @@ impl Environment for Fixed {
 }
 
 /// What holds with this `alerts` section, or what an operator is told.
-pub(super) fn settings(alerts: &str) -> Result<Settings, String> {
+pub(crate) fn settings(alerts: &str) -> Result<Settings, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("canary.yaml");
     let lines: String = alerts.lines().map(|line| format!("  {line}\n")).collect();

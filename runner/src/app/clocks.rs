@@ -5,7 +5,7 @@ pub(super) mod pauses;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::clock;
 
 /// Smaller differences are noise.
 const NOISE: Duration = Duration::from_millis(100);
@@ -25,15 +25,10 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn take() -> Self {
-        let of = |clock| {
-            let time = clock_gettime(clock);
-            let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
-            Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanos)
-        };
         Self {
-            awake: of(ClockId::Monotonic),
-            boot: of(ClockId::Boottime),
-            wall: SystemTime::now(),
+            awake: clock::awake(),
+            boot: clock::boot(),
+            wall: clock::wall(),
         }
     }
 }

@@ -135,6 +135,7 @@ impl Host {
     pub fn dispatcher(&self, plugins: Plugins) -> Dispatcher {
         let concurrency = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);
         Dispatcher::new(self.sandbox.clone(), plugins, concurrency)
+            .counted_in(self.sandbox.ledger().pools())
             .sampled_by(self.settings.sampler)
             .timed_by(self.settings.liveness.stall_clock().clone())
     }

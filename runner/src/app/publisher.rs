@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::serve::Watcher;
 use crate::account::MissReason;
 use crate::alert::Desk;
+use crate::clock;
 use crate::console::Output;
 use crate::outcome::Run;
 use crate::publish::Board;
@@ -43,7 +44,7 @@ impl Publisher {
 impl Watcher for Publisher {
     fn laid_out(&mut self, suite: &Suite) -> Vec<Change> {
         self.telemetry.suite(suite.checks.clone());
-        self.alert(|desk| desk.keep(suite, SystemTime::now()))
+        self.alert(|desk| desk.keep(suite, clock::wall()))
     }
 
     fn due(&mut self, check: &Arc<Check>) {
@@ -56,7 +57,7 @@ impl Watcher for Publisher {
             self.stdout
                 .push(&report::transition(&run.check, transition, self.screen.colour));
         }
-        self.alert(|desk| desk.observe(run, standing, SystemTime::now()))
+        self.alert(|desk| desk.observe(run, standing, clock::wall()))
     }
 
     fn beat(&mut self, now: SystemTime) -> Vec<Change> {

@@ -18,9 +18,11 @@ use super::clocks::pauses::Pauses;
 use super::clocks::{Clocks, Reading};
 use super::load::Loaded;
 use crate::account::{Account, MissReason};
-use crate::dispatch::{Dispatcher, Job};
+use crate::clock;
+use crate::dispatch::{Dispatcher, Execute, Job};
 use crate::outcome::{Outcome, Run, StopCause};
 use crate::publish::{Board, Layout, Restored};
+use crate::sandbox::Sandbox;
 use crate::schedule::ticker::Ticker;
 use crate::schedule::{Due, Passed, Schedule, Tick};
 use crate::state::{Change, Shelf, State, Written};
@@ -40,9 +42,9 @@ const LAST_RUNS: Duration = Duration::from_secs(2);
 pub const RETIRED: &str = "retired";
 
 /// What the service works with.
-pub struct Parts {
+pub struct Parts<E = Sandbox> {
     /// Runs what is due.
-    pub dispatcher: Arc<Dispatcher>,
+    pub dispatcher: Arc<Dispatcher<E>>,
     /// What is known of each check; others read it.
     pub board: Board,
     /// Keeps it.
@@ -67,8 +69,8 @@ pub struct Swap {
 ///
 /// One task owns the schedule, the board and every run: runs are joined, none is lost. `restored` is what an earlier
 /// process kept.
-pub async fn serve(
-    parts: Parts,
+pub async fn serve<E: Execute>(
+    parts: Parts<E>,
     first: Loaded,
     restored: Restored,
     watcher: &mut dyn Watcher,
@@ -98,8 +100,8 @@ pub async fn serve(
     service.board.account()
 }
 
-struct Service<'a> {
-    dispatcher: Arc<Dispatcher>,
+struct Service<'a, E> {
+    dispatcher: Arc<Dispatcher<E>>,
     board: Board,
     state: State,
     pulse: Pulse,
@@ -119,8 +121,8 @@ enum Ended {
     NeverStarted(CheckId),
 }
 
-impl<'a> Service<'a> {
-    fn begin(parts: Parts, first: Loaded, mut restored: Restored, watcher: &'a mut dyn Watcher) -> Self {
+impl<'a, E: Execute> Service<'a, E> {
+    fn begin(parts: Parts<E>, first: Loaded, mut restored: Restored, watcher: &'a mut dyn Watcher) -> Self {
         let Parts {
             dispatcher,
             board,
@@ -130,7 +132,7 @@ impl<'a> Service<'a> {
             pauses,
         } = parts;
         let Loaded { suite, plugins, .. } = first;
-        let (now, wall) = (Instant::now(), SystemTime::now());
+        let (now, wall) = (Instant::now(), clock::wall());
         let cadences = Cadences::of(&suite.checks, &restored, wall);
         dispatcher.replace(plugins, &suite.groups);
         let layout = board.keep(&suite.checks, &mut restored, now);
@@ -185,7 +187,7 @@ impl<'a> Service<'a> {
         if let Some(seconds) = moved.set_by {
             self.watcher.clock_set(seconds);
         }
-        let changes = self.watcher.beat(SystemTime::now());
+        let changes = self.watcher.beat(clock::wall());
         self.put(changes);
         self.answer_state();
     }
@@ -252,7 +254,7 @@ impl<'a> Service<'a> {
                 if matches!(run.outcome, Outcome::Stopped(StopCause::Descriptors)) {
                     self.pulse.starve();
                 }
-                let standing = self.board.publish(&run, SystemTime::now());
+                let standing = self.board.publish(&run, clock::wall());
                 let changes = self.watcher.finished(&run, &standing, &self.board);
                 self.keep(&run.check.id, changes);
             }
@@ -326,7 +328,7 @@ async fn work(pulse: Pulse) {
 
 /// One run, from its permits to its outcome. It begins once its due time is where a kill does not lose it: whatever
 /// the target sees of it is accounted for.
-async fn run(dispatcher: Arc<Dispatcher>, board: Board, job: Job, written: Written) -> Ended {
+async fn run<E: Execute>(dispatcher: Arc<Dispatcher<E>>, board: Board, job: Job, written: Written) -> Ended {
     let Some(permit) = dispatcher.permit(&job).await else {
         return Ended::NeverStarted(job.check.id.clone());
     };
@@ -353,7 +355,7 @@ fn due_after(moment: Instant, last: Instant, interval: Duration) -> u64 {
 
 /// The time of day of a moment that was just now.
 fn wall(moment: Instant) -> SystemTime {
-    SystemTime::now() - Instant::now().saturating_duration_since(moment)
+    clock::wall() - Instant::now().saturating_duration_since(moment)
 }
 
 #[cfg(test)]

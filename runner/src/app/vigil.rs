@@ -82,7 +82,7 @@ fn feed(health: Health, host: &Host, begin: &CancellationToken) -> io::Result<Th
     })
 }
 
-fn vitals(health: &Health, board: &Board, exposition: &Exposition) -> Vitals {
+pub(super) fn vitals(health: &Health, board: &Board, exposition: &Exposition) -> Vitals {
     let delivery = exposition.delivery();
     let mut most_often: Option<Duration> = None;
     board.each(|check, _| {

@@ -62,6 +62,15 @@ impl Audit {
         Ok(audit)
     }
 
+    /// Finds nothing: tests that share a process open descriptors as they like.
+    #[cfg(test)]
+    pub(crate) fn blind(reserve: &Reserve) -> Self {
+        Self {
+            baseline: Arc::new(u64::MAX.into()),
+            reserve: reserve.clone(),
+        }
+    }
+
     /// The same, once more: what was opened since then and stays is the host's own.
     ///
     /// # Errors

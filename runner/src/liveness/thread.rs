@@ -145,7 +145,7 @@ impl Drop for Thread {
 }
 
 /// `work`, while the thread that does it reports that it is not blocked.
-async fn reporting(progress: &Progress, work: impl Future) {
+pub(crate) async fn reporting(progress: &Progress, work: impl Future) {
     let beats = async {
         loop {
             progress.beat();

@@ -210,6 +210,18 @@ async fn signs_of_life_tell_how_long_nothing_was_heard() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_check_with_another_interval_is_not_silent_for_longer_than_it_has_had_that() {
+    let rare = check("a");
+    let board = board(std::slice::from_ref(&rare));
+    tokio::time::advance(Duration::from_secs(9)).await;
+    let frequent = Arc::new(Check::plain("a", Duration::from_secs(1)));
+    board.keep(&[frequent], &mut Restored::default(), Instant::now());
+    let mut silent_for = Vec::new();
+    board.each(|_, sign| silent_for.push(sign.silent_for));
+    assert_eq!(silent_for, [Duration::ZERO]);
+}
+
 #[test]
 fn a_stopped_run_is_kept_with_its_cause() {
     let check = check("a");

@@ -98,6 +98,20 @@ impl Pauses {
         })
     }
 
+    /// The same without a thread: what does not run, does not look.
+    #[cfg(test)]
+    pub(in crate::app) fn without_a_thread() -> Self {
+        let looks = Looks {
+            last: Look::take(),
+            ended: None,
+        };
+        Self {
+            looks: Arc::new(Mutex::new(looks)),
+            stop: Arc::default(),
+            thread: None,
+        }
+    }
+
     /// When the last pause ended, one that ended just now included.
     pub(in crate::app) fn ended(&self) -> Option<Instant> {
         let mut looks = open(&self.looks);

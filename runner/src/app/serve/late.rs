@@ -8,6 +8,8 @@ use tokio::time::Instant;
 use super::cadence::Cadences;
 use super::{RETIRED, Service, kept};
 use crate::account::{Account, MissReason};
+use crate::clock;
+use crate::dispatch::Execute;
 use crate::publish::{Board, Record, Restored};
 use crate::state::{Change, Kept, Request, Shelf, State};
 use crate::suite::CheckId;
@@ -36,7 +38,7 @@ impl Late {
     }
 }
 
-impl Service<'_> {
+impl<E: Execute> Service<'_, E> {
     /// Does what the state asks for, and lets alerts go when they were held back for long enough.
     pub(super) fn answer_state(&mut self) {
         match self.state.request() {
@@ -76,12 +78,12 @@ impl Service<'_> {
         for (id, count) in merged.killed {
             self.watcher.missed(&id, MissReason::Killed, count);
         }
-        self.watcher.state_read(kept, SystemTime::now());
+        self.watcher.state_read(kept, clock::wall());
     }
 
     fn catch_up(&mut self) {
         self.late.hold = None;
-        self.watcher.catch_up(&self.board.standings(), SystemTime::now());
+        self.watcher.catch_up(&self.board.standings(), clock::wall());
     }
 
     fn put_all(&mut self) {

@@ -1,0 +1,55 @@
+//! Alerts whose receivers are functions, delivered by a task of the caller's.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::courier::{Deliveries, Outside};
+use super::notifier::{Notifier, Way};
+use super::{Answer, Desk, Notification, Reports, Start, prepare};
+
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// What answers in place of a receiver.
+#[derive(Clone)]
+pub(crate) struct Receiver(Arc<dyn Fn(Notification) -> Answering + Send + Sync>);
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Receiver")
+    }
+}
+
+impl Receiver {
+    pub(crate) fn new<F>(receive: impl Fn(Notification) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        Self(Arc::new(move |notification| Box::pin(receive(notification))))
+    }
+
+    pub(super) fn receive(&self, notification: Notification) -> Answering {
+        (self.0)(notification)
+    }
+}
+
+impl Notifier {
+    /// The same, but this receives what it delivers.
+    pub(crate) fn received_by(self, receiver: Receiver) -> Self {
+        let way = Way::Simulated(receiver);
+        Self { way, ..self }
+    }
+}
+
+/// As [`super::start`], but the caller runs what delivers.
+pub(crate) fn start(start: Start<'_>) -> (Desk, Reports, impl Future<Output = ()> + use<>) {
+    let (desk, outbox) = prepare(&start);
+    let reports = Reports(Arc::clone(&outbox));
+    let settings = start.settings;
+    let deliveries = Deliveries::new(settings, &desk, outbox, Outside::from(start));
+    let stop = CancellationToken::new();
+    (desk, reports, deliveries.run(stop))
+}

@@ -1,0 +1,312 @@
+//! What goes wrong, and what the service has to do about it meanwhile.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, advance, sleep};
+
+use super::receivers::{self, NAMES};
+use super::secs;
+use super::targets::Mood as Target;
+use super::world::World;
+use crate::state::simulated::Mood as Disk;
+
+/// Three intervals of the check that runs most rarely, and a look of whoever looks.
+const THREE_INTERVALS: Duration = Duration::from_secs(46);
+/// What follows from a fault may be seen for a while after it.
+const AFTER: Duration = Duration::from_secs(60);
+
+/// A fault, and for how many seconds it lasts.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fault {
+    /// The service's own task does not get its turn.
+    Scheduler(u64),
+    Publisher(u64),
+    /// The thread that delivers alerts stands still.
+    Alerting(u64),
+    Telemetry(u64),
+    /// The disk does this, and the process may be killed meanwhile.
+    Disk(Disk, u64, bool),
+    /// The disk does not answer when the process begins.
+    Unread(u64),
+    /// One receiver, or each, takes nothing.
+    Receivers(receivers::Mood, bool, u64),
+    /// All runs end like this.
+    Targets(Target, u64),
+    /// A run ignores its deadline.
+    StuckRun,
+    Kill(u64),
+    /// A kill at the moment in which something was received.
+    KillOnReceipt(u64),
+    /// The task of a receiver panics; a restart is the way out.
+    LaneDies,
+    Terminate(u64),
+    /// The machine sleeps.
+    Sleep(u64),
+    /// The time of day is set.
+    Step(i64),
+    /// The whole process does not run.
+    Pause(u64),
+    Reloads(u64),
+}
+
+impl Fault {
+    pub(super) fn draw(random: &mut fastrand::Rng) -> Self {
+        match random.u32(..19) {
+            0 => Self::Scheduler(random.u64(7..60)),
+            1 => Self::Publisher(random.u64(7..40)),
+            2 => Self::Alerting(random.u64(7..60)),
+            3 => Self::Telemetry(random.u64(7..60)),
+            4 => Self::Disk(Disk::Full, random.u64(1..60), random.bool()),
+            5 => Self::Disk(Disk::Hangs, random.u64(1..60), random.u32(..4) == 0),
+            6 => Self::Disk(Disk::Slow(random.u64(1..300)), random.u64(1..60), random.bool()),
+            7 => Self::Unread(random.u64(3..100)),
+            8 => Self::Receivers(receivers::Mood::Refuses, random.bool(), random.u64(90..200)),
+            9 => Self::Receivers(receivers::Mood::Hangs, random.bool(), random.u64(90..200)),
+            10 => Self::Targets(targets(random), random.u64(20..90)),
+            11 => Self::StuckRun,
+            12 => Self::Kill(random.u64(..100)),
+            13 => Self::Terminate(random.u64(..100)),
+            14 => Self::Sleep(random.u64(1..5_000)),
+            15 if random.bool() => Self::Step(random.i64(-7_200..7_200)),
+            15 => Self::Pause(random.u64(3..90)),
+            16 => Self::KillOnReceipt(random.u64(1..300)),
+            17 => Self::LaneDies,
+            _ => Self::Reloads(random.u64(1..8)),
+        }
+    }
+
+    /// Happens, and is over when this returns.
+    pub(super) async fn play(self, world: &mut World) {
+        match self {
+            Self::Scheduler(_) | Self::Alerting(_) | Self::Telemetry(_) => self.freeze(world).await,
+            Self::Publisher(seconds) => block(world, seconds).await,
+            Self::Disk(mood, seconds, is_killed) => disk(world, mood, seconds, is_killed).await,
+            Self::Unread(seconds) => unread(world, seconds).await,
+            Self::Receivers(mood, all, seconds) => refuse(world, mood, all, seconds).await,
+            Self::Targets(mood, seconds) => ask(world, mood, seconds).await,
+            Self::StuckRun => stick(world).await,
+            Self::Kill(seconds) => {
+                world.kill(secs(seconds)).await;
+                world.start();
+            }
+            Self::KillOnReceipt(millis) => kill_on_receipt(world, millis).await,
+            Self::LaneDies => die(world).await,
+            Self::Terminate(seconds) => {
+                world.terminate(secs(seconds)).await;
+                world.start();
+            }
+            Self::Sleep(seconds) => {
+                world.unsettle(secs(3));
+                world.clocks.sleep(secs(seconds));
+                world.run(secs(10)).await;
+            }
+            Self::Step(seconds) => step(world, seconds).await,
+            Self::Pause(seconds) => pause(world, seconds).await,
+            Self::Reloads(count) => {
+                for _ in 0..count {
+                    world.reload();
+                    world.run(secs(1)).await;
+                }
+            }
+        }
+    }
+
+    /// A part does not get its turn: health says so, and the heartbeat stops.
+    async fn freeze(self, world: &mut World) {
+        let process = world.process();
+        let (freezer, word, seconds) = match self {
+            Self::Alerting(seconds) => (process.alerting.clone(), "component_stalled", seconds),
+            Self::Telemetry(seconds) => (process.telemetry.clone(), "telemetry_stalled", seconds),
+            Self::Scheduler(seconds) => {
+                let freezer = process.scheduler.clone();
+                world.unsettle(secs(seconds + 5));
+                for word in ["checks_stale", "runs_overdue"] {
+                    world.allow(word, secs(seconds) + AFTER);
+                }
+                (freezer, "scheduler_stalled", seconds)
+            }
+            _ => return,
+        };
+        world.allow(word, secs(seconds + 2));
+        freezer.set(true);
+        world.expect(word, secs(6)).await;
+        let noticed = Instant::now();
+        world.run(secs(seconds.saturating_sub(6))).await;
+        world.assert_no_heartbeat(noticed);
+        freezer.set(false);
+    }
+}
+
+fn targets(random: &mut fastrand::Rng) -> Target {
+    match random.u32(..4) {
+        0 => Target::Hangs,
+        1 => Target::Breaks,
+        2 => Target::NoDescriptors,
+        _ => Target::Fails,
+    }
+}
+
+async fn block(world: &mut World, seconds: u64) {
+    world.blocked.set(seconds);
+    for word in STALLS {
+        world.allow(word, secs(seconds) + AFTER);
+    }
+    world.unsettle(secs(seconds) + AFTER);
+    while !world.blocked.is_over() {
+        sleep(Duration::from_millis(500)).await;
+    }
+    if !world.blocked.is_reported() {
+        world.fail("health does not say that the publisher is blocked");
+    }
+}
+
+/// What health may say when everything stands still for a moment.
+const STALLS: [&str; 7] = [
+    "runs_overdue",
+    "scheduler_stalled",
+    "workers_stalled",
+    "component_stalled",
+    "telemetry_stalled",
+    "checks_stale",
+    "state_not_kept",
+];
+
+async fn disk(world: &mut World, mood: Disk, seconds: u64, is_killed: bool) {
+    world.allow("state_not_kept", secs(seconds) + AFTER);
+    world.allow("state_unavailable", secs(seconds) + AFTER);
+    world.disk.set(mood);
+    let is_bad = !matches!(mood, Disk::Slow(_));
+    if is_bad && secs(seconds) > THREE_INTERVALS {
+        world.expect("state_not_kept", THREE_INTERVALS).await;
+    }
+    world.run(secs(seconds)).await;
+    if is_killed {
+        world.kill(secs(1)).await;
+        world.start();
+        world.run(secs(seconds / 2)).await;
+    }
+}
+
+/// The disk answers nothing when the process begins; after a minute alerts go out all the same.
+async fn unread(world: &mut World, seconds: u64) {
+    world.allow("state_unavailable", secs(seconds) + AFTER);
+    world.allow("state_not_kept", secs(seconds) + AFTER);
+    world.kill(secs(1)).await;
+    world.disk.set(Disk::Hangs);
+    if seconds > 55 {
+        world.receivers.forgive();
+    }
+    world.start();
+    world.expect("state_unavailable", secs(2)).await;
+    world.run(secs(seconds)).await;
+}
+
+/// A receiver takes nothing while there is something to tell.
+async fn refuse(world: &mut World, mood: receivers::Mood, all: bool, seconds: u64) {
+    world.allow("notifier_failing", Duration::from_secs(24 * 60 * 60));
+    let failing = match all {
+        true => NAMES.to_vec(),
+        false => vec![NAMES[world.random.usize(..NAMES.len())]],
+    };
+    failing.iter().for_each(|name| world.receivers.set(name, mood));
+    let name = world.checks[0].name.clone();
+    world.targets.set(&name, Target::Fails);
+    let until = Instant::now() + secs(seconds);
+    // A minute of failures, and an attempt that hangs.
+    let patience = secs(60 + 5 + 5);
+    while Instant::now() < until {
+        world.run(secs(1)).await;
+        let is_due = |name: &&'static str| {
+            let since = world.receivers.failing_since(name);
+            since.is_some_and(|since| since.elapsed() > patience)
+        };
+        if failing.iter().any(is_due) && !world.words().contains(&"notifier_failing") {
+            world.fail("health does not say that a receiver takes nothing");
+        }
+    }
+    for name in NAMES.iter().filter(|name| !failing.contains(name)) {
+        world.assert_alerted(name).await;
+    }
+}
+
+/// Every run ends alike; what is down is told.
+async fn ask(world: &mut World, mood: Target, seconds: u64) {
+    for check in world.checks.clone() {
+        world.targets.set(&check.name, mood);
+    }
+    if mood == Target::NoDescriptors {
+        world.allow("descriptors_short", secs(seconds) + THREE_INTERVALS + 2 * AFTER);
+        world.expect("descriptors_short", THREE_INTERVALS).await;
+    }
+    world.allow("checks_stale", secs(seconds) + AFTER);
+    let began = Instant::now();
+    world.run(secs(seconds)).await;
+    if mood == Target::Fails && secs(seconds) > THREE_INTERVALS {
+        for name in NAMES {
+            world.assert_alerted(name).await;
+        }
+    }
+    if mood != Target::Fails {
+        // No run comes to a verdict.
+        world.assert_no_heartbeat(began + secs(35));
+    }
+}
+
+async fn stick(world: &mut World) {
+    let name = world.checks[0].name.clone();
+    for word in ["runs_overdue", "checks_stale"] {
+        world.allow(word, secs(120));
+    }
+    world.targets.set(&name, Target::NeverEnds);
+    world.expect("runs_overdue", THREE_INTERVALS).await;
+    let noticed = Instant::now();
+    world.run(secs(20)).await;
+    world.assert_no_heartbeat(noticed);
+}
+
+/// What was sent is known after the kill, or the kill came before it was sent: nothing is begun and never ended.
+async fn kill_on_receipt(world: &mut World, millis: u64) {
+    world.disk.set(Disk::Slow(millis));
+    for check in world.checks.clone() {
+        world.targets.set(&check.name, Target::Flaps(2));
+    }
+    for _ in 0..3 {
+        world.run_until_received(AFTER).await;
+        world.kill(Duration::ZERO).await;
+        world.start();
+    }
+}
+
+async fn die(world: &mut World) {
+    for word in ["component_died", "notifier_failing"] {
+        world.allow(word, 3 * AFTER);
+    }
+    world.receivers.set(NAMES[0], receivers::Mood::Panics);
+    for check in world.checks.clone() {
+        world.targets.set(&check.name, Target::Fails);
+    }
+    // All may have been told already; then a reminder is next.
+    world.expect("component_died", 3 * AFTER + THREE_INTERVALS).await;
+    world.receivers.heal();
+    world.terminate(secs(1)).await;
+    world.start();
+}
+
+async fn step(world: &mut World, seconds: i64) {
+    world.clocks.step(seconds);
+    world.run(THREE_INTERVALS).await;
+    if world.random.bool() {
+        world.kill(secs(1)).await;
+        world.start();
+    }
+}
+
+/// Nothing of the process runs, and then all of it.
+async fn pause(world: &mut World, seconds: u64) {
+    world.unsettle(secs(5));
+    for word in STALLS {
+        world.allow(word, secs(seconds) + AFTER);
+    }
+    advance(secs(seconds)).await;
+    sleep(Duration::from_millis(500)).await;
+}

@@ -1,0 +1,286 @@
+//! One process of the service: everything that a kill takes with it.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::blocked::Blocked;
+use super::targets::{CONCURRENCY, Targets};
+use crate::account::Account;
+use crate::alert;
+use crate::app::clocks::pauses::Pauses;
+use crate::app::load::Loaded;
+use crate::app::publisher::{Publisher, rows};
+use crate::app::serve::{self, Parts, Swap};
+use crate::app::vigil::vitals;
+use crate::clock;
+use crate::dispatch::{Dispatcher, Plugins};
+use crate::ledger::audit::{Audit, Reserve};
+use crate::ledger::{Budget, Ledger};
+use crate::liveness::{Impact, Registry, begun, reporting};
+use crate::net::tls::TrustStore;
+use crate::publish::Board;
+use crate::report::Screen;
+use crate::state::simulated::Disk;
+use crate::state::{Kept, Shelf, State};
+use crate::telemetry::settings::{self, resource};
+use crate::telemetry::{self, Exposition, HostView, Telemetry};
+use crate::watch::health::{Health, Limits, Sources};
+use crate::watch::heartbeat::{Cadence, Heartbeat, Ping};
+use crate::watch::pulse::Pulse;
+use crate::watch::reloads::Reloads;
+use crate::watch::slow_polls::SlowPolls;
+
+/// How long runs may go on after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+const SCREEN: Screen = Screen {
+    width: usize::MAX,
+    colour: false,
+};
+/// From one ping to the next.
+pub(super) const PINGS: Duration = Duration::from_secs(10);
+
+/// What a process begins with.
+pub(super) struct Start<'a> {
+    pub(super) settings: &'a alert::Settings,
+    pub(super) disk: &'a Disk,
+    pub(super) loaded: Loaded,
+    pub(super) targets: Targets,
+    pub(super) pings: Pings,
+    pub(super) blocked: Blocked,
+}
+
+/// Pings that would have been sent, and when.
+pub(super) type Pings = Arc<Mutex<Vec<(Instant, Ping)>>>;
+
+/// A process that goes on. Dropping it is `kill -9`.
+pub(super) struct Process {
+    pub(super) board: Board,
+    pub(super) health: Health,
+    pub(super) alerts: alert::Reports,
+    pub(super) scheduler: Freezer,
+    pub(super) alerting: Freezer,
+    pub(super) telemetry: Freezer,
+    swaps: mpsc::Sender<Swap>,
+    stop: CancellationToken,
+    service: JoinHandle<Account>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.service.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Process {
+    pub(super) fn start(start: Start<'_>) -> Self {
+        let (state, kept, writer) = start.disk.open();
+        let (records, retired, unreadable) = serve::parse(&kept);
+        assert_eq!(unreadable, [""; 0]);
+        let (board, restored) = Board::restored(records, retired);
+        let core = Core::new(board, state);
+        let (desk, alerts, deliveries) = core.alerts(start.settings, &kept);
+        let mut tasks = vec![spawn_local(writer)];
+        let (alerting, telemetry) = (Freezer::default(), Freezer::default());
+        let alert = core.liveness.register("alert", Impact::Liveness);
+        let deliver = async move { reporting(&alert, deliveries).await };
+        tasks.push(spawn_local(alerting.freezing(deliver)));
+        let (informed, exposition, worker) = core.telemetry(&alerts);
+        let reporter = core.liveness.register("telemetry", Impact::Heartbeat);
+        let report = async move { reporting(&reporter, worker.run(CancellationToken::new())).await };
+        tasks.push(spawn_local(telemetry.freezing(report)));
+        let health = core.health(&alerts, exposition.clone());
+        let beats = beat(health.clone(), core.board.clone(), exposition, start.pings);
+        tasks.push(spawn_local(beats));
+        let publisher = Publisher::new(Default::default(), SCREEN, informed, Some(desk));
+        let mut watcher = start.blocked.watching(publisher, health.clone());
+        let (swaps, suites) = mpsc::channel(1);
+        let (stop, scheduler) = (CancellationToken::new(), Freezer::default());
+        let (until, loaded) = (stop.clone(), start.loaded);
+        let parts = core.parts(start.targets, suites);
+        let serve = async move {
+            serve::serve(parts, loaded, restored, &mut watcher, until.cancelled(), GRACE).await
+        };
+        Self {
+            board: core.board,
+            health,
+            alerts,
+            service: spawn_local(scheduler.freezing(serve)),
+            scheduler,
+            alerting,
+            telemetry,
+            swaps,
+            stop,
+            tasks,
+        }
+    }
+
+    /// Has a suite put in force.
+    pub(super) fn reload(&self, loaded: Loaded) {
+        let (done, _) = oneshot::channel();
+        let swap = Swap { loaded, done };
+        assert!(self.swaps.try_send(swap).is_ok(), "the service takes suites");
+    }
+
+    /// SIGTERM.
+    pub(super) async fn stop(mut self) -> Account {
+        self.stop.cancel();
+        (&mut self.service).await.expect("the service ends")
+    }
+
+    /// Whether a task ended that should go on.
+    pub(super) fn has_ended(&self) -> bool {
+        self.service.is_finished() || self.tasks.iter().any(JoinHandle::is_finished)
+    }
+}
+
+/// What the parts of a process share.
+struct Core {
+    board: Board,
+    state: State,
+    liveness: Registry,
+    pulse: Pulse,
+    ledger: Arc<Ledger>,
+    reserve: Reserve,
+    audit: Audit,
+}
+
+impl Core {
+    fn new(board: Board, state: State) -> Self {
+        let liveness = Registry::default();
+        let (ledger, reserve) = (Ledger::new(Budget::new(10)), Reserve::default());
+        Self {
+            board,
+            state,
+            pulse: Pulse::new(&liveness),
+            liveness,
+            audit: Audit::blind(&reserve),
+            ledger,
+            reserve,
+        }
+    }
+
+    fn alerts(
+        &self,
+        settings: &alert::Settings,
+        kept: &Kept,
+    ) -> (alert::Desk, alert::Reports, impl Future<Output = ()> + use<>) {
+        let kept_by = self.state.clone();
+        let (mut desk, alerts, deliveries) = alert::simulated::start(alert::Start {
+            settings,
+            alerts: &rows(kept, Shelf::Alert),
+            notifications: &rows(kept, Shelf::Notification),
+            reserve: self.reserve.clone(),
+            begin: begun(),
+            keep: Box::new(move |changes| drop(kept_by.put(changes))),
+            say: Box::new(|_, _| {}),
+            liveness: self.liveness.clone(),
+        });
+        if self.state.is_unread() {
+            desk.await_rows(clock::wall());
+        }
+        (desk, alerts, deliveries)
+    }
+
+    fn telemetry(&self, alerts: &alert::Reports) -> (Telemetry, Exposition, telemetry::Worker) {
+        let view = HostView {
+            ledger: Arc::clone(&self.ledger),
+            audit: self.audit.clone(),
+            reserve: self.reserve.clone(),
+            alerts: Some(alerts.clone()),
+            streams: Default::default(),
+            liveness: self.liveness.clone(),
+        };
+        let settings = telemetry::sample::settings().unsent();
+        let resource = resource(&settings, &settings::Process::current("simulated".to_owned()));
+        telemetry::start(&settings, resource, view, Box::new(std::io::sink()))
+    }
+
+    fn health(&self, alerts: &alert::Reports, exposition: Exposition) -> Health {
+        let sources = Sources {
+            board: self.board.clone(),
+            pulse: self.pulse.clone(),
+            state: self.state.clone(),
+            reloads: Reloads::default(),
+            ledger: Arc::clone(&self.ledger),
+            audit: self.audit.clone(),
+            exposition,
+            slow_polls: SlowPolls::default(),
+            trust: TrustStore::default(),
+            alerts: Some(alerts.clone()),
+            liveness: self.liveness.clone(),
+        };
+        Health::new(sources, Limits::default())
+    }
+
+    fn parts(&self, targets: Targets, swaps: mpsc::Receiver<Swap>) -> Parts<Targets> {
+        Parts {
+            dispatcher: Arc::new(Dispatcher::new(targets, Plugins::default(), CONCURRENCY)),
+            board: self.board.clone(),
+            state: self.state.clone(),
+            pulse: self.pulse.clone(),
+            swaps,
+            pauses: Pauses::without_a_thread(),
+        }
+    }
+}
+
+/// The heartbeat, but for the requests that bring pings to their address.
+async fn beat(health: Health, board: Board, exposition: Exposition, pings: Pings) {
+    let cadence = Cadence {
+        interval: PINGS,
+        grace: PINGS / 2,
+        start: true,
+        fail: true,
+    };
+    let mut heartbeat = Heartbeat::new(cadence, Instant::now());
+    loop {
+        let now = Instant::now();
+        if let Some(ping) = heartbeat.judge(now, &vitals(&health, &board, &exposition)) {
+            pings.lock().unwrap().push((now, ping));
+        }
+        sleep_until(heartbeat.next_look(now)).await;
+    }
+}
+
+/// Keeps a task from its turn while it is set.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Freezer(Arc<Mutex<Frozen>>);
+
+#[derive(Debug, Default)]
+struct Frozen {
+    is_set: bool,
+    waker: Option<Waker>,
+}
+
+impl Freezer {
+    pub(super) fn set(&self, is_set: bool) {
+        let mut frozen = self.0.lock().unwrap();
+        frozen.is_set = is_set;
+        if let Some(waker) = frozen.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn freezing<F: Future + 'static>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        let frozen = Arc::clone(&self.0);
+        let mut work = Box::pin(work);
+        std::future::poll_fn(move |context| {
+            let mut frozen = frozen.lock().unwrap();
+            if frozen.is_set {
+                frozen.waker = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            drop(frozen);
+            work.as_mut().poll(context)
+        })
+    }
+}
