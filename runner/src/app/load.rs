@@ -27,6 +27,8 @@ pub struct Loaded {
     pub sources: BTreeSet<PathBuf>,
     /// What the files of the suite looked like before they were read.
     pub(super) before: Footprint,
+    /// What all sources looked like before plugins were compiled.
+    pub(super) seen: Footprint,
 }
 
 /// Reads files, compiles the plugins that they name, and judges each check by its plugin. Of `known` plugins, those
@@ -41,6 +43,10 @@ pub async fn load(paths: &[PathBuf], host: &Host, known: &Plugins) -> Result<Loa
     let environment = SuiteEnvironment::new(&host.settings().references);
     let noting = Noting::new(&environment);
     let draft = read(paths, &embedded, &noting);
+    sources.extend(noting.files());
+    sources.extend(draft.plugins().iter().filter_map(file_of));
+    // Compiling takes long: a plugin that changes meanwhile has changed.
+    let seen = Footprint::of(&sources);
     let mut catalog = Catalog::default();
     let mut plugins = Plugins::new();
     let compiled = draft
@@ -57,8 +63,6 @@ pub async fn load(paths: &[PathBuf], host: &Host, known: &Plugins) -> Result<Loa
         }
     }
     judge(&draft, &plugins, host, &mut catalog).await;
-    sources.extend(noting.files());
-    sources.extend(draft.plugins().iter().filter_map(file_of));
     let operator = Operator {
         ceiling: host.settings().ceiling,
         notifiers: host.settings().notifiers.clone(),
@@ -69,6 +73,7 @@ pub async fn load(paths: &[PathBuf], host: &Host, known: &Plugins) -> Result<Loa
         plugins,
         sources,
         before,
+        seen,
     })
 }
 

@@ -89,7 +89,7 @@ pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
     let reloader = Reloader {
         // What changed since it was read is a change like any other.
         changing: Footprint::of(&suite) != parts.current.before,
-        seen: Footprint::of(&parts.current.sources),
+        seen: parts.current.seen.clone(),
         plugins: parts.current.plugins.clone(),
         sources: parts.current.sources.clone(),
         parts,
@@ -175,13 +175,17 @@ impl Reloader {
         let loaded = loaded.map_err(|_| format!("the reload took longer than {} s", LIMIT.as_secs()))?;
         let loaded = loaded.map_err(|problems| problems.to_string())?;
         let checks = loaded.suite.checks.len();
-        let (plugins, sources) = (loaded.plugins.clone(), loaded.sources.clone());
+        let (plugins, sources, seen) = (
+            loaded.plugins.clone(),
+            loaded.sources.clone(),
+            loaded.seen.clone(),
+        );
         let (done, in_force) = oneshot::channel();
         let gone = || "the runner goes down".to_owned();
         swaps.send(Swap { loaded, done }).await.map_err(|_| gone())?;
         in_force.await.map_err(|_| gone())?;
         if sources != self.sources {
-            self.seen = Footprint::of(&sources);
+            self.seen = seen;
         }
         (self.plugins, self.sources) = (plugins, sources);
         Ok(checks)

@@ -1,10 +1,16 @@
 //! What the host opens for several runs at once, and what it had too little of.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Denial, Page};
 use crate::quota::QuotaKind;
 use crate::trace::Shortage;
+
+/// A run that waited for less has lost nothing that changes what it says of its target.
+const BRIEF: Duration = Duration::from_millis(100);
 
 /// A descriptor that the host has open for this run, and perhaps for others too, such as the socket to a name server
 /// that several runs wait for. It counts against the quota `fds` of each of them; given back on drop.
@@ -18,18 +24,21 @@ impl Drop for Charge {
     }
 }
 
-/// A wait for something that the host is short of. When the run's time is up before the wait is over, that is the
-/// host's fault: the page remembers it.
+/// A wait for something that the host is short of. When the run's time is up before the wait is over, or a part of it
+/// is lost that its peer would have had, that is the host's fault: the page remembers it.
 #[derive(Debug)]
 pub struct Waiting<'a> {
     page: &'a Page,
+    began: Instant,
     shortage: Option<Shortage>,
 }
 
 impl Waiting<'_> {
-    /// What was waited for is there.
-    pub fn is_over(&mut self) {
-        self.shortage = None;
+    /// What was waited for is there; a wait of over 100 ms is remembered all the same.
+    pub fn end(mut self) {
+        if self.began.elapsed() <= BRIEF {
+            self.shortage = None;
+        }
     }
 }
 
@@ -66,6 +75,7 @@ impl Page {
     pub fn wait_for(&self, what: Shortage) -> Waiting<'_> {
         Waiting {
             page: self,
+            began: Instant::now(),
             shortage: Some(what),
         }
     }

@@ -53,11 +53,11 @@ impl Lease {
     /// A quota is used up, the host has none left, or the run is over.
     pub async fn acquire(page: &Arc<Page>, peer: SocketAddr) -> Result<Self, Refusal> {
         page.admit()?;
-        let mut waiting = page.wait_for(Shortage::Descriptors);
+        let waiting = page.wait_for(Shortage::Descriptors);
         let pool = page.ledger().budget().pool();
         let place = pool.acquire(claim(page), Some(PATIENCE)).await;
         let place = place.map_err(|_| Refusal::HostExhausted)?;
-        waiting.is_over();
+        waiting.end();
         Self::of(page, peer, place)
     }
 

@@ -1,6 +1,7 @@
 //! A socket that can be taken away from whoever uses it.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -91,8 +92,9 @@ impl<S: AsFd + Send> Revocable for Slot<S> {
             (state.socket.take(), [state.reader.take(), state.writer.take()])
         };
         if let Some(socket) = socket {
-            if abort {
-                reset_on_close(socket.as_fd());
+            match abort {
+                true => reset_on_close(socket.as_fd()),
+                false => say_goodbye(socket.as_fd()),
             }
             drop(socket);
         }
@@ -104,4 +106,11 @@ fn reset_on_close(socket: BorrowedFd<'_>) {
     // Only a courtesy to the kernel, which need not keep the connection for a goodbye: a socket that takes no
     // linger option is closed all the same.
     let _not_tcp = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+}
+
+/// Closing alone does not do: a process that is just being started has a copy of every descriptor until it executes its
+/// program, and the kernel says nothing to the peer while there is one.
+fn say_goodbye(socket: BorrowedFd<'_>) {
+    // One that is not connected has nobody to say it to.
+    let _not_connected = socket2::SockRef::from(&socket).shutdown(Shutdown::Write);
 }
