@@ -3,7 +3,8 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 35] = [
+const ORDER: [&str; 36] = [
+    "clock",
     "liveness",
     "age",
     "io_class",
@@ -132,6 +133,7 @@ const RULES: [Rule; 11] = [
         places: &[
             "liveness/tasks",
             "app/serve",
+            "app/simulation",
             "wire/link",
             "admin",
             "demo/targets",
@@ -195,7 +197,7 @@ const RULES: [Rule; 11] = [
             "env::temp_dir",
             "env::current_dir",
         ],
-        places: &["cli", "suite/interpolate", "main"],
+        places: &["cli", "suite/interpolate", "main", "app/simulation"],
     },
     Rule {
         what: "tokio",
@@ -220,6 +222,7 @@ const RULES: [Rule; 11] = [
             "alert/lane",
             "alert/notifier",
             "alert/outbox",
+            "alert/simulated",
             "alert/smtp",
             "telemetry",
             "admin",
