@@ -64,5 +64,6 @@ pub(super) fn loaded(checks: &[Arc<Check>]) -> Loaded {
         plugins: Plugins::default(),
         sources: Default::default(),
         before: Footprint::default(),
+        seen: Footprint::default(),
     }
 }
