@@ -252,16 +252,18 @@ async fn bytes_out_stop_at_the_quota() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_waits_for_what_another_gives_back() {
-    let ledger = Ledger::new(Budget::new(1));
-    let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
-    let lease = Lease::take(&one, NOWHERE).unwrap();
-    let gives_back = async {
-        tokio::time::advance(std::time::Duration::from_millis(500)).await;
-        drop(lease);
-    };
-    let (waits, ()) = futures_util::future::join(Lease::acquire(&other, NOWHERE), gives_back).await;
-    assert_eq!((waits.is_ok(), other.shortage()), (true, None));
+async fn a_run_waits_for_what_another_gives_back_and_a_long_wait_is_remembered() {
+    for (wait, shortage) in [(50, None), (500, Some(Shortage::Descriptors))] {
+        let ledger = Ledger::new(Budget::new(1));
+        let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
+        let lease = Lease::take(&one, NOWHERE).unwrap();
+        let gives_back = async {
+            tokio::time::advance(std::time::Duration::from_millis(wait)).await;
+            drop(lease);
+        };
+        let (waits, ()) = futures_util::future::join(Lease::acquire(&other, NOWHERE), gives_back).await;
+        assert_eq!((waits.is_ok(), other.shortage()), (true, shortage), "{wait} ms");
+    }
 }
 
 #[tokio::test(start_paused = true)]
