@@ -41,6 +41,8 @@ impl Sandbox {
         let mut linker = imports::linker(self.engine.wasmtime()).map_err(unfit)?;
         imports::trap_unserved(&mut linker, component).map_err(unfit)?;
         let linked = linker.instantiate_pre(component).map_err(unfit)?;
+        // The descriptor of its first memory is opened now, and not by the first run: what a run opens is the run's.
+        component.initialize_copy_on_write_image().map_err(unfit)?;
         CheckPre::new(linked)
             .map(|pre| Program { pre, weight })
             .map_err(|error| LinkError::NoProbe(reason(error)))
