@@ -25,7 +25,7 @@ pub(super) fn confine(limits: WorkerLimits) -> io::Result<()> {
     let parent = rustix::process::getppid().map(Pid::as_raw_nonzero);
     let is_there = parent.is_some_and(|parent| u32::try_from(parent.get()).ok() == Some(limits.parent));
     if !is_there {
-        return Err(io::Error::other("whoever started it is gone"));
+        return Err(io::Error::other("the process that started it is gone"));
     }
     close_inherited()?;
     forgo_privileges()?;
