@@ -10,7 +10,8 @@ const TARGET: &str = "wasm32-wasip2";
 /// The guests have a target folder of their own, since the outer cargo holds the lock of its own one, and an
 /// environment without the outer cargo's settings, which are for the host.
 pub(super) fn build(variable: &str, guests: &[(&str, &str)], prefix: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // Asked when it runs: two checkouts may share one target folder, and with it this program.
+    let root = Path::new(&variable_of_cargo("CARGO_MANIFEST_DIR")).join("..");
     let target_dir = PathBuf::from(variable_of_cargo("OUT_DIR")).join("guests");
     let mut cargo = Command::new(variable_of_cargo("CARGO"));
     cargo
