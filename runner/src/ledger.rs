@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+#[cfg(test)]
+pub(crate) use budget::RESERVE;
 pub use budget::{Budget, raise_descriptor_limit};
 pub use charge::{Charge, Waiting};
 pub use lease::{Lease, LeasedStream, LeasedUdp};

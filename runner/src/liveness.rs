@@ -2,7 +2,8 @@
 //!
 //! A component is registered before it starts, because `thread` and `tasks` are the only ways to start one and
 //! both take a [`Progress`]. The component reports through it: what it is doing, and within which time it reports
-//! again. One that exceeds its time, or that panicked, is a [`Stall`], which health turns into an issue.
+//! again. One that exceeds its time, that panicked, or that ended unasked is a [`Stall`], which health turns into an
+//! issue.
 
 mod clock;
 mod tasks;
@@ -50,7 +51,7 @@ pub struct Stall {
     pub activity: &'static str,
     /// Since when it has not reported.
     pub time: Duration,
-    /// Whether it ended by a panic and never reports again.
+    /// Whether it ended by a panic or unasked, and never reports again.
     pub is_dead: bool,
 }
 
@@ -61,7 +62,7 @@ impl fmt::Display for Stall {
         match self.is_dead {
             true => write!(
                 f,
-                "`{name}` panicked {time} s ago and has ended: the log says why, and a restart brings it back"
+                "`{name}` ended unexpectedly {time} s ago: the log says why if it panicked, and a restart brings it back"
             ),
             false => write!(f, "`{name}` has made no progress for {time} s ({activity})"),
         }
@@ -165,7 +166,8 @@ impl Row {
     }
 }
 
-/// What a component reports through. Dropping it removes the component, unless a panic does: that one stays, as dead.
+/// What a component reports through. Dropping it removes the component, unless a panic does, or it ended unasked: that
+/// one stays, as dead.
 #[derive(Debug)]
 pub struct Progress {
     registry: Registry,
@@ -189,6 +191,11 @@ impl Progress {
         self.set("waiting", None);
     }
 
+    /// The component has ended although nobody asked it to.
+    pub(super) fn ended_unasked(&self) {
+        self.row.report().is_dead = true;
+    }
+
     /// Adds a part of the same registry, such as a task on this component's thread.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -209,7 +216,8 @@ impl Drop for Progress {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.row.report().is_dead = true;
-        } else {
+        }
+        if !self.row.report().is_dead {
             self.registry.components().rows.remove(&self.id);
         }
     }

@@ -3,10 +3,22 @@
 mod guard;
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use guard::{MARGIN, guard};
+
+/// Takes over SIGXFSZ, which ends the process when a file grows over the limit of its size (`ulimit -f`,
+/// `LimitFSIZE=`): the write fails instead, as on a full disk.
+///
+/// # Errors
+/// The operating system refused.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    // Nobody asks whether it came: the write says so.
+    signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), Arc::default())?;
+    Ok(())
+}
 
 /// SIGTERM and SIGINT, from now on.
 #[derive(Debug)]

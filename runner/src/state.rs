@@ -36,6 +36,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::liveness::{self, Component, Impact, Registry};
 use mailbox::Mailbox;
 use read::Rows;
 use store::Store;
@@ -47,6 +48,11 @@ const OPEN_TIME: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long the last commit may take.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
+
+const COMPONENT: Component = Component {
+    name: "state",
+    impact: Impact::Readiness,
+};
 
 /// The latest text of each key; nothing to forget it.
 type Batch = HashMap<(Shelf, Arc<str>), Option<String>>;
@@ -221,22 +227,21 @@ impl State {
     ///
     /// # Errors
     /// Another runner uses the folder, or there is no thread.
-    pub fn open(folder: &Path, hold: Hold) -> Result<(Self, Keeper, Kept), StateError> {
+    pub fn open(folder: &Path, hold: Hold, liveness: &Registry) -> Result<(Self, Keeper, Kept), StateError> {
         let (commits, progress) = watch::channel(Progress::default());
         let mailbox = Arc::new(Mailbox::default());
         let writer = Writer::new(Arc::clone(&mailbox), Store::new(folder, hold), commits);
         let (ending, ended) = sync_channel(1);
         // Without a buffer: what nobody takes is known not to have been taken.
         let (opening, opened) = sync_channel(0);
-        let work = move || {
+        let work = move |progress: &liveness::Progress| {
+            // How the disk answers is what `Health` says; the registry notices when the thread panics.
+            progress.idle();
             writer.run(&opening);
             // Nobody waits any more when this is late.
             let _late = ending.send(());
         };
-        let handle = std::thread::Builder::new()
-            .name("canary-state".to_owned())
-            .spawn(work)
-            .map_err(StateError::Thread)?;
+        let handle = liveness::spawn(COMPONENT, liveness, work).map_err(StateError::Thread)?;
         let thread = Thread {
             mailbox: Arc::clone(&mailbox),
             ended,
@@ -354,7 +359,7 @@ impl Drop for Keeper {
 impl State {
     /// The same where nobody counts descriptors.
     pub(crate) fn open_uncounted(folder: &Path) -> Result<(Self, Keeper, Kept), StateError> {
-        Self::open(folder, Box::new(|| Box::new(())))
+        Self::open(folder, Box::new(|| Box::new(())), &Registry::default())
     }
 }
 

@@ -146,7 +146,7 @@ pub enum NetError {
         /// How much the suite grants.
         limit: u64,
     },
-    /// The host itself has no descriptor left to lend.
+    /// The host itself has none left of what all checks share: no descriptor, or no place for a DNS question.
     #[error("the host has no descriptor left to lend")]
     HostExhausted,
     /// The run's deadline, or a shorter limit that the probe set, passed in this phase.

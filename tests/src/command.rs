@@ -79,7 +79,19 @@ impl Program {
     /// Lets it have so many descriptors open and no more; whatever it does, it cannot raise that.
     #[must_use]
     pub fn descriptors(self, most: u32) -> Self {
-        let mut limited = Self::at("/bin/sh").args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")]);
+        self.limited(&format!("-n {most}"))
+    }
+
+    /// Lets it write files of so many KiB and no longer ones.
+    #[must_use]
+    pub fn file_size(self, most_kib: u64) -> Self {
+        // The shell counts in blocks of 512 bytes. The soft limit, which can be raised again.
+        self.limited(&format!("-S -f {}", most_kib * 2))
+    }
+
+    /// Starts it by a shell that sets this limit first.
+    fn limited(self, limit: &str) -> Self {
+        let mut limited = Self::at("/bin/sh").args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]);
         limited.0.arg(self.0.get_program()).args(self.0.get_args());
         for (name, value) in self.0.get_envs() {
             limited.0.env(name, value.unwrap_or_default());
@@ -199,13 +211,26 @@ impl Running {
     /// # Panics
     /// It has ended, or its hard limit is lower.
     pub fn limit_descriptors(&self, most: u64) {
+        self.limit(Resource::Nofile, Some(most));
+    }
+
+    /// Changes how long a file may be that it writes to, in bytes; as long as this process may when nothing is given.
+    ///
+    /// # Panics
+    /// It has ended, or its hard limit is lower.
+    pub fn limit_file_size(&self, most: Option<u64>) {
+        self.limit(Resource::Fsize, most);
+    }
+
+    fn limit(&self, resource: Resource, most: Option<u64>) {
+        // It has inherited those of this process.
+        let own = getrlimit(resource);
         let limit = Rlimit {
-            current: Some(most),
-            // It has inherited that of this process.
-            maximum: getrlimit(Resource::Nofile).maximum,
+            current: most.or(own.current),
+            maximum: own.maximum,
         };
         let program = Some(Pid::from_child(&self.child));
-        prlimit(program, Resource::Nofile, limit).expect("its limit may be set");
+        prlimit(program, resource, limit).expect("its limit may be set");
     }
 
     /// What each of its descriptors stands for.

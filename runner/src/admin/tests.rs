@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::ledger::RESERVE;
 use bench::Bench;
 
 /// An admin address on a thread of its own.
@@ -71,6 +72,22 @@ impl Drop for Server {
         self.stop.cancel();
         self.thread.take().unwrap().join().unwrap();
     }
+}
+
+#[test]
+fn the_admin_address_leaves_descriptors_of_the_reserve_to_the_other_parts() {
+    let Places {
+        handshakes,
+        heads,
+        probes,
+        waiting,
+        answers,
+        ..
+    } = LIMITS.places;
+    let listener_and_the_next = 2;
+    let most = handshakes + heads + probes + waiting + answers + listener_and_the_next;
+    assert!(most <= 70, "{most}: say so where `RESERVE` is");
+    assert!(most as u64 + 40 <= RESERVE);
 }
 
 #[test]

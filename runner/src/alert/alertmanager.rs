@@ -58,22 +58,22 @@ fn alerts_of(notification: &Notification, link: Option<&Url>, now: SystemTime) -
             ("summary", notification.title()),
             ("description", notification.summary.clone()),
         ]),
-        starts_at: time(notification.since),
+        // An alert that begins after its end is refused. It can seem to where the clock was set back since.
+        starts_at: time(notification.since.min(now).min(ends)),
         ends_at: time(ends),
         generator: link.map(Url::to_string),
     };
-    let holds = now + HOLDS;
+    let (holds, ended) = (now + HOLDS, notification.at.min(now));
     let Notification {
         event,
         status,
         previous,
-        at,
         ..
     } = notification;
     match (event, previous) {
-        (Event::Resolved, previous) => vec![alert(previous.unwrap_or(*status), *at)],
+        (Event::Resolved, previous) => vec![alert(previous.unwrap_or(*status), ended)],
         (_, Some(previous)) if severity(*previous) != severity(*status) => {
-            vec![alert(*previous, *at), alert(*status, holds)]
+            vec![alert(*previous, ended), alert(*status, holds)]
         }
         _ => vec![alert(*status, holds)],
     }

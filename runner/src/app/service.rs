@@ -243,7 +243,8 @@ fn open(host: &Host, folder: Option<&std::path::Path>) -> Result<(State, state::
     };
     let (state, keeper, kept) = {
         let reserve = host.reserve.clone();
-        State::open(folder, Box::new(move || Box::new(reserve.hold())))?
+        let hold = Box::new(move || Box::new(reserve.hold()) as Box<dyn Send>);
+        State::open(folder, hold, &host.settings().liveness)?
     };
     if state.is_unread()
         && let state::Health::Unread(reason) = state.health()
@@ -350,8 +351,9 @@ fn show(host: &Host, door: Option<Door>, shown: Shown, begin: &CancellationToken
     let reserve = host.reserve.clone();
     let liveness = &host.settings().liveness;
     Thread::start(ADMIN, liveness, runtime()?, begin, |stop| async move {
-        if let Some(door) = door {
-            admin::serve(door, reserve, shown, stop.cancelled()).await;
+        match door {
+            Some(door) => admin::serve(door, reserve, shown, stop.cancelled()).await,
+            None => stop.cancelled().await,
         }
     })
 }

@@ -55,6 +55,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Command::PluginWorker(limits) = cli.command {
         return worked(worker::run(limits));
     }
+    if let Err(error) = signal::survive_file_size_limit() {
+        return worked(Err(error));
+    }
     let liveness = Registry::default();
     let format = cli.log.format(cli.is_service());
     let console = match Console::start(&liveness, format, &cli.log.filter()) {

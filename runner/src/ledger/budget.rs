@@ -6,9 +6,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::pool::{Limits, Pool};
 
-/// Descriptors kept for telemetry, admin, alerts and heartbeat, so that they still speak when checks have eaten the
-/// rest. Where there are few, half of what is free.
-const RESERVE: u64 = 32;
+/// Descriptors kept for telemetry, admin, alerts, heartbeat, state and reloads, so that they still work when checks have
+/// taken the rest. The admin address alone may have 70. Where there are few, half of what is free.
+pub(crate) const RESERVE: u64 = 128;
 
 /// Descriptors that every check may have at once, however few there are.
 const SMALLEST_SHARE: u64 = 8;

@@ -86,6 +86,33 @@ fn a_thread_that_panicked_is_dead() {
 }
 
 #[test]
+fn a_thread_that_ends_unasked_is_dead_and_one_that_was_asked_is_not() {
+    let registry = Registry::default();
+    let start = |name: &'static str| {
+        let component = Component { name, ..TEST };
+        Thread::start(
+            component,
+            &registry,
+            runtime().unwrap(),
+            &begun(),
+            move |stop| async move {
+                if name == "asked" {
+                    stop.cancelled().await;
+                }
+            },
+        )
+        .unwrap()
+    };
+    let (asked, unasked) = (start("asked"), start("unasked"));
+    drop(asked);
+    while registry.stalls().is_empty() {
+        std::thread::yield_now();
+    }
+    drop(unasked);
+    assert_eq!(names(&registry), [("unasked".to_owned(), true)]);
+}
+
+#[test]
 fn work_begins_when_it_may_and_not_before() {
     let begin = CancellationToken::new();
     let (tx, rx) = channel();

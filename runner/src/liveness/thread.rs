@@ -84,7 +84,8 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// Does `work` on `runtime` from when `begin` is cancelled until it is over; `work` ends when its own token is.
+    /// Does `work` on `runtime` from when `begin` is cancelled until it is over; `work` ends when its own token is, and
+    /// when it ends before that, the component counts as dead.
     ///
     /// What a thread opens before stock is taken of what is open, or is just about to, would be taken for what it is
     /// not as long as the process lives: that is what `begin` is for.
@@ -106,8 +107,11 @@ impl Thread {
                     () = begin.cancelled() => {}
                     () = until.cancelled() => {}
                 }
-                work(until).await;
+                work(until.clone()).await;
             }));
+            if !until.is_cancelled() {
+                progress.ended_unasked();
+            }
             // A name that is being looked up holds the end up no longer.
             runtime.shutdown_background();
         })?;

@@ -3,6 +3,7 @@
 //! It gets bytes, and hands back an artefact, a judgement or a refusal; see [`worker`] for what it is kept from. How it
 //! ended otherwise is an [`IsolationError`] that says which limit it met and how to raise it.
 
+mod allowance;
 mod confine;
 mod error;
 mod exchange;
@@ -32,7 +33,7 @@ use crate::suite::{Judgement, SchemaRequest};
 /// What examining one plugin may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From the start of the process to its end.
+    /// From the start of the process to its end, less what a busy machine kept it waiting: ten times this at most.
     pub time: Duration,
     /// Bytes of memory that it may write to.
     pub memory: u64,

@@ -21,8 +21,8 @@ const MAX_SEEDS: usize = 64;
 const MIN_BYTES: usize = 4;
 /// Bytes; a shorter part of a secret, such as one of its lines, may be anything.
 pub(super) const MIN_PART_BYTES: usize = 8;
-/// Characters; a shorter piece of base64 may be anything.
-const MIN_BASE64_CHARS: usize = 8;
+/// Characters; a shorter piece of base64 may be anything. A value of [`MIN_BYTES`] has so many at any place.
+const MIN_BASE64_CHARS: usize = 4;
 /// Lines of one secret that are looked for on their own.
 const MAX_LINES: usize = 256;
 /// Bytes of a value whose base64 and hexadecimal are known; of more, the begin.
@@ -38,6 +38,7 @@ pub(super) fn forms(value: &str) -> Vec<Arc<[u8]>> {
     let mut forms = BTreeSet::new();
     let mut texts = vec![without_armour(value)];
     texts.extend(parts(value));
+    texts.extend(of_path(&without_armour(value)));
     texts.extend(hosts(value));
     for text in &texts {
         let mut reading = Reading::of(text);
@@ -109,6 +110,23 @@ fn parts(value: &str) -> Vec<String> {
     }
     parts.retain(|part| part.len() >= MIN_BYTES);
     parts
+}
+
+/// What a URL parser makes of a value that stands in a path: `\` is `/`, and dots leave segments out. What comes after
+/// a `?` or `#` is another component.
+fn of_path(value: &str) -> Vec<String> {
+    let Ok(url) = Url::parse(&format!("http://host/{}", value.trim())) else {
+        return Vec::new();
+    };
+    let path = url.path().trim_start_matches('/').to_owned();
+    let is_cut = url.query().is_some() || url.fragment().is_some();
+    let shortest = if is_cut { MIN_PART_BYTES } else { MIN_BYTES };
+    let others = [url.query(), url.fragment()].into_iter().flatten();
+    let others = others
+        .filter(|part| part.len() >= MIN_PART_BYTES)
+        .map(str::to_owned);
+    let path = Some(path).filter(|path| path.len() >= shortest);
+    path.into_iter().chain(others).collect()
 }
 
 /// A host name or an address in the ways in which the host itself writes them.

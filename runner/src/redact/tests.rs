@@ -105,6 +105,41 @@ fn a_secret_within_base64_is_masked_wherever_it_begins() {
 }
 
 #[test]
+fn a_short_secret_within_base64_is_masked_wherever_it_begins() {
+    let secret = "49381726";
+    for length in 4..=secret.len() {
+        let secret = &secret[..length];
+        for user in ["", "a", "ab", "abc"] {
+            let credentials = STANDARD.encode(format!("{user}:{secret}"));
+            let redacted = secrets(&[secret]).redact(&credentials);
+            assert!(redacted.contains("***"), "{secret} of {user}: {redacted}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_a_path_is_masked_as_a_url_parser_rewrites_it() {
+    for secret in [
+        r"pa\ss-wo\rdxx",
+        "topfoo/../barsecret",
+        "./dotted/./secret",
+        "%2e%2e/hidden-part",
+        "first-half?second-half",
+        "first-half#second-half",
+        "tab\tbed\nsecret",
+    ] {
+        let url = url::Url::parse(&format!("http://host/x{secret}/y")).unwrap();
+        for text in [url.as_str(), url.path()] {
+            let redacted = secrets(&[secret]).redact(text);
+            assert!(redacted.contains("***"), "{redacted}");
+            for word in ["rdxx", "barsecret", "dotted", "hidden", "half", "bedsecret"] {
+                assert!(!redacted.contains(word), "{redacted}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_secret_that_a_cut_divides_is_masked_and_what_is_cut_is_not_read() {
     let secrets = secrets(&["cutsecret-0123456789-abcdef"]);
     for kept in 0..40 {

@@ -7,15 +7,15 @@ use rusqlite::ErrorCode;
 
 /// Why the database cannot be read or written.
 ///
-/// Only a file that [is corrupt](StoreError::is_corrupt) is set aside. Every other error is of the machine and passes:
-/// the file is left alone, and tried again.
+/// Only a file that [is corrupt](StoreError::is_corrupt) is set aside. Every other error is of the machine or of this
+/// version, and passes: the file is left alone, and tried again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
     /// The bytes are no longer a database.
     #[error("it is damaged: {0}")]
     Corrupt(String),
-    /// The schema is unknown to this version.
-    #[error("it was written by a newer version (schema {0})")]
+    /// The schema is unknown to this version. The rows are of use to the one that wrote them.
+    #[error("it was written by a newer version of canary (schema {0}): run that one, or name another folder")]
     Newer(i64),
     /// A backup, or a person with a database tool.
     #[error("the database is locked by another process")]
@@ -45,9 +45,9 @@ pub(super) enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the file is of no use to this version, now and later.
+    /// Whether the file is of no use to any version, now and later.
     pub(super) fn is_corrupt(&self) -> bool {
-        matches!(self, Self::Corrupt(_) | Self::Newer(_))
+        matches!(self, Self::Corrupt(_))
     }
 }
 

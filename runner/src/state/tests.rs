@@ -88,18 +88,32 @@ fn a_database_with_a_torn_page_is_set_aside() {
 }
 
 #[test]
-fn a_database_of_a_newer_version_is_set_aside_and_not_written_to() {
+fn a_database_of_a_newer_version_is_left_alone_and_read_once_its_version_is_known() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("state.db");
-    let newer = rusqlite::Connection::open(&path).unwrap();
-    newer.execute_batch("PRAGMA user_version = 99").unwrap();
-    drop(newer);
-    let (_, _keeper, kept) = State::open_uncounted(folder.path()).unwrap();
+    let (state, keeper, _) = State::open_uncounted(folder.path()).unwrap();
+    state.put(vec![Change::keep(Shelf::Check, "a", "text".to_owned())]);
+    drop((state, keeper));
+    let version = |number: i64| {
+        let database = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+        let known: i64 = database
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap();
+        database
+            .execute_batch(&format!("PRAGMA user_version = {number}"))
+            .unwrap();
+        known
+    };
+    let known = version(99);
+    let (state, keeper, kept) = State::open_uncounted(folder.path()).unwrap();
+    assert_eq!((rows(&kept, Shelf::Check).len(), kept.notes.len()), (0, 0));
     assert!(
-        kept.notes[0].contains("newer version (schema 99)"),
-        "{:?}",
-        kept.notes
+        matches!(state.health(), Health::Unread(reason) if reason.contains("a newer version of canary (schema 99)"))
     );
+    state.put(vec![Change::keep(Shelf::Check, "a", "other".to_owned())]);
+    drop((state, keeper));
+    version(known);
+    let (_, _keeper, kept) = State::open_uncounted(folder.path()).unwrap();
+    assert_eq!(rows(&kept, Shelf::Check), [("a".to_owned(), "text".to_owned())]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A disk in trouble: whatever it is, and however the runner ends in it, afterwards everything is as before, and nobody
 //! was notified twice or not at all.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use canary::publish::Record;
+use canary_tests::command::Program;
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::receiver::Receiver;
 use rusqlite::Connection;
@@ -70,6 +72,8 @@ enum Trouble {
     ReadOnly,
     /// Of the folder, for which the runner has no right any more.
     Gone,
+    /// No file may grow any more, as `ulimit -f` and `LimitFSIZE=` have it.
+    SizeLimit,
 }
 
 /// Trouble that is over when it is dropped.
@@ -81,6 +85,8 @@ struct World {
     site: Site,
     is_bad: Arc<AtomicBool>,
     receiver: Receiver,
+    /// In KiB; of every runner that is started.
+    file_size: Cell<Option<u64>>,
 }
 
 impl World {
@@ -105,6 +111,7 @@ impl World {
             site,
             is_bad,
             receiver,
+            file_size: Cell::new(None),
         })
     }
 
@@ -117,7 +124,13 @@ impl World {
         for name in ["suite.yaml", "canary.yaml"] {
             fs::copy(self.folder.path().join(name), copy.path().join(name)).unwrap();
         }
-        let service = Service::within(copy, |program| program.env("CANARY_STATE_DIR", self.state()));
+        let limited = |program: Program| match self.file_size.get() {
+            Some(most) => program.file_size(most),
+            None => program,
+        };
+        let service = Service::within(copy, |program| {
+            limited(program.env("CANARY_STATE_DIR", self.state()))
+        });
         self.runs(6).await;
         service
     }
@@ -148,6 +161,7 @@ impl World {
                 connection.execute_batch("BEGIN IMMEDIATE").unwrap();
                 holder = Some(connection);
             }
+            Trouble::SizeLimit => self.file_size.set(Some(self.longest())),
             Trouble::Gone => {
                 fs::create_dir(self.state().join("aside")).unwrap();
                 for entry in fs::read_dir(self.state()).unwrap().map(Result::unwrap) {
@@ -158,6 +172,16 @@ impl World {
             }
         }
         Troubled(trouble, self, holder)
+    }
+
+    /// As long as the longest file is now, in KiB.
+    fn longest(&self) -> u64 {
+        let entries = fs::read_dir(self.state()).unwrap().map(Result::unwrap);
+        let length = entries
+            .map(|entry| entry.metadata().unwrap().len())
+            .max()
+            .unwrap();
+        length.div_ceil(1024)
     }
 
     fn record(&self) -> Record {
@@ -177,6 +201,7 @@ impl Drop for Troubled<'_> {
         match self.0 {
             Trouble::Full => fs::remove_file(disk.filler()).unwrap(),
             Trouble::ReadOnly => disk.remount("rw"),
+            Trouble::SizeLimit => self.1.file_size.set(None),
             Trouble::Locked | Trouble::Gone => {}
         }
         self.2 = None;
@@ -244,6 +269,7 @@ async fn a_start_in(trouble: Trouble, how: Signal) {
     end(second, how);
     let third = world.start().await;
     drop(troubled);
+    third.process.limit_file_size(None);
     healed(&world, &third).await;
     assert_eq!(world.receiver.taken().len(), 1, "{trouble:?}: told again");
     world.runs(3).await;
@@ -279,6 +305,25 @@ async fn a_read_only_disk_costs_neither_state_nor_notifications() {
     for how in [Signal::TERM, Signal::KILL] {
         a_start_in(Trouble::ReadOnly, how).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_the_size_of_files_ends_no_runner_and_costs_no_notification() {
+    for how in [Signal::TERM, Signal::KILL] {
+        a_start_in(Trouble::SizeLimit, how).await;
+    }
+    let Some(world) = World::new() else { return };
+    let service = world.start().await;
+    service.process.limit_file_size(Some(0));
+    world.is_bad.store(true, Ordering::SeqCst);
+    world.notified(1).await;
+    let is_reported = |problem: &String| problem == "state_not_kept";
+    while !service.problems("/readyz").iter().any(is_reported) {
+        world.runs(1).await;
+    }
+    service.process.limit_file_size(None);
+    healed(&world, &service).await;
+    end(service, Signal::TERM);
 }
 
 #[tokio::test(flavor = "multi_thread")]

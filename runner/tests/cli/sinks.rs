@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use canary_tests::command::{Program, Running};
 use canary_tests::peer::http::{Reply, Site};
@@ -27,6 +28,10 @@ async fn ends(process: &Running) {
 
 /// Asks `/readyz` until it names this part of the runner.
 pub(super) fn named(service: &Service, name: &str) -> Value {
+    within(LIMIT, service, name)
+}
+
+fn within(limit: Duration, service: &Service, name: &str) -> Value {
     let began = Instant::now();
     loop {
         let body: Value = serde_json::from_slice(&service.get("/readyz").body).unwrap();
@@ -39,7 +44,7 @@ pub(super) fn named(service: &Service, name: &str) -> Value {
         {
             return problem.clone();
         }
-        assert!(began.elapsed() < LIMIT, "`{name}` is not named: {body}");
+        assert!(began.elapsed() < limit, "`{name}` is not named: {body}");
     }
 }
 
@@ -98,6 +103,33 @@ async fn output_that_nobody_reads_holds_up_neither_checks_nor_alerts_nor_the_end
     ends(&monitor.service.process).await;
     let ending = monitor.service.process.end();
     assert_eq!(ending.code, 0, "{}", ending.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_never_answers_is_named_and_holds_up_no_other() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let site = Site::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => Reply::status(200),
+        _ => Reply::status(503),
+    });
+    let (good, silent) = (Receiver::webhook(), Receiver::webhook());
+    silent.set(Mood::Silent);
+    let notifier = |receiver: &Receiver| json!({ "type": "webhook", "url": receiver.url("http", "/") });
+    let settings =
+        json!({ "alerts": { "notifiers": { "good": notifier(&good), "silent": notifier(&silent) } } });
+    let monitor = Monitor::start_as(flapping(&site), settings, |program| program).await;
+    // It counts as failing for a minute before it is a problem of the runner.
+    let problem = within(LIMIT * 3, &monitor.service, "`silent`");
+    assert_eq!(problem["what"], "notifier_failing", "{problem}");
+    let before = good.taken().len();
+    let arrived = timeout(LIMIT, good.until(before + 20)).await;
+    assert!(arrived.is_ok(), "the other receiver waits");
+    let beats = monitor.beats();
+    let beating = monitor.heart.until(|_| monitor.beats() >= beats + 3);
+    assert!(timeout(LIMIT, beating).await.is_ok(), "the heartbeat stops");
+    monitor.service.process.signal(Signal::TERM);
+    ends(&monitor.service.process).await;
+    assert_eq!(monitor.service.process.end().code, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

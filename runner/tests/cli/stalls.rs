@@ -122,6 +122,13 @@ async fn workers_full_of_guests_that_nothing_interrupts_are_told_while_the_admin
     let frozen = monitor.service.process.freeze("canary-ticker");
     let time = complaint(&monitor, "workers_stalled");
     assert!(time <= STATED, "{time:?}");
+    // It is a guest that computes, and it is known whose.
+    let slow = named(&monitor.service, "in `guest`");
+    assert_eq!(slow["what"], "slow_poll", "{slow}");
+    assert!(
+        slow["message"].as_str().unwrap().contains("check spin "),
+        "{slow}"
+    );
     alarm(&monitor.heart).await;
     assert_eq!(monitor.status()["suite"]["checks"], 21);
     drop(frozen);

@@ -117,7 +117,7 @@ const RULES: [Rule; 11] = [
             "std::thread::{",
         ],
         // `regular_file` waits for its thread, or gives it up and counts it.
-        places: &["liveness/thread", "state", "regular_file/deadline"],
+        places: &["liveness/thread", "regular_file/deadline"],
     },
     Rule {
         what: "a task",
@@ -178,6 +178,7 @@ const RULES: [Rule; 11] = [
             // `/proc` of this process and machine.
             "age",
             "ledger/audit",
+            "plugin/isolated/allowance",
             "plugin/isolated/confine",
             "telemetry/metrics/process",
             "watch/spare",

@@ -133,3 +133,24 @@ async fn what_is_declined_is_as_the_document_says() {
         compare(&document, schema, &answer, path);
     }
 }
+
+#[tokio::test]
+async fn what_any_address_may_answer_is_in_the_document_for_each() {
+    let shown = full().shown(|_| String::new());
+    let (_, document) = ask(&shown, Method::GET, "/openapi.json", "").await;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let is_probe = ["/livez", "/readyz"].contains(&path.as_str());
+        for operation in methods.as_object().unwrap().values() {
+            let responses = &operation["responses"];
+            let misdirected = resolved(&document, &responses["421"]);
+            assert!(misdirected["description"].is_string(), "{path}");
+            // A probe has a place of its own; its 503 is about the runner.
+            let unavailable = resolved(&document, &responses["503"]);
+            assert_eq!(
+                unavailable["headers"]["Retry-After"].is_null(),
+                is_probe,
+                "{path}"
+            );
+        }
+    }
+}

@@ -108,6 +108,20 @@ fn alertmanager_gets_labels_that_stay_the_same_until_the_severity_changes() {
 }
 
 #[test]
+fn alertmanager_is_told_of_no_begin_after_the_end_when_the_clock_was_set_back() {
+    for notification in [firing(), changed(), resolved()] {
+        let earlier = at(0) - Duration::from_secs(86_400);
+        let body = alertmanager::body([&notification], None, earlier);
+        let alerts: Vec<Value> = serde_json::from_str(&body.text).unwrap();
+        for alert in alerts {
+            let moment = |name: &str| humantime::parse_rfc3339(alert[name].as_str().unwrap()).unwrap();
+            assert!(moment("startsAt") <= earlier, "{alert}");
+            assert!(moment("startsAt") <= moment("endsAt"), "{alert}");
+        }
+    }
+}
+
+#[test]
 fn slack_gets_plain_text_in_which_nothing_is_a_mention() {
     let text = all(|notification| pretty(&slack::body(notification, Some(&link()))));
     assert!(!text.contains("<!channel>\",\n      \"type\": \"mrkdwn\""));

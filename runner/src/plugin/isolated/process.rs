@@ -6,13 +6,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::event::{PollFd, Timespec, poll};
-use tokio::time::Instant;
-
 use super::Limits;
+use super::allowance::Allowance;
 use super::error::{IsolationError, explain};
 use super::exchange::Exchange;
 use super::worker::{SUBCOMMAND, WorkerLimits};
+use rustix::event::{PollFd, Timespec, poll};
 
 /// The program of this process, whatever became of its file since.
 const OWN: &str = "/proc/self/exe";
@@ -77,12 +76,12 @@ impl Drop for Process {
 
 impl Process {
     /// How it ended, once it has closed its streams.
-    fn ended(&mut self, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    fn ended(&mut self, allowance: &Allowance) -> io::Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.0.try_wait()? {
                 return Ok(Some(status));
             }
-            if Instant::now() >= deadline {
+            if allowance.left().is_zero() {
                 return Ok(None);
             }
             // Nothing is open any more that could be waited for.
@@ -100,12 +99,12 @@ pub(super) fn run(
     limits: Limits,
     cancelled: &AtomicBool,
 ) -> Result<Vec<u8>, IsolationError> {
-    let deadline = Instant::now() + limits.time;
     let too_long = || IsolationError::TooLong { limit: limits.time };
     let mut process = program.start().map_err(IsolationError::Start)?;
+    let allowance = Allowance::new(limits.time, process.0.id());
     let mut exchange = Exchange::new(&mut process.0, input).map_err(IsolationError::Start)?;
     while !exchange.is_over() {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = allowance.left();
         if left.is_zero() {
             return Err(too_long());
         }
@@ -115,7 +114,7 @@ pub(super) fn run(
         wait(&exchange, left.min(GLANCE)).map_err(IsolationError::Start)?;
         exchange.advance()?;
     }
-    let status = process.ended(deadline).map_err(IsolationError::Start)?;
+    let status = process.ended(&allowance).map_err(IsolationError::Start)?;
     let status = status.ok_or_else(too_long)?;
     let (output, words) = exchange.finish();
     match status.success() {

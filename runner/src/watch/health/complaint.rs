@@ -101,7 +101,7 @@ pub enum Complaint {
     /// A thread or task of the runner makes no progress.
     #[error("{0}")]
     ComponentStalled(Stall),
-    /// A thread or task of the runner panicked, and does not come back.
+    /// A thread or task of the runner panicked or ended unasked, and does not come back.
     #[error("{0}")]
     ComponentDied(Stall),
     /// A receiver of alerts takes nothing.
