@@ -3,20 +3,26 @@
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use tokio::time::Instant;
 
 use super::error::StoreError;
 use super::files::{Identity, Lock, set_aside};
 use super::read::{COMMIT, Contents, Rows, last_commit, read};
 use super::reserve::Reserve;
-use super::{Batch, Hold};
+use super::{Batch, Hold, Shelf};
 
 /// How long another process, such as a backup, may hold the database up.
 pub(super) const BUSY: Duration = Duration::from_millis(250);
 /// Commits before room is asked for again that the disk did not have.
 const RESERVE_AFTER: u64 = 64;
+
+/// The longest that what was committed is in the kernel's memory only. The kernel takes a write before the disk does, and
+/// SQLite does not report what the disk then refuses unless a checkpoint is asked for.
+const DURABLE_AFTER: Duration = Duration::from_secs(5);
 
 const SETUP: &str = "
     PRAGMA journal_mode = WAL;
@@ -60,6 +66,8 @@ pub(super) struct Store {
     connection: Option<Held<(Connection, Identity)>>,
     /// Absent before the first time that the database was read.
     last: Option<Last>,
+    /// When the disk last had everything.
+    durable: Instant,
 }
 
 /// Something open, and its descriptors, which are counted.
@@ -122,6 +130,7 @@ impl Store {
             reserve: None,
             connection: None,
             last: None,
+            durable: Instant::now(),
         }
     }
 
@@ -217,27 +226,18 @@ impl Store {
             return Err(StoreError::Moved);
         }
         let next = last.next();
+        connection.pragma_update(None, "synchronous", synchronous(batch))?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if last_commit(&transaction)? != last.commit {
             return Err(StoreError::Moved);
         }
-        if is_whole {
-            transaction.execute("DELETE FROM kept", [])?;
-        }
-        {
-            let mut keep =
-                transaction.prepare("INSERT OR REPLACE INTO kept (shelf, key, value) VALUES (?1, ?2, ?3)")?;
-            let mut forget = transaction.prepare("DELETE FROM kept WHERE shelf = ?1 AND key = ?2")?;
-            for ((shelf, key), value) in batch {
-                match value {
-                    Some(value) => keep.execute(params![shelf.word(), key, value])?,
-                    None => forget.execute(params![shelf.word(), key])?,
-                };
-            }
-            keep.execute(params![COMMIT.0, COMMIT.1, next])?;
-        }
+        write(&transaction, batch, is_whole, &next)?;
         transaction.commit()?;
         (last.commit, last.number) = (Some(next), last.number + 1);
+        if self.durable.elapsed() >= DURABLE_AFTER {
+            make_durable(connection)?;
+            self.durable = Instant::now();
+        }
         if self.reserve.is_none() && last.number.is_multiple_of(RESERVE_AFTER) {
             self.reserve = held(&self.hold, 1, || Reserve::open(&self.folder)).ok();
         }
@@ -288,6 +288,40 @@ fn connect(path: &Path) -> Result<(Connection, Identity), StoreError> {
     connection.busy_timeout(BUSY)?;
     connection.execute_batch(SETUP)?;
     Ok((connection, identity))
+}
+
+/// How SQLite commits these changes. Who is notified of what is on the disk before anybody is: a loss of power would repeat
+/// an alert, or forget one.
+fn synchronous(batch: &Batch) -> &'static str {
+    let is_urgent = |(shelf, _): &(Shelf, Arc<str>)| matches!(shelf, Shelf::Alert | Shelf::Notification);
+    match batch.keys().any(is_urgent) {
+        true => "FULL",
+        false => "NORMAL",
+    }
+}
+
+/// Writes these changes and the name of the commit; `is_whole` when they are all that there is to keep.
+fn write(transaction: &Transaction<'_>, batch: &Batch, is_whole: bool, commit: &str) -> rusqlite::Result<()> {
+    if is_whole {
+        transaction.execute("DELETE FROM kept", [])?;
+    }
+    let mut keep =
+        transaction.prepare("INSERT OR REPLACE INTO kept (shelf, key, value) VALUES (?1, ?2, ?3)")?;
+    let mut forget = transaction.prepare("DELETE FROM kept WHERE shelf = ?1 AND key = ?2")?;
+    for ((shelf, key), value) in batch {
+        match value {
+            Some(value) => keep.execute(params![shelf.word(), key, value])?,
+            None => forget.execute(params![shelf.word(), key])?,
+        };
+    }
+    keep.execute(params![COMMIT.0, COMMIT.1, commit])?;
+    Ok(())
+}
+
+/// Has the disk take what was committed. After an error the whole log is copied again, also what the kernel gave up.
+fn make_durable(connection: &Connection) -> Result<(), StoreError> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    Ok(())
 }
 
 fn note(path: &Path, aside: &Path, why: &StoreError) -> String {
