@@ -11,7 +11,7 @@ use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -25,7 +25,10 @@ pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// A program about to be started, with nothing of this process's environment.
 #[derive(Debug)]
-pub struct Program(Command);
+pub struct Program {
+    command: Command,
+    limit: Duration,
+}
 
 impl Program {
     /// The program at `path`.
@@ -34,7 +37,10 @@ impl Program {
         let mut command = Command::new(path);
         command.env_clear().stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self(command)
+        Self {
+            command,
+            limit: LIMIT,
+        }
     }
 
     /// One test of the binary that calls this, in a process of its own: to starve it, or for the sake of its
@@ -51,68 +57,87 @@ impl Program {
     /// Adds arguments.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.0.args(arguments);
+        self.command.args(arguments);
         self
     }
 
     /// Sets a variable of its environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.0.env(name, value);
+        self.command.env(name, value);
         self
     }
 
     /// Has it read from a terminal and write to it; what it says on standard error stays apart.
     #[must_use]
     pub fn on(mut self, terminal: &Terminal) -> Self {
-        self.0.stdin(terminal.end()).stdout(terminal.end());
+        self.command.stdin(terminal.end()).stdout(terminal.end());
         self
     }
 
     /// Starts it in `folder`.
     #[must_use]
     pub fn within(mut self, folder: &Path) -> Self {
-        self.0.current_dir(folder);
+        self.command.current_dir(folder);
         self
     }
 
     /// Lets it have so many descriptors open and no more; whatever it does, it cannot raise that.
     #[must_use]
     pub fn descriptors(self, most: u32) -> Self {
-        self.limited(&format!("-n {most}"))
+        self.after(&format!("ulimit -n {most}"))
     }
 
     /// Lets it write files of so many KiB and no longer ones.
     #[must_use]
     pub fn file_size(self, most_kib: u64) -> Self {
         // The shell counts in blocks of 512 bytes. The soft limit, which can be raised again.
-        self.limited(&format!("-S -f {}", most_kib * 2))
+        self.after(&format!("ulimit -S -f {}", most_kib * 2))
     }
 
-    /// Starts it by a shell that sets this limit first.
-    fn limited(self, limit: &str) -> Self {
-        let mut limited = Self::at("/bin/sh").args(["-c", &format!("ulimit {limit}; exec \"$0\" \"$@\"")]);
-        limited.0.arg(self.0.get_program()).args(self.0.get_args());
-        for (name, value) in self.0.get_envs() {
-            limited.0.env(name, value.unwrap_or_default());
+    /// Kills it, and fails its test, when it takes longer than this, and not after [`LIMIT`].
+    #[must_use]
+    pub const fn for_up_to(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Has a shell do this first, and then become the program.
+    #[must_use]
+    pub fn after(self, script: &str) -> Self {
+        let script = format!("{script} && exec \"$0\" \"$@\"");
+        self.by("/bin/sh", &["-c", &script])
+    }
+
+    /// Starts it by a program that has it and its arguments as its own last arguments, and becomes it.
+    #[must_use]
+    pub fn by(self, starter: &str, arguments: &[&str]) -> Self {
+        let mut started = Self::at(starter).args(arguments).for_up_to(self.limit);
+        let command = &mut started.command;
+        command
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            command.env(name, value.unwrap_or_default());
         }
-        if let Some(folder) = self.0.get_current_dir() {
-            limited.0.current_dir(folder);
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
         }
-        limited
+        started
     }
 
     /// Starts it.
     #[must_use]
     pub fn start(mut self) -> Running {
-        let mut child = match self.0.spawn() {
+        let mut child = match self.command.spawn() {
             Ok(child) => child,
-            Err(error) => panic!("cannot start {:?}: {error}", self.0.get_program()),
+            Err(error) => panic!("cannot start {:?}: {error}", self.command.get_program()),
         };
         Running {
             out: child.stdout.take().map(BufReader::new),
-            err: BufReader::new(child.stderr.take().expect("it is piped")),
-            watchdog: Some(watch(Pid::from_child(&child))),
+            err: child.stderr.take().map(BufReader::new),
+            readers: Vec::new(),
+            watchdog: Some(watch(Pid::from_child(&child), self.limit)),
             child,
         }
     }
@@ -125,10 +150,10 @@ impl Program {
 }
 
 /// Kills a program that outlives the limit, unless the sender is dropped before.
-fn watch(program: Pid) -> Sender<()> {
+fn watch(program: Pid, limit: Duration) -> Sender<()> {
     let (sender, done) = channel();
     thread::spawn(move || {
-        if done.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+        if done.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             // It may have ended at this very moment.
             let _ended = kill_process(program, Signal::KILL);
         }
@@ -142,7 +167,9 @@ pub struct Running {
     child: Child,
     /// Absent where it writes to a terminal.
     out: Option<BufReader<ChildStdout>>,
-    err: BufReader<ChildStderr>,
+    err: Option<BufReader<ChildStderr>>,
+    /// Of standard output and standard error, where threads read them.
+    readers: Vec<JoinHandle<Vec<u8>>>,
     watchdog: Option<Sender<()>>,
 }
 
@@ -154,7 +181,27 @@ impl Running {
 
     /// The message of the next line that it writes to standard error; `None` when it wrote its last.
     pub fn note(&mut self) -> Option<String> {
-        next_line(&mut self.err).map(|line| message(&line).to_owned())
+        let line = self.err.as_mut().and_then(next_line)?;
+        Some(message(&line).to_owned())
+    }
+
+    /// Has threads read what it writes from now on, so that it never waits for a reader; [`Self::end`] has the texts.
+    pub fn read_on(&mut self) {
+        fn reader(stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+            let mut stream = stream;
+            thread::spawn(move || {
+                let mut text = Vec::new();
+                // What came before an error is the text.
+                let _read = stream.read_to_end(&mut text);
+                text
+            })
+        }
+        if self.readers.is_empty() {
+            let out = self.out.take().map(reader);
+            let out = out.unwrap_or_else(|| thread::spawn(Vec::new));
+            let err = self.err.take().map(reader);
+            self.readers = vec![out, err.expect("it is read by nobody else")];
+        }
     }
 
     /// Fills its standard output and standard error to the last byte: whoever writes to them from now on waits for a
@@ -280,22 +327,33 @@ impl Running {
     /// Bytes of its memory that are resident.
     #[must_use]
     pub fn resident(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most bytes of its memory that were ever resident.
+    #[must_use]
+    pub fn peak_resident(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, line: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("it still runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        let found = status.lines().find_map(|one| one.strip_prefix(line));
+        let kib = found.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
         kib.expect("the kernel says so") << 10
     }
 
     /// Waits for its end; what was read as a line before is not in the texts.
     #[must_use]
     pub fn end(mut self) -> Ending {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        thread::scope(|scope| {
-            scope.spawn(|| self.err.read_to_end(&mut err));
-            self.out.as_mut().map_or(Ok(0), |own| own.read_to_end(&mut out))
-        })
-        .expect("its output is a pipe");
+        self.read_on();
+        let mut texts = self
+            .readers
+            .drain(..)
+            .map(|reader| reader.join().expect("it reads to the end"));
+        let (out, err) = (texts.next().unwrap_or_default(), texts.next().unwrap_or_default());
+        drop(texts);
         let status = self.child.wait().expect("it is a child of this process");
         self.watchdog = None;
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes UTF-8");
@@ -366,16 +424,25 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .map(|folder| folder.join(program))
         .find(|file| file.is_file());
     if found.is_none() {
-        let required = std::env::var_os("CANARY_REQUIRE").unwrap_or_default();
-        let is_required = required
-            .to_str()
-            .is_some_and(|all| all.split(',').any(|one| one == program));
-        assert!(!is_required, "`{program}` is not installed");
-        // Past the capture of test output.
-        let _closed = writeln!(
-            io::stderr(),
-            "SKIPPED: a test wants `{program}`, which is not installed"
-        );
+        skip(program);
     }
     found
+}
+
+/// Says aloud that a test leaves out what wants `missing`: a program, or a right such as `mount`. That is a failure where
+/// the environment names it in `CANARY_REQUIRE`.
+///
+/// # Panics
+/// It is named there.
+pub fn skip(missing: &str) {
+    let required = std::env::var_os("CANARY_REQUIRE").unwrap_or_default();
+    let is_required = required
+        .to_str()
+        .is_some_and(|all| all.split(',').any(|one| one == missing));
+    assert!(!is_required, "`{missing}` is not there");
+    // Past the capture of test output.
+    let _closed = writeln!(
+        io::stderr(),
+        "SKIPPED: a test wants `{missing}`, which is not there"
+    );
 }

@@ -6,6 +6,7 @@ pub mod collector;
 pub mod command;
 pub mod freeze;
 pub mod harness;
+pub mod machine;
 pub mod nginx;
 pub mod otlp;
 pub mod peer;

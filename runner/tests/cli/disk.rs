@@ -3,14 +3,13 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use canary::publish::Record;
 use canary_tests::command::Program;
+use canary_tests::machine::Disk;
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::receiver::Receiver;
 use rusqlite::Connection;
@@ -20,48 +19,6 @@ use tokio::time::timeout;
 
 use super::running::{LIMIT, Service};
 use super::{accepted, folder, http_check};
-
-/// A file system of its own in memory, of 4 MiB. There is none without the right to mount.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(path: &Path) -> Option<Self> {
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-            .arg(path)
-            .stderr(Stdio::null())
-            .status();
-        mount
-            .is_ok_and(|status| status.success())
-            .then(|| Self(path.to_owned()))
-    }
-
-    /// Takes all the room that is left.
-    fn fill(&self) {
-        let mut filler = fs::File::create(self.filler()).unwrap();
-        for size in [1 << 16, 1 << 12] {
-            while filler.write_all(&vec![1; size]).is_ok() {}
-        }
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.0.join("filler")
-    }
-
-    fn remount(&self, how: &str) {
-        let mount = Command::new("mount")
-            .args(["-o", &format!("remount,{how}")])
-            .arg(&self.0)
-            .status();
-        assert!(mount.unwrap().success());
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _gone = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
 
 /// What is wrong with the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +156,7 @@ impl Drop for Troubled<'_> {
     fn drop(&mut self) {
         let disk = self.1.disk.as_ref().unwrap();
         match self.0 {
-            Trouble::Full => fs::remove_file(disk.filler()).unwrap(),
+            Trouble::Full => disk.free(),
             Trouble::ReadOnly => disk.remount("rw"),
             Trouble::SizeLimit => self.1.file_size.set(None),
             Trouble::Locked | Trouble::Gone => {}

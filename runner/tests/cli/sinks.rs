@@ -5,16 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use canary_tests::command::{Program, Running};
+use canary_tests::machine::Clock;
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::receiver::{Mood, Receiver};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
 use super::monitor::Monitor;
 use super::running::{LIMIT, Service};
-use super::suspended::faketime;
 use super::{canary, folder};
 
 /// Waits until it has ended, with nobody reading what it writes.
@@ -134,20 +133,10 @@ async fn a_receiver_that_never_answers_is_named_and_holds_up_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_while_nobody_reads_the_log_bends_no_cadence() {
-    let Some(library) = faketime() else { return };
-    let dial = TempDir::new().unwrap();
-    let path = dial.path().join("dial");
-    std::fs::write(&path, "+0\n").unwrap();
-    let monitor = Monitor::start_with(json!({ "checks": [] }), |program| {
-        program
-            .env("LD_PRELOAD", library)
-            .env("FAKETIME_TIMESTAMP_FILE", &path)
-            .env("FAKETIME_NO_CACHE", "1")
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-    })
-    .await;
+    let Some(clock) = Clock::right() else { return };
+    let monitor = Monitor::start_with(json!({ "checks": [] }), |program| clock.of(program)).await;
     monitor.service.process.clog();
-    std::fs::write(&path, "+3600\n").unwrap();
+    clock.set(3_600);
     named(&monitor.service, "`log`");
     let runs = monitor.bystander.accepted();
     super::accepted(&monitor.bystander, runs + 25).await;

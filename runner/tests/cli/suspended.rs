@@ -1,11 +1,11 @@
 //! A process that was stopped, and a clock that was set.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use canary_tests::command::{Running, find};
+use canary_tests::command::Running;
+use canary_tests::machine::Clock;
 use canary_tests::peer::http::{Reply, Site};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -83,35 +83,14 @@ fn due_times(time: Duration) -> u64 {
     4 * u64::try_from(time.as_millis() / 500).unwrap()
 }
 
-/// The library behind `faketime`, which tells a program another time of day.
-pub(super) fn faketime() -> Option<PathBuf> {
-    find("faketime")?;
-    let folders = [
-        "/usr/lib/x86_64-linux-gnu/faketime",
-        "/usr/lib/aarch64-linux-gnu/faketime",
-    ];
-    let library = folders
-        .iter()
-        .map(|folder| PathBuf::from(folder).join("libfaketimeMT.so.1"))
-        .find(|path| path.exists());
-    Some(library.expect("faketime has its library"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_forth_and_back_bends_no_cadence() {
-    let Some(library) = faketime() else { return };
+    let Some(clock) = Clock::right() else { return };
     let watched = site();
     let folder = steady(&watched);
-    let dial = folder.path().join("dial");
-    std::fs::write(&dial, "+0\n").unwrap();
-    let running = canary(&folder, &["run", "suite.yaml"])
-        .env("LD_PRELOAD", library)
-        .env("FAKETIME_TIMESTAMP_FILE", &dial)
-        .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-        .start();
-    for offset in ["+0", "+3600", "-3600", "+0"] {
-        std::fs::write(&dial, format!("{offset}\n")).unwrap();
+    let running = clock.of(canary(&folder, &["run", "suite.yaml"])).start();
+    for ahead in [0, 3_600, -3_600, 0] {
+        clock.set(ahead);
         intervals(&watched, 6).await;
     }
     running.signal(Signal::TERM);

@@ -30,6 +30,9 @@ const ALIASES_LIMIT: usize = 8;
 /// The largest question that is read, in bytes.
 const QUESTION_LIMIT_BYTES: usize = 4096;
 
+/// The port of DNS.
+const PORT: u16 = 53;
+
 /// How often a port is tried that must be free for both UDP and TCP.
 const BIND_ATTEMPTS: usize = 16;
 
@@ -131,15 +134,30 @@ impl Zone {
     /// Starts a server for this zone on loopback.
     #[must_use]
     pub fn start(self) -> NameServer {
-        let server = Arc::new(Server {
+        let server = self.serve();
+        let mut attempts = (0..BIND_ATTEMPTS).filter_map(|_| bind((Ipv4Addr::LOCALHOST, 0).into(), &server));
+        let bound = attempts.next();
+        NameServer::start(
+            bound.expect("a port on loopback that is free for UDP and TCP"),
+            server,
+        )
+    }
+
+    /// Starts a server for this zone at an address of loopback and the port of DNS, for programs that ask nobody else.
+    /// `None` without the right to.
+    #[must_use]
+    pub fn start_at(self, address: Ipv4Addr) -> Option<NameServer> {
+        let server = self.serve();
+        let bound = bind((address, PORT).into(), &server)?;
+        Some(NameServer::start(bound, server))
+    }
+
+    fn serve(self) -> Arc<Server> {
+        Arc::new(Server {
             zone: self,
             flips: AtomicUsize::new(0),
             questions: Log::default(),
-        });
-        let (mut peer, socket) = bind(&server);
-        let socket = peer.keep(socket);
-        peer.tasks.spawn(serve_udp(socket, server.clone()));
-        NameServer { peer, server }
+        })
     }
 
     /// The records that answer `query`, aliases followed; `None` when the name does not exist.
@@ -173,6 +191,12 @@ pub struct NameServer {
 }
 
 impl NameServer {
+    fn start((mut peer, socket): (Peer, UdpSocket), server: Arc<Server>) -> Self {
+        let socket = peer.keep(socket);
+        peer.tasks.spawn(serve_udp(socket, server.clone()));
+        Self { peer, server }
+    }
+
     /// The latest questions, oldest first, at most [`super::ENTRIES_KEPT`].
     #[must_use]
     pub fn questions(&self) -> Vec<Question> {
@@ -216,18 +240,12 @@ fn address_data(address: IpAddr) -> RData {
 }
 
 /// A server for TCP, and a socket for UDP on the same port.
-fn bind(server: &Arc<Server>) -> (Peer, UdpSocket) {
-    let attempt = || {
-        let server = server.clone();
-        let peer = Peer::tcp(move |wire| serve_tcp(wire, server.clone()));
-        let socket = StdUdpSocket::bind(peer.address()).ok()?;
-        socket.set_nonblocking(true).ok()?;
-        Some((peer, UdpSocket::from_std(socket).ok()?))
-    };
-    let mut attempts = (0..BIND_ATTEMPTS).filter_map(|_| attempt());
-    attempts
-        .next()
-        .expect("a port on loopback that is free for UDP and TCP")
+fn bind(address: SocketAddr, server: &Arc<Server>) -> Option<(Peer, UdpSocket)> {
+    let server = server.clone();
+    let peer = Peer::tcp_on(address, move |wire| serve_tcp(wire, server.clone())).ok()?;
+    let socket = StdUdpSocket::bind(peer.address()).ok()?;
+    socket.set_nonblocking(true).ok()?;
+    Some((peer, UdpSocket::from_std(socket).ok()?))
 }
 
 /// What both transports share.

@@ -1,0 +1,224 @@
+//! A runner with everything switched on, and what it talks to.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use canary::publish::Record;
+use canary_tests::client::get;
+use canary_tests::collector::{Collector, Protocol};
+use canary_tests::command::{Program, Running};
+use canary_tests::peer::http::{Reply, Site};
+use canary_tests::receiver::Receiver;
+use rusqlite::Connection;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::hold;
+
+/// How long anything here may take on a busy machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+/// How long runs may go on after SIGTERM.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What a runner talks to, apart from the targets of its hostile checks.
+pub(crate) struct World {
+    pub(crate) collector: Collector,
+    pub(crate) well: Receiver,
+    pub(crate) hanging: Receiver,
+    /// `/` is fine, `/flap` every other time, `/page` unless [`Self::is_bad`].
+    pub(crate) site: Site,
+    pub(crate) is_bad: Arc<AtomicBool>,
+    beats: Arc<AtomicUsize>,
+    heart: Site,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let (is_bad, beats) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let (bad, count, turns) = (Arc::clone(&is_bad), Arc::clone(&beats), AtomicUsize::default());
+        let site = Site::start(move |request| {
+            let is_fine = match request.path() {
+                "/flap" => turns.fetch_add(1, Ordering::SeqCst).is_multiple_of(2),
+                "/page" => !bad.load(Ordering::SeqCst),
+                _ => true,
+            };
+            Reply::status(if is_fine { 200 } else { 503 })
+        });
+        let heart = Site::start(move |request| {
+            count.fetch_add(usize::from(request.path() == "/beat"), Ordering::SeqCst);
+            Reply::text("OK")
+        });
+        Self {
+            collector: Collector::start(Protocol::Http),
+            well: Receiver::webhook(),
+            hanging: Receiver::webhook(),
+            site,
+            is_bad,
+            beats,
+            heart,
+        }
+    }
+
+    /// Pings of success so far.
+    pub(crate) fn beats(&self) -> usize {
+        self.beats.load(Ordering::SeqCst)
+    }
+
+    fn settings(&self) -> String {
+        // A run that a busy machine cuts off has no verdict, and is nobody's alert.
+        let notifier = |receiver: &Receiver| json!({ "type": "webhook", "url": receiver.url("http", "/"), "on": ["down"] });
+        let notifiers = json!({ "well": notifier(&self.well), "hanging": notifier(&self.hanging) });
+        let url = self.heart.url("http", "/beat");
+        let heartbeat = json!({ "url": url, "interval": "1s", "grace": "500ms", "start": false });
+        json!({ "alerts": { "notifiers": notifiers }, "heartbeat": heartbeat }).to_string()
+    }
+}
+
+/// A runner that goes on.
+pub(crate) struct Service {
+    pub(crate) process: Running,
+    pub(crate) folder: TempDir,
+    pub(crate) address: SocketAddr,
+}
+
+impl Service {
+    /// Starts it with this suite, after the plugins of another one have been compiled.
+    pub(crate) fn start(
+        world: &World,
+        suite: &str,
+        compiled: &str,
+        with: impl FnOnce(Program) -> Program,
+    ) -> Self {
+        let folder = TempDir::new().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("canary.yaml", &world.settings());
+        write("suite.yaml", compiled);
+        let validated = canary(folder.path(), &["validate", "suite.yaml"]).run();
+        assert_eq!(validated.code, 0, "{}", validated.err);
+        write("suite.yaml", suite);
+        let grace = format!("{}s", GRACE.as_secs());
+        let program = canary(
+            folder.path(),
+            &["run", "suite.yaml", "--config", "canary.yaml", "--grace", &grace],
+        );
+        let program = program
+            .env("CANARY_STATE_DIR", folder.path().join("state"))
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", world.collector.url("http"))
+            .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
+            .for_up_to(hold::minutes().unwrap_or_default() + 4 * LIMIT);
+        let mut process = with(program).start();
+        let address = address(&mut process);
+        Self {
+            process,
+            folder,
+            address,
+        }
+    }
+
+    /// The JSON at `path`; what is asked for may have to wait for others who ask.
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let began = Instant::now();
+        loop {
+            let answer = get(self.address, path);
+            if let Some(json) = answer
+                .ok()
+                .and_then(|it| serde_json::from_slice::<Value>(&it.body).ok())
+                && json.get("error").is_none()
+            {
+                return json;
+            }
+            assert!(began.elapsed() < LIMIT, "{path} is not answered");
+            sleep(ASK_AGAIN).await;
+        }
+    }
+
+    pub(crate) async fn status(&self) -> Value {
+        self.json("/api/v1/status").await
+    }
+
+    /// What `/readyz` complains of: a word and a message each.
+    pub(crate) async fn problems(&self) -> Vec<(String, String)> {
+        let body = self.json("/readyz").await;
+        let text = |problem: &Value, key: &str| problem[key].as_str().unwrap().to_owned();
+        let problems = body["problems"].as_array().unwrap().iter();
+        problems
+            .map(|one| (text(one, "what"), text(one, "message")))
+            .collect()
+    }
+
+    /// Looks at the status until it is so.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let status = self.status().await;
+            if is_so(&status) {
+                return status;
+            }
+            assert!(began.elapsed() < LIMIT, "{what}: not so in {status:#}");
+            sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Has another suite read, and waits until it is in force.
+    pub(crate) async fn reload(&self, suite: &str) {
+        let reloads = |status: &Value| status["suite"]["reloads"]["succeeded"].as_u64();
+        let before = reloads(&self.status().await);
+        std::fs::write(self.folder.path().join("suite.yaml"), suite).unwrap();
+        self.process.signal(Signal::HUP);
+        self.until("a reload", |status| reloads(status) > before).await;
+    }
+
+    /// Asks it to end; how long that took.
+    pub(crate) async fn terminate(&self) -> Duration {
+        let began = Instant::now();
+        self.process.signal(Signal::TERM);
+        while !self.process.has_ended() {
+            assert!(began.elapsed() < LIMIT, "it does not end");
+            sleep(ASK_AGAIN / 5).await;
+        }
+        began.elapsed()
+    }
+}
+
+/// What the state folder of a runner that has ended has of each check.
+pub(crate) fn records(state: &Path) -> Vec<(String, Record)> {
+    let database = Connection::open(state.join("state.db")).unwrap();
+    let mut rows = database
+        .prepare("SELECT key, value FROM kept WHERE shelf = 'check'")
+        .unwrap();
+    let rows = rows.query_map([], |row| {
+        let (key, value): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok((key, serde_json::from_str(&value).unwrap()))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// `canary ARGUMENTS`, in `folder`.
+fn canary(folder: &Path, arguments: &[&str]) -> Program {
+    let own = || env!("CARGO_BIN_EXE_canary").into();
+    let compiled: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    Program::at(std::env::var_os("CANARY_ATTACK_BINARY").unwrap_or_else(own))
+        .env("CANARY_CACHE_DIR", compiled)
+        .env("CANARY_ADMIN", "127.0.0.1:0")
+        .within(folder)
+        .args(arguments)
+}
+
+/// Where it says that it shows itself.
+fn address(process: &mut Running) -> SocketAddr {
+    let mut notes = String::new();
+    loop {
+        let note = process.note();
+        let note = note.unwrap_or_else(|| panic!("it does not say where its metrics are:\n{notes}"));
+        if let Some(url) = note.strip_prefix("metrics on http://") {
+            return url.strip_suffix("/metrics").unwrap().parse().unwrap();
+        }
+        notes += &(note + "\n");
+    }
+}

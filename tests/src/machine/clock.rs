@@ -1,0 +1,66 @@
+//! A time of day that a test sets.
+#![expect(clippy::expect_used, reason = "a clock that cannot be set must fail its test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::command::{Program, find};
+
+/// Where Debian has the library behind `faketime`.
+const FOLDERS: [&str; 2] = [
+    "/usr/lib/x86_64-linux-gnu/faketime",
+    "/usr/lib/aarch64-linux-gnu/faketime",
+];
+
+/// The time of day of a program; its monotonic clocks are those of the machine.
+#[derive(Debug)]
+pub struct Clock {
+    library: PathBuf,
+    folder: TempDir,
+}
+
+impl Clock {
+    /// A clock that is right. `None` where `faketime` is not installed.
+    ///
+    /// # Panics
+    /// There is no room for a file.
+    #[must_use]
+    pub fn right() -> Option<Self> {
+        find("faketime")?;
+        let mut libraries = FOLDERS
+            .map(|folder| Path::new(folder).join("libfaketimeMT.so.1"))
+            .into_iter();
+        let clock = Self {
+            library: libraries
+                .find(|path| path.exists())
+                .expect("faketime has its library"),
+            folder: TempDir::new().expect("a folder"),
+        };
+        clock.set(0);
+        Some(clock)
+    }
+
+    /// Has a program go by this clock.
+    #[must_use]
+    pub fn of(&self, program: Program) -> Program {
+        program
+            .env("LD_PRELOAD", &self.library)
+            .env("FAKETIME_TIMESTAMP_FILE", self.offset())
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+
+    /// Sets it, so many seconds ahead of the right time.
+    ///
+    /// # Panics
+    /// There is no room for a file.
+    pub fn set(&self, ahead: i64) {
+        fs::write(self.offset(), format!("{ahead:+}\n")).expect("the offset is written");
+    }
+
+    fn offset(&self) -> PathBuf {
+        self.folder.path().join("offset")
+    }
+}
