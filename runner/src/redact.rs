@@ -1,6 +1,6 @@
 //! Values that must not leave: found in a text whichever way they are written there, and masked.
 //!
-//! A text is read as it is and with its escapes decoded, a few levels deep; blanks and case never count. In each
+//! A text is read as it is and with its escapes decoded, a few levels deep; blanks, quotes and case never count. In each
 //! reading one automaton looks for short pieces of the secrets (seeds); what is found is extended as far as text and
 //! secret agree. So an excerpt of a secret is masked as well as the whole, and the work is linear in the text.
 

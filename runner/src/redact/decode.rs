@@ -1,4 +1,4 @@
-//! Escapes of URLs, forms, JSON, Rust, shells, HTML, SQL and CSV: what one stands for.
+//! Escapes of URLs, forms, JSON, Rust and HTML: what one stands for. Quotes, and what escapes them, count nowhere.
 
 use super::reading::Unit;
 
@@ -12,13 +12,6 @@ pub(super) enum Decoded {
 
 /// Longest entity between `&` and `;`, in bytes.
 const LONGEST_ENTITY: usize = 10;
-/// Ways to write a quote within quotes: two of a shell, and those of SQL, YAML and CSV.
-const QUOTES: [(&[u8], u8); 4] = [
-    (br"'\''", b'\''),
-    (br#"'"'"'"#, b'\''),
-    (b"''", b'\''),
-    (br#""""#, b'"'),
-];
 
 /// The escape that these begin with, and how many of them it is.
 pub(super) fn decode(units: &[Unit]) -> Option<(Decoded, usize)> {
@@ -27,19 +20,8 @@ pub(super) fn decode(units: &[Unit]) -> Option<(Decoded, usize)> {
         b'+' => Some((Decoded::Byte(b' '), 1)),
         b'\\' => backslash(units),
         b'&' => entity(units),
-        b'\'' | b'"' => quote(units),
         _ => None,
     }
-}
-
-fn quote(units: &[Unit]) -> Option<(Decoded, usize)> {
-    let starts = |written: &[u8]| {
-        (0..)
-            .zip(written)
-            .all(|(place, byte)| at(units, place) == Some(*byte))
-    };
-    let found = QUOTES.into_iter().find(|(written, _)| starts(written));
-    found.map(|(written, quote)| (Decoded::Byte(quote), written.len()))
 }
 
 fn backslash(units: &[Unit]) -> Option<(Decoded, usize)> {

@@ -43,14 +43,16 @@ impl Reading {
         is_changed.then_some(Self(decoded))
     }
 
-    /// Lower-case, without blanks and control characters; and where in the text each byte is.
+    /// Lower-case, without blanks, control characters, quotes and backslashes; and where in the text each byte is. There
+    /// are many ways to write a quote within quotes, of shells, SQL, YAML, CSV and JSON, and in each other they cannot be
+    /// told apart.
     pub(super) fn canonical(&self) -> (Vec<u8>, Vec<(usize, usize)>) {
         let mut bytes = Vec::with_capacity(self.0.len());
         let mut spans = Vec::with_capacity(self.0.len());
         let mut rest = self.0.as_slice();
         while let Some((first, behind)) = rest.split_first() {
             if first.byte.is_ascii() {
-                if !first.byte.is_ascii_whitespace() && !first.byte.is_ascii_control() {
+                if !is_ignored(first.byte) {
                     bytes.push(first.byte.to_ascii_lowercase());
                     spans.push(span(first.start, first.end));
                 }
@@ -74,6 +76,10 @@ impl Reading {
         }
         (bytes, spans)
     }
+}
+
+fn is_ignored(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte.is_ascii_control() || matches!(byte, b'\'' | b'"' | b'\\')
 }
 
 fn push(units: &mut Vec<Unit>, read: Decoded, start: u32, end: u32) {

@@ -58,7 +58,9 @@ pub(crate) fn encodings(value: &str) -> Vec<String> {
         value.escape_unicode().to_string(),
         value.escape_default().to_string(),
         value.as_bytes().escape_ascii().to_string(),
-        format!("'{}'", value.replace('\'', r"'\''")),
+        shell(value),
+        shell(&shell(value)),
+        shell(&shell(value).replace('\'', "''")),
         format!("'{}'", value.replace('\'', "''")),
         format!("\"{}\"", value.replace('"', "\"\"")),
         STANDARD.encode(value),
@@ -71,6 +73,10 @@ pub(crate) fn encodings(value: &str) -> Vec<String> {
         format!("{:#04x?}", value.as_bytes()).replace(",\n]", "]"),
         value.bytes().map(char::from).collect(),
     ]
+}
+
+fn shell(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
 }
 
 #[test]
