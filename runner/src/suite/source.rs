@@ -74,13 +74,24 @@ impl Source {
 
     /// The text of a line, counted from 1.
     pub(super) fn line(&self, number: u32) -> Option<&str> {
-        let starts = self.line_starts.get_or_init(|| {
-            let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-            std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect()
-        });
+        let starts = self.line_starts.get_or_init(|| line_starts(&self.text));
         let start = *starts.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
-        self.text.get(start..)?.lines().next()
+        self.text.get(start..)?.split(['\r', '\n']).next()
     }
+}
+
+/// Where each line starts. It ends as in YAML: with a line feed, a carriage return, or both.
+fn line_starts(text: &str) -> Vec<usize> {
+    let bytes = text.as_bytes();
+    let is_end = |(place, byte): &(usize, &u8)| match byte {
+        b'\n' => true,
+        b'\r' => bytes.get(place + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    let ends = bytes.iter().enumerate().filter(is_end);
+    std::iter::once(0)
+        .chain(ends.map(|(place, _)| place + 1))
+        .collect()
 }
 
 /// Cuts a long line around `column` and decides what to underline.
@@ -268,7 +279,8 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Problem> {
 
 /// A problem right behind `before`.
 fn at_end(path: &Path, before: &str, message: &str) -> Problem {
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Source::new(path, before.to_owned(), 0).problem(Position::new(line, column), message)
+    let starts = line_starts(before);
+    let last = starts.last().and_then(|start| before.get(*start..));
+    let column = last.unwrap_or_default().chars().count() + 1;
+    Source::new(path, before.to_owned(), 0).problem(Position::new(starts.len(), column), message)
 }

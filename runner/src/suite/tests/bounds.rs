@@ -63,6 +63,21 @@ fn invalid_utf_8_is_a_problem_at_its_place() {
 }
 
 #[test]
+fn lines_end_as_in_yaml() {
+    for (text, line, shown) in [
+        ("checks:\r- name: a\r\n\r  wrong: [\n", 4, "  wrong: ["),
+        ("x-a: 1\r\rchecks: 7\r", 3, "checks: 7"),
+        ("x-a: 1\r\n\r\nchecks: 7\r\n", 3, "checks: 7"),
+        ("x-a: 1\rx-b:\0", 2, "x-b:"),
+    ] {
+        let problems = load_text(text).unwrap_err();
+        let problem = problems.iter().next().unwrap();
+        assert_eq!(problem.location.at.unwrap().line, line, "{text:?}: {problem}");
+        assert_eq!(problem.source_line.as_ref().unwrap().text, shown, "{problem}");
+    }
+}
+
+#[test]
 fn a_billion_laughs_are_not_told() {
     let mut bomb = "x-0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
     for level in 1..10 {
