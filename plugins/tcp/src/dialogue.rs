@@ -98,16 +98,21 @@ impl<'c> Dialogue<'c> {
 
     fn expect(&mut self, expectation: &Expectation) -> Result<String, Failure> {
         let stopwatch = Stopwatch::start();
+        let max_bytes = expectation.max_bytes;
         loop {
-            match expectation.pattern.find(&self.received, self.is_ended) {
+            // No more than that, also when more came together with what an earlier step expected: what a step finds
+            // must not depend on how the network cuts what the peer sends.
+            let window = self.received.get(..max_bytes).unwrap_or(&self.received);
+            let is_ended = self.is_ended && self.received.len() < max_bytes;
+            match expectation.pattern.find(window, is_ended) {
                 Finding::Found { shown, end, captures } => {
                     self.received.drain(..end);
                     self.captures.extend(captures);
                     return in_time(stopwatch.elapsed(), expectation, &shown);
                 }
                 Finding::Never => return Err(Failure::Else(self.received.clone())),
-                Finding::Open if self.is_ended => return Err(Failure::Ended(self.received.clone())),
-                Finding::Open => self.receive(expectation.max_bytes)?,
+                Finding::Open if is_ended => return Err(Failure::Ended(self.received.clone())),
+                Finding::Open => self.receive(max_bytes)?,
             }
         }
     }

@@ -192,6 +192,23 @@ fn a_silent_peer_is_a_time_out() {
 }
 
 #[test]
+fn what_a_step_may_read_does_not_depend_on_what_came_with_an_earlier_one() {
+    let dialogue = json!([
+        { "expect": { "equals": "220 ready\r\n" } },
+        { "expect": { "contains": "late", "max_bytes": "8B" } },
+    ]);
+    let (first, second) = ("220 ready\r\n", "12345678late");
+    let at_once = Script::new().send(format!("{first}{second}"));
+    for script in [at_once, Script::new().send(first).send(second)] {
+        let summary = converse(script, dialogue.clone()).summary();
+        assert!(
+            summary.starts_with("step 2 expect: not within 8 bytes"),
+            "{summary}"
+        );
+    }
+}
+
+#[test]
 fn a_peer_that_goes_on_for_ever_is_cut() {
     let flood = Script::new().send("x".repeat(10_000));
     let verdict = converse(
