@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::status::Status;
 use crate::suite::Check;
 
+/// The first moment that RFC 3339 cannot write, in Unix milliseconds.
+const YEAR_10000: u64 = 253_402_300_800_000;
 /// Characters of a summary that are told.
 const MAX_SUMMARY: usize = 1_000;
 
@@ -176,10 +178,12 @@ pub(super) fn unix_millis(moment: SystemTime) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The moment itself; one that no clock can show is as good as none.
+/// The moment itself; one that cannot be written in four digits of a year is as good as none.
 fn from_unix_millis(millis: u64) -> SystemTime {
     let moment = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
-    moment.unwrap_or(SystemTime::UNIX_EPOCH)
+    moment
+        .filter(|_| millis < YEAR_10000)
+        .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// Moments as Unix milliseconds.

@@ -1,5 +1,7 @@
 //! Notifications on their way: in order for each notifier, within bounds, each also on disk.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -126,8 +128,8 @@ impl Queue {
     pub(super) fn restore(&mut self, rows: &[(Arc<str>, String)]) -> Vec<Change> {
         let mut useless = Vec::new();
         let mut entries: Vec<(String, Entry)> = Vec::new();
-        for (key, text) in rows {
-            let number = key.parse::<u64>().ok();
+        for (name, text) in rows {
+            let number = number(name);
             let read = serde_json::from_str::<Read>(text).ok();
             match (number, read) {
                 (Some(number), Some(read)) if self.rows.contains_key(read.notifier.as_str()) => {
@@ -144,7 +146,7 @@ impl Queue {
                     };
                     entries.push((read.notifier, entry));
                 }
-                _ => useless.push(Change::forget(Shelf::Notification, key)),
+                _ => useless.push(Change::forget(Shelf::Notification, name)),
             }
         }
         entries.sort_by_key(|(_, entry)| entry.number);
@@ -298,4 +300,10 @@ impl Queue {
 /// Keys sort as their numbers do.
 fn key(number: u64) -> String {
     format!("{number:020}")
+}
+
+/// The number of a key that this program wrote. One near the end of numbers is damage: others have to come after it.
+fn number(name: &str) -> Option<u64> {
+    let number = name.parse().ok().filter(|number| *number < u64::MAX / 2)?;
+    (key(number) == name).then_some(number)
 }

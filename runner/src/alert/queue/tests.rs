@@ -1,7 +1,7 @@
 use std::cell::Cell;
 
 use super::*;
-use crate::alert::notification::Event;
+use crate::alert::notification::{Event, unix_millis};
 use crate::alert::tests::{Disk, kept};
 use crate::alert::trial::sample;
 
@@ -271,4 +271,40 @@ fn what_was_on_disk_comes_back_in_order_and_what_follows_comes_after_it() {
     second.release(&kept());
     assert_eq!(drain(&mut second, "a"), (1..=13).collect::<Vec<_>>());
     assert_eq!(disk.rows(Shelf::Notification).len(), 13);
+}
+
+#[test]
+fn a_row_that_this_program_cannot_have_written_is_forgotten() {
+    let mut disk = Disk::default();
+    disk.keep(queue().stage("a", told(1)));
+    let rows = disk.rows(Shelf::Notification);
+    let [(own, text)] = rows.as_slice() else {
+        panic!("{rows:?}")
+    };
+    let (last, short, signed) = (u64::MAX.to_string(), "1", "+0000000000000000001");
+    for key in [last.as_str(), short, signed] {
+        let mut queue = queue();
+        let rows = [(Arc::clone(own), text.clone()), (Arc::from(key), text.clone())];
+        assert_eq!(queue.restore(&rows), [Change::forget(Shelf::Notification, key)]);
+        disk.keep(queue.stage("a", told(2)));
+        queue.release(&kept());
+        assert_eq!(drain(&mut queue, "a"), [1, 2], "{key}");
+    }
+}
+
+#[test]
+fn a_time_that_cannot_be_written_is_as_good_as_none() {
+    let mut disk = Disk::default();
+    disk.keep(queue().stage("a", told(1)));
+    let (key, text) = disk.rows(Shelf::Notification).remove(0);
+    let since = format!("\"since\":{}", unix_millis(told(1).since));
+    for millis in [253_402_300_800_000, u64::MAX] {
+        let mut queue = queue();
+        let damaged = text.replace(&since, &format!("\"since\":{millis}"));
+        assert_ne!(damaged, text);
+        queue.restore(&[(Arc::clone(&key), damaged)]);
+        queue.release(&kept());
+        let span = queue.next("a").unwrap().notification.span();
+        assert!(span.contains("1970-01-01T00:00:00Z"), "{span}");
+    }
 }
