@@ -9,6 +9,8 @@ mod body;
 mod condition;
 mod connections;
 mod door;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gate;
 mod hosts;
 mod query;

@@ -52,7 +52,11 @@ pub use desk::Desk;
 pub use notification::{CheckFacts, Event, Notification};
 pub use notifier::Notifier;
 pub use outbox::Reports;
+#[cfg(feature = "fuzzing")]
+pub use queue::fuzzing as queue_fuzzing;
 pub use settings::Settings;
+#[cfg(feature = "fuzzing")]
+pub use smtp::fuzzing as smtp_fuzzing;
 pub use trial::{Trial, try_out};
 
 use crate::ledger::audit::Reserve;

@@ -13,6 +13,9 @@ pub mod clock;
 pub mod console;
 pub mod demo;
 pub mod dispatch;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grant;
 pub mod io_class;
 pub mod ledger;

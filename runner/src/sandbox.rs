@@ -7,6 +7,8 @@ mod bindings;
 mod cpu;
 mod engine;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod host;
 mod imports;
 mod limiter;

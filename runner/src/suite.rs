@@ -12,6 +12,8 @@ mod document;
 mod draft;
 mod error;
 mod fields;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod group;
 mod interpolate;
 mod judgement;

@@ -4,6 +4,8 @@
 //! Written here since what reads for a client library reads a line of any length: each line and each reply of a
 //! server has a bound ([`reply`]).
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod reply;
 #[cfg(test)]
 mod tests;

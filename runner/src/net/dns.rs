@@ -1,10 +1,13 @@
 //! DNS questions as a plugin asks them.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub(super) mod wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use hickory_proto::op::Message;
 use hickory_proto::rr::{Record, RecordType};
 
 use super::bounded::{HostText, PlaceText, Word};
@@ -110,14 +113,7 @@ impl Client {
         let message = within(limit, Phase::Resolve, query).await;
         step.end(message.as_ref().err().map(NetError::told));
         let message = message?;
-        Ok(Reply {
-            code: wire::code_word(message.metadata.response_code),
-            authoritative: message.metadata.authoritative,
-            authenticated: message.metadata.authentic_data,
-            answers: message.answers.iter().map(Answer::from).collect(),
-            authorities: message.authorities.iter().map(Answer::from).collect(),
-            duration: asked_at.elapsed(),
-        })
+        Ok(Reply::new(&message, asked_at.elapsed()))
     }
 
     fn granted_server(&self, server: Option<&PlaceText>) -> Result<Option<SocketAddr>, NetError> {
@@ -138,6 +134,19 @@ impl Client {
             .address(&destination, server.ip(), Via::Direct, &self.shared.blocked)
             .map_err(|denial| NetError::Denied(denial.to_string()))?;
         Ok(Some(server))
+    }
+}
+
+impl Reply {
+    fn new(message: &Message, duration: Duration) -> Self {
+        Self {
+            code: wire::code_word(message.metadata.response_code),
+            authoritative: message.metadata.authoritative,
+            authenticated: message.metadata.authentic_data,
+            answers: message.answers.iter().map(Answer::from).collect(),
+            authorities: message.authorities.iter().map(Answer::from).collect(),
+            duration,
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod certificate;
 mod explain;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod options;
 mod trust;
 mod verify;

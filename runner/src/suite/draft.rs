@@ -15,7 +15,7 @@ use super::maintenance::written::RawWindow;
 use super::portable::PortableNode;
 use super::raw::{self, RawFile};
 use super::settings::Settings;
-use super::source;
+use super::source::{self, Source};
 use super::suggest;
 use super::tree::quoted;
 use super::validate::{self, Judge, Schema, Usable};
@@ -51,9 +51,21 @@ impl fmt::Debug for Draft {
 /// the plugins that need no declaration. Never fails: problems are kept for [`Draft::finish`].
 pub fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment) -> Draft {
     let mut report = Report::default();
+    let sources = source::load(paths, &mut report);
+    let origin = paths.first().cloned().unwrap_or_default();
+    of_sources(sources, origin, report, embedded, environment)
+}
+
+/// A suite of texts that were read; `report` has the problems of those that could not be.
+pub(super) fn of_sources(
+    sources: Vec<Arc<Source>>,
+    origin: PathBuf,
+    mut report: Report,
+    embedded: &[&str],
+    environment: &dyn Environment,
+) -> Draft {
     let mut interpolator = Interpolator::new(environment);
     let mut files = Vec::new();
-    let sources = source::load(paths, &mut report);
     let mut complete = report.count() == 0;
     for source in sources {
         let before = report.count();
@@ -73,7 +85,7 @@ pub fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment)
         shared: Settings::default(),
         groups: BTreeMap::new(),
         complete,
-        origin: paths.first().cloned().unwrap_or_default(),
+        origin,
     };
     draft.plugins = draft.declared(embedded);
     draft.use_plugins(embedded);

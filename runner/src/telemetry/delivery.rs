@@ -17,6 +17,8 @@ mod console;
 mod disk;
 mod envelope;
 mod frame;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod journal;
 mod lane;
 mod notice;

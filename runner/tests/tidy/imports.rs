@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 36] = [
+const ORDER: [&str; 37] = [
     "clock",
     "liveness",
     "age",
@@ -36,6 +36,7 @@ const ORDER: [&str; 36] = [
     "telemetry",
     "watch",
     "admin",
+    "fuzzing",
     "app",
     "demo",
     "cli",

@@ -1,0 +1,116 @@
+//! For the fuzz targets: what a plugin hands to the host functions, and what it returns.
+
+use std::sync::Arc;
+
+use super::bindings::{http, probe, tls};
+use super::host;
+use crate::net::NetError;
+use crate::net::http::Request;
+use crate::net::tls::TlsOptions;
+use crate::outcome::Verdict;
+use crate::record::{RecordUsage, Recorder};
+use crate::suite::Secrets;
+
+/// Texts of a request.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// Such as `GET`.
+    pub method: String,
+    /// Absolute.
+    pub url: String,
+    /// In order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// `HOST:PORT`.
+    pub connect_to: Option<String>,
+    /// A URL.
+    pub proxy: Option<String>,
+}
+
+/// What a plugin asks of `http.send`.
+///
+/// # Errors
+/// Why it is not sent.
+pub fn request(asked: Asked) -> Result<Request, NetError> {
+    Request::try_from(http::Request {
+        method: asked.method,
+        url: asked.url,
+        headers: asked.headers,
+        body: Vec::new(),
+        options: http::RequestOptions {
+            version: None,
+            ip_family: super::bindings::types::IpFamily::Any,
+            max_redirects: 3,
+            max_body: 1024,
+            connect_to: asked.connect_to,
+            proxy: asked.proxy,
+            tls: None,
+            propagate_trace: true,
+        },
+    })
+}
+
+/// Texts of a handshake.
+#[derive(Debug, Default)]
+pub struct Handshake {
+    /// In place of the host.
+    pub server_name: Option<String>,
+    /// In order of preference.
+    pub alpn: Vec<String>,
+    /// PEM.
+    pub ca_certificates: Option<String>,
+    /// PEM.
+    pub client_identity: Option<(String, String)>,
+}
+
+/// What a plugin asks of `tcp.start-tls`.
+///
+/// # Errors
+/// Why there is no handshake.
+pub fn handshake(asked: Handshake) -> Result<TlsOptions, NetError> {
+    TlsOptions::try_from(tls::Options {
+        server_name: asked.server_name,
+        alpn: asked.alpn,
+        min_version: None,
+        max_version: None,
+        ca_certificates: asked.ca_certificates,
+        client_identity: asked.client_identity,
+        require_valid: false,
+    })
+}
+
+/// A failing verdict of these texts as it is recorded within `budget` bytes: the first is the summary, the others are
+/// parts of assertions, measurements and attributes.
+#[must_use]
+pub fn verdict(texts: &[&str], budget: u64, secrets: Secrets) -> (Verdict, RecordUsage) {
+    let recorder: Arc<Recorder> = Recorder::new(secrets, budget);
+    let (summary, texts) = texts
+        .split_first()
+        .map_or(("", texts), |(first, rest)| (*first, rest));
+    let pairs = || {
+        texts
+            .iter()
+            .zip(texts.iter().skip(1))
+            .map(|(key, value)| (String::from(*key), String::from(*value)))
+    };
+    let returned = probe::Verdict {
+        status: probe::Status::Fail,
+        summary: summary.to_owned(),
+        assertions: pairs()
+            .map(|(name, message)| probe::Assertion {
+                name,
+                status: probe::Status::Fail,
+                message,
+            })
+            .collect(),
+        measurements: pairs()
+            .map(|(name, unit)| probe::Measurement {
+                name,
+                value: 1.0,
+                unit,
+                attributes: pairs().take(2).collect(),
+            })
+            .collect(),
+        attributes: pairs().collect(),
+    };
+    (host::verdict(&recorder, returned), recorder.usage())
+}

@@ -1,0 +1,44 @@
+//! The targets by name.
+
+mod admin;
+mod certificates;
+mod contract;
+mod dialogue;
+mod dns;
+mod environment;
+mod grants;
+mod interpolation;
+mod journal;
+mod mail;
+mod notifications;
+mod redaction;
+mod suite;
+mod waiting;
+
+/// Takes an input, and panics where something does not hold.
+pub(crate) type Target = fn(&[u8]);
+
+/// Every target; its seeds are in `seeds/<name>`.
+pub(crate) const ALL: [(&str, Target); 12] = [
+    ("admin", admin::run),
+    ("certificates", certificates::run),
+    ("contract", contract::run),
+    ("dialogue", dialogue::run),
+    ("dns", dns::run),
+    ("grants", grants::run),
+    ("interpolation", interpolation::run),
+    ("journal", journal::run),
+    ("mail", mail::run),
+    ("notifications", notifications::run),
+    ("redaction", redaction::run),
+    ("suite", suite::run),
+];
+
+/// Something that must hold does not.
+#[expect(
+    clippy::panic,
+    reason = "a panic is how a target says that it found something"
+)]
+fn fail(what: &str) -> ! {
+    panic!("{what}")
+}

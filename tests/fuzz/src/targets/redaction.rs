@@ -1,0 +1,100 @@
+//! Secrets in texts: whichever way one is written, it is in no output.
+//!
+//! An input: a secret, a NUL, which encodings it goes through, a NUL, and a text. The secret stands in the text behind
+//! its first half.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use canary::suite::Secrets;
+
+/// Bytes of a secret; a shorter one is not redacted.
+const MIN_SECRET: usize = 4;
+/// Encodings in each other.
+const MAX_LEVELS: usize = 3;
+/// What a mask and the end of a cut text may take beyond what is kept.
+const MASKS: usize = "***…".len();
+
+pub(crate) fn run(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let mut parts = text.splitn(3, '\0');
+    let mut part = || parts.next().unwrap_or_default();
+    let (secret, encodings, text) = (part(), part(), part());
+    if !is_secret(secret) {
+        return;
+    }
+    let written = encodings
+        .chars()
+        .take(MAX_LEVELS)
+        .enumerate()
+        .fold(secret.to_owned(), encoded);
+    let place = text.floor_char_boundary(text.len() / 2);
+    let (before, after) = text.split_at(place);
+    let whole = format!("{before}{written}{after}");
+    let secrets = Secrets::of([secret]);
+
+    let redacted = secrets.redact(&whole);
+    assert!(
+        !redacted.contains(&written),
+        "{secret:?} as {written:?} is left in {redacted:?}"
+    );
+    assert!(!redacted.contains(secret), "{secret:?} is left in {redacted:?}");
+    for kept in [
+        before.len(),
+        before.len() + written.len() / 2,
+        before.len() + written.len(),
+    ] {
+        let cut = secrets.redact_within(&whole, kept);
+        assert!(
+            cut.len() <= kept + MASKS,
+            "{} bytes of {kept}: {cut:?}",
+            cut.len()
+        );
+        assert!(!cut.contains(&written) && !cut.contains(secret), "{cut:?}");
+    }
+    assert!(
+        secrets.holds(&whole),
+        "{secret:?} as {written:?} is not seen in {whole:?}"
+    );
+}
+
+/// Whether it can be told from the mask and from nothing at all: blanks and quotes do not count.
+fn is_secret(text: &str) -> bool {
+    let is_letter =
+        |char: &char| !char.is_whitespace() && !char.is_control() && !matches!(char, '"' | '\'' | '\\');
+    text.chars().filter(is_letter).map(char::len_utf8).sum::<usize>() >= MIN_SECRET
+        && !text.contains(['*', '…'])
+        && text.trim() == text
+}
+
+/// One level of encoding; only the innermost one may be one of the whole value.
+fn encoded(value: String, (level, which): (usize, char)) -> String {
+    match which {
+        'b' if level == 0 => STANDARD.encode(value),
+        'B' if level == 0 => URL_SAFE_NO_PAD.encode(value),
+        'h' if level == 0 => value.bytes().fold(String::new(), hex),
+        'l' => value.to_lowercase(),
+        'u' => value.to_uppercase(),
+        'p' => value.bytes().fold(String::new(), percent),
+        'j' => serde_json::to_string(&value).unwrap_or_default(),
+        'r' => format!("{value:?}"),
+        's' => format!("'{}'", value.replace('\'', r"'\''")),
+        _ => value,
+    }
+}
+
+fn hex(mut text: String, byte: u8) -> String {
+    let _in_memory = write!(text, "{byte:02x}");
+    text
+}
+
+fn percent(mut text: String, byte: u8) -> String {
+    match byte.is_ascii_alphanumeric() {
+        true => text.push(char::from(byte)),
+        false => {
+            let _in_memory = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
