@@ -76,7 +76,7 @@ impl ExportState {
     }
 }
 
-/// A count, and when it was last seen to move.
+/// A count since the start, and when it was last seen to move; before that, the start.
 #[derive(Debug)]
 struct Motion {
     count: u64,
@@ -99,6 +99,8 @@ pub struct Heartbeat {
     due: Option<Instant>,
     runs: Motion,
     exports: Motion,
+    /// Whether something was exported when it began.
+    exports_from_start: bool,
     /// Whether the bad spell that goes on has been told.
     is_told: bool,
 }
@@ -113,6 +115,7 @@ impl Heartbeat {
             due: None,
             runs: still(),
             exports: still(),
+            exports_from_start: false,
             is_told: false,
         }
     }
@@ -128,9 +131,10 @@ impl Heartbeat {
         }
         let Some(due) = self.due else {
             self.due = Some(now + self.cadence.interval);
+            self.exports_from_start = seen.exports.is_some();
             return self.cadence.start.then_some(Ping::Start);
         };
-        if now < due {
+        if now < due || self.is_too_early(now, seen) {
             return None;
         }
         // After a pause of the process there is one ping, and no burst.
@@ -145,6 +149,15 @@ impl Heartbeat {
         is_news.then(|| Ping::Fail {
             reason: on_one_line(&reason),
         })
+    }
+
+    /// Whether nothing has moved yet since the start, and nothing had to: a runner that starts again and again is no
+    /// success. Where everything is rarer than pings are, they do not wait for it.
+    fn is_too_early(&self, now: Instant, seen: &Vitals) -> bool {
+        let is_expected = seen.pace <= self.cadence.interval;
+        let is_export_awaited = self.exports_from_start && seen.exports.is_some();
+        let is_proven = self.runs.count > 0 && (!is_export_awaited || self.exports.count > 0);
+        is_expected && !is_proven && self.complaint(now, seen).is_none()
     }
 
     /// A ping could not be brought to its address. A failure is then told again at the next due time.

@@ -13,14 +13,19 @@ struct Patient {
 
 impl Patient {
     fn new(cadence: Cadence) -> Self {
+        Self::seeing(cadence, Vitals::default())
+    }
+
+    /// One that sees this when it begins.
+    fn seeing(cadence: Cadence, seen: Vitals) -> Self {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(cadence, start);
-        let first = heartbeat.judge(start, &Vitals::default());
+        let first = heartbeat.judge(start, &seen);
         assert_eq!(first, cadence.start.then_some(Ping::Start));
         Self {
             heartbeat,
             start,
-            seen: Vitals::default(),
+            seen,
         }
     }
 
@@ -47,6 +52,28 @@ fn the_start_is_told_once_and_success_every_interval() {
         let expected = (second % 60 == 0).then_some(Ping::Success);
         assert_eq!(patient.works_at(second), expected, "{second}");
     }
+}
+
+#[test]
+fn a_start_without_a_verdict_or_an_export_so_far_is_no_success() {
+    for (verdicts, accepted) in [(0, 0), (0, 1), (1, 0)] {
+        let exports = ExportState {
+            accepted,
+            failing_for: None,
+        };
+        let seen = Vitals {
+            verdicts,
+            exports: Some(exports),
+            ..Vitals::default()
+        };
+        let mut patient = Patient::seeing(cadence(), seen);
+        let told: Vec<Ping> = (1..600).filter_map(|second| patient.at(second)).collect();
+        assert!(matches!(told[..], [Ping::Fail { .. }]), "{told:?}");
+        assert_eq!(patient.works_at(660), Some(Ping::Success));
+    }
+    let mut rare = Patient::new(cadence());
+    rare.seen.pace = MINUTE * 60;
+    assert_eq!(rare.at(60), Some(Ping::Success));
 }
 
 #[test]
@@ -82,11 +109,12 @@ fn runs_that_stand_still_end_the_success_within_three_intervals_and_are_told_onc
 #[test]
 fn a_failure_that_did_not_arrive_is_told_again() {
     let mut patient = Patient::new(cadence());
-    assert_eq!(patient.at(60), Some(Ping::Success));
-    let ping = patient.at(120).unwrap();
+    assert_eq!(patient.works_at(60), Some(Ping::Success));
+    assert_eq!(patient.at(120), Some(Ping::Success));
+    let ping = patient.at(180).unwrap();
     patient.heartbeat.undelivered(&ping);
-    assert_eq!(patient.at(180), failure("no run has come to a verdict for 3m"));
-    assert_eq!(patient.at(240), None);
+    assert_eq!(patient.at(240), failure("no run has come to a verdict for 3m"));
+    assert_eq!(patient.at(300), None);
 }
 
 #[test]
