@@ -68,14 +68,14 @@ fn is_secret(text: &str) -> bool {
         && text.trim() == text
 }
 
-/// One level of encoding; only the innermost one may be one of the whole value.
+/// One level of encoding. Only the innermost one may change the case, which others need, or hide where bytes end.
 fn encoded(value: String, (level, which): (usize, char)) -> String {
     match which {
         'b' if level == 0 => STANDARD.encode(value),
         'B' if level == 0 => URL_SAFE_NO_PAD.encode(value),
         'h' if level == 0 => value.bytes().fold(String::new(), hex),
-        'l' => value.to_lowercase(),
-        'u' => value.to_uppercase(),
+        'l' if level == 0 => value.to_lowercase(),
+        'u' if level == 0 => value.to_uppercase(),
         'p' => value.bytes().fold(String::new(), percent),
         'j' => serde_json::to_string(&value).unwrap_or_default(),
         'r' => format!("{value:?}"),
