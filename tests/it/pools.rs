@@ -62,6 +62,39 @@ fn silent_zones_and_floods_of_names_delay_no_name_that_answers() {
 }
 
 #[test]
+fn answers_that_unfold_to_megabytes_are_refused_and_delay_no_other_check() {
+    alone(async {
+        let server = Zone::new().otherwise(Manner::Unfolds).start();
+        let settings = Harness::settings().name_server(server.address());
+        let harness = settings.start().await;
+        let peer = plain::echo();
+        let hostile = (0..20).map(|_| {
+            let place = json!(server.address().to_string());
+            let guest = harness.guest_with("ask_server", place).allow("dns://asked.test");
+            guest.allow(&format!("tcp://{}", server.address())).run()
+        });
+        let resolving = (0..10).map(|number| {
+            let check = harness.plugin("tcp").target(&format!("n{number}.test:1"));
+            check.timeout(ms(5_000)).run()
+        });
+        let innocent = (0..10).map(|_| harness.plugin("tcp").against(&peer).run());
+        let bad = join(join_all(hostile), join_all(resolving));
+        let ((hostile, resolving), innocent) = join(bad, join_all(innocent)).await;
+        for ran in &hostile {
+            let answer = ran.leaves_nothing_of_its_own().answer();
+            assert_eq!(answer, "protocol(the answer has more than 256 records)");
+        }
+        // None of the records that were read is an address.
+        for ran in &resolving {
+            assert_eq!(ran.leaves_nothing_of_its_own().ended(), "fail");
+        }
+        for ran in &innocent {
+            assert_eq!(ran.leaves_nothing_of_its_own().ended(), "pass");
+        }
+    });
+}
+
+#[test]
 fn a_question_that_the_host_had_no_place_for_blames_no_target() {
     alone(async {
         let server = Zone::new().otherwise(Manner::Silent).start();

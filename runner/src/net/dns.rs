@@ -2,19 +2,22 @@
 
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod presentation;
+pub(super) mod response;
 pub(super) mod wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hickory_proto::op::Message;
-use hickory_proto::rr::{Record, RecordType};
+use hickory_proto::rr::RecordType;
 
 use super::bounded::{HostText, PlaceText, Word};
 use super::{Client, NetError, Phase, within};
 use crate::grant::{Destination, DnsName, GrantError, Scheme, Via};
 use crate::record::Part;
 use crate::trace::{Lookup, StepKind};
+use presentation::Presentation;
+use response::{RECORDS, Response};
 use tokio::time::Instant;
 
 /// What may be asked for: records of a zone, not transfers of one, and nothing that serves the protocol itself.
@@ -93,7 +96,8 @@ impl Client {
     /// case: it is what leaves the machine.
     ///
     /// # Errors
-    /// The quota `lookups`, the grants, the deadline, or that nobody answered.
+    /// The quota `lookups`, the grants, the deadline, that nobody answered, or `Protocol` for more than 256 records or
+    /// 64 KiB of text.
     pub async fn query(&self, question: &Question) -> Result<Reply, NetError> {
         let kind = record_type(question.kind.as_str())?;
         let name = DnsName::parse(question.name.as_str()).map_err(invalid)?;
@@ -109,11 +113,14 @@ impl Client {
             addresses: Vec::new(),
         };
         let step = self.page().begin(StepKind::Lookup(asked), limit);
-        let query = self.shared.resolver.query(&self.asker, &name, kind, server);
-        let message = within(limit, Phase::Resolve, query).await;
-        step.end(message.as_ref().err().map(NetError::told));
-        let message = message?;
-        Ok(Reply::new(&message, asked_at.elapsed()))
+        let reply = async {
+            let query = self.shared.resolver.query(&self.asker, &name, kind, server);
+            let response = query.await?;
+            Reply::new(&response, asked_at.elapsed()).await
+        };
+        let reply = within(limit, Phase::Resolve, reply).await;
+        step.end(reply.as_ref().err().map(NetError::told));
+        reply
     }
 
     fn granted_server(&self, server: Option<&PlaceText>) -> Result<Option<SocketAddr>, NetError> {
@@ -138,15 +145,20 @@ impl Client {
 }
 
 impl Reply {
-    fn new(message: &Message, duration: Duration) -> Self {
-        Self {
-            code: wire::code_word(message.metadata.response_code),
-            authoritative: message.metadata.authoritative,
-            authenticated: message.metadata.authentic_data,
-            answers: message.answers.iter().map(Answer::from).collect(),
-            authorities: message.authorities.iter().map(Answer::from).collect(),
-            duration,
+    async fn new(response: &Response, duration: Duration) -> Result<Self, NetError> {
+        if response.is_cut {
+            let error = format!("the answer has more than {RECORDS} records");
+            return Err(NetError::Protocol(error));
         }
+        let mut presentation = Presentation::new();
+        Ok(Self {
+            code: wire::code_word(response.code),
+            authoritative: response.is_authoritative,
+            authenticated: response.is_authenticated,
+            answers: presentation.section(&response.answers).await?,
+            authorities: presentation.section(&response.authorities).await?,
+            duration,
+        })
     }
 }
 
@@ -159,15 +171,4 @@ fn record_type(text: &str) -> Result<RecordType, NetError> {
 
 fn invalid(error: GrantError) -> NetError {
     NetError::Invalid(error.to_string())
-}
-
-impl From<&Record> for Answer {
-    fn from(record: &Record) -> Self {
-        Self {
-            name: record.name.to_string(),
-            kind: record.record_type().to_string(),
-            ttl: record.ttl,
-            data: record.data.to_string(),
-        }
-    }
 }

@@ -14,12 +14,13 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join;
-use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
 pub use asker::Asker;
 pub use settings::ResolverSettings;
 
+use super::dns::response::Response;
 use super::dns::wire;
 use super::{Family, NetError};
 use crate::grant::DnsName;
@@ -91,13 +92,13 @@ impl Resolver {
     ///
     /// # Errors
     /// No server answered, or the name or kind makes no sense.
-    pub async fn query(
+    pub(in crate::net) async fn query(
         &self,
         asker: &Asker,
         name: &DnsName,
         kind: RecordType,
         server: Option<SocketAddr>,
-    ) -> Result<Arc<Message>, NetError> {
+    ) -> Result<Arc<Response>, NetError> {
         let query = Query::query(absolute(name)?, kind);
         let current = self.source.current();
         let question = match server {
@@ -144,7 +145,7 @@ impl Resolver {
         let reply = self
             .ask(asker, Question::to_own_servers(&current.settings, query))
             .await?;
-        match reply.metadata.response_code {
+        match reply.code {
             // A stub resolver's server follows aliases itself: the addresses at the end are all in the answer.
             ResponseCode::NoError => Ok(reply
                 .answers

@@ -1,5 +1,7 @@
 //! A name server on loopback, over UDP and TCP on one port, that can lie and fall silent.
 
+mod unfolding;
+
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
@@ -50,6 +52,8 @@ pub enum Manner {
     Silent,
     /// Sets the truncated bit over UDP and answers over TCP.
     Truncates,
+    /// The same, with an answer that is 64 KiB long and stands for 9 MB of text.
+    Unfolds,
     /// Answers with another id, and the address [`FORGED`].
     WrongId,
     /// Answers a question that nobody asked, with the address [`FORGED`].
@@ -275,6 +279,9 @@ impl Server {
         if manner == Manner::Garbage {
             return Some(b"this is no dns".into());
         }
+        if manner == Manner::Unfolds && over_tcp {
+            return unfolding::unfolding(&question);
+        }
         self.answer(manner, &question, query, over_tcp)?.to_vec().ok()
     }
 
@@ -285,6 +292,7 @@ impl Server {
         reply.add_query(query.clone());
         match manner {
             Manner::Silent | Manner::Garbage => return None,
+            Manner::Unfolds => reply.metadata.truncation = true,
             Manner::NoSuchName => reply.metadata.response_code = ResponseCode::NXDomain,
             Manner::Fails => reply.metadata.response_code = ResponseCode::ServFail,
             Manner::Truncates if !over_tcp => reply.metadata.truncation = true,

@@ -7,6 +7,7 @@ use hickory_proto::op::{Edns, Message, Query, ResponseCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
+use super::response::{Malformed, Opening, Response};
 use crate::ledger::{Lease, Page};
 use crate::net::{NetError, connect};
 
@@ -33,15 +34,14 @@ pub(in crate::net) async fn exchange(
     page: &Arc<Page>,
     server: SocketAddr,
     query: &Query,
-) -> Result<Message, NetError> {
+) -> Result<Response, NetError> {
     let question = question(query);
     let bytes = question
         .to_vec()
         .map_err(|error| NetError::Invalid(error.to_string()))?;
-    let reply = over_udp(page, server, &question, &bytes).await?;
-    match reply.metadata.truncation {
-        true => over_tcp(page, server, &question, &bytes).await,
-        false => Ok(reply),
+    match over_udp(page, server, &question, &bytes).await? {
+        Some(response) => Ok(response),
+        None => over_tcp(page, server, &question, &bytes).await,
     }
 }
 
@@ -59,12 +59,13 @@ fn question(query: &Query) -> Message {
     message
 }
 
+/// The answer, or nothing where it is too long for a datagram.
 async fn over_udp(
     page: &Arc<Page>,
     server: SocketAddr,
     question: &Message,
     bytes: &[u8],
-) -> Result<Message, NetError> {
+) -> Result<Option<Response>, NetError> {
     let lease = Lease::acquire(page, server).await?;
     // Connected: the kernel drops what comes from anybody else.
     let socket = std::net::UdpSocket::bind(any_address(server))?;
@@ -76,10 +77,10 @@ async fn over_udp(
     for _ in 0..STRAY_DATAGRAMS {
         let length = socket.receive(&mut buffer).await?;
         let datagram = buffer.get(..length).unwrap_or_default();
-        if let Ok(reply) = Message::from_vec(datagram)
-            && answers(&reply, question)
-        {
-            return Ok(reply);
+        match Opening::of(datagram, question) {
+            Some(opening) if opening.is_truncated() => return Ok(None),
+            Some(opening) => return Ok(Some(opening.response().await?)),
+            None => {}
         }
     }
     Err(NetError::Protocol(
@@ -92,22 +93,22 @@ async fn over_tcp(
     server: SocketAddr,
     question: &Message,
     bytes: &[u8],
-) -> Result<Message, NetError> {
+) -> Result<Response, NetError> {
     let mut stream = connect::open(page, server, None).await?;
     let length = u16::try_from(bytes.len()).map_err(|error| NetError::Invalid(error.to_string()))?;
     stream.write_all(&[&length.to_be_bytes(), bytes].concat()).await?;
     let length = stream.read_u16().await?;
     let mut reply = vec![0; usize::from(length)];
     stream.read_exact(&mut reply).await?;
-    let reply = Message::from_vec(&reply).map_err(|error| NetError::Protocol(error.to_string()))?;
-    match answers(&reply, question) {
-        true => Ok(reply),
-        false => Err(NetError::Protocol("the answer is to another question".to_owned())),
-    }
+    let opening = Opening::of(&reply, question)
+        .ok_or_else(|| NetError::Protocol("the answer is to another question".to_owned()))?;
+    Ok(opening.response().await?)
 }
 
-fn answers(reply: &Message, question: &Message) -> bool {
-    reply.metadata.id == question.metadata.id && reply.queries == question.queries
+impl From<Malformed> for NetError {
+    fn from(error: Malformed) -> Self {
+        Self::Protocol(format!("the answer is malformed: {error}"))
+    }
 }
 
 fn any_address(server: SocketAddr) -> SocketAddr {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::op::{Query, ResponseCode};
 
 use super::flight::Progress;
 use super::schedule::{Party, Schedule, zone};
@@ -12,13 +12,14 @@ use super::servers::Servers;
 use super::{ResolverSettings, shown};
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::net::NetError;
+use crate::net::dns::response::Response;
 use crate::net::dns::wire;
 use crate::quota::Quota;
 use crate::record::Recorder;
 use crate::redact::Secrets;
 
 /// What came of a question; shared by all who asked it.
-pub(super) type Answered = Result<Arc<Message>, NetError>;
+pub(super) type Answered = Result<Arc<Response>, NetError>;
 
 /// What is asked, and of whom: two that are equal have one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -111,11 +112,11 @@ impl Service {
                     .ask(&party, question.timeout, &progress, exchange)
                     .await;
                 last = match asked {
-                    Ok(Some(reply)) if question.is_answered_by(reply.metadata.response_code) => {
+                    Ok(Some(reply)) if question.is_answered_by(reply.code) => {
                         return Ok(Arc::new(reply));
                     }
                     Ok(Some(reply)) => {
-                        let code = wire::code_word(reply.metadata.response_code);
+                        let code = wire::code_word(reply.code);
                         NetError::Unresolved(format!("`{}`: {code}", shown(question.query.name())))
                     }
                     Ok(None) => NetError::Unresolved(format!("DNS server {server} does not answer")),
@@ -133,7 +134,7 @@ impl Service {
         server: SocketAddr,
         question: &Question,
         zone: &Arc<str>,
-    ) -> Result<Message, NetError> {
+    ) -> Result<Response, NetError> {
         let watch = question.is_to_own.then(|| self.servers.watch(server, zone));
         let reply = wire::exchange(&self.page, server, &question.query).await?;
         if let Some(watch) = watch {
