@@ -112,7 +112,7 @@ impl Client {
             let mut response = journey.hop(&next, via, hops.len()).await?;
             let redirect = match options.max_redirects {
                 0 => None,
-                _ => journey.redirect(&next, &response)?,
+                _ => journey.redirect(&next, &response).await?,
             };
             let Some(redirected) = redirect else {
                 response.hops = hops;

@@ -1,7 +1,8 @@
 //! Where a redirect leads, and what may go along.
 
 use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
+use tokio::task::yield_now;
 use url::Url;
 
 use super::hop::{Journey, destination};
@@ -12,9 +13,14 @@ use crate::net::bounded::URL_BYTES;
 use crate::quota::show_bytes;
 use crate::suite::{Secrets, public_url};
 
+/// Bytes that are searched for secrets in one go.
+const PIECE: usize = 16 << 10;
+/// Bytes that two pieces have in common, so that a secret at their border is found.
+const OVERLAP: usize = 1 << 10;
+
 impl Journey<'_> {
     /// The request that follows `response`, when it is a redirect with a place to go (RFC 9110, section 15.4).
-    pub(super) fn redirect(
+    pub(super) async fn redirect(
         &self,
         request: &Request,
         response: &Response,
@@ -29,16 +35,16 @@ impl Journey<'_> {
         if becomes_get(&request.method, response.status) {
             next.method = Method::GET;
             next.body.clear();
-            drop_headers(&mut next.headers, |name, _| name.as_str().starts_with("content-"));
+            drop_content_headers(&mut next.headers);
         }
         if next.url.origin() != request.url.origin() {
-            self.leave_origin(&mut next)?;
+            self.leave_origin(&mut next).await?;
         }
         Ok(Some(next))
     }
 
     /// Takes from a request to another origin what is not for that.
-    fn leave_origin(&self, next: &mut Request) -> Result<(), NetError> {
+    async fn leave_origin(&self, next: &mut Request) -> Result<(), NetError> {
         next.headers.remove(HOST);
         next.headers.remove(PROXY_AUTHORIZATION);
         let to = destination(&next.url)?;
@@ -46,12 +52,19 @@ impl Journey<'_> {
             return Ok(());
         }
         let secrets = &self.client.secrets;
-        drop_headers(&mut next.headers, |name, value| {
-            [AUTHORIZATION, COOKIE].contains(name)
-                || reveals(secrets, name.as_str().as_bytes())
-                || reveals(secrets, value.as_bytes())
-        });
-        if reveals(secrets, &next.body) {
+        let mut revealing = Vec::new();
+        for (name, value) in &next.headers {
+            if [AUTHORIZATION, COOKIE].contains(name)
+                || reveals(secrets, name.as_str().as_bytes()).await
+                || reveals(secrets, value.as_bytes()).await
+            {
+                revealing.push(name.clone());
+            }
+        }
+        for name in revealing {
+            next.headers.remove(name);
+        }
+        if reveals(secrets, &next.body).await {
             return Err(NetError::Denied(format!(
                 "a redirect to `{to}` would take a body with a secret to another origin; to let it, add `{to}` to \
                  the check's `redirect_secrets_to`"
@@ -61,9 +74,22 @@ impl Journey<'_> {
     }
 }
 
-/// Whether `bytes` hold a secret, however it is written there.
-fn reveals(secrets: &Secrets, bytes: &[u8]) -> bool {
-    secrets.holds(&String::from_utf8_lossy(bytes))
+/// Whether `bytes` hold a secret, however it is written there. The peer decides that a body is searched, which takes a
+/// while when it is long: others have their turn between two pieces.
+async fn reveals(secrets: &Secrets, bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while !secrets.is_empty() {
+        let piece = rest.get(..PIECE).unwrap_or(rest);
+        if secrets.holds(&String::from_utf8_lossy(piece)) {
+            return true;
+        }
+        if piece.len() == rest.len() {
+            break;
+        }
+        rest = rest.get(PIECE - OVERLAP..).unwrap_or_default();
+        yield_now().await;
+    }
+    false
 }
 
 /// Where a redirect leads, without credentials of the peer's choice.
@@ -106,10 +132,12 @@ fn becomes_get(method: &Method, status: u16) -> bool {
     }
 }
 
-/// Removes every header of which one value is to be dropped.
-fn drop_headers(headers: &mut HeaderMap, is_dropped: impl Fn(&HeaderName, &HeaderValue) -> bool) {
-    let dropped = headers.iter().filter(|(name, value)| is_dropped(name, value));
-    let names: Vec<_> = dropped.map(|(name, _)| name.clone()).collect();
+/// Removes what describes a body.
+fn drop_content_headers(headers: &mut HeaderMap) {
+    let names = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("content-"));
+    let names: Vec<_> = names.cloned().collect();
     for name in names {
         headers.remove(name);
     }
@@ -119,8 +147,8 @@ fn drop_headers(headers: &mut HeaderMap, is_dropped: impl Fn(&HeaderName, &Heade
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_secret_is_found_in_what_would_be_sent() {
+    #[tokio::test]
+    async fn a_secret_is_found_in_what_would_be_sent() {
         let secrets = Secrets::of(["pass wörd/1", "hunter2!"]);
         for revealing in [
             "token hunter2! here",
@@ -128,11 +156,29 @@ mod tests {
             "x=pass%20w%c3%b6rd/1",
             "Basic dXNlcjpodW50ZXIyIQ==",
         ] {
-            assert!(reveals(&secrets, revealing.as_bytes()), "{revealing}");
+            assert!(reveals(&secrets, revealing.as_bytes()).await, "{revealing}");
         }
-        assert!(reveals(&secrets, b"\xff\xfehunter2!\x00"));
+        assert!(reveals(&secrets, b"\xff\xfehunter2!\x00").await);
         for harmless in ["", "canary/0.42.0", "text/html", "pass word"] {
-            assert!(!reveals(&secrets, harmless.as_bytes()), "{harmless}");
+            assert!(!reveals(&secrets, harmless.as_bytes()).await, "{harmless}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_long_body_is_searched_piece_by_piece_and_at_their_borders() {
+        let secrets = Secrets::of(["correct horse battery staple"]);
+        let harmless = vec![b'x'; 10 * PIECE];
+        let mut polls = 0;
+        let mut searching = std::pin::pin!(reveals(&secrets, &harmless));
+        let found = std::future::poll_fn(|cx| {
+            polls += 1;
+            searching.as_mut().poll(cx)
+        });
+        assert!(!found.await);
+        assert!(polls >= 10, "{polls}");
+        let mut body = harmless.clone();
+        let at = 2 * (PIECE - OVERLAP) + PIECE - 14;
+        body[at..at + 28].copy_from_slice(b"correct horse battery staple");
+        assert!(reveals(&secrets, &body).await);
     }
 }
