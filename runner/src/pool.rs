@@ -2,19 +2,26 @@
 //!
 //! A claim that finds no room waits. Waiting claims are served by rank: the first claim of one holder comes before
 //! the second of another, so that a holder of many units delays nobody who has none.
+//!
+//! A pool may order by use instead: the claim comes first whose check has used least, in units times time, of which half
+//! is forgotten every 30 seconds. What was used well counts an eighth ([`Place::used_well`]). So a claim waits only for checks that have used no more than its own, however many
+//! others there are and whoever they belong to. `usage` keeps the account.
 
+mod claim;
 mod queue;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-pub use queue::{Claim, Limits};
+pub use claim::Claim;
+pub use queue::Limits;
 pub use reading::{PoolReading, Pools};
 
 use queue::{Entered, Rank, State};
@@ -44,6 +51,20 @@ impl Pool {
     pub fn new(name: &'static str, limits: Limits) -> Self {
         let state = Mutex::new(State::new(limits));
         Self(Arc::new(Inner { name, state }))
+    }
+
+    /// The same, but claims are served in the order of what their checks have used lately, the least first.
+    #[must_use]
+    pub fn by_use(name: &'static str, limits: Limits) -> Self {
+        let state = Mutex::new(State::by_use(limits));
+        Self(Arc::new(Inner { name, state }))
+    }
+
+    /// Whether the holder of a place of `claim` should give it back, in a pool by use: somebody waits for it whose check
+    /// has used less than half of what this one has.
+    #[must_use]
+    pub fn should_give_way(&self, claim: &Claim) -> bool {
+        self.0.state().should_give_way(claim)
     }
 
     /// Changes the limits. What is taken stays taken.
@@ -155,12 +176,22 @@ impl Inner {
 pub struct Place {
     pool: Arc<Inner>,
     claim: Claim,
+    since: Instant,
 }
 
 impl Place {
     fn new(pool: &Arc<Inner>, claim: Claim) -> Self {
-        let pool = Arc::clone(pool);
-        Self { pool, claim }
+        Self {
+            pool: Arc::clone(pool),
+            claim,
+            since: Instant::now(),
+        }
+    }
+
+    /// Gives back what led to something: an eighth of it counts, in a pool by use.
+    pub fn used_well(self) {
+        let elapsed = self.since.elapsed();
+        self.pool.state().forgive(&self.claim, elapsed / 8 * 7);
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Place;
+use super::claim::Claim;
 use super::reading::Record;
+use super::usage::Usage;
 use crate::suite::CheckId;
 
 /// How much there is, and how much of it one holder may have.
@@ -43,79 +46,8 @@ impl Limits {
     }
 }
 
-/// What somebody wants of a pool.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    holder: Arc<str>,
-    units: u64,
-    /// A tighter share than the pool's.
-    share: u64,
-    /// A service of the host: it works for all checks, and comes before each of them.
-    is_host: bool,
-    is_optional: bool,
-    /// On whose account it is shown; the holder when absent.
-    check: Option<CheckId>,
-}
-
-impl Claim {
-    /// One unit for `holder`, whose share it counts on.
-    #[must_use]
-    pub fn by(holder: impl Into<Arc<str>>) -> Self {
-        Self {
-            holder: holder.into(),
-            units: 1,
-            share: u64::MAX,
-            is_host: false,
-            is_optional: false,
-            check: None,
-        }
-    }
-
-    /// One unit for a service of the host itself, which has no share.
-    #[must_use]
-    pub fn by_host(service: impl Into<Arc<str>>) -> Self {
-        Self {
-            is_host: true,
-            ..Self::by(service)
-        }
-    }
-
-    /// So many units, all at once.
-    #[must_use]
-    pub fn units(self, units: u64) -> Self {
-        Self { units, ..self }
-    }
-
-    /// The holder may have `share` units at once, or the pool's share where that is less.
-    #[must_use]
-    pub fn at_most(self, share: u64) -> Self {
-        Self { share, ..self }
-    }
-
-    /// A wait that is given up is no refusal: the holder can do without.
-    #[must_use]
-    pub fn optional(self) -> Self {
-        Self {
-            is_optional: true,
-            ..self
-        }
-    }
-
-    pub(super) fn is_optional(&self) -> bool {
-        self.is_optional
-    }
-
-    /// The check that it is shown for.
-    #[must_use]
-    pub fn for_check(self, check: CheckId) -> Self {
-        Self {
-            check: Some(check),
-            ..self
-        }
-    }
-}
-
-/// The place of a waiting claim: how many units its holder had or waited for before, and when it came.
+/// The place of a waiting claim: how many units its holder had or waited for before, or how many microseconds its check
+/// had used, and when it came.
 pub(super) type Rank = (u64, u64);
 
 #[derive(Debug)]
@@ -156,6 +88,8 @@ pub(super) struct State {
     pub(super) checks: HashMap<CheckId, u64>,
     pub(super) waiting: BTreeMap<Rank, Waiter>,
     arrivals: u64,
+    /// For a pool that serves those first who have used least.
+    usage: Option<Usage>,
     pub(super) record: Record,
 }
 
@@ -168,8 +102,25 @@ impl State {
             checks: HashMap::new(),
             waiting: BTreeMap::new(),
             arrivals: 0,
+            usage: None,
             record: Record::default(),
         }
+    }
+
+    /// Serves those first whose check has used least.
+    pub(super) fn by_use(limits: Limits) -> Self {
+        Self {
+            usage: Some(Usage::default()),
+            ..Self::new(limits)
+        }
+    }
+
+    /// Whether somebody waits for whom the holder of a unit of `claim` should make room: who has used less than half of
+    /// what its check has used.
+    pub(super) fn should_give_way(&self, claim: &Claim) -> bool {
+        let (own, _) = self.rank(claim);
+        let mut waiting = self.waiting.range(..(own / 2, 0));
+        waiting.any(|(_, waiter)| self.room(&waiter.claim) == Room::Full)
     }
 
     pub(super) fn used(&self) -> u64 {
@@ -210,6 +161,7 @@ impl State {
         let rank = self.rank(claim);
         self.arrivals += 1;
         self.holding(claim).waiting += claim.units;
+        self.note_use(claim, Usage::wait);
         let waiter = Waiter {
             claim: claim.clone(),
             since: now,
@@ -280,6 +232,7 @@ impl State {
         let holding = self.holding(claim);
         holding.units = holding.units.saturating_sub(claim.units);
         self.forget_if_idle(claim);
+        self.note_use(claim, Usage::give_back);
         if let Some(check) = &claim.check
             && let Some(units) = self.checks.get_mut(check)
         {
@@ -293,6 +246,7 @@ impl State {
     fn take(&mut self, claim: &Claim) {
         self.used += claim.units;
         self.holding(claim).units += claim.units;
+        self.note_use(claim, Usage::hold);
         if let Some(check) = &claim.check {
             *self.checks.entry(check.clone()).or_default() += claim.units;
         }
@@ -302,6 +256,20 @@ impl State {
         let holding = self.holding(claim);
         holding.waiting = holding.waiting.saturating_sub(claim.units);
         self.forget_if_idle(claim);
+        self.note_use(claim, Usage::stop_waiting);
+    }
+
+    /// What a claim's check used does not count for so long.
+    pub(super) fn forgive(&mut self, claim: &Claim, time: Duration) {
+        if let (Some(usage), Some(check)) = (&mut self.usage, &claim.check) {
+            usage.forgive(check, claim.units, time, Instant::now());
+        }
+    }
+
+    fn note_use(&mut self, claim: &Claim, note: fn(&mut Usage, &CheckId, u64, Instant)) {
+        if let (Some(usage), Some(check)) = (&mut self.usage, &claim.check) {
+            note(usage, check, claim.units, Instant::now());
+        }
     }
 
     fn room(&self, claim: &Claim) -> Room {
@@ -328,11 +296,16 @@ impl State {
     }
 
     fn rank(&self, claim: &Claim) -> Rank {
-        let holding = self.holders.get(&claim.holder).copied().unwrap_or_default();
-        let before = if claim.is_host {
-            0
-        } else {
-            holding.units + holding.waiting
+        let before = match (&self.usage, &claim.check) {
+            _ if claim.is_host => 0,
+            (Some(usage), Some(check)) => {
+                let used = usage.of(check, Instant::now());
+                u64::try_from(used.as_micros()).unwrap_or(u64::MAX)
+            }
+            _ => {
+                let holding = self.holders.get(&claim.holder).copied().unwrap_or_default();
+                holding.units + holding.waiting
+            }
         };
         (before, self.arrivals)
     }

@@ -185,3 +185,25 @@ async fn a_pool_that_grows_serves_those_who_wait() {
     drop(waits.await.unwrap());
     drop(place);
 }
+
+#[tokio::test(start_paused = true)]
+async fn by_use_the_check_comes_first_that_has_used_least() {
+    let pool = Pool::by_use("test", Limits::of(1));
+    let claim = |check| Claim::by(check).for_check(CheckId::new(check));
+    let used = pool.try_acquire(claim("greedy")).unwrap();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    drop(used);
+    let place = pool.try_acquire(claim("other")).unwrap();
+    let mut greedy = Box::pin(pool.acquire(claim("greedy"), None));
+    assert!(greedy.as_mut().now_or_never().is_none());
+    assert!(!pool.should_give_way(&claim("other")), "greedy has used more");
+    let mut modest = Box::pin(pool.acquire(claim("modest"), None));
+    assert!(modest.as_mut().now_or_never().is_none());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(pool.should_give_way(&claim("other")), "modest has used nothing");
+    drop(place);
+    let modest = modest.await.unwrap();
+    assert!(greedy.as_mut().now_or_never().is_none());
+    drop(modest);
+    drop(greedy.await.unwrap());
+}

@@ -3,6 +3,11 @@
 //! A question that is asked has one of few places, and leaves it when the answer is there, or soon after: what has no
 //! answer by then waits on among its like, where there are many places. So silent servers and zones take no place of
 //! those that answer. Neither how a question is asked nor what its answer means matters here.
+//!
+//! Where places are short they go to the check that has used them least lately; the time of a question that is answered
+//! counts an eighth. A question without an answer keeps its place only until one waits whose check has used less than half
+//! as much; it gives it back within 100 ms. So a check whose names are answered waits for 100 ms at most once others have
+//! used more than it has, however many checks, zones and servers are silent. Checks of which nothing is known yet come as they ask.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,7 +25,7 @@ use crate::suite::CheckId;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// What answers within this time is never among the silent.
 const FRESH: Duration = Duration::from_millis(50);
-/// Where there is no place among the silent, a question keeps its own for this long.
+/// Where there is no place among the silent, a question keeps its own for this long, or until it has to give way.
 const GRACE: Duration = Duration::from_millis(450);
 /// Questions of one zone that may wait for an answer before the zone counts as silent.
 const SILENT: u64 = 8;
@@ -49,7 +54,7 @@ impl Schedule {
     pub(super) fn new(ledger: &Ledger) -> Self {
         let lent = ledger.capacity();
         let (fresh, silent) = ((lent / 8).clamp(8, 256), (lent / 4).clamp(16, 1_024));
-        let pool = |name, capacity| Pool::new(name, Limits::shared(capacity, capacity / 2));
+        let pool = |name, capacity| Pool::by_use(name, Limits::shared(capacity, capacity / 2));
         let schedule = Self {
             fresh: pool("dns", fresh),
             silent: pool("dns_unanswered", silent),
@@ -77,16 +82,22 @@ impl Schedule {
         let until = Instant::now() + limit;
         let mut exchange = std::pin::pin!(exchange);
         if let Ok(answer) = timeout(FRESH.min(limit), &mut exchange).await {
+            place.used_well();
             return answer.map(Some);
         }
         let moved = tokio::select! {
             biased;
-            answer = &mut exchange => return answer.map(Some),
+            answer = &mut exchange => {
+                place.used_well();
+                return answer.map(Some);
+            }
             moved = self.set_aside(party) => moved?,
         };
         drop(place);
         let answer = timeout_at(until, exchange).await;
-        drop(moved);
+        if answer.is_ok() {
+            moved.used_well();
+        }
         answer.ok().transpose()
     }
 
@@ -104,8 +115,15 @@ impl Schedule {
         if self.silent.has_share(&party.zone) {
             return Err(NetError::DnsBusy);
         }
-        let place = self.silent.acquire(claim(party).optional(), Some(GRACE)).await;
-        place.map_err(NetError::from)
+        let place = self.silent.acquire(claim(party).optional(), Some(GRACE));
+        let mut place = std::pin::pin!(place);
+        loop {
+            match timeout(FRESH, &mut place).await {
+                Ok(place) => return place.map_err(NetError::from),
+                Err(_) if self.fresh.should_give_way(&claim(party)) => return Err(NetError::DnsBusy),
+                Err(_) => {}
+            }
+        }
     }
 }
 
@@ -150,10 +168,37 @@ mod tests {
         Schedule::new(&Ledger::new(Budget::new(64)))
     }
 
+    /// Of a check that asks for names in this zone only.
     fn party(zone: &str) -> Party {
         Party {
             zone: zone.into(),
-            check: CheckId::new("a check"),
+            check: CheckId::new(zone),
+        }
+    }
+
+    /// So many checks, spread over two seconds, that each ask for four names in zones of their own at once, every two
+    /// seconds, and never get an answer.
+    async fn flood(schedule: &Schedule, checks: u32) {
+        let each = Duration::from_secs(2) / checks;
+        join_all((0..checks).map(|number| hostile(schedule, number, each * number))).await;
+    }
+
+    async fn hostile(schedule: &Schedule, number: u32, offset: Duration) {
+        let never = std::future::pending::<Result<(), _>>;
+        tokio::time::sleep(offset).await;
+        loop {
+            let ends = Instant::now() + Duration::from_secs(2);
+            let parties = (0..4).map(|question| Party {
+                zone: format!("z{number}x{question}.test").into(),
+                check: CheckId::new(&format!("hostile{number}")),
+            });
+            let parties: Vec<_> = parties.collect();
+            let (progress, limit) = (Progress::default(), Duration::from_millis(1_900));
+            let asked = parties
+                .iter()
+                .map(|party| schedule.ask(party, limit, &progress, never()));
+            join_all(asked).await;
+            tokio::time::sleep_until(ends).await;
         }
     }
 
@@ -226,6 +271,47 @@ mod tests {
         assert!(flood.as_mut().now_or_never().is_none());
         assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 8));
         assert_eq!(answers(&schedule, "good.test").await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_checks_ask_silent_zones_one_that_gets_answers_waits_for_a_moment() {
+        let schedule = schedule();
+        let good = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            for _ in 0..50 {
+                let waits =
+                    join_all(["a.good", "b.good", "c.good"].map(|zone| answers(&schedule, zone))).await;
+                assert!(waits.iter().all(|wait| *wait <= 2 * FRESH), "{waits:?}");
+                tokio::time::sleep(Duration::from_millis(130)).await;
+            }
+            assert_eq!(schedule.fresh.used(), 8, "places are short all the time");
+        };
+        tokio::select! {
+            () = flood(&schedule, 200) => unreachable!("it never ends"),
+            () = good => {}
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_takes_a_while_has_its_place_for_it_among_checks_that_get_none() {
+        let schedule = schedule();
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            for _ in 0..10 {
+                let answer = async {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    Ok(())
+                };
+                let (progress, limit) = (Progress::default(), Duration::from_secs(2));
+                let answer = schedule.ask(&party("slow.good"), limit, &progress, answer).await;
+                assert_eq!(answer, Ok(Some(())));
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        };
+        tokio::select! {
+            () = flood(&schedule, 60) => unreachable!("it never ends"),
+            () = slow => {}
+        }
     }
 
     #[tokio::test(start_paused = true)]
