@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use peer::{Address, Peer};
 pub use text::Text;
 
-use crate::redact::Secrets;
+use crate::redact::{OVERLAP, REDACTED, Secrets};
 
 /// Longest text of a record, in bytes.
 pub const MAX_TEXT: usize = 4 << 10;
@@ -23,6 +23,8 @@ pub const MAX_TEXT: usize = 4 << 10;
 pub const TEXT_WEIGHT: u64 = 56;
 /// Entries of one list of a verdict, or fields of one log line.
 const MAX_ENTRIES: usize = 256;
+/// Digits; a shorter number may be any.
+const MIN_DIGITS: usize = 6;
 
 /// Part of a record. What comes late and matters most finds room that earlier parts cannot use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +107,7 @@ impl Recorder {
             recorder: self,
             part,
             left: most,
+            judged: 0,
         }
     }
 
@@ -193,6 +196,7 @@ pub struct Entry<'r> {
     recorder: &'r Recorder,
     part: Part,
     left: usize,
+    judged: usize,
 }
 
 impl Entry<'_> {
@@ -202,6 +206,9 @@ impl Entry<'_> {
         let wanted = text.floor_char_boundary(self.left.min(MAX_TEXT));
         let kept = text.floor_char_boundary(self.take(wanted, text.len()));
         self.left = self.left.saturating_sub(kept);
+        self.judged = self
+            .judged
+            .saturating_add(text.len().min(kept.saturating_add(OVERLAP)));
         Text::recorded(text, kept, &self.recorder.secrets)
     }
 
@@ -209,30 +216,46 @@ impl Entry<'_> {
     pub fn pairs(&mut self, pairs: Vec<(String, String)>) -> Vec<(Text, Text)> {
         let mut kept = Vec::new();
         for (key, value) in pairs {
-            let is_wanted = kept.len() < MAX_ENTRIES && self.left > 0;
-            if is_wanted && self.has_room() {
-                kept.push((self.text(key), self.text(value)));
-            } else {
-                self.leave_out(key.len().saturating_add(value.len()), is_wanted);
-            }
+            kept.extend(self.pair(kept.len(), key, value));
         }
         kept.shrink_to_fit();
         kept
     }
 
-    /// Some of a list, each of which takes `bytes` besides its texts: at most 256.
-    pub fn list<T, U>(&mut self, items: Vec<T>, mut record: impl FnMut(&mut Self, T) -> U) -> Vec<U> {
-        let bytes = u64::try_from(size_of::<U>()).unwrap_or(u64::MAX);
-        let mut kept = Vec::new();
-        for item in items {
-            if kept.len() < MAX_ENTRIES && self.recorder.admit(self.part, bytes) {
-                kept.push(record(self, item));
-            } else if kept.len() >= MAX_ENTRIES {
-                self.leave_out(0, false);
-            }
+    /// One more pair beside `kept` others, unless there is no room for it.
+    pub fn pair(&mut self, kept: usize, key: String, value: String) -> Option<(Text, Text)> {
+        let is_wanted = kept < MAX_ENTRIES && self.left > 0;
+        if is_wanted && self.has_room() {
+            return Some((self.text(key), self.text(value)));
         }
-        kept.shrink_to_fit();
-        kept
+        self.leave_out(key.len().saturating_add(value.len()), is_wanted);
+        None
+    }
+
+    /// A number, unless its digits are a secret of six or more of them: then it is not a number.
+    #[must_use]
+    pub fn number(&self, value: f64) -> f64 {
+        let written = value.abs().trunc().to_string();
+        let secrets = &self.recorder.secrets;
+        let is_secret = written.len() >= MIN_DIGITS && secrets.redact(&written) == REDACTED;
+        if is_secret { f64::NAN } else { value }
+    }
+
+    /// Room for one more `T` beside `kept` others in a list; without room it must be left out, and counts as cut.
+    #[must_use]
+    pub fn admit<T>(&self, kept: usize) -> bool {
+        let bytes = u64::try_from(size_of::<T>()).unwrap_or(u64::MAX);
+        if kept >= MAX_ENTRIES {
+            self.leave_out(0, false);
+            return false;
+        }
+        self.recorder.admit(self.part, bytes)
+    }
+
+    /// Bytes in which secrets were looked for up to now.
+    #[must_use]
+    pub fn judged(&self) -> usize {
+        self.judged
     }
 
     /// The part of a run's record to which what follows belongs.

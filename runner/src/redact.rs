@@ -1,24 +1,22 @@
 //! Values that must not leave: found in a text whichever way they are written there, and masked.
 //!
 //! A text is read as it is and with its escapes decoded, a few levels deep; blanks, quotes and case never count. In each
-//! reading one automaton looks for short pieces of the secrets (seeds); what is found is extended as far as text and
-//! secret agree. So an excerpt of a secret is masked as well as the whole, and the work is linear in the text.
+//! reading each short window is looked up among the pieces of the secrets; pieces that touch are masked together. So an
+//! excerpt of a secret is masked as well as the whole, and the work is linear in the text, whatever the secrets are.
 
 mod decode;
 mod needle;
+mod pieces;
 mod reading;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-
-use needle::{MIN_PART_BYTES, SEED, seeds};
+use pieces::{Hashes, Pieces, SEED};
 use reading::Reading;
 
 /// What stands in place of a secret.
@@ -27,7 +25,11 @@ pub(crate) const REDACTED: &str = "***";
 const LEVELS: usize = 3;
 /// Bytes of a text that are read beyond its cut, so that a secret that the cut would divide is seen: a seed, each
 /// byte of it escaped twice at worst.
-const OVERLAP: usize = 16 * SEED;
+pub(crate) const OVERLAP: usize = 16 * SEED;
+/// Pieces of a secret that is large: its pieces are not copied for each check that has it among others.
+const LARGE: usize = 16 << 10;
+/// Large secrets of one check that are looked for on their own.
+const MAX_LARGE: usize = 3;
 
 /// Bytes of a long text that are read at once.
 const PIECE: usize = 64 << 10;
@@ -38,30 +40,20 @@ const MAX_CUTS: usize = 8;
 #[derive(Clone, Default)]
 pub struct Secrets(Option<Arc<Redactor>>);
 
-/// One value, and the forms in which it may turn up.
+/// One value, and the pieces by which it is known.
 pub(crate) struct Secret {
     value: Arc<str>,
-    forms: Vec<Arc<[u8]>>,
+    pieces: Arc<Pieces>,
 }
 
-/// One automaton for the secrets of a check.
+/// What finds the secrets of a check.
 struct Redactor {
     count: usize,
-    forms: Vec<Arc<[u8]>>,
-    /// Absent where it could not be built: then everything is masked.
-    automaton: Option<AhoCorasick>,
-    /// By pattern of the automaton.
-    seeds: Vec<Vec<Seed>>,
+    /// At most [`MAX_LARGE`], and one for all others.
+    layers: Vec<Arc<Pieces>>,
 }
 
-/// A piece of a form.
-#[derive(Clone, Copy)]
-struct Seed {
-    form: usize,
-    offset: usize,
-}
-
-/// Secrets by what they are made of: checks with the same ones share an automaton.
+/// Secrets by what they are made of: checks with the same ones share what finds them.
 #[derive(Default)]
 pub(crate) struct SharedSecrets(HashMap<Vec<usize>, Secrets>);
 
@@ -79,7 +71,7 @@ impl Secret {
     pub(crate) fn new(value: &str) -> Self {
         Self {
             value: value.into(),
-            forms: needle::forms(value),
+            pieces: Arc::new(needle::pieces(value)),
         }
     }
 
@@ -94,10 +86,9 @@ impl Secrets {
         let mut values: Vec<&Arc<Secret>> = secrets.iter().collect();
         values.sort_by(|a, b| a.value.cmp(&b.value));
         values.dedup_by(|a, b| a.value == b.value);
-        let forms = values.iter().flat_map(|secret| secret.forms.iter().cloned());
         match values.is_empty() {
             true => Self::default(),
-            false => Self(Some(Arc::new(Redactor::new(values.len(), forms.collect())))),
+            false => Self(Some(Arc::new(Redactor::new(&values)))),
         }
     }
 
@@ -185,38 +176,34 @@ impl Secrets {
 }
 
 impl Redactor {
-    fn new(count: usize, mut forms: Vec<Arc<[u8]>>) -> Self {
-        forms.sort_unstable();
-        forms.dedup();
-        let mut places: HashMap<&[u8], Vec<Seed>> = HashMap::new();
-        for (form, bytes) in forms.iter().enumerate() {
-            for (offset, seed) in seeds(bytes) {
-                places.entry(seed).or_default().push(Seed { form, offset });
-            }
+    fn new(secrets: &[&Arc<Secret>]) -> Self {
+        let mut rest: Vec<&Arc<Pieces>> = secrets.iter().map(|secret| &secret.pieces).collect();
+        rest.sort_by_key(|pieces| pieces.len());
+        let mut layers = Vec::new();
+        while layers.len() < MAX_LARGE
+            && let Some(large) = rest.pop_if(|pieces| pieces.len() > LARGE)
+        {
+            layers.push(Arc::clone(large));
         }
-        let (patterns, seeds): (Vec<_>, Vec<_>) = places.into_iter().unzip();
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .prefilter(false)
-            .dense_depth(1)
-            .build(patterns);
+        match rest.as_slice() {
+            [] => {}
+            [only] => layers.push(Arc::clone(only)),
+            several => layers.push(Arc::new(Pieces::merged(several.iter().map(|pieces| &***pieces)))),
+        }
         Self {
-            count,
-            automaton: automaton.ok(),
-            seeds,
-            forms,
+            count: secrets.len(),
+            layers,
         }
     }
 
     fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let Some(automaton) = &self.automaton else {
-            return iter::once(0..text.len()).collect();
-        };
         let mut found = Vec::new();
         let mut reading = Reading::of(text);
+        for variant in reading.variants() {
+            self.mark(&variant, &mut found);
+        }
         for _ in 0..=LEVELS {
-            self.mark(automaton, &reading, &mut found);
+            self.mark(&reading, &mut found);
             match reading.decode() {
                 Some(decoded) => reading = decoded,
                 None => break,
@@ -225,58 +212,21 @@ impl Redactor {
         found
     }
 
-    /// Each byte of the reading is extended over once: what is masked already is not looked at again.
-    fn mark(&self, automaton: &AhoCorasick, reading: &Reading, found: &mut Vec<Range<usize>>) {
+    fn mark(&self, reading: &Reading, found: &mut Vec<Range<usize>>) {
         let (bytes, spans) = reading.canonical();
         let mut add = |range: Range<usize>| {
             let first = spans.get(range.start).map(|span| span.0);
             let last = spans.get(range.end.saturating_sub(1)).map(|span| span.1);
             found.extend(first.zip(last).map(|(start, end)| start..end));
         };
-        for end in cuts(&bytes) {
-            if let Some(length) = bytes.get(..end).and_then(|text| self.begun(text)) {
-                add(end - length..end);
+        let text = Hashes::of(&bytes);
+        let cuts: Vec<usize> = cuts(&bytes).collect();
+        for pieces in &self.layers {
+            for begun in cuts.iter().filter_map(|end| pieces.begun(&text, *end)) {
+                add(begun);
             }
+            pieces.find(&text, &mut add);
         }
-        let mut done = 0;
-        for hit in automaton.find_overlapping_iter(&bytes) {
-            if hit.end() <= done {
-                continue;
-            }
-            let known = self.seeds.get(hit.pattern().as_usize());
-            let fresh = done.min(hit.start());
-            for seed in known.into_iter().flatten() {
-                let range = self.extend(*seed, hit.range(), &bytes, fresh);
-                done = done.max(range.end);
-                add(range);
-            }
-        }
-    }
-
-    /// How much of a secret `text` ends with, where that is less than a seed.
-    fn begun(&self, text: &[u8]) -> Option<usize> {
-        let ends_with_begin = |length: &usize| {
-            let mut begins = self.forms.iter().filter_map(|form| form.get(..*length));
-            begins.any(|begin| text.ends_with(begin))
-        };
-        (MIN_PART_BYTES..SEED).rev().find(ends_with_begin)
-    }
-
-    /// As far as text and form agree on both sides of a seed; not to the left of `fresh`.
-    fn extend(&self, seed: Seed, hit: Range<usize>, text: &[u8], fresh: usize) -> Range<usize> {
-        let form = self.forms.get(seed.form).map_or(&[][..], |form| form);
-        let before = (text.get(fresh..hit.start), form.get(..seed.offset));
-        let after = (text.get(hit.end..), form.get(seed.offset + hit.len()..));
-        let same = |(a, b): &(&u8, &u8)| a == b;
-        let left = match before {
-            (Some(text), Some(form)) => text.iter().rev().zip(form.iter().rev()).take_while(same).count(),
-            _ => 0,
-        };
-        let right = match after {
-            (Some(text), Some(form)) => text.iter().zip(form).take_while(same).count(),
-            _ => 0,
-        };
-        hit.start - left..hit.end + right
     }
 }
 

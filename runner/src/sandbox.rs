@@ -175,15 +175,16 @@ impl Sandbox {
         let request = request(&attempt);
         let (called, record) = self
             .call(attempt.program, bounds, attempt.shutdown, async |guest, store| {
-                guest.canary_check_probe().call_run(store, &request).await
+                let returned = guest.canary_check_probe().call_run(&mut *store, &request).await?;
+                let meter = Arc::clone(&store.data().meter);
+                Ok(match returned {
+                    Ok(verdict) => Ok(host::verdict(attempt.recorder, &meter, verdict).await),
+                    Err(reason) => Err(reason),
+                })
             })
             .await;
         let outcome = match called {
-            Ok(returned) => judged(
-                returned.map(|verdict| host::verdict(attempt.recorder, verdict)),
-                record.shortage,
-                attempt.recorder,
-            ),
+            Ok(returned) => judged(returned, record.shortage, attempt.recorder),
             Err(outcome) => outcome,
         };
         let Record {

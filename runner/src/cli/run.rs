@@ -291,12 +291,15 @@ async fn check(
 }
 
 fn show(runs: &[Run], format: Format, console: &Console, screen: Screen) -> anyhow::Result<u8> {
-    let text = match format {
-        Format::Human => report::human(runs, screen),
-        Format::Json => report::json(runs)?,
-        Format::Junit => report::junit(runs)?,
-    };
-    console.print(&text)?;
+    match format {
+        Format::Human => console.print(&report::human(runs, screen))?,
+        Format::Json => {
+            for part in report::json_parts(runs) {
+                console.print(&part?)?;
+            }
+        }
+        Format::Junit => console.print(&report::junit(runs)?)?,
+    }
     Ok(report::exit_code(runs))
 }
 

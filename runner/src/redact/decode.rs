@@ -1,4 +1,4 @@
-//! Escapes of URLs, forms, JSON, Rust and HTML: what one stands for. Quotes, and what escapes them, count nowhere.
+//! Escapes of URLs, forms, JSON, Rust, HTML, mail and LDAP: what one stands for. Quotes, and what escapes them, count nowhere.
 
 use super::reading::Unit;
 
@@ -10,17 +10,49 @@ pub(super) enum Decoded {
     Nothing,
 }
 
+/// The escape that these begin with, and how many of them it is.
+pub(super) type Decoder = fn(&[Unit]) -> Option<(Decoded, usize)>;
+
 /// Longest entity between `&` and `;`, in bytes.
 const LONGEST_ENTITY: usize = 10;
 
 /// The escape that these begin with, and how many of them it is.
 pub(super) fn decode(units: &[Unit]) -> Option<(Decoded, usize)> {
     match units.first()?.byte {
-        b'%' => hex(units, 1, 2).map(|byte| (Decoded::Byte(byte), 3)),
+        b'%' => percent(units),
         b'+' => Some((Decoded::Byte(b' '), 1)),
         b'\\' => backslash(units),
         b'&' => entity(units),
         _ => None,
+    }
+}
+
+/// `%41`, and `%u0041` of JavaScript's `escape`.
+fn percent(units: &[Unit]) -> Option<(Decoded, usize)> {
+    if let Some(byte) = hex(units, 1, 2) {
+        return Some((Decoded::Byte(byte), 3));
+    }
+    let is_long = matches!(at(units, 1), Some(b'u' | b'U'));
+    let code = number(units, 2, 6).filter(|_| is_long)?;
+    Some((Decoded::Char(char::from_u32(code)?), 6))
+}
+
+/// Quoted-printable: `=41`, and a line that goes on. LDAP: `\41`. Not part of [`decode`], for which these are the signs
+/// of a value that begins with such digits.
+pub(super) fn mail(units: &[Unit]) -> Option<(Decoded, usize)> {
+    match (units.first()?.byte, at(units, 1)) {
+        (b'=', Some(b'\n')) => Some((Decoded::Nothing, 2)),
+        (b'=', Some(b'\r')) if at(units, 2) == Some(b'\n') => Some((Decoded::Nothing, 3)),
+        (b'=' | b'\\', _) => hex(units, 1, 2).map(|byte| (Decoded::Byte(byte), 3)),
+        _ => None,
+    }
+}
+
+/// As in a header of a mail (RFC 2047): `_` is a blank.
+pub(super) fn encoded_word(units: &[Unit]) -> Option<(Decoded, usize)> {
+    match units.first()?.byte {
+        b'_' => Some((Decoded::Byte(b' '), 1)),
+        _ => mail(units),
     }
 }
 
@@ -34,19 +66,25 @@ fn backslash(units: &[Unit]) -> Option<(Decoded, usize)> {
         b'a' | b'b' | b'e' | b'f' | b'v' => simple(0),
         b'x' => hex(units, 2, 2).map(|byte| (Decoded::Byte(byte), 4)),
         b'u' => unicode(units),
-        b'0'..=b'3' => octal(units).or_else(|| simple(byte - b'0')),
+        b'0'..=b'7' => octal(units),
         b'\n' => Some((Decoded::Nothing, 2)),
         _ if byte.is_ascii_punctuation() || byte == b' ' => simple(byte),
         _ => None,
     }
 }
 
+/// Up to three digits.
 fn octal(units: &[Unit]) -> Option<(Decoded, usize)> {
-    let mut value = 0_u32;
-    for place in 1..=3 {
-        value = value * 8 + char::from(at(units, place)?).to_digit(8)?;
+    let digits = (1..=3).map_while(|place| char::from(at(units, place)?).to_digit(8));
+    let (mut value, mut length) = (0, 1);
+    for digit in digits {
+        let longer = value * 8 + digit;
+        if longer > u32::from(u8::MAX) {
+            break;
+        }
+        (value, length) = (longer, length + 1);
     }
-    Some((Decoded::Byte(u8::try_from(value).ok()?), 4))
+    Some((Decoded::Byte(u8::try_from(value).ok()?), length))
 }
 
 /// `\u{e9}` of Rust, `\u00e9` of JSON, where two may make one character.
@@ -70,6 +108,9 @@ fn unicode(units: &[Unit]) -> Option<(Decoded, usize)> {
 }
 
 fn entity(units: &[Unit]) -> Option<(Decoded, usize)> {
+    if at(units, 1) == Some(b'#') {
+        return numbered(units);
+    }
     let end = (1..=LONGEST_ENTITY + 1).find(|place| at(units, *place) == Some(b';'))?;
     let name: Vec<u8> = (1..end).filter_map(|place| at(units, place)).collect();
     let char = match name.as_slice() {
@@ -79,14 +120,26 @@ fn entity(units: &[Unit]) -> Option<(Decoded, usize)> {
         b"lt" => '<',
         b"gt" => '>',
         b"nbsp" => ' ',
-        [b'#', b'x' | b'X', ..] => char::from_u32(number(units, 3, end)?)?,
-        [b'#', digits @ ..] => {
-            let digits = str::from_utf8(digits).ok()?;
-            char::from_u32(digits.parse().ok()?)?
-        }
         _ => return None,
     };
     Some((Decoded::Char(char), end + 1))
+}
+
+/// `&#39;` and `&#x27;`, which browsers read without the `;` as well.
+fn numbered(units: &[Unit]) -> Option<(Decoded, usize)> {
+    let (start, radix) = match at(units, 2) {
+        Some(b'x' | b'X') => (3, 16),
+        _ => (2, 10),
+    };
+    let digits = (start..=LONGEST_ENTITY).map_while(|place| char::from(at(units, place)?).to_digit(radix));
+    let (mut code, mut end) = (0_u32, start);
+    for digit in digits {
+        code = code.checked_mul(radix)?.checked_add(digit)?;
+        end += 1;
+    }
+    let char = char::from_u32(code).filter(|_| end > start)?;
+    let is_closed = at(units, end) == Some(b';');
+    Some((Decoded::Char(char), end + usize::from(is_closed)))
 }
 
 fn hex(units: &[Unit], start: usize, digits: usize) -> Option<u8> {

@@ -1,78 +1,88 @@
 //! The forms in which a value may turn up, and the pieces by which they are found.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use base64::Engine;
+use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::LEVELS;
+use super::pieces::{Pieces, SEED};
 use super::reading::Reading;
 
-/// Bytes of a seed. A shorter excerpt of a secret may be anything.
-pub(super) const SEED: usize = 12;
-/// Bytes from one seed of a long form to the next, at least.
-const MIN_STEP: usize = 64;
-/// Seeds of one form, which are spread over it.
-const MAX_SEEDS: usize = 64;
 /// Bytes; a shorter value would blank out ordinary words.
 const MIN_BYTES: usize = 4;
 /// Bytes; a shorter part of a secret, such as one of its lines, may be anything.
-pub(super) const MIN_PART_BYTES: usize = 8;
+const MIN_PART_BYTES: usize = 8;
 /// Characters; a shorter piece of base64 may be anything. A value of [`MIN_BYTES`] has so many at any place.
 const MIN_BASE64_CHARS: usize = 4;
-/// Lines of one secret that are looked for on their own.
-const MAX_LINES: usize = 256;
-/// Bytes of a value whose base64 and hexadecimal are known; of more, the begin.
-const MAX_ENCODED: usize = 64 << 10;
-/// Bytes of a value that is known as a list of numbers.
-const MAX_LISTED: usize = 4 << 10;
+/// Bytes of a value that is known as a list of numbers; of a longer one, the begin.
+const MAX_LISTED: usize = 64 << 10;
+/// Bytes of an encoding of which each piece is known.
+const MAX_DENSE: usize = 1 << 10;
+/// Bytes of an encoding of which every fourth piece is known; of a longer one, as many as touch each other.
+const MAX_CLOSE: usize = 128 << 10;
 
-/// Every form of `value` as a canonical reading would have it.
-pub(super) fn forms(value: &str) -> Vec<Arc<[u8]>> {
+const ANY_PADDING: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING);
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY_PADDING);
+
+/// The pieces of every form of `value`, as a canonical reading would have it. Of the value itself each piece is known,
+/// so that no excerpt of 12 bytes is left, wherever it begins; of its encodings, where they are long, some pieces, which
+/// find any excerpt of 23 bytes.
+pub(super) fn pieces(value: &str) -> Pieces {
+    let mut pieces = Pieces::default();
     if value.len() < MIN_BYTES {
-        return Vec::new();
+        return pieces;
     }
-    let mut forms = BTreeSet::new();
-    let mut texts = vec![without_armour(value)];
-    texts.extend(parts(value));
-    texts.extend(of_path(&without_armour(value)));
-    texts.extend(hosts(value));
-    for text in &texts {
-        let mut reading = Reading::of(text);
+    // What is written in the suite as `a b c` reads `abc`.
+    let own = Reading::of(value).canonical().0;
+    let is_known = |form: &[u8]| form.len() >= MIN_BYTES || (form == own && !form.is_empty());
+    let mut add = |form: &[u8], step| {
+        if is_known(form) {
+            pieces.add(form, step);
+        }
+    };
+    let whole = without_armour(value);
+    let others = parts(value)
+        .into_iter()
+        .chain(of_path(&whole))
+        .chain(hosts(value));
+    let others = others.chain(percent_decoded(&whole)).chain(decoded(value));
+    for text in std::iter::once(whole.clone()).chain(others) {
+        let mut reading = Reading::of(&text);
         for _ in 0..=LEVELS {
-            forms.insert(reading.canonical().0);
+            add(&reading.canonical().0, 1);
             let Some(decoded) = reading.decode() else { break };
             reading = decoded;
         }
     }
-    for value in [value, value.trim()] {
-        forms.extend(encoded(value).iter().map(|text| Reading::of(text).canonical().0));
-        forms.extend(latin1(value));
+    let trimmed = value.trim();
+    for value in [Some(value), Some(trimmed).filter(|trimmed| *trimmed != value)]
+        .into_iter()
+        .flatten()
+    {
+        encoded(value, &mut add);
+        for form in latin1(value) {
+            add(&form, 1);
+        }
     }
-    // What is written in the suite as `a b c` reads `abc`.
-    let own = Reading::of(value).canonical().0;
-    forms.retain(|form| form.len() >= MIN_BYTES || (*form == own && !form.is_empty()));
-    forms.into_iter().map(Arc::from).collect()
+    pieces
 }
 
-/// The pieces by which a form is found, with their offsets: its begin, its end, and some in between of a long one.
-/// A short form is its only piece.
-pub(super) fn seeds(form: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let last = form.len().saturating_sub(SEED);
-    let step = (form.len() / MAX_SEEDS).max(MIN_STEP);
-    let between = (step..last).step_by(step);
-    let offsets = std::iter::once(0)
-        .chain(between)
-        .chain((last > 0).then_some(last));
-    offsets.filter_map(move |offset| {
-        let seed = form.get(offset..form.len().min(offset + SEED))?;
-        // A row of dashes in the middle of a secret says nothing.
-        let is_distinctive = offset == 0 || seed.iter().collect::<BTreeSet<_>>().len() > 2;
-        is_distinctive.then_some((offset, seed))
-    })
+/// Bytes from one known piece of an encoding to the next.
+fn step(length: usize) -> usize {
+    match length {
+        ..=MAX_DENSE => 1,
+        ..=MAX_CLOSE => 4,
+        _ => SEED,
+    }
 }
 
 /// The begin and end of PEM are the same for everyone.
@@ -91,7 +101,7 @@ fn parts(value: &str) -> Vec<String> {
         .lines()
         .map(str::trim)
         .filter(|line| !line.starts_with("-----"));
-    let lines = lines.filter(|line| line.len() >= MIN_PART_BYTES).take(MAX_LINES);
+    let lines = lines.filter(|line| line.len() >= MIN_PART_BYTES);
     let mut parts: Vec<String> = lines.map(str::to_owned).collect();
     let value = value.trim();
     if let Ok(url) = Url::parse(value)
@@ -110,6 +120,37 @@ fn parts(value: &str) -> Vec<String> {
     }
     parts.retain(|part| part.len() >= MIN_BYTES);
     parts
+}
+
+/// What stands in a URL, without its escapes: there a `+` may be one, or not.
+fn percent_decoded(value: &str) -> Option<String> {
+    let is_ambiguous = value.contains('%') && value.contains('+');
+    let decoded = is_ambiguous.then(|| percent_decode_str(value).decode_utf8());
+    decoded.and_then(Result::ok).map(Cow::into_owned)
+}
+
+/// What credentials in base64 or hexadecimal stand for, where that is a text, and the password in it.
+fn decoded(value: &str) -> Vec<String> {
+    let encoded = value.trim();
+    let encoded = encoded.rsplit_once(' ').map_or(encoded, |(_, last)| last);
+    let candidates = [
+        BASE64.decode(encoded).ok(),
+        BASE64_URL.decode(encoded).ok(),
+        hex::decode(encoded).ok(),
+    ];
+    let texts = candidates
+        .into_iter()
+        .flatten()
+        .filter_map(|bytes| String::from_utf8(bytes).ok());
+    let mut decoded: Vec<String> = texts
+        .filter(|text| text.len() >= MIN_BYTES && !text.contains(char::is_control))
+        .collect();
+    for place in 0..decoded.len() {
+        let password = decoded.get(place).and_then(|text| text.split_once(':'));
+        let password = password.map(|(_, password)| password.to_owned());
+        decoded.extend(password.filter(|password| password.len() >= MIN_BYTES));
+    }
+    decoded
 }
 
 /// What a URL parser makes of a value that stands in a path: `\` is `/`, and dots leave segments out. What comes after
@@ -177,26 +218,44 @@ fn addresses(address: IpAddr) -> Vec<String> {
 }
 
 /// Base64 of either alphabet, also within that of a longer text; hexadecimal; lists of numbers.
-fn encoded(value: &str) -> Vec<String> {
+fn encoded(value: &str, add: &mut impl FnMut(&[u8], usize)) {
     let bytes = value.as_bytes();
-    let begin = bytes.get(..bytes.len().min(MAX_ENCODED)).unwrap_or_default();
-    let mut encoded = vec![hex::encode(begin)];
+    let mut add = |text: &str, is_list| {
+        let form = Reading::of(text).canonical().0;
+        let step = if is_list && form.len() > MAX_DENSE {
+            SEED
+        } else {
+            step(form.len())
+        };
+        add(&form, step);
+    };
+    add(&hex::encode(bytes), false);
     for alphabet in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-        encoded.push(alphabet.encode(begin));
-        encoded.extend((0..3).filter_map(|shift| within_base64(alphabet, begin, shift)));
+        add(&alphabet.encode(bytes), false);
+        for piece in (0..3).filter_map(|shift| within_base64(alphabet, bytes, shift)) {
+            add(&piece, false);
+        }
     }
     let listed = bytes.get(..bytes.len().min(MAX_LISTED)).unwrap_or_default();
-    let list = |show: fn(&u8) -> String, between| listed.iter().map(show).collect::<Vec<_>>().join(between);
-    encoded.extend([
-        list(|byte| byte.to_string(), ","),
-        list(|byte| format!("{byte:x}"), ","),
-        list(|byte| format!("{byte:02x}"), ","),
-        list(|byte| format!("{byte:02x}"), ":"),
-        list(|byte| format!("{byte:#x}"), ","),
-        list(|byte| format!("{byte:#04x}"), ","),
-    ]);
-    encoded
+    for (show, between) in LISTS {
+        let mut list = String::new();
+        for (place, byte) in listed.iter().enumerate() {
+            list.push_str(if place == 0 { "" } else { between });
+            show(&mut list, *byte);
+        }
+        add(&list, true);
+    }
 }
+
+/// How numbers are written in a list, and what stands between two of them.
+const LISTS: [(fn(&mut String, u8), &str); 6] = [
+    (|list, byte| _ = write!(list, "{byte}"), ","),
+    (|list, byte| _ = write!(list, "{byte:x}"), ","),
+    (|list, byte| _ = write!(list, "{byte:02x}"), ","),
+    (|list, byte| _ = write!(list, "{byte:02x}"), ":"),
+    (|list, byte| _ = write!(list, "{byte:#x}"), ","),
+    (|list, byte| _ = write!(list, "{byte:#04x}"), ","),
+];
 
 /// What is always the same in the base64 of a longer text that holds `value` behind `shift` bytes more than a
 /// multiple of three, as `user:password` does.

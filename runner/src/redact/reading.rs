@@ -1,6 +1,10 @@
 //! A text as it reads at some level of decoding.
 
-use super::decode::{Decoded, decode};
+use icu_normalizer::properties::{CanonicalDecompositionBorrowed, Decomposed};
+
+use super::decode::{self, Decoded, Decoder};
+
+const DECOMPOSITION: CanonicalDecompositionBorrowed<'static> = CanonicalDecompositionBorrowed::new();
 
 /// One byte as it reads, and the bytes of the text that it stands for.
 #[derive(Clone, Copy)]
@@ -25,6 +29,19 @@ impl Reading {
 
     /// One level deeper; nothing where nothing is escaped.
     pub(super) fn decode(&self) -> Option<Self> {
+        self.decode_as(decode::decode)
+    }
+
+    /// The text as it reads to mail and LDAP, for which other signs are escapes.
+    pub(super) fn variants(&self) -> impl Iterator<Item = Self> {
+        let bytes = self.0.iter().map(|unit| unit.byte);
+        let has_word = bytes.clone().zip(bytes.skip(1)).any(|pair| pair == (b'=', b'?'));
+        let word = has_word.then_some(decode::encoded_word as Decoder);
+        let variants = [Some(decode::mail as Decoder), word].into_iter().flatten();
+        variants.filter_map(|decoder| self.decode_as(decoder))
+    }
+
+    fn decode_as(&self, decode: Decoder) -> Option<Self> {
         let mut decoded = Vec::with_capacity(self.0.len());
         let mut rest = self.0.as_slice();
         let mut is_changed = false;
@@ -43,7 +60,7 @@ impl Reading {
         is_changed.then_some(Self(decoded))
     }
 
-    /// Lower-case, without blanks, control characters, quotes and backslashes; and where in the text each byte is. There
+    /// Lower-case, without accents, blanks, control characters, quotes and backslashes; and where in the text each byte is. There
     /// are many ways to write a quote within quotes, of shells, SQL, YAML, CSV and JSON, and in each other they cannot be
     /// told apart.
     pub(super) fn canonical(&self) -> (Vec<u8>, Vec<(usize, usize)>) {
@@ -65,9 +82,8 @@ impl Reading {
             match char {
                 Some(char) if char.is_whitespace() || char.is_control() => {}
                 Some(char) => {
-                    for lower in char.to_lowercase() {
-                        bytes.extend(lower.encode_utf8(&mut [0; 4]).bytes());
-                    }
+                    // Upper case first: `ß` and `SS` are one.
+                    char.to_uppercase().for_each(|upper| letters(upper, &mut bytes));
                 }
                 None => bytes.push(first.byte),
             }
@@ -80,6 +96,23 @@ impl Reading {
 
 fn is_ignored(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte.is_ascii_control() || matches!(byte, b'\'' | b'"' | b'\\')
+}
+
+/// The lower-case letters of a character without their accents, which may stand apart from them.
+fn letters(char: char, bytes: &mut Vec<u8>) {
+    match DECOMPOSITION.decompose(char) {
+        Decomposed::Default if matches!(char, '\u{300}'..='\u{36f}') => {}
+        Decomposed::Default => {
+            for lower in char.to_lowercase() {
+                bytes.extend(lower.encode_utf8(&mut [0; 4]).bytes());
+            }
+        }
+        Decomposed::Singleton(char) => letters(char, bytes),
+        Decomposed::Expansion(first, second) => {
+            letters(first, bytes);
+            letters(second, bytes);
+        }
+    }
 }
 
 fn push(units: &mut Vec<Unit>, read: Decoded, start: u32, end: u32) {

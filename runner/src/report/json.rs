@@ -11,12 +11,6 @@ use super::plain::is_unsafe;
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, VerdictStatus};
 
 #[derive(Serialize)]
-struct Document<'a> {
-    runs: Vec<RunObject<'a>>,
-    totals: Totals,
-}
-
-#[derive(Serialize)]
 struct RunObject<'a> {
     check: &'a str,
     target: String,
@@ -86,11 +80,31 @@ pub struct UsageObject {
 /// # Errors
 /// Never for runs as they are today; the serialiser may.
 pub fn json(runs: &[Run]) -> serde_json::Result<String> {
-    let document = Document {
-        runs: runs.iter().map(RunObject::of).collect(),
-        totals: Totals::of(runs),
+    json_parts(runs).collect()
+}
+
+/// The lines of [`json`], run by run, so that never more than one run is held as text.
+pub fn json_parts(runs: &[Run]) -> impl Iterator<Item = serde_json::Result<String>> {
+    let (begin, end) = match runs.is_empty() {
+        true => ("{\n  \"runs\": [],\n", ""),
+        false => ("{\n  \"runs\": [\n", "  ],\n"),
     };
-    serde_json::to_string_pretty(&document).map(|text| escape(&text) + "\n")
+    let last = runs.len().saturating_sub(1);
+    let objects = runs.iter().enumerate().map(move |(place, run)| {
+        let comma = if place == last { "" } else { "," };
+        indented(&RunObject::of(run), 4).map(|text| format!("    {text}{comma}\n"))
+    });
+    let totals = std::iter::once_with(move || {
+        let totals = indented(&Totals::of(runs), 2)?;
+        Ok(format!("{end}  \"totals\": {totals}\n}}\n"))
+    });
+    std::iter::once(Ok(begin.to_owned())).chain(objects).chain(totals)
+}
+
+/// Safe to print, and each line but the first behind so many blanks. No text in JSON holds a line break.
+fn indented(value: &impl Serialize, blanks: usize) -> serde_json::Result<String> {
+    let line_break = format!("\n{:blanks$}", "");
+    serde_json::to_string_pretty(value).map(|text| escape(&text.replace('\n', &line_break)))
 }
 
 /// A run as one of the objects in [`json`].

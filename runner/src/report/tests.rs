@@ -196,6 +196,20 @@ fn a_program_sees_each_run() {
 }
 
 #[test]
+fn the_parts_of_json_are_lines_and_hold_one_run_each() {
+    let runs = one_of_each();
+    let parts: Vec<String> = json_parts(&runs).map(Result::unwrap).collect();
+    assert_eq!(parts.len(), runs.len() + 2);
+    assert!(parts.iter().all(|part| part.ends_with('\n')));
+    for (part, run) in parts[1..].iter().zip(&runs) {
+        assert!(
+            part.contains(&format!("\"check\": \"{}\"", run.check.name)),
+            "{part}"
+        );
+    }
+}
+
+#[test]
 fn json_keeps_texts_whole() {
     let value: serde_json::Value = serde_json::from_str(&json(&[failing()]).unwrap()).unwrap();
     assert_eq!(

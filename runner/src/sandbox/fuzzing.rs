@@ -1,15 +1,20 @@
 //! For the fuzz targets: what a plugin hands to the host functions, and what it returns.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use super::bindings::{http, probe, tls};
+use super::cpu::CpuMeter;
 use super::host;
+use super::line::Line;
+use super::polls::PollRegistry;
 use crate::net::NetError;
 use crate::net::http::Request;
 use crate::net::tls::TlsOptions;
 use crate::outcome::Verdict;
+use crate::quota::Quota;
 use crate::record::{RecordUsage, Recorder};
-use crate::suite::Secrets;
+use crate::suite::{CheckId, Secrets};
 
 /// Texts of a request.
 #[derive(Debug, Default)]
@@ -112,5 +117,22 @@ pub fn verdict(texts: &[&str], budget: u64, secrets: Secrets) -> (Verdict, Recor
             .collect(),
         attributes: pairs().collect(),
     };
-    (host::verdict(&recorder, returned), recorder.usage())
+    let verdict = at_once(host::verdict(&recorder, &meter(), returned));
+    (verdict, recorder.usage())
+}
+
+fn meter() -> Arc<CpuMeter> {
+    let shown = PollRegistry::default().enter(&CheckId::new("fuzzing"));
+    Arc::new(CpuMeter::new(&Quota::default(), Line::beside(1).place(), shown))
+}
+
+/// The result of a future that waits for nobody, though it lets others go first.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+            return result;
+        }
+    }
 }

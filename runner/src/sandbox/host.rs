@@ -6,5 +6,6 @@ mod http;
 mod log;
 pub(super) mod tcp;
 mod tls;
+mod verdict;
 
-pub(super) use convert::verdict;
+pub(super) use verdict::verdict;

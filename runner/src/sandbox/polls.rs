@@ -38,10 +38,12 @@ pub enum HostFunction {
     Query,
     /// `log`: `log`.
     Log,
+    /// What the guest says of its target is recorded.
+    Verdict,
 }
 
 impl HostFunction {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Guest,
         Self::Instantiate,
         Self::Connect,
@@ -53,6 +55,7 @@ impl HostFunction {
         Self::SendAll,
         Self::Query,
         Self::Log,
+        Self::Verdict,
     ];
 
     /// As the contract names it; a bounded set, fit for a metric.
@@ -70,6 +73,7 @@ impl HostFunction {
             Self::SendAll => "http.send-all",
             Self::Query => "dns.query",
             Self::Log => "log.log",
+            Self::Verdict => "verdict",
         }
     }
 }

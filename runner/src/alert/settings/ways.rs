@@ -104,7 +104,12 @@ fn endpoint(
     let pairs = section.pairs("headers", report).unwrap_or_default();
     let secrets: Vec<String> = pairs.iter().map(|(_, value)| value.expose().to_owned()).collect();
     let headers = headers(&pairs, report);
-    let url = match section.text("url", report) {
+    let written = section.text("url", report);
+    // As written: the parser escapes a path, and takes a backslash for a slash.
+    let behind_host = written
+        .as_ref()
+        .map(|written| behind_host(written.expose()).to_owned());
+    let url = match written {
         Some(written) => url(&written, report)?,
         None => match usual.and_then(|usual| Url::parse(usual).ok()) {
             Some(url) => url,
@@ -115,7 +120,8 @@ fn endpoint(
     let query = url.query().unwrap_or_default().to_owned();
     let secrets = secrets
         .into_iter()
-        .chain([path, query, url.password().unwrap_or_default().to_owned()]);
+        .chain([path, query, url.password().unwrap_or_default().to_owned()])
+        .chain(behind_host);
     let secrets: Vec<String> = secrets.collect();
     Some(Endpoint {
         place: Place {
@@ -129,6 +135,13 @@ fn endpoint(
         headers,
         secrets: Secrets::of(secrets.iter().map(String::as_str)),
     })
+}
+
+/// The path of a URL and what comes after it.
+fn behind_host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split_once('/').map_or("", |(_, path)| path);
+    rest.trim_matches('/')
 }
 
 fn alertmanager(section: &mut Section, ca: Option<PathBuf>, report: &mut Report) -> Option<Way> {

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::ledger::Denial;
 use crate::net::{Family, NetError, Phase, Timings};
-use crate::outcome::{Assertion, Measurement, Verdict, VerdictStatus};
+use crate::outcome::VerdictStatus;
 use crate::quota::QuotaKind;
-use crate::record::{Entry, Part, Recorder};
 use crate::sandbox::bindings::{probe, types};
 
 impl From<NetError> for types::NetError {
@@ -88,45 +87,6 @@ impl From<Timings> for types::Timings {
 
 pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// A verdict as far as the run's record has room for it: the summary first, then the first failing assertion.
-pub(in crate::sandbox) fn verdict(recorder: &Recorder, verdict: probe::Verdict) -> Verdict {
-    let summary = recorder.text(Part::Conclusion, verdict.summary);
-    let mut entry = recorder.entry(Part::Verdict, usize::MAX);
-    let mut has_failed = false;
-    let assertions = entry.list(verdict.assertions, |entry, asserted| {
-        let status = VerdictStatus::from(asserted.status);
-        let is_first = !has_failed && status == VerdictStatus::Fail;
-        has_failed |= is_first;
-        let part = if is_first { Part::Conclusion } else { Part::Verdict };
-        assertion(entry.part(part), status, asserted)
-    });
-    let entry = entry.part(Part::Verdict);
-    Verdict {
-        status: verdict.status.into(),
-        summary,
-        assertions,
-        measurements: entry.list(verdict.measurements, measurement),
-        attributes: entry.pairs(verdict.attributes),
-    }
-}
-
-fn assertion(entry: &mut Entry<'_>, status: VerdictStatus, assertion: probe::Assertion) -> Assertion {
-    Assertion {
-        name: entry.text(assertion.name),
-        status,
-        message: entry.text(assertion.message),
-    }
-}
-
-fn measurement(entry: &mut Entry<'_>, measurement: probe::Measurement) -> Measurement {
-    Measurement {
-        name: entry.text(measurement.name),
-        value: measurement.value,
-        unit: entry.text(measurement.unit),
-        attributes: entry.pairs(measurement.attributes),
-    }
 }
 
 impl From<probe::Status> for VerdictStatus {

@@ -107,16 +107,22 @@ impl Transport {
     }
 }
 
-/// The words of headers, and what a URL may have as a token. `Bearer` alone is no secret, and short words would tear
-/// holes into every text.
+/// The values of headers without their scheme, such as `Bearer`, and what a URL may have as a token.
 fn secrets(destination: &Destination) -> Secrets {
     let headers = destination.headers.iter();
     let headers = headers.filter_map(|(_, value)| value.to_str().ok());
-    let words = headers.flat_map(str::split_whitespace).map(Cow::Borrowed);
+    let words = headers.flat_map(credentials).map(Cow::Borrowed);
     let password = destination.url.password().map(Cow::Borrowed);
     let query = destination.url.query_pairs().map(|(_, value)| value);
     let all: Vec<_> = words.chain(password).chain(query).collect();
-    Secrets::of(all.iter().map(|word| &**word).filter(|word| word.len() > 6))
+    Secrets::of(all.iter().map(|word| &**word))
+}
+
+/// The words of a header's value, without the first where others follow it.
+fn credentials(value: &str) -> impl Iterator<Item = &str> {
+    let words = value.split_whitespace();
+    let scheme = usize::from(words.clone().count() > 1);
+    words.skip(scheme)
 }
 
 fn place(destination: &Destination) -> Place {

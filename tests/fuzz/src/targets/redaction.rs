@@ -59,10 +59,10 @@ pub(crate) fn run(data: &[u8]) {
     );
 }
 
-/// Whether it can be told from the mask and from nothing at all: blanks and quotes do not count.
+/// Whether it can be told from the mask and from nothing at all: blanks, quotes and accents do not count.
 fn is_secret(text: &str) -> bool {
-    let is_letter =
-        |char: &char| !char.is_whitespace() && !char.is_control() && !matches!(char, '"' | '\'' | '\\');
+    let is_ignored = |char| matches!(char, '"' | '\'' | '\\' | '\u{300}'..='\u{36f}');
+    let is_letter = |char: &char| !char.is_whitespace() && !char.is_control() && !is_ignored(*char);
     text.chars().filter(is_letter).map(char::len_utf8).sum::<usize>() >= MIN_SECRET
         && !text.contains(['*', '…'])
         && text.trim() == text

@@ -1,0 +1,110 @@
+//! What an attacker gains by the size and the shape of secrets and texts.
+
+use std::iter::repeat_with;
+
+use super::*;
+use crate::redact::pieces::steps;
+
+/// Look-ups for one byte of a text at most: twelve lengths of pieces in four levels and two variants, in four layers.
+const MOST: u64 = 12 * 6 * 4;
+
+fn random(length: usize, seed: u64) -> String {
+    let mut dice = fastrand::Rng::with_seed(seed);
+    repeat_with(|| dice.alphanumeric()).take(length).collect()
+}
+
+#[test]
+fn every_excerpt_of_a_secret_is_masked_wherever_it_begins() {
+    for length in [16, 17, 36, 64, 250, 1_024, 4_096] {
+        let secret = random(length, 7);
+        let secrets = secrets(&[&secret]);
+        for most in [16, 21, 34, 100] {
+            for excerpt in secret.as_bytes().windows(most) {
+                let excerpt = str::from_utf8(excerpt).unwrap();
+                let redacted = secrets.redact(&format!("<{excerpt}>"));
+                assert_eq!(redacted, "<***>", "{excerpt} of {length}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_excerpt_of_an_encoding_is_masked_wherever_it_begins() {
+    for length in [32, 4_096, 200_000] {
+        let secret = random(length, 3);
+        let secrets = secrets(&[&secret]);
+        for encoded in [hex::encode(&secret), STANDARD.encode(&secret)] {
+            for start in (0..encoded.len() - 40).step_by(encoded.len() / 997 + 1) {
+                let excerpt = &encoded[start..start + 40];
+                let redacted = secrets.redact(excerpt);
+                assert!(redacted.contains("***") && redacted.len() <= 3 + 22, "{redacted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_line_of_a_secret_is_masked_however_many_there_are() {
+    for length in [8, 11, 12, 40] {
+        let lines: Vec<String> = (0..5_000).map(|seed| random(length, seed)).collect();
+        let secrets = secrets(&[&lines.join("\n")]);
+        for line in &lines {
+            assert_eq!(secrets.redact(&format!("got `{line}`")), "got `***`");
+        }
+    }
+}
+
+#[test]
+fn the_work_is_linear_in_the_text_whatever_the_secrets_are() {
+    let lines = |line: fn(u64) -> String| (0..256).map(line).collect::<Vec<_>>().join("\n");
+    let bundle = lines(|number| random(64, number));
+    let escapes = lines(|number| random(12, number) + "%41");
+    let alike = lines(|number| format!("{}{number:05}", "a".repeat(12)));
+    let short = lines(|number| random(4 + usize::try_from(number % 8).unwrap(), number));
+    let uniform = "a".repeat(64 << 10);
+    let many: Vec<String> = (0..512).map(|seed| random(24, seed)).collect();
+    let mut all = vec![bundle, escapes, alike, short, uniform];
+    all.extend(many);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let secrets = secrets(&all);
+    let text = [
+        "%2541…".repeat(9_000),
+        "a".repeat(64 << 10),
+        "…".repeat(20_000),
+        all[0].repeat(4),
+        "%25".repeat(20_000),
+        "=?=41_".repeat(10_000),
+    ];
+    for text in text {
+        let bytes = u64::try_from(text.len()).unwrap();
+        let took = steps::of(|| drop(secrets.redact(&text)));
+        assert!(took <= MOST * (bytes + 100), "{took} look-ups for {bytes} bytes");
+    }
+}
+
+#[test]
+fn more_secrets_cost_no_more_look_ups() {
+    let text = "%2541…aaaaaaaaaaaaaaaaaaaa".repeat(1_000);
+    let cost = |count| {
+        let values: Vec<String> = (0..count).map(|seed| random(24, seed)).collect();
+        let secrets = Secrets::of(values.iter().map(String::as_str));
+        steps::of(|| drop(secrets.redact(&text)))
+    };
+    assert_eq!(cost(2), cost(200));
+}
+
+#[test]
+fn what_knows_a_secret_has_a_bound() {
+    // Of 20 bytes each at most: 40 KiB, 2 MiB and 80 MiB.
+    for (length, most) in [(32, 2_000), (4 << 10, 100_000), (1 << 20, 4_000_000)] {
+        let secret = Secret::new(&random(length, 5));
+        assert!(secret.pieces.len() <= most, "{} of {length}", secret.pieces.len());
+    }
+}
+
+#[test]
+fn a_secret_and_a_text_of_one_character_are_masked() {
+    let secret = "a".repeat(64 << 10);
+    let redacted = secrets(&[&secret]).redact(&"a".repeat(1 << 20));
+    assert_eq!(redacted, "***");
+}
