@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod liveness;
 pub mod net;
 pub mod outcome;
+pub mod pem;
 pub mod plugin;
 pub mod pool;
 pub mod publish;

@@ -80,8 +80,8 @@ impl File {
                 u32::try_from(runs).ok()
             }),
             block_networks: networks(&mut root, &mut report),
-            cache_dir: root.value("cache_dir").map(|path| path.path()),
-            state_dir: root.value("state_dir").map(|path| path.path()),
+            cache_dir: root.value("cache_dir").map(|path| path.path(&mut report)),
+            state_dir: root.value("state_dir").map(|path| path.path(&mut report)),
             suites: suites(&mut root, &mut report),
             admin,
             access,
@@ -114,7 +114,7 @@ fn suites(root: &mut Section, report: &mut Report) -> SuiteReferences {
     let texts = |names: Vec<Written>| names.iter().map(|name| name.expose().to_owned()).collect();
     SuiteReferences {
         env: env.map(texts),
-        files: files.map(|paths| paths.iter().map(Written::path).collect()),
+        files: files.map(|paths| paths.iter().map(Written::path_for_suites).collect()),
     }
 }
 

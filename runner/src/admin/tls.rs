@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use rustls::ServerConfig;
-use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
 use crate::net::tls::provider;
+use crate::pem::{self, PemError};
 use crate::regular_file;
 use crate::settings::Identity;
 
@@ -31,20 +31,12 @@ pub enum TlsError {
         source: io::Error,
     },
     /// A file is not what it should be.
-    #[error("`{}` is not PEM with a {what} in it", .path.display())]
+    #[error("`{}` {problem}", .path.display())]
     Pem {
         /// Which.
         path: PathBuf,
-        /// What it should hold.
-        what: &'static str,
-        /// Of the parser.
-        source: pem::Error,
-    },
-    /// A file has no certificate in it.
-    #[error("`{}` has no certificate in it", .path.display())]
-    NoCertificate {
-        /// Which.
-        path: PathBuf,
+        /// What is wrong with it.
+        problem: PemError,
     },
     /// The key is of no use, or that of another certificate.
     #[error("the key in `{}` does not go with the certificate", .path.display())]
@@ -133,18 +125,11 @@ fn config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
 }
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
-    let chain = parsed.map_err(|source| not_pem(path, "certificate", source))?;
-    match chain.is_empty() {
-        true => Err(TlsError::NoCertificate {
-            path: path.to_owned(),
-        }),
-        false => Ok(chain),
-    }
+    pem::certificates(&read(path)?, usize::MAX).map_err(|problem| not_pem(path, problem))
 }
 
 fn private(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|source| not_pem(path, "key", source))
+    pem::private_key(&read(path)?).map_err(|problem| not_pem(path, problem))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -154,11 +139,10 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-fn not_pem(path: &Path, what: &'static str, source: pem::Error) -> TlsError {
+fn not_pem(path: &Path, problem: PemError) -> TlsError {
     TlsError::Pem {
         path: path.to_owned(),
-        what,
-        source,
+        problem,
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod admin;
 mod references;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -164,13 +166,15 @@ impl HostArgs {
         let state_dir = self.state_dir(file.state_dir.as_deref());
         let alert = alert::read(file.alerts, environment, &mut report);
         let heartbeat = heartbeat::read(file.heartbeat, &mut report);
-        let telemetry = telemetry::read(file.telemetry, environment, state_dir.as_deref(), report)?;
+        let telemetry = telemetry::read_into(file.telemetry, environment, state_dir.as_deref(), &mut report);
         let cache = self.cache_dir(file.cache_dir.as_deref());
         let mut references = self.references.policy(file.suites, recording);
-        references.own_files.extend(self.own_files(&access, &telemetry));
+        references.own_paths.extend(report.own_paths().iter().cloned());
+        references.own_paths.extend(self.own_paths().cloned());
         references
-            .own_folders
+            .own_paths
             .extend(state_dir.iter().chain(&cache).cloned());
+        report.finish(())?;
         Ok(Settings {
             host: app::Settings {
                 concurrency: self.concurrency.or(file.concurrency).unwrap_or(CONCURRENCY),
@@ -208,10 +212,10 @@ impl HostArgs {
         }
     }
 
-    /// The settings themselves, and the files of secrets that they name by a path.
-    fn own_files(&self, access: &Access, telemetry: &telemetry::Settings) -> Vec<PathBuf> {
-        let settings = self.config.iter().chain(self.admin.token_file()).cloned();
-        settings.chain(references::keys(access, telemetry)).collect()
+    /// Every file and folder of the runner that a flag or its variable names.
+    fn own_paths(&self) -> impl Iterator<Item = &PathBuf> {
+        let files = self.config.iter().chain(self.admin.token_file());
+        files.chain(&self.cache_dir).chain(&self.state_dir)
     }
 
     /// Where a runner is to be asked: as the flags say, or as its own file does.

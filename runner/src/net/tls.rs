@@ -15,8 +15,7 @@ use std::time::Duration;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, SupportedProtocolVersion};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor};
+use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
@@ -30,6 +29,7 @@ pub use trust::{TrustReader, TrustStore};
 use super::bounded::{Pem, too_many};
 use super::{Client, NetError, Phase, within};
 use crate::ledger::{Activity, LeasedStream};
+use crate::pem;
 use crate::record::{self, Part};
 use crate::trace::{CertificateFacts, Handshake, StepKind};
 use verify::Recorder;
@@ -203,8 +203,8 @@ fn client_config(options: &TlsOptions, recorder: Arc<Recorder>) -> Result<Client
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
             let chain = parse_certificates(chain, "client certificates", CHAIN)?;
-            let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
-                .map_err(|_| NetError::Invalid("client key: no private key in PEM".to_owned()))?;
+            let key = pem::private_key(key.as_bytes())
+                .map_err(|error| NetError::Invalid(format!("client key: the text {error}")))?;
             builder.with_client_auth_cert(chain, key).map_err(invalid)?
         }
     };
@@ -232,14 +232,10 @@ fn versions(options: &TlsOptions) -> Result<&'static [&'static SupportedProtocol
 }
 
 fn parse_certificates(pem: &Pem, what: &str, most: usize) -> Result<Vec<CertificateDer<'static>>, NetError> {
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes())
-        .take(most + 1)
-        .collect();
-    match parsed {
+    match pem::certificates(pem.as_bytes(), most + 1) {
         Ok(certificates) if certificates.len() > most => Err(too_many(what, most)),
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(NetError::Invalid(format!("{what}: no certificate in PEM"))),
-        Err(error) => Err(NetError::Invalid(format!("{what}: {error}"))),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(NetError::Invalid(format!("{what}: the text {error}"))),
     }
 }
 

@@ -261,8 +261,8 @@ fn identity(section: &mut Section, report: &mut Report) -> Option<Identity> {
         (None, Some(key)) => report.add(half(&key, "certificate")),
         (Some(certificate), Some(key)) => {
             return Some(Identity {
-                certificate: certificate.path(),
-                key: key.path(),
+                certificate: certificate.path(report),
+                key: key.path(report),
             });
         }
     }

@@ -1,6 +1,8 @@
 //! What is wrong with settings: where it was written, and what to do about it.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::PathBuf;
 
 use super::Origin;
 
@@ -82,9 +84,21 @@ impl fmt::Display for Problems {
 pub struct Report {
     problems: Vec<Problem>,
     omitted: usize,
+    own_paths: BTreeSet<PathBuf>,
 }
 
 impl Report {
+    /// Notes a file or folder that the settings name.
+    pub(crate) fn add_path(&mut self, path: PathBuf) {
+        self.own_paths.insert(path);
+    }
+
+    /// Every file and folder that the settings name: they are the runner's own, and suites may read none of them.
+    #[must_use]
+    pub fn own_paths(&self) -> &BTreeSet<PathBuf> {
+        &self.own_paths
+    }
+
     /// Adds a problem, unless it is known: what holds for all signals is judged for each.
     pub(crate) fn add(&mut self, problem: Problem) {
         if self.problems.contains(&problem) {

@@ -167,8 +167,16 @@ impl Written {
         self.parsed(parsed, range, u64::to_string, report)
     }
 
+    /// A file or folder of the runner, which `report` notes as such: there is no other way from a setting to a path.
     /// Relative to the file; of a variable, relative to where the runner was started.
-    pub(crate) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self, report: &mut Report) -> PathBuf {
+        let path = self.path_for_suites();
+        report.add_path(path.clone());
+        path
+    }
+
+    /// The same of what suites may read.
+    pub(super) fn path_for_suites(&self) -> PathBuf {
         let file = match &self.origin {
             Origin::Variable(_) => None,
             Origin::Key { location, .. } | Origin::File(location) => location.file.parent(),

@@ -29,10 +29,8 @@ pub struct ReferencePolicy {
     pub files: Option<Vec<PathBuf>>,
     /// Variables that the runner's settings refer to.
     pub own_variables: BTreeSet<String>,
-    /// The settings, and the files of secrets that they refer to.
-    pub own_files: BTreeSet<PathBuf>,
-    /// The folders of the runner's state and cache.
-    pub own_folders: Vec<PathBuf>,
+    /// The settings, every file that they name or refer to, and every folder with all below: state, cache, spool.
+    pub own_paths: BTreeSet<PathBuf>,
 }
 
 impl ReferencePolicy {
@@ -63,7 +61,7 @@ impl ReferencePolicy {
         let listed = listed.map(|listed| listed.iter().map(|path| FilePattern::of(path)).collect());
         FileRule {
             listed,
-            owned: Owned::of(&self.own_files, &self.own_folders),
+            owned: Owned::of(&self.own_paths),
         }
     }
 }

@@ -208,12 +208,22 @@ pub fn read(
     state_dir: Option<&Path>,
     mut report: Report,
 ) -> Result<Settings, Problems> {
-    let layers = Layers {
-        variables: variables::layer(environment, &mut report),
-        file: file::layer(section, &mut report),
-    };
-    let settings = settings(&layers, environment, state_dir, &mut report);
+    let settings = read_into(section, environment, state_dir, &mut report);
     report.finish(settings)
+}
+
+/// The same, for whom more than telemetry is in `report`. None of the settings may be used before that is finished.
+pub fn read_into(
+    section: Section,
+    environment: &dyn Environment,
+    state_dir: Option<&Path>,
+    report: &mut Report,
+) -> Settings {
+    let layers = Layers {
+        variables: variables::layer(environment, report),
+        file: file::layer(section, report),
+    };
+    settings(&layers, environment, state_dir, report)
 }
 
 fn settings(

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::link::within;
 use super::{Cause, Failure, TlsFiles};
-use crate::net::tls::provider;
+use crate::net::tls::{explain, provider};
+use crate::pem::{self, PemError};
 use crate::regular_file;
 
 /// Bytes of a file with certificates or a key.
@@ -23,13 +23,11 @@ const MAX_PEM_BYTES: u64 = 4 << 20;
 pub(super) enum TlsError {
     #[error("cannot read `{}`: {source}", .path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("`{}` is not PEM: {source}", .path.display())]
-    Pem { path: PathBuf, source: pem::Error },
-    #[error("`{}` has no certificate in it", .path.display())]
-    NoCertificate { path: PathBuf },
+    #[error("`{}` {problem}", .path.display())]
+    Pem { path: PathBuf, problem: PemError },
     #[error("a client certificate needs its key, and a key its certificate")]
     HalfIdentity,
-    #[error("TLS cannot be set up: {0}")]
+    #[error("TLS cannot be set up: {}", explain(.0))]
     Setup(#[from] rustls::Error),
 }
 
@@ -88,20 +86,12 @@ fn identity(files: &TlsFiles) -> Result<Option<Identity>, TlsError> {
         (Some(certificate), Some(key)) => (certificate, key),
         _ => return Err(TlsError::HalfIdentity),
     };
-    let parsed = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|source| pem_error(key, source))?;
+    let parsed = pem::private_key(&read(key)?).map_err(|problem| pem_error(key, problem))?;
     Ok(Some((certificates(certificate)?, parsed)))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = read(path)?;
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let certificates = parsed.map_err(|source| pem_error(path, source))?;
-    match certificates.is_empty() {
-        true => Err(TlsError::NoCertificate {
-            path: path.to_owned(),
-        }),
-        false => Ok(certificates),
-    }
+    pem::certificates(&read(path)?, usize::MAX).map_err(|problem| pem_error(path, problem))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -111,9 +101,9 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-fn pem_error(path: &Path, source: pem::Error) -> TlsError {
+fn pem_error(path: &Path, problem: PemError) -> TlsError {
     TlsError::Pem {
         path: path.to_owned(),
-        source,
+        problem,
     }
 }

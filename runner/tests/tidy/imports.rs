@@ -8,6 +8,7 @@ const ORDER: [&str; 37] = [
     "liveness",
     "age",
     "io_class",
+    "pem",
     "regular_file",
     "quota",
     "redact",
@@ -52,7 +53,19 @@ struct Rule {
     places: &'static [&'static str],
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
+    Rule {
+        what: "the PEM parser",
+        why: "its errors quote private keys",
+        paths: &[
+            "PemObject",
+            "pem::Error",
+            "from_pem_slice",
+            "pem_slice_iter",
+            "from_pem_file",
+        ],
+        places: &["pem"],
+    },
     Rule {
         what: "wasmtime",
         why: "only the sandbox and what compiles plugins for it know how guests run",

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use http::{HeaderValue, Method};
 use lettre::Address;
 use lettre::message::Mailbox;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use url::Url;
 
 use super::url;
@@ -19,6 +17,7 @@ use crate::alert::pagerduty::{self, PagerDuty};
 use crate::alert::slack::Slack;
 use crate::alert::trial::sample;
 use crate::alert::webhook::{Template, TemplateError, Webhook};
+use crate::pem;
 use crate::settings::Report;
 use crate::settings::Section;
 use crate::settings::Written;
@@ -319,12 +318,11 @@ fn mailbox(written: &Written, report: &mut Report) -> Option<Mailbox> {
 
 fn ca(section: &mut Section, environment: &dyn Environment, report: &mut Report) -> Option<PathBuf> {
     let written = section.text("ca", report)?;
-    let path = written.path();
+    let path = written.path(report);
     let reason = match environment.file(&path) {
-        Ok(bytes) => match CertificateDer::from_pem_slice(&bytes) {
+        Ok(bytes) => match pem::certificates(&bytes, 1) {
             Ok(_) => return Some(path),
-            // The error may quote the file.
-            Err(_) => "holds no certificate in PEM form".to_owned(),
+            Err(error) => error.to_string(),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => "does not exist".to_owned(),
         Err(error) => format!("cannot be read: {error}"),

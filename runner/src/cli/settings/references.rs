@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::settings::{Access, SuiteReferences};
+use crate::settings::SuiteReferences;
 use crate::suite::{Environment, ReferencePolicy};
-use crate::telemetry::settings::{Exporter, Settings as Telemetry, Signal};
 
 #[derive(Debug, Args)]
 pub(super) struct ReferenceArgs {
@@ -45,8 +44,7 @@ impl ReferenceArgs {
             variables: self.suite_env.as_ref().map(names).or(file.env),
             files: self.suite_files.as_ref().map(paths).or(file.files),
             own_variables: settings.variables.into_inner(),
-            own_files: settings.files.into_inner(),
-            own_folders: Vec::new(),
+            own_paths: settings.files.into_inner(),
         }
     }
 }
@@ -78,16 +76,4 @@ impl Environment for Recording<'_> {
         self.files.borrow_mut().insert(path.to_owned());
         self.environment.file(path)
     }
-}
-
-/// Files of keys that the settings name by their path.
-pub(super) fn keys(access: &Access, telemetry: &Telemetry) -> Vec<PathBuf> {
-    let admin = access.tls.as_ref().map(|identity| identity.key.clone());
-    let exporters = Signal::ALL
-        .into_iter()
-        .filter_map(|signal| match telemetry.exporter(signal) {
-            Exporter::Otlp(destination) => destination.tls.client_key.clone(),
-            _ => None,
-        });
-    admin.into_iter().chain(exporters).collect()
 }

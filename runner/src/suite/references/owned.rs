@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{FilePattern, Found};
+use crate::regular_file;
 
 /// Files and folders that are looked at below the runner's own folders.
 const MAX_FILES: usize = 200_000;
@@ -48,36 +49,50 @@ impl FileRule {
 pub(super) type Identities = HashSet<(u64, u64)>;
 
 /// Files and folders of the runner, as they are at the moment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Owned {
-    folders: Vec<PathBuf>,
+    /// With all below, where they are folders.
+    paths: Vec<PathBuf>,
     identities: Identities,
 }
 
 impl Owned {
-    pub(super) fn of(files: &BTreeSet<PathBuf>, folders: &[PathBuf]) -> Self {
-        let mut identities = Identities::new();
-        for file in files {
-            identities.extend(
-                fs::metadata(file)
-                    .ok()
-                    .map(|metadata| (metadata.dev(), metadata.ino())),
-            );
+    pub(super) fn of(paths: &BTreeSet<PathBuf>) -> Self {
+        let mut owned = Self::default();
+        for path in paths {
+            // By its name, whatever is found out about it: what hangs now, or is missing, may be read later.
+            owned.paths.extend(std::path::absolute(path));
+            let own = path.clone();
+            let found = regular_file::within(path, move || examine(&own));
+            if let Ok((real, identities)) = found {
+                owned.paths.extend(real);
+                owned.identities.extend(identities);
+            }
         }
-        let folders: Vec<_> = folders
-            .iter()
-            .filter_map(|folder| fs::canonicalize(folder).ok())
-            .collect();
-        for folder in &folders {
-            collect(folder, MAX_DEPTH, &mut identities);
-        }
-        Self { folders, identities }
+        owned
     }
 
     fn holds(&self, file: &Found) -> bool {
         self.identities.contains(&(file.device, file.inode))
-            || self.folders.iter().any(|folder| file.path.starts_with(folder))
+            || self.paths.iter().any(|path| file.path.starts_with(path))
     }
+}
+
+/// Where a file or folder really is, and what it is or holds.
+fn examine(path: &Path) -> (Option<PathBuf>, Identities) {
+    let mut identities = Identities::new();
+    let real = fs::canonicalize(path).ok();
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            let folder = real.as_deref().unwrap_or(path);
+            collect(folder, MAX_DEPTH, &mut identities);
+        }
+        Ok(metadata) => {
+            identities.insert((metadata.dev(), metadata.ino()));
+        }
+        Err(_) => {}
+    }
+    (real, identities)
 }
 
 fn collect(folder: &Path, depth: usize, identities: &mut Identities) {

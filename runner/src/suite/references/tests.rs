@@ -99,8 +99,7 @@ fn a_file_of_the_runner_is_withheld_by_whatever_name() {
     fs::hard_link(&spooled, at.join("hard")).unwrap();
     fs::hard_link(&settings, at.join("copy.yaml")).unwrap();
     let policy = ReferencePolicy {
-        own_files: BTreeSet::from([settings.clone()]),
-        own_folders: vec![at.join("linked"), at.join("cache")],
+        own_paths: BTreeSet::from([settings.clone(), at.join("linked"), at.join("cache")]),
         ..ReferencePolicy::default()
     };
     let rule = policy.file_rule();

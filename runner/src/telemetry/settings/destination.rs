@@ -5,12 +5,10 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
 use super::endpoint::{self, Endpoint};
 use super::layer::{Field, Layers};
 use super::{Compression, Destination, Exporter, Protocol, Signal, TlsFiles, choice};
+use crate::pem;
 use crate::settings::{Report, Written};
 use crate::suite::Environment;
 
@@ -94,10 +92,10 @@ fn tls(layers: &Layers, signal: Signal, report: &mut Report) -> TlsFiles {
         let problem = written.problem(format!("there is no client {missing} to it"));
         report.add(problem.hint(format!("set `{variable}`, or `{field}` in the file")));
     }
-    let path = |written: &Written| written.path();
+    let mut path = |written: &Written| written.path(report);
     TlsFiles {
-        ca: one(|route| &route.certificate).map(path),
-        client_certificate: certificate.map(path),
+        ca: one(|route| &route.certificate).map(&mut path),
+        client_certificate: certificate.map(&mut path),
         client_key: key.map(path),
     }
 }
@@ -119,7 +117,7 @@ fn check_files(layers: &Layers, signal: Signal, environment: &dyn Environment, r
         let Some(found) = layers.of(signal, field) else {
             continue;
         };
-        if let Err(reason) = pem.check(&found.value.path(), environment) {
+        if let Err(reason) = pem.check(&found.value.path(report), environment) {
             let message = format!("the file {} {reason}", found.value.quoted_path());
             report.add(found.value.problem(message));
         }
@@ -133,14 +131,10 @@ impl Pem {
             io::ErrorKind::FileTooLarge => "is too large for a PEM file".to_owned(),
             _ => format!("cannot be read: {error}"),
         })?;
-        let (what, result) = match self {
-            Self::Certificate => ("certificate", CertificateDer::from_pem_slice(&bytes).map(drop)),
-            Self::Key => ("private key", PrivateKeyDer::from_pem_slice(&bytes).map(drop)),
+        let checked = match self {
+            Self::Certificate => pem::certificates(&bytes, 1).map(drop),
+            Self::Key => pem::private_key(&bytes).map(drop),
         };
-        result.map_err(|error| match error {
-            pem::Error::NoItemsFound => format!("holds no {what} in PEM form"),
-            // Others may quote the file.
-            _ => format!("holds a broken {what}"),
-        })
+        checked.map_err(|error| error.to_string())
     }
 }

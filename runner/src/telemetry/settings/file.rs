@@ -40,7 +40,7 @@ pub(super) fn layer(mut section: Section, report: &mut Report) -> Layer {
 
 fn route(section: &mut Section, report: &mut Report) -> Route {
     let headers = section.pairs("headers", report);
-    Route::of(|key| section.value(key), headers)
+    Route::of(|key| section.value(key), headers, report)
 }
 
 fn whole_route(mut section: Section, report: &mut Report) -> Route {

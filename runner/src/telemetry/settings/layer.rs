@@ -34,8 +34,12 @@ pub(super) struct Route {
 
 impl Route {
     /// Takes each key by its name in the file, which is that of the variable in lower case.
-    pub(super) fn of(mut value: impl FnMut(&'static str) -> Option<Written>, headers: Option<Pairs>) -> Self {
-        Self {
+    pub(super) fn of(
+        mut value: impl FnMut(&'static str) -> Option<Written>,
+        headers: Option<Pairs>,
+        report: &mut Report,
+    ) -> Self {
+        let route = Self {
             endpoint: value("endpoint"),
             protocol: value("protocol"),
             headers,
@@ -45,7 +49,13 @@ impl Route {
             client_certificate: value("client_certificate"),
             client_key: value("client_key"),
             insecure: value("insecure"),
+        };
+        // Those that a stronger place overrides are the runner's own all the same.
+        let files = [&route.certificate, &route.client_certificate, &route.client_key];
+        for file in files.into_iter().flatten() {
+            let _noted = file.path(report);
         }
+        route
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::SpoolSettings;
 use super::layer::Spool;
-use crate::settings::{Report, Written};
+use crate::settings::Report;
 
 const DEFAULT_BYTES: u64 = 512 << 20;
 /// Less would not hold one request of each signal.
@@ -26,7 +26,7 @@ pub(super) fn spool(spool: &Spool, state_dir: Option<&Path>, report: &mut Report
         .max_age
         .as_ref()
         .and_then(|written| written.duration(AGES, report));
-    let folder = spool.folder.as_ref().map(Written::path);
+    let folder = spool.folder.as_ref().map(|written| written.path(report));
     let folder = folder.or_else(|| Some(state_dir?.join(FOLDER)));
     if spool.is_none {
         return None;

@@ -40,5 +40,5 @@ fn route(prefix: &str, environment: &dyn Environment, report: &mut Report) -> Ro
         Written::variable(&name, environment)
     };
     let headers = value("headers").map(|list| pairs::headers(&list, report));
-    Route::of(value, headers)
+    Route::of(value, headers, report)
 }

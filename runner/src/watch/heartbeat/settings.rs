@@ -101,10 +101,10 @@ fn tls(section: &mut Section, report: &mut Report) -> TlsFiles {
         let problem = alone.problem("a client certificate needs its key, and a key its certificate");
         report.add(problem.hint("set both `client_certificate` and `client_key`"));
     }
-    let path = |written: Written| written.path();
+    let mut path = |written: Written| written.path(report);
     TlsFiles {
-        ca: ca.map(path),
-        client_certificate: chain.map(path),
+        ca: ca.map(&mut path),
+        client_certificate: chain.map(&mut path),
         client_key: key.map(path),
     }
 }

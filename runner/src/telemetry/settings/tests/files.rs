@@ -98,7 +98,7 @@ fn a_file_that_is_not_what_it_should_be_is_refused_without_quoting_it() {
 
     `OTEL_EXPORTER_OTLP_CERTIFICATE`: the file `missing.pem` does not exist
 
-    `OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE`: the file `broken.pem` holds a broken certificate
+    `OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE`: the file `broken.pem` holds a broken certificate: a section is not base64
 
     5 problems with the settings
     ");
