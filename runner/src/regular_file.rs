@@ -6,6 +6,7 @@
 
 mod deadline;
 mod kernel;
+mod owner;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FileType, Mode, OFlags};
 
-pub use self::deadline::{LIMIT, Stalled, within};
+pub use self::deadline::{LIMIT, Stalled, Started, start, within};
+pub use self::owner::Owner;
 
 /// Descriptors that reads hold now, those of reads that were given up included.
 static OPEN: AtomicU64 = AtomicU64::new(0);
@@ -68,26 +70,38 @@ pub type Policy = Arc<dyn Fn(&Found) -> Result<(), String> + Send + Sync>;
 /// # Errors
 /// `FileTooLarge` beyond `limit`, `InvalidInput` with [`Refused`] inside, `TimedOut` with [`Stalled`] inside; otherwise
 /// as the operating system says.
-pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read_permitted(path, limit, &(Arc::new(|_: &Found| Ok(())) as Policy))
+pub fn read(owner: Owner, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_permitted(owner, path, limit, &anything())
+}
+
+/// The same for a caller that may wait for the disk, since [`start`] has started it.
+///
+/// # Errors
+/// As [`read`], but for those of a disk that does not answer.
+pub fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_now(path, limit, &anything())
+}
+
+fn anything() -> Policy {
+    Arc::new(|_: &Found| Ok(()))
 }
 
 /// The same of a file that `policy` permits to be read.
 ///
 /// # Errors
 /// As [`read`], and `PermissionDenied` with [`Refused::Forbidden`] inside.
-pub fn read_permitted(path: &Path, limit: u64, policy: &Policy) -> io::Result<Vec<u8>> {
+pub fn read_permitted(owner: Owner, path: &Path, limit: u64, policy: &Policy) -> io::Result<Vec<u8>> {
     let (file, policy) = (path.to_owned(), Arc::clone(policy));
-    within(path, move || read_now(&file, limit, &policy))?
+    within(owner, path, move || read_now(&file, limit, &policy))?
 }
 
 /// What the operating system says of a file, links followed.
 ///
 /// # Errors
 /// `TimedOut` with [`Stalled`] inside; otherwise as the operating system says.
-pub fn metadata(path: &Path) -> io::Result<Metadata> {
+pub fn metadata(owner: Owner, path: &Path) -> io::Result<Metadata> {
     let own = path.to_owned();
-    within(path, move || std::fs::metadata(own))?
+    within(owner, path, move || std::fs::metadata(own))?
 }
 
 /// Descriptors of this process that belong to reads.

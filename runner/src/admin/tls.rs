@@ -13,7 +13,7 @@ use x509_parser::parse_x509_certificate;
 
 use crate::net::tls::provider;
 use crate::pem::{self, PemError};
-use crate::regular_file;
+use crate::regular_file::{self, Owner};
 use crate::settings::Identity;
 
 /// Bytes of a file with certificates or a key.
@@ -102,7 +102,7 @@ impl Tls {
 
 fn stamps(identity: &Identity) -> [Stamp; 2] {
     [&identity.certificate, &identity.key].map(|path| {
-        let found = regular_file::metadata(path).ok()?;
+        let found = regular_file::metadata(Owner::Admin, path).ok()?;
         Some((found.modified().ok()?, found.len()))
     })
 }
@@ -133,7 +133,7 @@ fn private(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
-    regular_file::read(path, MAX_PEM_BYTES).map_err(|source| TlsError::Read {
+    regular_file::read(Owner::Admin, path, MAX_PEM_BYTES).map_err(|source| TlsError::Read {
         path: path.to_owned(),
         source,
     })

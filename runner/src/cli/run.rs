@@ -21,7 +21,7 @@ use crate::console::{self, Console};
 use crate::demo;
 use crate::dispatch::Plugins;
 use crate::grant::GrantError;
-use crate::liveness::Registry;
+use crate::liveness::{self, Registry};
 use crate::outcome::Run;
 use crate::plugin::isolated::worker;
 use crate::plugin::{EMBEDDED, Plugin};
@@ -58,13 +58,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(error) = signal::survive_file_size_limit() {
         return worked(Err(error));
     }
+    // A signal has to find a thread that does not wait for a disk.
+    match liveness::apart_from_main(move || carry_out(&cli)) {
+        Ok(code) => code,
+        Err(error) => worked(Err(error)),
+    }
+}
+
+fn carry_out(cli: &Cli) -> ExitCode {
     let liveness = Registry::default();
     let format = cli.log.format(cli.is_service());
     let console = match Console::start(&liveness, format, &cli.log.filter()) {
         Ok(console) => console,
         Err(error) => return worked(Err(error)),
     };
-    let code = match start(&cli, &console, &liveness) {
+    let code = match start(cli, &console, &liveness) {
         Ok(code) => code,
         Err(error) => {
             // Whoever waits for a command reads it to the end; a service that fails must not wait for that.

@@ -14,6 +14,8 @@ use super::{BEAT, Impact, Progress, Registry};
 /// How long the end of a thread may take, where it has named no other time.
 const LAST_MOMENT: Duration = Duration::from_secs(2);
 const JOIN_LOOK: Duration = Duration::from_millis(1);
+/// Bytes of stack of the thread that does what the main one would: as many as that has.
+const MAIN_STACK: usize = 8 << 20;
 /// Threads for what the operating system does not offer without waiting: names of collectors, and files for TLS. For each
 /// of three signals as many as a notifier has, so that one collector's name server holds up no other.
 const BLOCKING_THREADS: usize = 12;
@@ -60,6 +62,22 @@ pub fn spawn(
         .name(format!("canary-{}", component.name))
         // Owned by the closure, so that a panic is seen by the drop of `progress`.
         .spawn(move || work(&{ progress }))
+}
+
+/// Does `work` on a thread of its own, which the calling one waits for and does nothing else.
+///
+/// The kernel hands a signal of the process to its main thread first. Were that one waiting for a disk, it would run no
+/// handler, and neither would another thread; one that waits for a thread does.
+///
+/// # Errors
+/// The operating system refuses a thread.
+pub fn apart_from_main<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let thread = std::thread::Builder::new()
+        .name("canary-command".to_owned())
+        .stack_size(MAIN_STACK)
+        .spawn(work)?;
+    // Ends as it would have on the calling thread.
+    thread.join().or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Waits for the end of a thread that was asked for it, for `limit` at most: one that hangs is left behind.

@@ -18,7 +18,7 @@ use std::{fs, fs::File};
 use rustix::fs::OFlags;
 
 use super::artefact::{self, Artefact};
-use crate::regular_file;
+use crate::regular_file::{self, Owner};
 use crate::sandbox::Engine;
 
 /// Where compiled plugins are kept. Without a folder every plugin is compiled at each start.
@@ -85,7 +85,7 @@ impl Cache {
     /// The folder cannot be used, or others than this user may write to it.
     pub fn at(folder: &Path) -> Result<Self, CacheError> {
         let own = folder.to_owned();
-        let prepared = regular_file::within(folder, move || prepare(&own));
+        let prepared = regular_file::within(Owner::PluginCache, folder, move || prepare(&own));
         let failed = |source| CacheError::Folder {
             folder: folder.to_owned(),
             source,
@@ -171,7 +171,7 @@ fn file_name(path: &Path) -> &[u8] {
 /// The whole file, which is used now, so that its age begins anew.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let own = path.to_owned();
-    regular_file::within(path, move || {
+    regular_file::within(Owner::PluginCache, path, move || {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
         let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(own)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::PluginError;
 use super::loader::blocking;
-use crate::regular_file;
+use crate::regular_file::{self, Owner};
 use crate::suite::PluginSource;
 
 /// The largest plugin that is read, in bytes. Language runtimes come to some 20 MiB.
@@ -43,7 +43,7 @@ pub(super) async fn read(
         },
         PluginSource::File { path, digest } => {
             let own = path.clone();
-            let wasm = blocking(move || regular_file::read(&own, LARGEST)).await?;
+            let wasm = blocking(move || regular_file::read(Owner::Plugins, &own, LARGEST)).await?;
             let wasm = wasm.map_err(|source| unreadable(path, source))?;
             Ok((Cow::Owned(wasm), digest.clone()))
         }

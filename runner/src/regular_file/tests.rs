@@ -6,11 +6,11 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
-use super::deadline::Waiting;
+use super::deadline::Reads;
 use super::*;
 
 fn reason(path: &Path) -> String {
-    read(path, 1 << 20).unwrap_err().to_string()
+    read(Owner::Suites, path, 1 << 20).unwrap_err().to_string()
 }
 
 #[test]
@@ -18,8 +18,11 @@ fn a_regular_file_is_read_up_to_its_limit() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("file");
     fs::write(&path, "four").unwrap();
-    assert_eq!(read(&path, 4).unwrap(), b"four");
-    assert_eq!(read(&path, 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    assert_eq!(read(Owner::Suites, &path, 4).unwrap(), b"four");
+    assert_eq!(
+        read(Owner::Suites, &path, 3).unwrap_err().kind(),
+        io::ErrorKind::FileTooLarge
+    );
 }
 
 #[test]
@@ -27,7 +30,10 @@ fn a_link_to_a_regular_file_is_followed() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("file"), "text").unwrap();
     symlink("file", folder.path().join("link")).unwrap();
-    assert_eq!(read(&folder.path().join("link"), 10).unwrap(), b"text");
+    assert_eq!(
+        read(Owner::Suites, &folder.path().join("link"), 10).unwrap(),
+        b"text"
+    );
 }
 
 #[test]
@@ -84,7 +90,7 @@ fn a_file_reached_through_proc_is_judged_by_where_it_is() {
     fs::write(&path, "text").unwrap();
     let open = File::open(&path).unwrap();
     let through = kernel::own_descriptor(open.as_fd());
-    assert_eq!(read(&through, 10).unwrap(), b"text");
+    assert_eq!(read(Owner::Suites, &through, 10).unwrap(), b"text");
 }
 
 #[test]
@@ -98,48 +104,88 @@ fn a_policy_sees_where_a_file_really_is() {
         true => Err("it is the runner's own".to_owned()),
         false => Ok(()),
     });
-    let refused = read_permitted(&folder.path().join("link"), 10, &policy).unwrap_err();
+    let refused = read_permitted(Owner::Suites, &folder.path().join("link"), 10, &policy).unwrap_err();
     assert_eq!(
         (refused.kind(), refused.to_string().as_str()),
         (io::ErrorKind::PermissionDenied, "it is the runner's own")
     );
 }
 
+/// Work that waits for a disk until what is returned beside it is dropped.
+fn hung() -> (impl FnOnce() + Send + 'static, std::sync::mpsc::Sender<()>) {
+    let (release, released) = channel::<()>();
+    (move || released.recv().unwrap_or_default(), release)
+}
+
+const MOMENT: Duration = Duration::from_millis(1);
+
 #[test]
 fn a_disk_that_does_not_answer_is_given_up_and_not_asked_again_until_it_does() {
-    let waiting = Waiting::default();
-    let (release, released) = channel::<()>();
+    let reads = Reads::default();
+    let (work, release) = hung();
     let path = Path::new("/hung/file");
-    let hangs = move || released.recv().unwrap_or_default();
-    let gave_up = waiting
-        .within(Duration::from_millis(10), path, hangs)
-        .unwrap_err();
+    let within = |path: &Path| reads.within(LIMIT, Owner::Suites, path, || ());
+    let gave_up = reads.within(MOMENT, Owner::Suites, path, work).unwrap_err();
     assert_eq!(gave_up.kind(), io::ErrorKind::TimedOut);
-    let again = waiting.within(LIMIT, path, || ()).unwrap_err();
-    assert_eq!(again.to_string(), Stalled::Before.to_string());
-    assert!(waiting.within(LIMIT, Path::new("/other"), || ()).is_ok());
-    release.send(()).unwrap();
+    assert_eq!(within(path).unwrap_err().to_string(), Stalled::Before.to_string());
+    assert!(within(Path::new("/other")).is_ok());
+    drop(release);
     // It is free again once its thread has ended.
-    while waiting.within(LIMIT, path, || ()).is_err() {
+    while within(path).is_err() {
         std::thread::yield_now();
     }
 }
 
 #[test]
-fn threads_that_wait_for_a_disk_are_bounded() {
-    let waiting = Waiting::default();
+fn what_hangs_for_one_owner_takes_no_place_from_another() {
+    let reads = Reads::default();
     let mut held = Vec::new();
-    let mut attempt = |name: usize| {
-        let (release, released) = channel::<()>();
-        held.push(release);
-        let path = PathBuf::from(format!("/hung/{name}"));
-        waiting.within(Duration::from_millis(1), &path, move || {
-            released.recv().unwrap_or_default()
-        })
-    };
-    let reasons: Vec<String> = (0..9)
-        .map(|name| attempt(name).unwrap_err().to_string())
-        .collect();
-    assert!(reasons[..8].iter().all(|reason| reason.starts_with("no answer")));
-    assert_eq!(reasons[8], Stalled::TooMany.to_string());
+    let mut owners = vec![Owner::Suites, Owner::Plugins, Owner::OwnFiles, Owner::Admin];
+    owners.extend([Owner::peer(), Owner::peer(), Owner::TimeZones]);
+    for owner in owners {
+        let mut attempt = |name: usize| {
+            let (work, release) = hung();
+            held.push(release);
+            let path = PathBuf::from(format!("/hung/{name}"));
+            reads.within(MOMENT, owner, &path, work).unwrap_err().to_string()
+        };
+        for name in 0..owner.places() {
+            assert!(attempt(name).starts_with("no answer"), "{owner:?} {name}");
+        }
+        // Threads that wait for a disk are bounded.
+        assert_eq!(attempt(999), Stalled::TooMany(owner.places()).to_string());
+    }
+    let peer = reads.within(LIMIT, Owner::peer(), Path::new("/hung/0"), || "read");
+    assert_eq!(peer.unwrap(), "read");
+}
+
+#[test]
+fn one_thread_at_a_time_waits_for_a_path() {
+    let reads = Reads::default();
+    let path = Path::new("/slow/file");
+    let (work, release) = hung();
+    let (delivered_tx, delivered) = channel();
+    let deliver = move |()| delivered_tx.send(()).unwrap();
+    let first = reads.start(Owner::Suites, path, work, deliver).unwrap();
+    let late = reads.within(MOMENT, Owner::Suites, path, move || drop(release));
+    // The one that waited for the first began only when it had waited for long enough.
+    assert!(late.is_ok());
+    delivered.recv().unwrap();
+    drop(first);
+    assert!(reads.within(LIMIT, Owner::Suites, path, || ()).is_ok());
+}
+
+#[test]
+fn a_read_that_nobody_waits_for_any_more_counts_until_it_ends() {
+    let reads = Reads::default();
+    let (path, owner) = (Path::new("/hung/file"), Owner::peer());
+    let (work, release) = hung();
+    let (ended_tx, ended) = channel();
+    let started = reads.start(owner, path, work, move |()| ended_tx.send(()).unwrap());
+    drop(started.unwrap());
+    let again = reads.start(owner, path, || (), |()| {}).unwrap_err();
+    assert_eq!(again.to_string(), Stalled::Before.to_string());
+    drop(release);
+    ended.recv().unwrap();
+    assert!(reads.within(LIMIT, owner, path, || ()).is_ok());
 }

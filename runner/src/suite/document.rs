@@ -14,7 +14,7 @@ use super::interpolate::{Interpolator, Place};
 use super::source::{Source, decode};
 use super::tree::{Entry, Kind, Node};
 use super::{Position, parse};
-use crate::regular_file;
+use crate::regular_file::{self, Owner};
 
 /// What a file holds, references replaced.
 pub(crate) struct Document {
@@ -54,7 +54,7 @@ pub(crate) struct Member {
 impl Document {
     /// Reads a file of at most `limit` bytes.
     pub(crate) fn read(path: &Path, limit: u64, environment: &dyn Environment) -> Self {
-        let text = regular_file::read(path, limit)
+        let text = regular_file::read(Owner::Settings, path, limit)
             .map_err(|error| Problem::of_file(path, unreadable(&error, limit)))
             .and_then(|bytes| decode(path, bytes));
         match text {

@@ -9,7 +9,7 @@ use super::references::{FileRule, ReferencePolicy, read_permitted};
 use super::suggest::closest;
 use super::tree::{quoted, quoted_path};
 use crate::redact::{REDACTED, Secret};
-use crate::regular_file;
+use crate::regular_file::{self, Owner};
 
 /// Bytes of a file that a suite refers to.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
@@ -49,7 +49,7 @@ impl Environment for ProcessEnvironment {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        regular_file::read(path, MAX_SECRET_BYTES)
+        regular_file::read(Owner::Settings, path, MAX_SECRET_BYTES)
     }
 }
 

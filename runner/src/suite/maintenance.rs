@@ -1,6 +1,7 @@
 //! Windows of maintenance: times in which alerts are held back while checks go on.
 
 pub(super) mod written;
+mod zones;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::error::{Location, Position, Problem, Report, SourceLine};
-use crate::regular_file;
+use crate::regular_file::{self, Owner};
 
 /// Bytes of one file.
 const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -193,17 +193,21 @@ fn files(paths: &[PathBuf], report: &mut Report) -> Vec<PathBuf> {
 /// What a path stands for: each file as it is named, and where it really is.
 fn expand(path: &Path) -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
     let own = path.to_owned();
-    let expanded = regular_file::within(path, move || -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
-        let found = match own.is_dir() {
-            true => list(&own)?,
-            false => vec![own],
-        };
-        let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        Ok(found
-            .into_iter()
-            .map(|path| (path.clone(), real(&path)))
-            .collect())
-    });
+    let expanded = regular_file::within(
+        Owner::Suites,
+        path,
+        move || -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
+            let found = match own.is_dir() {
+                true => list(&own)?,
+                false => vec![own],
+            };
+            let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+            Ok(found
+                .into_iter()
+                .map(|path| (path.clone(), real(&path)))
+                .collect())
+        },
+    );
     expanded.unwrap_or_else(|error| Err(Problem::of_file(path, format!("cannot be read: {error}"))))
 }
 
@@ -238,7 +242,7 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
 
 fn read_text(path: &Path, budget: u64) -> Result<String, Problem> {
     let limit = MAX_FILE_BYTES.min(budget);
-    let bytes = regular_file::read(path, limit).map_err(|error| match error.kind() {
+    let bytes = regular_file::read(Owner::Suites, path, limit).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Problem::of_file(path, "no such file"),
         io::ErrorKind::FileTooLarge if budget < MAX_FILE_BYTES => {
             let limit = MAX_SUITE_BYTES >> 20;

@@ -68,7 +68,7 @@ pub(crate) async fn is_told(thread: &str, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scheduler_that_is_blocked_is_told_while_the_admin_address_answers() {
-    is_told("canary", "scheduler_stalled").await;
+    is_told("canary-command", "scheduler_stalled").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::regular_file;
+use crate::regular_file::{self, Owner};
 
 /// Files of one folder that are looked at.
 const FILES: usize = 10_000;
@@ -32,7 +32,7 @@ impl Footprint {
             return Self::default();
         };
         let all = sources.clone();
-        regular_file::within(first, move || Self::now(&all)).unwrap_or_default()
+        regular_file::within(Owner::Changes, first, move || Self::now(&all)).unwrap_or_default()
     }
 
     fn now(sources: &BTreeSet<PathBuf>) -> Self {

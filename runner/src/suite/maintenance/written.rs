@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use jiff::civil::{Time, Weekday};
-use jiff::tz::{self, TimeZone};
+use jiff::tz::TimeZone;
 
+use super::zones;
 use super::{Repetition, Scope, Times, Window};
 use crate::suite::check::MAX_NAME;
 use crate::suite::error::Position;
@@ -297,9 +298,9 @@ fn hours_and_minutes(text: &str) -> Option<Time> {
 
 fn zone(reader: &mut Reader<'_>, entry: &Entry) -> Option<TimeZone> {
     let name = reader.text(entry, MAX_ZONE)?;
-    let zone = TimeZone::get(name).ok().filter(|zone| !zone.is_unknown());
+    let zone = zones::find(name);
     if zone.is_none() {
-        let known: Vec<String> = tz::db().available().map(|name| name.to_string()).collect();
+        let known = zones::names();
         let hint = match suggest::closest(name, known.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "write its name in the IANA database, such as `Europe/Berlin`".to_owned(),

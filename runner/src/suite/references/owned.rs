@@ -4,12 +4,16 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use super::{FilePattern, Found};
-use crate::regular_file;
+use crate::regular_file::{self, Owner};
 
 /// Files and folders that are looked at below the runner's own folders.
 const MAX_FILES: usize = 200_000;
+/// How long a look at the next of them may take.
+const LOOK: Duration = Duration::from_secs(3);
 /// Folders within folders.
 const MAX_DEPTH: usize = 16;
 
@@ -57,17 +61,28 @@ pub(super) struct Owned {
 }
 
 impl Owned {
+    /// Every path is looked at by a thread of its own: those of a disk that hangs hold up no others.
     pub(super) fn of(paths: &BTreeSet<PathBuf>) -> Self {
         let mut owned = Self::default();
+        let (tx, rx) = channel();
+        let mut looks = Vec::new();
         for path in paths {
             // By its name, whatever is found out about it: what hangs now, or is missing, may be read later.
             owned.paths.extend(std::path::absolute(path));
-            let own = path.clone();
-            let found = regular_file::within(path, move || examine(&own));
-            if let Ok((real, identities)) = found {
-                owned.paths.extend(real);
-                owned.identities.extend(identities);
-            }
+            let (own, tx) = (path.clone(), tx.clone());
+            // Nobody waits any more when it is late.
+            let deliver = move |found| drop(tx.send(found));
+            looks.extend(regular_file::start(
+                Owner::OwnFiles,
+                path,
+                move || examine(&own),
+                deliver,
+            ));
+        }
+        drop(tx);
+        while let Ok((real, identities)) = rx.recv_timeout(LOOK) {
+            owned.paths.extend(real);
+            owned.identities.extend(identities);
         }
         owned
     }

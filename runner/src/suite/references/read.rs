@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{FileRule, Found};
-use crate::regular_file::{self, Policy};
+use crate::regular_file::{self, Owner, Policy};
 
 /// Reads a regular file of at most `limit` bytes, if `rule` permits that. The very file is judged that is read.
 ///
@@ -15,5 +15,5 @@ use crate::regular_file::{self, Policy};
 pub(in crate::suite) fn read_permitted(path: &Path, limit: u64, rule: &Arc<FileRule>) -> io::Result<Vec<u8>> {
     let rule = Arc::clone(rule);
     let policy: Policy = Arc::new(move |found: &Found| rule.judge(found).map_err(str::to_owned));
-    regular_file::read_permitted(path, limit, &policy)
+    regular_file::read_permitted(Owner::Suites, path, limit, &policy)
 }
