@@ -6,6 +6,7 @@ mod inside;
 mod log;
 mod run;
 mod settings;
+mod usage;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -5,6 +5,7 @@
 
 mod connect;
 mod failure;
+mod files;
 mod link;
 mod meter;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use url::{Position, Url};
 pub use connect::open;
 pub(crate) use connect::{TlsClient, dial};
 pub use failure::{Cause, Failure};
+pub(crate) use files::Memory;
 pub use link::{Link, MAX_BODY, Reply};
 
 use crate::ledger::audit::Reserve;
@@ -45,6 +47,8 @@ pub struct TlsFiles {
     pub client_certificate: Option<PathBuf>,
     /// The key to it.
     pub client_key: Option<PathBuf>,
+    /// What they held when they were read last.
+    pub(crate) memory: Memory,
 }
 
 /// What is spoken on a connection. Nothing is negotiated.

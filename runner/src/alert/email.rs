@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::Message;
@@ -35,8 +34,8 @@ pub(super) struct Email {
     pub(super) login: Option<(String, String)>,
     pub(super) from: Mailbox,
     pub(super) to: Vec<Mailbox>,
-    /// Certificates that the server's chain may end in; absent: the host's trust store.
-    pub(super) ca: Option<PathBuf>,
+    /// Certificates that the server's chain may end in.
+    pub(super) files: TlsFiles,
     /// What must not be told of an answer.
     pub(super) secrets: Secrets,
 }
@@ -71,7 +70,7 @@ impl fmt::Debug for Email {
             .field("tls", &self.tls)
             .field("from", &self.from)
             .field("to", &self.to)
-            .field("ca", &self.ca)
+            .field("ca", &self.files.ca)
             .finish_non_exhaustive()
     }
 }
@@ -102,14 +101,10 @@ impl Email {
     /// Connects, protects the session as the settings want it, and hands the mail over.
     async fn session(&self, message: &Message, deadline: Instant) -> Result<(), SmtpError> {
         let host = self.host()?;
-        let files = TlsFiles {
-            ca: self.ca.clone(),
-            ..TlsFiles::default()
-        };
         let client = match self.tls {
             TlsMode::None => None,
             TlsMode::Starttls | TlsMode::Implicit => {
-                Some(TlsClient::new(&host, &files, None, deadline).await?)
+                Some(TlsClient::new(&host, &self.files, None, deadline).await?)
             }
         };
         let stream = dial(&host, self.port, deadline).await?;

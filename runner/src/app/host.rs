@@ -11,7 +11,7 @@ use crate::ledger::audit::{Audit, Reserve, open_descriptors};
 use crate::ledger::{Budget, Ledger, raise_descriptor_limit};
 use crate::liveness::Registry;
 use crate::net::Shared;
-use crate::net::resolve::{Resolver, ResolverSettings};
+use crate::net::resolve::{NameFiles, Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
 use crate::plugin::isolated::{Isolation, Limits};
 use crate::plugin::{Cache, Loader};
@@ -74,6 +74,8 @@ pub struct Host {
     pub reserve: Reserve,
     /// The roots that the host trusts.
     pub trust: TrustStore,
+    /// The files with name servers and hosts.
+    pub names: NameFiles,
     /// Makes programs of plugins.
     pub loader: Loader,
     settings: Settings,
@@ -106,18 +108,19 @@ impl Host {
         let (reader, trust) = TrustStore::system();
         let trust_thread = TrustThread::start(reader, reserve.clone(), &settings.liveness)
             .map_err(HostError::TrustThread)?;
+        let names = resolver.files();
         let shared = Shared {
             resolver,
             blocked: settings.blocked.clone(),
             trust: trust.clone(),
             propagation: settings.propagation.clone(),
         };
-        let reserve = Reserve::default();
         Ok(Self {
             loader: loader(&settings, &reserve),
             sandbox: Sandbox::new(engine, ledger, Arc::new(shared)),
             reserve,
             trust,
+            names,
             settings,
             descriptor_limit: limit,
             _trust_thread: trust_thread,

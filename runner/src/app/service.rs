@@ -185,6 +185,7 @@ impl Core {
             exposition: exposition.clone(),
             slow_polls,
             trust: self.host.trust.clone(),
+            names: self.host.names.clone(),
             alerts,
             liveness: self.host.settings().liveness.clone(),
         }

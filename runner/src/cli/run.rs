@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::error::ErrorKind;
-use clap::{CommandFactory as _, Parser as _};
+use clap::Parser as _;
 
 use super::alert::{self, AlertError};
 use super::inside;
 use super::settings::{SecretArgument, Settings, WrongAddress};
+use super::usage;
 use super::{AlertCommand, Cli, Command, Format, HostedCommand, PluginCommand};
 use crate::admin::Door;
 use crate::app::load::{Loaded, load};
@@ -46,22 +46,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            let is_answer = !error.use_stderr();
-            // There is nowhere left to say that the output is closed.
-            let _closed = error.print();
-            return ExitCode::from(if is_answer { 0 } else { USAGE });
+            return usage::refused(&error, USAGE);
         }
     };
     if let Command::PluginWorker(limits) = cli.command {
-        return worked(worker::run(limits));
+        return usage::worked(worker::run(limits));
     }
     if let Err(error) = signal::survive_file_size_limit() {
-        return worked(Err(error));
+        return usage::worked(Err(error));
     }
     // A signal has to find a thread that does not wait for a disk.
     match liveness::apart_from_main(move || carry_out(&cli)) {
         Ok(code) => code,
-        Err(error) => worked(Err(error)),
+        Err(error) => usage::worked(Err(error)),
     }
 }
 
@@ -70,7 +67,7 @@ fn carry_out(cli: &Cli) -> ExitCode {
     let format = cli.log.format(cli.is_service());
     let console = match Console::start(&liveness, format, &cli.log.filter()) {
         Ok(console) => console,
-        Err(error) => return worked(Err(error)),
+        Err(error) => return usage::worked(Err(error)),
     };
     let code = match start(cli, &console, &liveness) {
         Ok(code) => code,
@@ -84,18 +81,6 @@ fn carry_out(cli: &Cli) -> ExitCode {
         console.flush();
     }
     ExitCode::from(code)
-}
-
-/// The exit code of what is done before there is a log.
-fn worked(done: std::io::Result<()>) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // There is nowhere left to say that the output is closed.
-            let _closed = Cli::command().error(ErrorKind::Io, error).print();
-            ExitCode::FAILURE
-        }
-    }
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {

@@ -190,7 +190,9 @@ impl NetError {
             if !text.is_empty() {
                 text.push_str(": ");
             }
-            text.push_str(&error.to_string());
+            // An end of an HTTP/2 connection brings bytes of the peer's along, which the library writes as Rust does.
+            let said = error.to_string();
+            text.push_str(said.split_once(" (b\"").map_or(&*said, |(reason, _)| reason));
             next = error.source();
         }
         Self::Protocol(text)

@@ -18,7 +18,7 @@ use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
 pub use asker::Asker;
-pub use settings::ResolverSettings;
+pub use settings::{NameFiles, ResolverSettings};
 
 use super::dns::response::Response;
 use super::dns::wire;
@@ -50,6 +50,12 @@ impl Resolver {
     pub fn system(ledger: &Arc<Ledger>, liveness: &Registry) -> Self {
         let files = SystemFiles::read("/etc/resolv.conf".into(), "/etc/hosts".into(), liveness);
         Self::of(Source::System(files), ledger)
+    }
+
+    /// The files that it goes by.
+    #[must_use]
+    pub fn files(&self) -> NameFiles {
+        self.source.files()
     }
 
     /// A resolver with settings of its own, which knows no host by file.

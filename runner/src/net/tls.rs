@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub use certificate::Certificate;
-pub use explain::explain;
+pub use explain::{explain, explain_io};
 pub use options::{Alpn, TlsOptions};
 pub use trust::{TrustReader, TrustStore};
 

@@ -22,6 +22,7 @@ use crate::alert;
 use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
 use crate::liveness::{Registry, STALL};
+use crate::net::resolve::NameFiles;
 use crate::net::tls::TrustStore;
 use crate::publish::{Board, Sign, Stage};
 use crate::state::{self, State};
@@ -81,6 +82,8 @@ pub struct Sources {
     pub slow_polls: SlowPolls,
     /// The roots that the host trusts.
     pub trust: TrustStore,
+    /// The files with name servers and hosts.
+    pub names: NameFiles,
     /// How notifications fare, where there are alerts.
     pub alerts: Option<alert::Reports>,
     /// Which threads and tasks make no progress.
@@ -153,6 +156,9 @@ impl Health {
         }
         if let Some(reason) = sources.trust.failure() {
             complaints.push(Complaint::TrustStore { reason });
+        }
+        if let Some(reason) = sources.names.failure() {
+            complaints.push(Complaint::NameServers { reason });
         }
         match sources.state.health() {
             state::Health::Failing(reason) => complaints.push(Complaint::StateNotKept { reason }),

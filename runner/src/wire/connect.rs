@@ -14,6 +14,7 @@ use super::link::{Link, Stream, failure, within};
 use super::meter::{Allowance, Metered};
 use super::{Cause, Failure, Place, Protocol, TlsFiles, tls};
 use crate::ledger::audit::Reserve;
+use crate::net::tls::explain_io;
 
 /// Addresses of a name that are tried, one after the other.
 const MAX_ADDRESSES: usize = 4;
@@ -75,7 +76,7 @@ impl TlsClient {
         alpn: Option<&str>,
         deadline: Instant,
     ) -> Result<Self, Failure> {
-        let config = tls::config(files.clone(), alpn, deadline).await?;
+        let config = tls::config(files, alpn, deadline).await?;
         Ok(Self {
             connector: TlsConnector::from(config),
             name: server_name(host)?,
@@ -97,7 +98,7 @@ impl TlsClient {
         let handshake = self.connector.connect(self.name, stream);
         let session = within(deadline, "no TLS handshake", handshake).await?;
         session.map_err(|error| {
-            let message = format!("no TLS session with `{}`: {error}", self.host);
+            let message = format!("no TLS session with `{}`: {}", self.host, explain_io(&error));
             Failure::new(Cause::Tls, message)
         })
     }

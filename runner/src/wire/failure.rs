@@ -22,11 +22,12 @@ impl Failure {
 /// What kept an exchange from its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The settings cannot be used as they are, such as a certificate file that is not there.
+    /// The settings cannot be used as they are, such as a certificate file that is not there or broken.
     Settings,
     /// The peer's name has no address.
     Lookup,
-    /// No address of the peer takes a connection, or the process has no descriptor left for one.
+    /// No address of the peer takes a connection, or the process has no descriptor left for one or for
+    /// its files.
     Connect,
     /// There is no TLS session with the peer.
     Tls,

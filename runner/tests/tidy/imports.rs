@@ -157,7 +157,7 @@ const RULES: [Rule; 12] = [
         what: "the blocking pool",
         why: "what waits there outlives its run; only compiling is done there",
         paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
-        places: &["plugin/loader", "wire/connect", "wire/tls"],
+        places: &["plugin/loader", "wire/connect"],
     },
     Rule {
         what: "a process",

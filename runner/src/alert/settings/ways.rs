@@ -265,7 +265,10 @@ fn email(section: &mut Section, ca: Option<PathBuf>, report: &mut Report) -> Opt
         login,
         from: from?,
         to,
-        ca,
+        files: TlsFiles {
+            ca,
+            ..TlsFiles::default()
+        },
     }))
 }
 

@@ -24,6 +24,7 @@ use crate::dispatch::{Dispatcher, Plugins};
 use crate::ledger::audit::{Audit, Reserve};
 use crate::ledger::{Budget, Ledger};
 use crate::liveness::{Impact, Registry, begun, reporting};
+use crate::net::resolve::NameFiles;
 use crate::net::tls::TrustStore;
 use crate::publish::Board;
 use crate::report::Screen;
@@ -215,6 +216,7 @@ impl Core {
             exposition,
             slow_polls: SlowPolls::default(),
             trust: TrustStore::default(),
+            names: NameFiles::default(),
             alerts: Some(alerts.clone()),
             liveness: self.liveness.clone(),
         };

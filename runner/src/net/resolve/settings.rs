@@ -47,6 +47,18 @@ pub(super) struct Current {
     pub(super) hosts: Hosts,
 }
 
+/// The system's files with name servers and hosts, where a resolver goes by them.
+#[derive(Debug, Clone, Default)]
+pub struct NameFiles(Option<Arc<SystemFiles>>);
+
+impl NameFiles {
+    /// Why they cannot be read, when that lasts for half a minute; what they said before is in force.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.0.as_ref()?.failure()
+    }
+}
+
 /// Where a resolver's settings come from.
 #[derive(Debug)]
 pub(super) enum Source {
@@ -57,6 +69,13 @@ pub(super) enum Source {
 }
 
 impl Source {
+    pub(super) fn files(&self) -> NameFiles {
+        match self {
+            Self::Fixed(_) => NameFiles::default(),
+            Self::System(files) => NameFiles(Some(Arc::clone(files))),
+        }
+    }
+
     pub(super) fn current(&self) -> Arc<Current> {
         match self {
             Self::Fixed(current) => Arc::clone(current),

@@ -26,7 +26,12 @@ pub fn explain(error: &Error) -> String {
         Error::PeerIncompatible(reason) => format!("the peer is incompatible: {}", words(reason)),
         Error::PeerMisbehaved(reason) => format!("the peer broke the protocol: {}", words(reason)),
         Error::InvalidCertificate(rustls::CertificateError::Other(reason)) => {
-            format!("invalid peer certificate: {}", reason.0)
+            let reason: &(dyn std::error::Error + 'static) = &*reason.0;
+            let of_chain = reason.downcast_ref().map(explain_chain);
+            format!(
+                "invalid peer certificate: {}",
+                of_chain.unwrap_or_else(|| reason.to_string())
+            )
         }
         Error::InvalidCertificate(reason) => format!("invalid peer certificate: {}", words(reason)),
         Error::InconsistentKeys(_) => "the private key does not belong to the certificate".to_owned(),
@@ -39,6 +44,13 @@ pub fn explain(error: &Error) -> String {
         // The texts of the others are sentences.
         other => other.to_string(),
     }
+}
+
+/// Why a handshake failed, or the connection under it.
+#[must_use]
+pub fn explain_io(error: &std::io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    inner.map_or_else(|| error.to_string(), explain)
 }
 
 /// Why a chain of certificates does not verify.
@@ -147,6 +159,12 @@ mod tests {
         assert_eq!(
             explain_chain(&webpki::Error::MaximumSignatureChecksExceeded),
             "too many ways through the chain to find one to a trusted root"
+        );
+        let path = rustls::OtherError(std::sync::Arc::new(webpki::Error::MaximumPathDepthExceeded));
+        let of_session = Error::InvalidCertificate(CertificateError::Other(path));
+        assert_eq!(
+            explain_io(&std::io::Error::other(of_session)),
+            "invalid peer certificate: too many ways through the chain to find one to a trusted root"
         );
         assert_eq!(
             explain_chain(&webpki::Error::InvalidSignatureForPublicKey),

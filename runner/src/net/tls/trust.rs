@@ -1,15 +1,18 @@
 //! The roots that the host trusts. A run never reads a file: a thread of the runner does, and a run waits for its first
 //! reading for a moment at most.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustls_native_certs::CertificateResult;
+use rustls_pki_types::TrustAnchor;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::Roots;
 use crate::net::NetError;
+use crate::regular_file::{self, Owner};
 
 /// How long a run waits for the first reading.
 const FIRST_READING: Duration = Duration::from_secs(1);
@@ -17,6 +20,11 @@ const FIRST_READING: Duration = Duration::from_secs(1);
 /// The host's roots, as they were read last. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct TrustStore(watch::Receiver<Trust>);
+
+/// Those of the host that was started last, for the runner's own connections.
+static OF_HOST: Mutex<Option<TrustStore>> = Mutex::new(None);
+/// Stands for the files of all of them.
+const FILES: &str = "the trusted certificates";
 
 /// Reads the roots for every [`TrustStore`] that came with it.
 #[derive(Debug)]
@@ -49,7 +57,31 @@ impl TrustStore {
     /// The operating system's roots, and what is to read them.
     #[must_use]
     pub fn system() -> (TrustReader, Self) {
-        Trust::channel(None)
+        let (reader, store) = Trust::channel(None);
+        *of_host() = Some(store.clone());
+        (reader, store)
+    }
+
+    /// The host's roots for a connection of the runner itself; Mozilla's where none can be read. A command without a host
+    /// has them read here. No thread of a runtime waits for a disk.
+    ///
+    /// # Errors
+    /// `TrustStore` when they were not read within a second, or by `limit`.
+    pub(crate) async fn anchors_of_host(limit: Instant) -> Result<Vec<TrustAnchor<'static>>, NetError> {
+        let store = of_host().get_or_insert_with(Self::read_once).clone();
+        match store.roots(limit).await {
+            Ok(roots) => Ok(roots.anchors.clone()),
+            Err(_) if store.failure().is_some() => Ok(Roots::mozilla().anchors),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_once() -> Self {
+        let (reader, store) = Trust::channel(None);
+        // Without a thread the reader is gone, which is what whoever waits hears.
+        let started = regular_file::start(Owner::TrustStore, Path::new(FILES), move || reader.read(), drop);
+        drop(started);
+        store
     }
 
     /// Why the last reading found no roots; those of the reading before stay in use.
@@ -74,6 +106,10 @@ impl TrustStore {
         read.roots
             .ok_or_else(|| NetError::TrustStore(read.failure.unwrap_or_default()))
     }
+}
+
+fn of_host() -> MutexGuard<'static, Option<TrustStore>> {
+    OF_HOST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl TrustReader {

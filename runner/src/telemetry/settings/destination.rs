@@ -97,6 +97,7 @@ fn tls(layers: &Layers, signal: Signal, report: &mut Report) -> TlsFiles {
         ca: one(|route| &route.certificate).map(&mut path),
         client_certificate: certificate.map(&mut path),
         client_key: key.map(path),
+        ..TlsFiles::default()
     }
 }
 

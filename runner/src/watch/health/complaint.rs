@@ -92,6 +92,12 @@ pub enum Complaint {
         /// Why.
         reason: String,
     },
+    /// The files with name servers and hosts cannot be read.
+    #[error("name servers and hosts cannot be read, and those known before are used: {reason}")]
+    NameServers {
+        /// Which file, and why.
+        reason: String,
+    },
     /// The disk does not take what should survive a restart.
     #[error("state is not kept: {reason}")]
     StateNotKept {
@@ -147,6 +153,7 @@ impl Complaint {
             Self::DescriptorsUnaccounted { .. } => "descriptors_unaccounted",
             Self::SlowPoll(_) => "slow_poll",
             Self::TrustStore { .. } => "trust_store",
+            Self::NameServers { .. } => "name_servers",
             Self::StateNotKept { .. } => "state_not_kept",
             Self::ComponentStalled(_) => "component_stalled",
             Self::ComponentDied(_) => "component_died",
@@ -190,6 +197,7 @@ impl Complaint {
                     | Self::DescriptorsShort { .. }
                     | Self::SlowPoll(_)
                     | Self::TrustStore { .. }
+                    | Self::NameServers { .. }
                     | Self::SpoolFailing { .. }
                     | Self::PoolShort(_)
             ),

@@ -59,6 +59,7 @@ fn runner() -> Runner {
         exposition,
         slow_polls: SlowPolls::default(),
         trust: TrustStore::default(),
+        names: NameFiles::default(),
         alerts: None,
         liveness: liveness.clone(),
     };

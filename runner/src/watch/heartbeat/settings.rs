@@ -106,6 +106,7 @@ fn tls(section: &mut Section, report: &mut Report) -> TlsFiles {
         ca: ca.map(&mut path),
         client_certificate: chain.map(&mut path),
         client_key: key.map(path),
+        ..TlsFiles::default()
     }
 }
 

@@ -4,7 +4,7 @@
 //! was read before stays in force meanwhile.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ use crate::liveness::{self, Component, Impact, Registry, STALL};
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Between two looks at whether the files changed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// From when on files that cannot be read are complained about.
+const LASTS: Duration = Duration::from_secs(30);
 /// How long the start waits for the first look.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// What is read of `resolv.conf`, in bytes; the rest is left out.
@@ -55,10 +57,13 @@ struct Look {
     /// When the last one began.
     at: Instant,
     is_under_way: bool,
-    stamps: Stamps,
+    /// Of what is in force; absent before the first reading.
+    stamps: Option<Stamps>,
+    /// Since when the files cannot be read, and why; absent while they can.
+    failure: Option<(Instant, String)>,
 }
 
-/// When each file last changed; absent while it cannot be read.
+/// When each file last changed; absent where there is none.
 type Stamps = [Option<SystemTime>; 2];
 
 impl SystemFiles {
@@ -78,7 +83,8 @@ impl SystemFiles {
             look: Mutex::new(Look {
                 at: Instant::now(),
                 is_under_way: true,
-                stamps: [None; 2],
+                stamps: None,
+                failure: None,
             }),
             liveness: liveness.clone(),
         });
@@ -125,22 +131,47 @@ impl SystemFiles {
         }
     }
 
-    /// Reads the files if they changed.
+    /// Reads the files if they changed. What cannot be read for now leaves in force what was read before, and is tried
+    /// at the next look.
     fn load(&self) {
-        let stamps = [&self.resolv_conf, &self.hosts].map(|file| changed_at(file));
-        let first = stamps == [None; 2];
-        if !first && self.look().stamps == stamps {
-            return;
+        let read = self.read_changed();
+        let mut look = self.look();
+        match read {
+            Ok(stamps) => (look.stamps, look.failure) = (Some(stamps), None),
+            Err(reason) => {
+                let since = look
+                    .failure
+                    .as_ref()
+                    .map_or_else(Instant::now, |(since, _)| *since);
+                look.failure = Some((since, reason));
+            }
         }
+    }
+
+    fn read_changed(&self) -> Result<Stamps, String> {
+        let named = |file: &Path, error: &io::Error| format!("`{}`: {error}", file.display());
+        let stamp = |file: &Path| changed_at(file).map_err(|error| named(file, &error));
+        let stamps = [stamp(&self.resolv_conf)?, stamp(&self.hosts)?];
+        if self.look().stamps == Some(stamps) {
+            return Ok(stamps);
+        }
+        let lines = |file: &Path, most| lines(file, most).map_err(|error| named(file, &error));
         let mut hosts = Hosts::default();
         // A hosts file that is missing or broken is the same as an empty one.
-        let _read = hosts.read_hosts_conf(&*lines(&self.hosts, HOSTS_BYTES));
+        let _read = hosts.read_hosts_conf(&*lines(&self.hosts, HOSTS_BYTES)?);
         let current = Current {
-            settings: settings(&lines(&self.resolv_conf, RESOLV_CONF_BYTES)),
+            settings: settings(&lines(&self.resolv_conf, RESOLV_CONF_BYTES)?),
             hosts,
         };
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
-        self.look().stamps = stamps;
+        Ok(stamps)
+    }
+
+    /// Why the files cannot be read, when that lasts.
+    pub(in crate::net::resolve) fn failure(&self) -> Option<String> {
+        let look = self.look();
+        let (since, reason) = look.failure.as_ref()?;
+        (since.elapsed() >= LASTS).then(|| reason.clone())
     }
 
     fn look(&self) -> MutexGuard<'_, Look> {
@@ -148,34 +179,36 @@ impl SystemFiles {
     }
 }
 
-fn changed_at(file: &Path) -> Option<SystemTime> {
-    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+fn changed_at(file: &Path) -> io::Result<Option<SystemTime>> {
+    if_there(fs::metadata(file).and_then(|metadata| metadata.modified()))
 }
 
-/// The whole lines among the first `most` bytes of a regular file; nothing of anything else.
-fn lines(file: &Path, most: u64) -> Vec<u8> {
+/// The whole lines among the first `most` bytes of a regular file; nothing of anything else, or where there is none.
+fn lines(file: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let Some(file) = open(file) else { return text };
-    // Of a file that cannot be read to its end, what was read counts.
-    let _read = file.take(most + 1).read_to_end(&mut text);
+    let Some(file) = if_there(open(file))?.flatten() else {
+        return Ok(text);
+    };
+    file.take(most + 1).read_to_end(&mut text)?;
     if u64::try_from(text.len()).is_ok_and(|length| length > most) {
         let end = text.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
         text.truncate(end);
     }
-    text
+    Ok(text)
 }
 
-/// Opening a pipe must not wait for somebody to write into it.
-fn open(file: &Path) -> Option<File> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).ok()?;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(file)
-        .ok()?;
-    file.metadata()
-        .is_ok_and(|metadata| metadata.is_file())
-        .then_some(file)
+fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Nothing of what is not a regular file. Opening a pipe must not wait for somebody to write into it.
+fn open(file: &Path) -> io::Result<Option<File>> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(file)?;
+    Ok(file.metadata()?.is_file().then_some(file))
 }
 
 /// The local host where no server is named, as resolv.conf(5) says.
@@ -206,6 +239,12 @@ mod tests {
         files.current().settings.servers.clone()
     }
 
+    /// Without another look.
+    fn servers_now(files: &SystemFiles) -> Vec<SocketAddr> {
+        let current = files.current.read().unwrap();
+        current.settings.servers.clone()
+    }
+
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
     }
@@ -226,6 +265,35 @@ mod tests {
         assert!(files.is_due() && !files.is_due(), "one look at a time");
         files.load();
         assert_eq!(servers(&files), [address("192.0.2.2:53")]);
+    }
+
+    /// A path at which there is something that no one can read: a name too long, as a short descriptor table or an
+    /// unreadable file, is not the absence of a file.
+    fn unreadable() -> PathBuf {
+        PathBuf::from("/x".repeat(5_000))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_read_for_now_leaves_the_last_servers_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let (resolv_conf, hosts) = (folder.path().join("resolv.conf"), folder.path().join("hosts"));
+        fs::write(&resolv_conf, "nameserver 192.0.2.1\n").unwrap();
+        let files = SystemFiles::read(resolv_conf.clone(), hosts, &Registry::default());
+        let mut files = Arc::into_inner(files).unwrap();
+        files.resolv_conf = unreadable();
+        let files = Arc::new(files);
+        for _ in 0..3 {
+            assert_eq!(files.failure(), None, "a moment is no trouble");
+            files.load();
+            tokio::time::advance(LASTS / 3).await;
+        }
+        tokio::time::advance(LOOK_EVERY).await;
+        assert!(files.failure().is_some_and(|reason| reason.contains("/x")));
+        assert_eq!(servers_now(&files), [address("192.0.2.1:53")]);
+        let mut files = Arc::into_inner(files).unwrap();
+        files.resolv_conf = resolv_conf;
+        files.load();
+        assert_eq!(files.failure(), None);
     }
 
     #[test]
@@ -253,7 +321,7 @@ mod tests {
         let file = folder.path().join("resolv.conf");
         let text = format!("nameserver 192.0.2.1\n{}", "# on and on\n".repeat(100_000));
         fs::write(&file, text).unwrap();
-        let read = lines(&file, RESOLV_CONF_BYTES);
+        let read = lines(&file, RESOLV_CONF_BYTES).unwrap();
         assert!(read.len() <= 64 << 10 && !read.ends_with(b"on a"));
         assert_eq!(settings(&read).servers, [address("192.0.2.1:53")]);
     }

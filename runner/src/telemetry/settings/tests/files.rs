@@ -54,6 +54,7 @@ fn files_are_named_for_all_signals_or_for_one() {
         ca: path("ca.pem"),
         client_certificate: path("ca.pem"),
         client_key: path("key.pem"),
+        ..TlsFiles::default()
     };
     assert_eq!(destination(&settings, Signal::Logs).tls, own);
 }
