@@ -63,7 +63,7 @@ impl Resolver {
     pub fn new(settings: ResolverSettings, ledger: &Arc<Ledger>) -> Self {
         let current = Current {
             settings,
-            hosts: hickory_resolver::Hosts::default(),
+            hosts: Arc::default(),
         };
         Self::of(Source::Fixed(Arc::new(current)), ledger)
     }

@@ -41,10 +41,10 @@ impl ResolverSettings {
 }
 
 /// What a lookup goes by.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Current {
     pub(super) settings: ResolverSettings,
-    pub(super) hosts: Hosts,
+    pub(super) hosts: Arc<Hosts>,
 }
 
 /// The system's files with name servers and hosts, where a resolver goes by them.

@@ -57,14 +57,20 @@ struct Look {
     /// When the last one began.
     at: Instant,
     is_under_way: bool,
-    /// Of what is in force; absent before the first reading.
-    stamps: Option<Stamps>,
+    /// Of what is in force of each file; absent before it was read well.
+    stamps: [Option<Stamp>; 2],
     /// Since when the files cannot be read, and why; absent while they can.
     failure: Option<(Instant, String)>,
 }
 
-/// When each file last changed; absent where there is none.
-type Stamps = [Option<SystemTime>; 2];
+/// When a file last changed; absent where there is none.
+type Stamp = Option<SystemTime>;
+
+/// A file that is another one than before.
+struct Changed {
+    stamp: Stamp,
+    lines: Vec<u8>,
+}
 
 impl SystemFiles {
     /// Reads the files, for a second at most: then the local host is asked until they are read.
@@ -78,12 +84,12 @@ impl SystemFiles {
             hosts,
             current: RwLock::new(Arc::new(Current {
                 settings: settings(&[]),
-                hosts: Hosts::default(),
+                hosts: Arc::default(),
             })),
             look: Mutex::new(Look {
                 at: Instant::now(),
                 is_under_way: true,
-                stamps: None,
+                stamps: [None; 2],
                 failure: None,
             }),
             liveness: liveness.clone(),
@@ -131,40 +137,27 @@ impl SystemFiles {
         }
     }
 
-    /// Reads the files if they changed. What cannot be read for now leaves in force what was read before, and is tried
-    /// at the next look.
+    /// Reads the files if they changed. One that cannot be read for now leaves in force what it said before, and is
+    /// tried at the next look.
     fn load(&self) {
-        let read = self.read_changed();
+        let [resolv_conf, hosts] = self.look().stamps;
+        let servers = changed(&self.resolv_conf, RESOLV_CONF_BYTES, resolv_conf);
+        let names = changed(&self.hosts, HOSTS_BYTES, hosts);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Current::clone(&current);
         let mut look = self.look();
-        match read {
-            Ok(stamps) => (look.stamps, look.failure) = (Some(stamps), None),
-            Err(reason) => {
-                let since = look
-                    .failure
-                    .as_ref()
-                    .map_or_else(Instant::now, |(since, _)| *since);
-                look.failure = Some((since, reason));
-            }
+        if let Ok(Some(Changed { stamp, lines })) = &servers {
+            (next.settings, look.stamps[0]) = (settings(lines), Some(*stamp));
         }
-    }
-
-    fn read_changed(&self) -> Result<Stamps, String> {
-        let named = |file: &Path, error: &io::Error| format!("`{}`: {error}", file.display());
-        let stamp = |file: &Path| changed_at(file).map_err(|error| named(file, &error));
-        let stamps = [stamp(&self.resolv_conf)?, stamp(&self.hosts)?];
-        if self.look().stamps == Some(stamps) {
-            return Ok(stamps);
+        if let Ok(Some(Changed { stamp, lines })) = &names {
+            let mut hosts = Hosts::default();
+            // A line that is no host is left out.
+            let _read = hosts.read_hosts_conf(&**lines);
+            (next.hosts, look.stamps[1]) = (Arc::new(hosts), Some(*stamp));
         }
-        let lines = |file: &Path, most| lines(file, most).map_err(|error| named(file, &error));
-        let mut hosts = Hosts::default();
-        // A hosts file that is missing or broken is the same as an empty one.
-        let _read = hosts.read_hosts_conf(&*lines(&self.hosts, HOSTS_BYTES)?);
-        let current = Current {
-            settings: settings(&lines(&self.resolv_conf, RESOLV_CONF_BYTES)?),
-            hosts,
-        };
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
-        Ok(stamps)
+        *current = Arc::new(next);
+        let since = look.failure.take().map_or_else(Instant::now, |(since, _)| since);
+        look.failure = servers.err().or(names.err()).map(|reason| (since, reason));
     }
 
     /// Why the files cannot be read, when that lasts.
@@ -179,14 +172,33 @@ impl SystemFiles {
     }
 }
 
+/// What a file says that changed since it had the stamp `known`.
+fn changed(file: &Path, most: u64, known: Option<Stamp>) -> Result<Option<Changed>, String> {
+    let look = || -> io::Result<Option<Changed>> {
+        let stamp = changed_at(file)?;
+        if known == Some(stamp) {
+            return Ok(None);
+        }
+        let read = lines(file, most);
+        let is_none = |error: &io::Error| known.is_none() && error.kind() == io::ErrorKind::InvalidInput;
+        let lines = match read {
+            // What never was a file with lines, such as `/dev/null`, is as good as an empty one.
+            Err(error) if is_none(&error) => Vec::new(),
+            read => read?,
+        };
+        Ok(Some(Changed { stamp, lines }))
+    };
+    look().map_err(|error| format!("`{}`: {error}", file.display()))
+}
+
 fn changed_at(file: &Path) -> io::Result<Option<SystemTime>> {
     if_there(fs::metadata(file).and_then(|metadata| metadata.modified()))
 }
 
-/// The whole lines among the first `most` bytes of a regular file; nothing of anything else, or where there is none.
+/// The whole lines among the first `most` bytes of a regular file; none where there is no file.
 fn lines(file: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let Some(file) = if_there(open(file))?.flatten() else {
+    let Some(file) = if_there(open(file))? else {
         return Ok(text);
     };
     file.take(most + 1).read_to_end(&mut text)?;
@@ -204,11 +216,14 @@ fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Nothing of what is not a regular file. Opening a pipe must not wait for somebody to write into it.
-fn open(file: &Path) -> io::Result<Option<File>> {
+/// Opening a pipe must not wait for somebody to write into it.
+fn open(file: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(file)?;
-    Ok(file.metadata()?.is_file().then_some(file))
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+    }
 }
 
 /// The local host where no server is named, as resolv.conf(5) says.
@@ -231,6 +246,8 @@ fn settings(resolv_conf: &[u8]) -> ResolverSettings {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
@@ -267,33 +284,48 @@ mod tests {
         assert_eq!(servers(&files), [address("192.0.2.2:53")]);
     }
 
-    /// A path at which there is something that no one can read: a name too long, as a short descriptor table or an
-    /// unreadable file, is not the absence of a file.
-    fn unreadable() -> PathBuf {
-        PathBuf::from("/x".repeat(5_000))
-    }
-
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_read_for_now_leaves_the_last_servers_in_force() {
         let folder = tempfile::tempdir().unwrap();
         let (resolv_conf, hosts) = (folder.path().join("resolv.conf"), folder.path().join("hosts"));
-        fs::write(&resolv_conf, "nameserver 192.0.2.1\n").unwrap();
+        let write = || fs::write(&resolv_conf, "nameserver 192.0.2.1\n").unwrap();
+        write();
         let files = SystemFiles::read(resolv_conf.clone(), hosts, &Registry::default());
-        let mut files = Arc::into_inner(files).unwrap();
-        files.resolv_conf = unreadable();
-        let files = Arc::new(files);
+        fs::remove_file(&resolv_conf).unwrap();
+        // Cannot be opened, and is not absent: as when descriptors are short.
+        symlink("resolv.conf", &resolv_conf).unwrap();
         for _ in 0..3 {
             assert_eq!(files.failure(), None, "a moment is no trouble");
             files.load();
             tokio::time::advance(LASTS / 3).await;
         }
         tokio::time::advance(LOOK_EVERY).await;
-        assert!(files.failure().is_some_and(|reason| reason.contains("/x")));
+        assert!(
+            files
+                .failure()
+                .is_some_and(|reason| reason.contains("resolv.conf"))
+        );
         assert_eq!(servers_now(&files), [address("192.0.2.1:53")]);
-        let mut files = Arc::into_inner(files).unwrap();
-        files.resolv_conf = resolv_conf;
+        fs::remove_file(&resolv_conf).unwrap();
+        write();
         files.load();
         assert_eq!(files.failure(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipe_in_place_of_a_file_that_was_read_is_trouble_and_other_files_are_read_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (resolv_conf, hosts) = (folder.path().join("resolv.conf"), folder.path().join("hosts"));
+        fs::write(&resolv_conf, "nameserver 192.0.2.1\n").unwrap();
+        fs::write(&hosts, "192.0.2.9 nine\n").unwrap();
+        let files = SystemFiles::read(resolv_conf.clone(), hosts.clone(), &Registry::default());
+        fs::remove_file(&hosts).unwrap();
+        mknodat(CWD, &hosts, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        fs::remove_file(&resolv_conf).unwrap();
+        files.load();
+        assert_eq!(servers_now(&files), [address("127.0.0.1:53")]);
+        tokio::time::advance(LASTS).await;
+        assert!(files.failure().is_some_and(|reason| reason.contains("hosts")));
     }
 
     #[test]
