@@ -12,7 +12,7 @@ impl Environment for Fixed {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        regular_file::read(crate::regular_file::Owner::Suites, path, 1 << 20)
+        regular_file::read(Owner::Suites, path, 1 << 20)
     }
 }
 

@@ -28,3 +28,23 @@ pub(super) fn names() -> Vec<String> {
 fn on_disk<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     regular_file::within(Owner::TimeZones, Path::new(FILES), read).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn where_the_disk_hangs_a_zone_comes_from_the_runner_itself() {
+        let (release, released) = channel::<()>();
+        let hangs = move || released.recv().unwrap_or_default();
+        let hung = regular_file::start(Owner::TimeZones, Path::new(FILES), hangs, drop);
+        // Given up at once.
+        drop(hung);
+        assert_eq!(on_disk(|| ()), None);
+        assert!(find("Europe/Berlin").is_some() && find("Europe/Nowhere").is_none());
+        assert!(names().iter().any(|name| name == "Europe/Berlin"));
+        drop(release);
+    }
+}

@@ -51,7 +51,7 @@ async fn story_02_ssl_checker_a_peer_that_hangs_up_before_its_line_ends_the_run_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn story_05_uptime_kuma_monitors_that_stand_still_are_told_by_health_and_by_the_heartbeats_silence() {
-    is_told("canary", "scheduler_stalled").await;
+    is_told("canary-command", "scheduler_stalled").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
