@@ -3,7 +3,7 @@
 use super::{Source, names};
 
 /// Each module may import those before it.
-const ORDER: [&str; 37] = [
+const ORDER: [&str; 38] = [
     "clock",
     "liveness",
     "age",
