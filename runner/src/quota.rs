@@ -1,5 +1,8 @@
 //! What one attempt may use: the keys of `quota:` in a suite.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 

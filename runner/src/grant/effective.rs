@@ -107,12 +107,12 @@ fn names_a_carrier(network: &IpNet) -> bool {
 
 /// The IPv4 addresses that an IPv6 address may carry.
 fn carried(address: Ipv6Addr) -> Vec<Ipv4Addr> {
-    let mut found = Vec::new();
-    if !address.is_unspecified() && !address.is_loopback() {
-        found.extend(by_prefix(address));
-    }
-    found.extend(isatap(address));
-    found
+    // Loopback has the prefix of `::a.b.c.d`, and is none.
+    let by_prefix = match address.is_loopback() {
+        true => Vec::new(),
+        false => by_prefix(address),
+    };
+    by_prefix.into_iter().chain(isatap(address)).collect()
 }
 
 fn by_prefix(address: Ipv6Addr) -> Vec<Ipv4Addr> {

@@ -1,3 +1,5 @@
+mod redirects;
+
 use std::error::Error;
 use std::net::IpAddr;
 
@@ -15,10 +17,6 @@ fn grants(allow: &[&str]) -> Grants {
 
 fn own(target: &str, syntax: &str) -> Grants {
     Grants::for_check(target, syntax, Vec::new(), false).unwrap()
-}
-
-fn public_redirects(target: &str) -> Grants {
-    Grants::for_check(target, "URL", Vec::new(), true).unwrap()
 }
 
 fn to(host: &str, port: u16) -> Destination {
@@ -97,6 +95,26 @@ fn a_network_alone_lets_no_name_leave() {
 }
 
 #[test]
+fn a_name_at_a_port_that_only_names_are_granted_at_is_denied() {
+    let grants = grants(&["tcp://a.example:80", "dns://b.example"]);
+    assert!(looks_up(&grants, "b.example"));
+    assert!(matches!(
+        grants.name(&to("b.example", 80), Via::Direct),
+        NameDecision::Denied(Denial::NotGranted { .. })
+    ));
+}
+
+#[test]
+fn localhost_and_what_is_below_it_need_no_grant_to_be_resolved() {
+    let grants = grants(&["tcp://127.0.0.0/8:80"]);
+    let name = |host| grants.name(&to(host, 80), Via::Direct);
+    assert_eq!(name("localhost"), NameDecision::ByAddress);
+    assert_eq!(name("db.localhost"), NameDecision::ByAddress);
+    assert!(matches!(name("localhost.example"), NameDecision::Denied(_)));
+    assert!(matches!(name("notlocalhost"), NameDecision::Denied(_)));
+}
+
+#[test]
 fn a_check_looks_up_what_it_may_reach_and_what_is_allowed() {
     let allow = ["tcp://*.db.internal:5432", "dns://_dmarc.example.com"];
     let allow = allow.map(|text| text.parse().unwrap()).to_vec();
@@ -168,54 +186,6 @@ fn a_blocked_network_beats_a_granted_name() {
     assert_eq!(
         grants.address(&to("web.internal", 443), ip("1.1.1.1"), Via::Direct, &blocked),
         Ok(())
-    );
-}
-
-#[test]
-fn a_redirect_may_lead_to_a_public_address() {
-    let grants = public_redirects("http://example.com/");
-    let elsewhere = to("www.example.org", 443);
-    assert_eq!(grants.name(&elsewhere, Via::Redirect), NameDecision::ByAddress);
-    assert!(reaches(
-        &grants,
-        "www.example.org",
-        "93.184.215.14",
-        Via::Redirect
-    ));
-    assert!(reaches(&grants, "93.184.215.14", "93.184.215.14", Via::Redirect));
-    assert!(!reaches(&grants, "www.example.org", "10.0.0.1", Via::Redirect));
-    assert!(matches!(
-        grants.name(&to("169.254.169.254", 80), Via::Redirect),
-        NameDecision::Denied(_)
-    ));
-}
-
-#[test]
-fn only_a_redirect_may_lead_to_a_public_address() {
-    let grants = public_redirects("http://example.com/");
-    assert!(matches!(
-        grants.name(&to("www.example.org", 443), Via::Direct),
-        NameDecision::Denied(_)
-    ));
-    assert!(!reaches(&grants, "www.example.org", "93.184.215.14", Via::Direct));
-}
-
-#[test]
-fn without_public_redirects_a_redirect_needs_a_grant() {
-    let grants = own("http://example.com/", "URL");
-    assert!(matches!(
-        grants.name(&to("www.example.org", 443), Via::Redirect),
-        NameDecision::Denied(_)
-    ));
-    assert!(!reaches(
-        &grants,
-        "www.example.org",
-        "93.184.215.14",
-        Via::Redirect
-    ));
-    assert_eq!(
-        grants.name(&to("example.com", 80), Via::Redirect),
-        NameDecision::Granted
     );
 }
 
@@ -374,4 +344,15 @@ fn a_destination_needs_a_host_and_a_port() {
     ] {
         assert!(Destination::new(Scheme::Tcp, host, 80).is_err(), "{host:?}");
     }
+}
+
+#[test]
+fn a_host_is_at_most_as_long_as_dns_can_hold() {
+    let host = |length: usize| format!("{}.a", ["a"; 126].join(".")) + &"b".repeat(length - 253);
+    assert_eq!(host(253).len(), 253);
+    assert!(Destination::new(Scheme::Tcp, &host(253), 80).is_ok());
+    assert!(matches!(
+        Destination::new(Scheme::Tcp, &host(254), 80),
+        Err(GrantError::HostTooLong { limit: 253 })
+    ));
 }

@@ -83,6 +83,7 @@ fn every_form_of_an_address_reaches_what_it_carries() {
         ("64:ff9b:1:7f00:0:100:0:1", "127.0.0.1"),
         ("64:ff9b:1:7f:0:1::", "127.0.0.1"),
         ("64:ff9b:1:0:7f:0:100:0", "127.0.0.1 1.0.0.0"),
+        ("64:ff9b:1::", "127.0.0.1"),
         ("2002:7f00:1::", "127.0.0.1"),
         ("2002:7f00:1:2:3:4:5:6", "127.0.0.1"),
         ("2001:0:7f00:1::80ff:fffe", "127.0.0.1 127.0.0.1"),
@@ -96,6 +97,8 @@ fn every_form_of_an_address_reaches_what_it_carries() {
         ("2001:db8::7f00:1", "2001:db8::7f00:1"),
         ("fe80::1", "fe80::1"),
         ("2606:4700::1111", "2606:4700::1111"),
+        ("fe80::100:5efe:127.0.0.1", "127.0.0.1"),
+        ("fe80::300:5efe:127.0.0.1", "127.0.0.1"),
         ("fe80::400:5efe:7f00:1", "fe80::400:5efe:7f00:1"),
         ("ff02::1", "ff02::1"),
         ("255.255.255.255", "255.255.255.255"),
@@ -196,4 +199,32 @@ fn a_network_of_mapped_addresses_is_the_ipv4_network() {
     assert_eq!(canonical("::/0"), "::/0");
     assert_eq!(canonical("2001:db8::/32"), "2001:db8::/32");
     assert_eq!(canonical("10.0.0.0/8"), "10.0.0.0/8");
+}
+
+#[test]
+fn a_network_that_is_granted_must_hold_every_place_that_an_address_may_reach() {
+    let is_within =
+        |address: &str, network: &str| EffectiveAddress::of(ip(address)).is_within(&network.parse().unwrap());
+    // A Teredo client at 10.0.0.1 that 8.8.8.8 introduces.
+    assert!(!is_within("2001:0:808:808::f5ff:fffe", "10.0.0.0/8"));
+    assert!(!is_within("2001:0:808:808::f5ff:fffe", "8.0.0.0/8"));
+    assert!(is_within("2001:0:808:808::f5ff:fffe", "0.0.0.0/0"));
+    // It arrives at 127.0.0.1.
+    assert!(!is_within("0.0.0.0", "0.0.0.0/8"));
+    // No prefix tells an ISATAP address, but who grants it alone means it.
+    assert!(is_within("fe80::5efe:10.0.0.1", "fe80::5efe:a00:1/128"));
+    assert!(!is_within("fe80::5efe:10.0.0.1", "fe80::/10"));
+}
+
+#[test]
+fn a_network_that_is_blocked_holds_what_is_sent_to_it_wherever_that_arrives() {
+    for (network, address) in [
+        ("64:ff9b::/96", "64:ff9b::8.8.8.8"),
+        ("2002::/16", "2002:808:808::1"),
+        ("fe80::/10", "fe80::5efe:8.8.8.8"),
+        ("0.0.0.0/8", "0.0.0.0"),
+    ] {
+        let blocked = Networks::parse([network]).unwrap();
+        assert!(blocked.holding(ip(address)).is_some(), "{network}: {address}");
+    }
 }
