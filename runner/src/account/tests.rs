@@ -63,3 +63,29 @@ fn a_run_that_nobody_scheduled_shows() {
     account.start();
     assert!(!account.holds(0, 1));
 }
+
+#[test]
+fn a_run_that_goes_on_and_was_never_started_shows() {
+    let mut account = Account::default();
+    account.schedule(1);
+    assert!(!account.holds(0, 1));
+    account.start();
+    assert_eq!(account.started(), 1);
+    assert!(account.holds(0, 1));
+}
+
+#[test]
+fn only_runs_that_say_something_of_their_target_are_verdicts() {
+    let kept = r#"{"scheduled":15,"started":15,"missed":{},
+        "finished":{"pass":1,"warn":2,"fail":4,"stopped":3,"faulted":5}}"#;
+    let account: Account = serde_json::from_str(kept).unwrap();
+    assert_eq!((account.verdicts(), account.finished_in_all()), (7, 15));
+}
+
+#[test]
+fn outcomes_of_a_later_version_count_as_stopped() {
+    let kept = r#"{"scheduled":6,"started":6,"missed":{},"finished":{"new":1,"newer":2,"stopped":3}}"#;
+    let account: Account = serde_json::from_str(kept).unwrap();
+    assert_eq!(account.finished().get("stopped"), Some(&6));
+    assert!(account.holds(0, 0));
+}

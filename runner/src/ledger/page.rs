@@ -89,7 +89,7 @@ impl Page {
             state.ended = Some(cause);
             let leftovers: Vec<_> = state.entries.iter_mut().filter_map(Option::take).collect();
             state.open = 0;
-            state.usage.reclaimed += count(leftovers.len());
+            state.usage.reclaimed = count(leftovers.len());
             leftovers
         };
         let abort = cause != EndCause::Returned;
@@ -343,7 +343,7 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.end(EndCause::Shutdown);
+        // Nothing is open: each lease keeps its page.
         self.ledger.close_page(self.id);
     }
 }

@@ -234,3 +234,42 @@ fn a_hundred_thousand_checks_come_once_a_minute() {
     }
     assert_eq!(seen.len(), 100_000);
 }
+
+#[test]
+fn a_due_time_is_fresh_for_a_second_or_a_tenth_of_its_interval() {
+    for (interval, fresh) in [(2, 1), (10, 1), (60, 6)] {
+        let schedule = || Schedule::new(vec![check("a", secs(interval))], Instant::now());
+        let (mut in_time, mut late) = (schedule(), schedule());
+        let due = in_time.next_due().unwrap();
+        assert!(matches!(in_time.pop(due + secs(fresh)), Some(Tick::Due(_))));
+        let due = late.next_due().unwrap();
+        let passed = late.pop(due + secs(fresh) + Duration::from_nanos(1));
+        assert!(matches!(passed, Some(Tick::Passed(_))), "{interval}");
+    }
+}
+
+#[test]
+fn an_interval_of_nothing_is_a_millisecond() {
+    let milli = Duration::from_millis(1);
+    assert_eq!(since(5 * milli, Duration::ZERO), (5, milli));
+    let mut schedule = Schedule::new(vec![check("a", Duration::ZERO)], Instant::now());
+    let first = schedule.next_due().unwrap();
+    due(&mut schedule, first);
+    assert_eq!(schedule.next_due(), Some(first + milli));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticker_waits_for_each_due_time_and_for_ever_without_checks() {
+    let mut ticker = ticker::Ticker::new(Schedule::new(vec![check("a", secs(10))], Instant::now()));
+    for _ in 0..3 {
+        let due = ticker.schedule().next_due().unwrap();
+        let Tick::Due(tick) = ticker.next().await else {
+            panic!("it passed");
+        };
+        assert_eq!(tick.due, due);
+        assert!(Instant::now().duration_since(due) < secs(1));
+    }
+    ticker.schedule().replace(Vec::new(), Instant::now());
+    let waits = tokio::time::timeout(secs(1_000), ticker.next()).await;
+    assert!(waits.is_err());
+}

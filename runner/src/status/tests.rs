@@ -217,3 +217,27 @@ fn a_whole_row_always_decides() {
         }
     }
 }
+
+#[test]
+fn outcomes_at_once_come_to_the_same_as_one_by_one() {
+    for (failure, success) in [(1, 1), (2, 1), (1, 3), (2, 3), (3, 2)] {
+        let thresholds = thresholds(failure, success);
+        for (row, last) in rows(4)
+            .iter()
+            .flat_map(|row| "pwfs".chars().map(move |last| (row, last)))
+        {
+            let mut at_once = Tracker::default();
+            for letter in row.chars() {
+                at_once.observe(&outcome(letter), thresholds, SystemTime::UNIX_EPOCH);
+            }
+            let mut one_by_one = at_once.clone();
+            for times in [0, 1, 2, 5] {
+                at_once.replay(outcome(last).verdict(), times, thresholds);
+                for _ in 0..times {
+                    one_by_one.observe(&outcome(last), thresholds, SystemTime::UNIX_EPOCH);
+                }
+                assert_eq!(at_once, one_by_one, "{row}, then {last} {times} times");
+            }
+        }
+    }
+}

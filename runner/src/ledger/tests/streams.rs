@@ -1,0 +1,155 @@
+//! What a stream and a datagram socket do with their descriptor.
+
+use std::io::ErrorKind;
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+
+use super::*;
+
+async fn pair(quota: Quota) -> (Arc<Ledger>, Arc<Page>, LeasedStream, TcpStream) {
+    let ledger = Ledger::new(Budget::new(10));
+    let page = page(&ledger, quota);
+    let (ours, theirs) = connected(&page, &listener().await).await;
+    (ledger, page, ours, theirs)
+}
+
+fn closed_by(page: &Page) -> ClosedBy {
+    page.take_trail().connections[0].closed_by
+}
+
+#[tokio::test]
+async fn bytes_are_counted_for_the_stream_the_live_view_and_the_trail() {
+    let (ledger, page, mut ours, mut theirs) = pair(Quota::default()).await;
+    ours.write_all(b"hello").await.unwrap();
+    theirs.write_all(b"hi!").await.unwrap();
+    ours.read_exact(&mut [0; 3]).await.unwrap();
+    assert_eq!(ours.traffic(), (3, 5));
+    let live = ledger.live().remove(0);
+    assert_eq!((live.bytes_in, live.bytes_out), (3, 5));
+    drop(ours);
+    let connection = page.take_trail().connections.remove(0);
+    assert_eq!((connection.bytes_in, connection.bytes_out), (3, 5));
+    assert_eq!(connection.closed_by, ClosedBy::Guest);
+}
+
+#[tokio::test]
+async fn a_peer_closed_a_stream_that_ended_or_was_reset() {
+    let (_ledger, page, mut ours, mut theirs) = pair(Quota::default()).await;
+    theirs.write_all(b"bye").await.unwrap();
+    drop(theirs);
+    assert_eq!(ours.read_to_end(&mut Vec::new()).await.unwrap(), 3);
+    drop(ours);
+    assert_eq!(closed_by(&page), ClosedBy::Peer);
+
+    let (_ledger, page, mut ours, theirs) = pair(Quota::default()).await;
+    socket2::SockRef::from(&theirs)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(theirs);
+    let reset = ours.read_u8().await.unwrap_err();
+    assert_eq!(reset.kind(), ErrorKind::ConnectionReset);
+    drop(ours);
+    assert_eq!(closed_by(&page), ClosedBy::Peer);
+}
+
+#[tokio::test]
+async fn to_read_or_write_nothing_is_never_denied_and_says_nothing_of_the_peer() {
+    let none = Quota {
+        bytes_in: 0,
+        bytes_out: 0,
+        ..Quota::default()
+    };
+    let (_ledger, page, mut ours, mut theirs) = pair(none).await;
+    theirs.write_all(b"more").await.unwrap();
+    assert_eq!(ours.read(&mut []).await.unwrap(), 0);
+    assert_eq!(ours.write(&[]).await.unwrap(), 0);
+    assert!(page.usage().denials.is_empty());
+    drop(ours);
+    assert_eq!(closed_by(&page), ClosedBy::Guest);
+}
+
+#[tokio::test]
+async fn a_shutdown_reaches_the_peer_and_fails_once_the_run_is_over() {
+    let (_ledger, page, mut ours, mut theirs) = pair(Quota::default()).await;
+    ours.flush().await.unwrap();
+    ours.shutdown().await.unwrap();
+    assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0);
+    page.end(EndCause::Returned);
+    for error in [
+        ours.flush().await.unwrap_err(),
+        ours.shutdown().await.unwrap_err(),
+        ours.peer_addr().unwrap_err(),
+        ours.local_addr().unwrap_err(),
+    ] {
+        assert_eq!(Refusal::find(&error), Some(Refusal::Ended));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_knows_its_addresses() {
+    let (_ledger, _page, ours, theirs) = pair(Quota::default()).await;
+    assert_eq!(ours.peer_addr().unwrap(), theirs.local_addr().unwrap());
+    assert_eq!(ours.local_addr().unwrap(), theirs.peer_addr().unwrap());
+}
+
+/// As a process has that is just being started.
+fn copy_of(page: &Arc<Page>, socket: &TcpStream) -> (Lease, std::os::fd::OwnedFd) {
+    let lease = Lease::take(page, NOWHERE).unwrap();
+    (lease, socket.as_fd().try_clone_to_owned().unwrap())
+}
+
+#[tokio::test]
+async fn a_peer_hears_of_the_end_although_another_process_has_a_copy_of_the_descriptor() {
+    let ledger = Ledger::new(Budget::new(10));
+    let listener = listener().await;
+    for ends_page in [false, true] {
+        let page = page(&ledger, Quota::default());
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut theirs, _) = listener.accept().await.unwrap();
+        let (lease, _copy) = copy_of(&page, &ours);
+        let ours = lease.stream(ours).unwrap();
+        match ends_page {
+            true => page.end(EndCause::Returned),
+            false => drop(ours),
+        }
+        assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0, "a goodbye and no reset");
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_last_is_woken_when_the_run_ends() {
+    let (_ledger, page, mut ours, _theirs) = pair(Quota::default()).await;
+    assert!(at_once(ours.read_u8()).is_none());
+    let ends = async { page.end(EndCause::Deadline) };
+    let (read, ()) = futures_util::future::join(ours.read_u8(), ends).await;
+    assert_eq!(Refusal::find(&read.unwrap_err()), Some(Refusal::Ended));
+}
+
+#[tokio::test]
+async fn datagrams_go_both_ways_until_the_run_is_over() {
+    let ledger = Ledger::new(Budget::new(10));
+    let page = page(&ledger, Quota::default());
+    let activity = || ledger.live()[0].activity;
+    let theirs = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    socket.connect(theirs.local_addr().unwrap()).await.unwrap();
+    theirs.connect(socket.local_addr().unwrap()).await.unwrap();
+    let lease = Lease::take(&page, theirs.local_addr().unwrap()).unwrap();
+    let ours = lease.datagrams(socket).unwrap();
+    assert_eq!(activity(), Activity::Idle);
+
+    assert_eq!(ours.send(b"question").await.unwrap(), 8);
+    assert_eq!(activity(), Activity::Send);
+    let mut buffer = [0; 16];
+    assert_eq!(theirs.recv(&mut buffer).await.unwrap(), 8);
+    theirs.send(b"answer").await.unwrap();
+    assert_eq!(ours.receive(&mut buffer).await.unwrap(), 6);
+    assert_eq!((&buffer[..6], activity()), (&b"answer"[..], Activity::Wait));
+
+    let ends = async { page.end(EndCause::Deadline) };
+    let (received, ()) = futures_util::future::join(ours.receive(&mut [0]), ends).await;
+    assert_eq!(Refusal::find(&received.unwrap_err()), Some(Refusal::Ended));
+    assert!(ours.send(b"more").await.is_err());
+}
