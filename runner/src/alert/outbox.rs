@@ -130,6 +130,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_later_commit_that_brings_nothing_new_is_not_waited_for() {
+        let outbox = outbox();
+        let (commit, written) = Written::pending();
+        outbox.release(&written);
+        commit();
+        let (_later, pending) = Written::pending();
+        outbox.release(&pending);
+        assert!(outbox.next("ops").now_or_never().flatten().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_disk_that_hangs_holds_notifications_up_once_and_for_a_moment() {
         let outbox = outbox();
         let (_commit, written) = Written::pending();

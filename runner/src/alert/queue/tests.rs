@@ -1,3 +1,6 @@
+mod bounds;
+mod late;
+
 use std::cell::Cell;
 
 use super::*;
@@ -81,6 +84,40 @@ fn each_notifier_has_its_own_order_and_none_waits_for_another() {
     assert_eq!(drain(&mut queue, "b"), [1, 2, 3]);
     queue.put_back("a");
     assert_eq!(drain(&mut queue, "a"), [1, 2, 3]);
+    assert_eq!(queue.report()["a"].delivered, 3);
+    assert_eq!(queue.waiting("nobody"), 0);
+}
+
+#[test]
+fn a_commit_is_waited_for_once_for_all_that_it_persists() {
+    let mut queue = queue();
+    queue.stage("a", told(1));
+    queue.stage("a", told(2));
+    queue.release(&kept());
+    for _ in 0..2 {
+        let entry = queue.next("a").unwrap();
+        assert!(queue.written(&entry).is_some());
+        queue.conclude("a", None);
+    }
+    queue.stage("a", told(3));
+    queue.release(&kept());
+    let entry = queue.next("a").unwrap();
+    let (_, released) = queue.written(&entry).unwrap();
+    queue.settle(released);
+    assert!(queue.written(&entry).is_none());
+}
+
+#[test]
+fn what_is_under_way_is_not_given_up_before_it_is_put_back() {
+    let mut queue = queue();
+    queue.stage("a", told(1));
+    queue.release(&kept());
+    assert!(queue.next("a").is_some());
+    TOLD.set((3_600, 3_600));
+    let hour = Duration::from_secs(3_599);
+    assert_eq!(queue.expire("a", hour), []);
+    queue.put_back("a");
+    assert_eq!(queue.expire("a", hour).len(), 1);
 }
 
 #[test]
@@ -103,6 +140,7 @@ fn the_oldest_makes_room_but_not_the_one_under_way() {
     assert_eq!(first.notification.number, 1);
     let left = drain(&mut queue, "a");
     assert_eq!(left[..3], [1, 4, 5]);
+    assert_eq!(queue.bytes, 0);
 }
 
 #[test]
@@ -240,7 +278,7 @@ fn a_check_that_flaps_pushes_out_only_its_own_and_never_how_an_alert_stands() {
 fn a_notifier_that_is_away_makes_room_for_the_others() {
     let mut queue = queue();
     let large = |alert: &str, number| Notification {
-        summary: "x".repeat(1_000),
+        summary: "x".repeat(2_000),
         ..of(alert, number, Event::Reminder)
     };
     for number in 1..=9_000 {

@@ -1,0 +1,97 @@
+//! What an earlier process left, read after this one has begun.
+
+use super::*;
+
+fn numbers(queue: &Queue) -> Vec<u64> {
+    let mut disk = Disk::default();
+    disk.keep(queue.all());
+    let rows = disk.rows(Shelf::Notification);
+    rows.iter().map(|(key, _)| key.parse().unwrap()).collect()
+}
+
+fn left_behind(notifications: &[Notification]) -> Vec<(Arc<str>, String)> {
+    let (mut queue, mut disk) = (queue(), Disk::default());
+    for notification in notifications {
+        disk.keep(queue.stage("a", notification.clone()));
+    }
+    disk.rows(Shelf::Notification)
+}
+
+#[test]
+fn what_is_restored_late_comes_before_what_is_new() {
+    let mut queue = queue();
+    queue.begin_late(noon());
+    queue.stage("a", told(3));
+    queue.release(&kept());
+    assert_eq!(queue.restore(&left_behind(&[told(1), told(2)])), []);
+    assert_eq!(numbers(&queue), [1, 2, 1_800_014_400 << 20]);
+    assert_eq!(drain(&mut queue, "a"), [1, 2, 3]);
+}
+
+#[test]
+fn what_is_under_way_stays_first() {
+    let mut queue = queue();
+    queue.begin_late(noon());
+    queue.stage("a", told(3));
+    queue.release(&kept());
+    assert!(queue.next("a").is_some());
+    queue.restore(&left_behind(&[told(1), told(2)]));
+    queue.put_back("a");
+    assert_eq!(drain(&mut queue, "a"), [3, 1, 2]);
+}
+
+#[test]
+fn rows_come_back_in_order_however_they_are_read() {
+    let mut rows = left_behind(&[told(1), told(2), told(3)]);
+    rows.reverse();
+    let mut queue = queue();
+    queue.restore(&rows);
+    assert_eq!(drain(&mut queue, "a"), [1, 2, 3]);
+}
+
+#[test]
+fn numbers_go_on_from_one_before_the_time_of_day_is_set() {
+    let mut queue = queue();
+    queue.begin_late(SystemTime::UNIX_EPOCH);
+    queue.stage("a", told(1));
+    assert_eq!(numbers(&queue), [1]);
+}
+
+#[test]
+fn no_two_have_the_same_number_although_the_clock_was_set_back() {
+    let mut ahead = queue();
+    ahead.begin_late(noon() + Duration::from_secs(60));
+    let mut disk = Disk::default();
+    disk.keep(ahead.stage("a", told(1)));
+    let at_once = {
+        let mut at_once = queue();
+        at_once.begin_late(noon());
+        let mut disk = Disk::default();
+        disk.keep(at_once.stage("a", told(1)));
+        disk.rows(Shelf::Notification)
+    };
+    for rows in [disk.rows(Shelf::Notification), at_once] {
+        let mut queue = queue();
+        queue.begin_late(noon());
+        queue.stage("a", told(3));
+        queue.release(&kept());
+        assert_eq!(queue.restore(&rows), []);
+        let first = 1_800_014_400 << 20;
+        assert_eq!(numbers(&queue), [first, first + 1]);
+        assert_eq!(drain(&mut queue, "a"), [3, 1]);
+    }
+}
+
+/// The rest of the alert goes as well only where nobody has heard of its begin.
+#[test]
+fn a_restored_alert_is_known_to_its_receiver_unless_its_first_notification_waits() {
+    let freed = |first: u32| {
+        let mut queue = queue();
+        queue.restore(&left_behind(&[
+            of("flap/1", first, Event::Firing),
+            of("flap/1", first + 1, Event::Resolved),
+        ]));
+        queue.rows.get_mut("a").unwrap().make_room().len()
+    };
+    assert_eq!((freed(0), freed(1), freed(2)), (1, 2, 1));
+}
