@@ -170,7 +170,15 @@ fn read_fixed(decoder: &mut BinDecoder<'_>) -> Result<(RecordType, u32, u16), Ma
 /// Another decoder at the same place.
 fn fork<'a>(decoder: &BinDecoder<'a>) -> Result<BinDecoder<'a>, DecodeError> {
     let place = u16::try_from(decoder.index()).map_err(|_| DecodeError::InsufficientBytes)?;
-    Ok(decoder.clone(place))
+    at(decoder, place)
+}
+
+/// Another decoder at a place of the message, which `BinDecoder::clone` takes for granted to be in it.
+fn at<'a>(decoder: &BinDecoder<'a>, place: u16) -> Result<BinDecoder<'a>, DecodeError> {
+    match usize::from(place) <= decoder.index() + decoder.len() {
+        true => Ok(decoder.clone(place)),
+        false => Err(DecodeError::InsufficientBytes),
+    }
 }
 
 /// Checks the names in the data of a record.
@@ -197,7 +205,7 @@ fn check_name(decoder: &mut BinDecoder<'_>) -> Result<(), Malformed> {
     let mut pointer = pass_over_name(decoder)?;
     for _ in 0..POINTERS {
         let Some(place) = pointer else { return Ok(()) };
-        pointer = pass_over_name(&mut decoder.clone(place))?;
+        pointer = pass_over_name(&mut at(decoder, place)?)?;
     }
     pointer.map_or(Ok(()), |_| Err(Malformed::TooManyPointers))
 }

@@ -95,6 +95,15 @@ async fn what_ends_too_soon_or_leads_in_circles_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_pointer_behind_the_end_of_the_message_is_an_error() {
+    for place in [0x3fff_u16, 200] {
+        let (question, mut bytes) = answer([1, 0, 0]);
+        bytes.extend(record(RecordType::NS, &(place | 0xc000).to_be_bytes()));
+        assert!(respond(&question, &bytes).await.is_err(), "{place}");
+    }
+}
+
+#[tokio::test]
 async fn a_chain_of_pointers_ends_after_as_many_as_a_name_has_labels() {
     for (pointers, fits) in [(POINTERS, true), (POINTERS + 1, false), (8_000, false)] {
         let (question, mut bytes) = answer([2, 0, 0]);
