@@ -191,6 +191,7 @@ const RULES: [Rule; 12] = [
             "telemetry/delivery",
             // `/proc` of this process and machine.
             "age",
+            "app/clocks/pauses/waits",
             "ledger/audit",
             "plugin/isolated/allowance",
             "plugin/isolated/confine",

@@ -2,7 +2,11 @@
 //! machine under it was paused.
 //!
 //! No clock of the kernel tells that from a scheduler that is stuck. A thread that does nothing but look at the clock
-//! does: while one part of the process is stuck, that thread goes on.
+//! does: while one part of the process is stuck, that thread goes on. A process that wanted to go on and got no processor,
+//! on a busy machine or beyond the quota of its cgroup, did not stop: the kernel counts for each thread how long it
+//! waited.
+
+mod waits;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +17,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
+use self::waits::Waits;
 use crate::liveness::{self, Component, Impact, Registry};
 
 /// From one look to the next.
@@ -32,6 +37,8 @@ const PAUSES: Component = Component {
 #[derive(Debug)]
 pub struct Pauses {
     looks: Arc<Mutex<Looks>>,
+    /// Of the thread that asks.
+    waits: Mutex<Waits>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -48,15 +55,18 @@ struct Look {
     at: Instant,
     /// Processor time of all threads.
     used: Duration,
+    /// How long the thread that looks waited for a processor, since it looked last.
+    waited: Duration,
 }
 
 impl Look {
-    fn take() -> Self {
+    fn take(waits: &mut Waits) -> Self {
         let used = clock_gettime(ClockId::ProcessCPUTime);
         let nanos = u32::try_from(used.tv_nsec).unwrap_or_default();
         Self {
             at: Instant::now(),
             used: Duration::new(u64::try_from(used.tv_sec).unwrap_or_default(), nanos),
+            waited: waits.since_asked(),
         }
     }
 }
@@ -66,33 +76,36 @@ impl Looks {
         let before = std::mem::replace(&mut self.last, now);
         let silence = now.at.duration_since(before.at);
         let used = now.used.saturating_sub(before.used);
-        if silence > PAUSE && used < silence / BUSY {
+        if silence.saturating_sub(now.waited) > PAUSE && used < silence / BUSY {
             self.ended = Some(now.at);
         }
     }
 }
 
 impl Pauses {
-    /// Begins to look.
+    /// Begins to look. The thread that calls this is the one that asks later.
     ///
     /// # Errors
     /// The operating system refuses a thread.
     pub(in crate::app) fn start(registry: &Registry) -> io::Result<Self> {
+        let mut waits = Waits::of_this_thread();
         let looks = Arc::new(Mutex::new(Looks {
-            last: Look::take(),
+            last: Look::take(&mut waits),
             ended: None,
         }));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&looks), Arc::clone(&stop));
         let thread = liveness::spawn(PAUSES, registry, move |progress| {
+            let mut waits = Waits::of_this_thread();
             while !stopped.load(Ordering::Acquire) {
-                open(&shared).add(Look::take());
+                open(&shared).add(Look::take(&mut waits));
                 progress.beat();
                 std::thread::park_timeout(LOOK);
             }
         })?;
         Ok(Self {
             looks,
+            waits: Mutex::new(waits),
             stop,
             thread: Some(thread),
         })
@@ -101,12 +114,14 @@ impl Pauses {
     /// The same without a thread: what does not run, does not look.
     #[cfg(test)]
     pub(in crate::app) fn without_a_thread() -> Self {
+        let mut waits = Waits::default();
         let looks = Looks {
-            last: Look::take(),
+            last: Look::take(&mut waits),
             ended: None,
         };
         Self {
             looks: Arc::new(Mutex::new(looks)),
+            waits: Mutex::new(waits),
             stop: Arc::default(),
             thread: None,
         }
@@ -115,7 +130,7 @@ impl Pauses {
     /// When the last pause ended, one that ended just now included.
     pub(in crate::app) fn ended(&self) -> Option<Instant> {
         let mut looks = open(&self.looks);
-        looks.add(Look::take());
+        looks.add(Look::take(&mut open(&self.waits)));
         looks.ended
     }
 }
@@ -130,43 +145,52 @@ impl Drop for Pauses {
     }
 }
 
-fn open(looks: &Mutex<Looks>) -> MutexGuard<'_, Looks> {
+fn open<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every section is a few assignments.
-    looks.lock().unwrap_or_else(PoisonError::into_inner)
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Whether this long without a look is a pause, while so much processor time was used.
-    fn is_pause(silence: Duration, used: Duration) -> bool {
+    /// Whether this long without a look is a pause, while so much processor time was used, and waited for.
+    fn is_pause(silence: Duration, used: Duration, waited: Duration) -> bool {
         let at = Instant::now();
         let mut looks = Looks {
             last: Look {
                 at,
                 used: Duration::ZERO,
+                waited: Duration::ZERO,
             },
             ended: None,
         };
         let now = Look {
             at: at + silence,
             used,
+            waited,
         };
         looks.add(now);
         looks.ended == Some(now.at)
     }
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn a_process_that_did_nothing_for_long_was_paused() {
-        let second = Duration::from_secs(1);
-        assert!(is_pause(second * 10, Duration::ZERO));
-        assert!(!is_pause(second * 2, Duration::ZERO));
+        assert!(is_pause(SECOND * 10, Duration::ZERO, Duration::ZERO));
+        assert!(is_pause(SECOND * 10, Duration::ZERO, SECOND));
+        assert!(!is_pause(SECOND * 2, Duration::ZERO, Duration::ZERO));
     }
 
     #[test]
     fn a_process_that_computed_meanwhile_was_busy() {
-        let second = Duration::from_secs(1);
-        assert!(!is_pause(second * 10, second * 5));
+        assert!(!is_pause(SECOND * 10, SECOND * 5, Duration::ZERO));
+    }
+
+    #[test]
+    fn a_process_that_waited_for_a_processor_meanwhile_was_not_stopped() {
+        assert!(!is_pause(SECOND * 10, Duration::ZERO, SECOND * 8));
+        assert!(!is_pause(SECOND * 10, Duration::ZERO, SECOND * 11));
     }
 }
