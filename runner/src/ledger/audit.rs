@@ -1,10 +1,18 @@
 //! The ledger held against what the operating system says.
 
+mod judge;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::time::Instant;
+
+use self::judge::Judge;
 use super::Ledger;
 use crate::regular_file;
 
@@ -49,6 +57,19 @@ pub struct Audit {
     /// Shared by all clones.
     baseline: Arc<AtomicU64>,
     reserve: Reserve,
+    /// One for all who ask.
+    judge: Arc<Mutex<Judge>>,
+}
+
+/// An open descriptor: its number, and what it leads to.
+type Descriptor = (OsString, PathBuf);
+
+/// What was found at one moment.
+#[derive(Debug)]
+struct Reading {
+    open: BTreeSet<Descriptor>,
+    /// How many of them are neither the host's own nor lent.
+    unaccounted: u64,
 }
 
 impl Audit {
@@ -61,6 +82,7 @@ impl Audit {
         let audit = Self {
             baseline: Arc::default(),
             reserve: reserve.clone(),
+            judge: Arc::default(),
         };
         audit.take_stock(ledger)?;
         Ok(audit)
@@ -72,6 +94,7 @@ impl Audit {
         Self {
             baseline: Arc::new(u64::MAX.into()),
             reserve: reserve.clone(),
+            judge: Arc::default(),
         }
     }
 
@@ -80,20 +103,20 @@ impl Audit {
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn take_stock(&self, ledger: &Ledger) -> io::Result<()> {
-        let known = ledger.leased() + self.reserve.held() + regular_file::open_descriptors();
-        let own = descriptors_of_no_plugin()?.saturating_sub(known);
+        let own = count(&descriptors_of_no_plugin()?).saturating_sub(self.known(ledger));
         self.baseline.store(own, Ordering::Release);
         Ok(())
     }
 
-    /// Descriptors that are neither the host's own nor lent.
+    /// Descriptors that are neither the host's own nor lent, at this moment: one that is between two owners is among
+    /// them.
     ///
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn unaccounted(&self, ledger: &Ledger) -> io::Result<u64> {
         let mut fewest = u64::MAX;
         for _ in 0..LOOKS {
-            fewest = fewest.min(self.look(ledger)?);
+            fewest = fewest.min(self.read(ledger)?.unaccounted);
             if fewest == 0 {
                 break;
             }
@@ -101,32 +124,57 @@ impl Audit {
         Ok(fewest)
     }
 
-    fn look(&self, ledger: &Ledger) -> io::Result<u64> {
-        // Leases come and go while the folder is read: the larger count is the fair one.
-        let known = || ledger.leased() + self.reserve.held() + regular_file::open_descriptors();
-        let before = known();
-        let open = descriptors_of_no_plugin()?;
-        Ok(open
-            .saturating_sub(self.baseline.load(Ordering::Acquire))
-            .saturating_sub(before.max(known())))
+    /// The same of those that stay: the same descriptors, for some seconds, in several readings. Each call is a reading,
+    /// whoever makes it.
+    ///
+    /// # Errors
+    /// `/proc/self/fd` cannot be read.
+    pub fn leaked(&self, ledger: &Ledger) -> io::Result<u64> {
+        let found = self.read(ledger)?;
+        let own = self.baseline.load(Ordering::Acquire);
+        let mut judge = self.judge.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(judge.see(Instant::now(), found, own))
     }
+
+    fn read(&self, ledger: &Ledger) -> io::Result<Reading> {
+        // Leases come and go while the folder is read: the larger count is the fair one.
+        let before = self.known(ledger);
+        let open = descriptors_of_no_plugin()?;
+        let unaccounted = count(&open)
+            .saturating_sub(self.baseline.load(Ordering::Acquire))
+            .saturating_sub(before.max(self.known(ledger)));
+        Ok(Reading { open, unaccounted })
+    }
+
+    fn known(&self, ledger: &Ledger) -> u64 {
+        ledger.leased() + self.reserve.held() + regular_file::open_descriptors()
+    }
+}
+
+fn count(descriptors: &BTreeSet<Descriptor>) -> u64 {
+    u64::try_from(descriptors.len()).unwrap_or(u64::MAX)
 }
 
 /// Descriptors that this process has open, without those of compiled plugins: these come with a reload, and go when the
 /// last instance of an old plugin is gone from the pool, which nobody can tell beforehand. They are files, and checks
 /// are lent sockets.
-fn descriptors_of_no_plugin() -> io::Result<u64> {
-    let mut count = 0_u64;
+fn descriptors_of_no_plugin() -> io::Result<BTreeSet<Descriptor>> {
+    let mut open = BTreeSet::new();
     for entry in std::fs::read_dir("/proc/self/fd")? {
         // One that was closed meanwhile is none.
-        let Ok(link) = entry.and_then(|entry| std::fs::read_link(entry.path())) else {
+        let Ok((number, link)) =
+            entry.and_then(|entry| Ok((entry.file_name(), std::fs::read_link(entry.path())?)))
+        else {
             continue;
         };
         let bytes = link.as_os_str().as_bytes();
-        count += u64::from(!bytes.starts_with(b"/memfd:") && !bytes.ends_with(b".cwasm"));
+        // Nor is the one that reading the folder takes, which others do at the same time.
+        let is_listing = bytes.starts_with(b"/proc/") && bytes.ends_with(b"/fd");
+        if !is_listing && !bytes.starts_with(b"/memfd:") && !bytes.ends_with(b".cwasm") {
+            open.insert((number, link));
+        }
     }
-    // Without the one that reading the folder takes.
-    Ok(count.saturating_sub(1))
+    Ok(open)
 }
 
 /// Descriptors that this process has open, without the one that reading the folder takes.

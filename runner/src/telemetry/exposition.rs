@@ -45,8 +45,6 @@ pub(super) struct Book {
     host: HostView,
     active: Arc<Active>,
     started: Instant,
-    /// Of the reading before: a descriptor that is between two owners is counted only when it stays there.
-    unaccounted: Mutex<u64>,
     /// Absent where there is no heartbeat.
     heartbeat: OnceLock<Box<dyn Fn() -> HeartbeatReading + Send + Sync>>,
     /// Absent where nobody looks for them.
@@ -83,7 +81,6 @@ impl Book {
             host,
             active,
             started: Instant::now(),
-            unaccounted: Mutex::default(),
             heartbeat: OnceLock::new(),
             slow_polls: OnceLock::new(),
             delivery: Mutex::default(),
@@ -141,7 +138,7 @@ impl Book {
             budget: ledger.capacity(),
             leased: ledger.leased(),
             // Without a descriptor left there is no reading either.
-            unaccounted: audit.unaccounted(ledger).ok().map(|found| self.settled(found)),
+            unaccounted: audit.leaked(ledger).ok(),
             connections,
             runs: self
                 .active
@@ -162,11 +159,6 @@ impl Book {
             metrics.process(&process);
         }
         metrics
-    }
-
-    fn settled(&self, found: u64) -> u64 {
-        let mut before = self.unaccounted.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *before, found).min(found)
     }
 }
 

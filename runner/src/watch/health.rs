@@ -8,7 +8,6 @@ mod short;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use complaint::{Complaint, Stale};
@@ -97,8 +96,6 @@ pub struct Health(Arc<Inner>);
 struct Inner {
     sources: Sources,
     limits: Limits,
-    /// Of the judgement before: a descriptor that is between two owners is counted only when it stays there.
-    unaccounted: AtomicU64,
 }
 
 /// What was found at one moment.
@@ -137,11 +134,7 @@ impl Health {
     /// Judges by these.
     #[must_use]
     pub fn new(sources: Sources, limits: Limits) -> Self {
-        Self(Arc::new(Inner {
-            sources,
-            limits,
-            unaccounted: AtomicU64::new(0),
-        }))
+        Self(Arc::new(Inner { sources, limits }))
     }
 
     /// Looks at everything. Takes a moment: it walks over all checks, and reads `/proc/self/fd`.
@@ -233,8 +226,7 @@ impl Health {
     fn unaccounted(&self) -> Option<u64> {
         let Sources { audit, ledger, .. } = &self.0.sources;
         // Without a descriptor left there is no reading either.
-        let found = audit.unaccounted(ledger).ok()?;
-        Some(self.0.unaccounted.swap(found, Ordering::AcqRel).min(found))
+        audit.leaked(ledger).ok()
     }
 }
 

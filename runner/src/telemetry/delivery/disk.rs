@@ -73,6 +73,8 @@ impl Disk {
 
     /// Does something on disk; none when there is no disk, or it failed, which is noted here.
     pub(super) fn attempt<T>(&mut self, work: impl FnOnce(&mut Spool) -> io::Result<T>) -> Option<T> {
+        // A file or a folder that is open only for as long as this goes on.
+        let _held = self.reserve.hold();
         match work(self.spool.as_mut()?) {
             Ok(done) => {
                 self.do_well();

@@ -51,11 +51,13 @@ impl Spool {
     /// A folder cannot be made or read, or another process has the lock.
     pub(super) fn open(folder: &Path, reserve: &Reserve) -> io::Result<Self> {
         make_folders(folder)?;
+        // The lock stays open, the folder of dead letters while it is read.
+        let (held, _while_read) = (reserve.hold(), reserve.hold());
         let lock = lock(&folder.join("lock"))?;
         Ok(Self {
             folder: folder.to_owned(),
             dead: DeadLetters::open(dead_folder(folder))?,
-            _lock: (lock, reserve.hold()),
+            _lock: (lock, held),
             reserve: reserve.clone(),
         })
     }
