@@ -5,6 +5,7 @@
 mod accept;
 mod admission;
 mod answer;
+mod arrivals;
 mod body;
 mod condition;
 mod connections;
@@ -24,7 +25,7 @@ mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -34,11 +35,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 pub use door::{Door, DoorError};
 pub use tls::TlsError;
@@ -51,9 +54,11 @@ use crate::watch::health::Checkup;
 use crate::watch::reloads::Reloads;
 use admission::{Admission, Admitted, Places, Stage};
 use answer::Page;
+use arrivals::{Arrival, Arrivals};
 use gate::Gate;
 use hosts::Hosts;
 use slow::Timed;
+use tls::Tls;
 
 /// How long a client may take for the TLS handshake, and then for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(3);
@@ -75,7 +80,8 @@ struct Limits {
 
 const LIMITS: Limits = Limits {
     places: Places {
-        handshakes: 16,
+        openings: 64,
+        handshakes: 96,
         heads: 32,
         probes: 8,
         waiting: 8,
@@ -133,22 +139,24 @@ async fn serve_within(
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
+    let admission = Admission::new(limits.places.within(shown.ledger.reserved()));
+    let mut arrivals = Arrivals::new(listener, reserve);
     let server = Arc::new(Server {
         limits,
         shown,
         gate,
+        tls,
         hosts,
     });
-    let admission = Admission::new(limits.places);
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = arrivals.next(&admission) => accepted,
         };
-        let (stream, peer) = match accepted {
+        let Arrival { stream, peer, held } = match accepted {
             Ok(accepted) => accepted,
             // Some client broke off.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
@@ -161,13 +169,11 @@ async fn serve_within(
                 continue;
             }
         };
-        let acceptor = tls.as_ref().map(tls::Tls::acceptor);
-        let first = acceptor.as_ref().map_or(Stage::Head, |_| Stage::Handshake);
-        let admitted = admission.admit(peer.ip(), first);
-        let (server, held) = (Arc::clone(&server), reserve.hold());
+        let admitted = admission.admit(peer.ip());
+        let server = Arc::clone(&server);
         connections.spawn(async move {
             let _held = held;
-            server.answer(stream, acceptor, admitted).await;
+            server.answer(stream, admitted).await;
         });
         // Whoever had to make room is gone before the next one comes.
         yield_now().await;
@@ -180,17 +186,19 @@ struct Server {
     limits: Limits,
     shown: Shown,
     gate: Gate,
+    tls: Option<Tls>,
     hosts: Hosts,
 }
 
 impl Server {
     /// A client that breaks off, breaks the protocol or has to make room is not answered any more.
-    async fn answer(&self, stream: TcpStream, acceptor: Option<TlsAcceptor>, admitted: Admitted) {
+    async fn answer(&self, stream: TcpStream, admitted: Admitted) {
         let answered = async {
-            let Some(acceptor) = acceptor else {
+            let Some(tls) = &self.tls else {
                 return self.converse(stream, &admitted).await;
             };
-            if let Ok(Ok(stream)) = timeout(self.limits.head_time, acceptor.accept(stream)).await {
+            let handshake = timeout(self.limits.head_time, handshake(tls, stream, &admitted));
+            if let Ok(Ok(stream)) = handshake.await {
                 admitted.enter(Stage::Head);
                 self.converse(stream, &admitted).await;
             }
@@ -232,4 +240,11 @@ impl Server {
         }
         route::route(request, &self.shown, &self.gate).await
     }
+}
+
+/// What it costs begins with a whole ClientHello.
+async fn handshake(tls: &Tls, stream: TcpStream, admitted: &Admitted) -> io::Result<TlsStream<TcpStream>> {
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    admitted.enter(Stage::Handshake);
+    hello.into_stream(tls.config()).await
 }

@@ -23,7 +23,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-#[cfg(test)]
 pub(crate) use budget::RESERVE;
 pub use budget::{Budget, raise_descriptor_limit};
 pub use charge::{Charge, Waiting};
@@ -135,6 +134,12 @@ impl Ledger {
     #[must_use]
     pub fn leased(&self) -> u64 {
         self.budget.taken()
+    }
+
+    /// Descriptors that are kept for the host itself, besides those that it always has open.
+    #[must_use]
+    pub fn reserved(&self) -> u64 {
+        self.budget.reserved()
     }
 
     /// Descriptors that may be lent at once.

@@ -1,8 +1,12 @@
 //! Who may have a connection: a bound for each stage of one, so that clients that are slow at something hold up nobody
 //! but their like.
 //!
-//! A connection that comes is always accepted. When there are too many at a stage, the oldest one of the address that
-//! has the most of them is closed: whoever sends a whole request at once is served, however many do not.
+//! When there are too many at a stage, one of the address that has the most of them is closed. Each stage has places of
+//! its own, and a client goes on to the next by what it sends: those that send nothing, or half a message, take places
+//! only from each other, and a client that goes on at a normal pace is served, however many do not.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,18 +17,30 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::slow::Blocked;
+use crate::ledger::RESERVE;
 
 /// How long a request waits for another one's answer to be sent.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two looks whether it was.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long the first message may take before its connection makes room ahead of others: a client sends it right after
+/// it has connected.
+const OPENING_TIME: Duration = Duration::from_millis(50);
+/// The same of every later stage: more than a round trip.
+const STAGE_TIME: Duration = Duration::from_millis(500);
+/// Descriptors of the reserve that are not for connections without a whole request.
+const OTHERS: u64 = 62;
+/// Places at a stage, however few descriptors there are.
+const FEWEST: usize = 4;
 
 /// How far a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The TLS handshake.
+    /// The first message is not whole: the ClientHello, or without TLS the head of the request.
+    Opening,
+    /// The TLS handshake, from the ClientHello on.
     Handshake,
-    /// The head of the request is not whole.
+    /// The head of the request is not whole; after a TLS handshake.
     Head,
     /// A probe, whose answer is short.
     Probe,
@@ -37,6 +53,7 @@ pub(super) enum Stage {
 /// Connections at once, by stage.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Places {
+    pub(super) openings: usize,
     pub(super) handshakes: usize,
     pub(super) heads: usize,
     pub(super) probes: usize,
@@ -46,9 +63,35 @@ pub(super) struct Places {
     pub(super) answer_time: Duration,
 }
 
+impl Stage {
+    /// How long a connection may stay there before it makes room ahead of others.
+    fn time(self) -> Duration {
+        match self {
+            Self::Opening => OPENING_TIME,
+            _ => STAGE_TIME,
+        }
+    }
+}
+
 impl Places {
+    /// As many as `reserved` descriptors allow, which may be fewer than [`RESERVE`].
+    pub(super) fn within(self, reserved: u64) -> Self {
+        let (most, now) = (RESERVE - OTHERS, reserved.min(RESERVE).saturating_sub(OTHERS));
+        let share = |places: usize| {
+            let scaled = u64::try_from(places).unwrap_or(u64::MAX).saturating_mul(now) / most;
+            places.min(usize::try_from(scaled).unwrap_or(usize::MAX).max(FEWEST))
+        };
+        Self {
+            openings: share(self.openings),
+            handshakes: share(self.handshakes),
+            heads: share(self.heads),
+            ..self
+        }
+    }
+
     fn of(&self, stage: Stage) -> usize {
         match stage {
+            Stage::Opening => self.openings,
             Stage::Handshake => self.handshakes,
             Stage::Head => self.heads,
             Stage::Probe => self.probes,
@@ -98,12 +141,23 @@ impl Admission {
         }
     }
 
-    /// Takes in a connection that has just come. Another one may be closed for it.
-    pub(super) fn admit(&self, peer: IpAddr, stage: Stage) -> Admitted {
-        let mut table = self.table();
-        if table.count(stage) >= self.places.of(stage) {
-            table.close_one(stage, |_| true);
+    /// How long until one more connection costs nobody its place before the time for its first message is over.
+    pub(super) fn room_in(&self) -> Duration {
+        let table = self.table();
+        let ages = table
+            .at(Stage::Opening)
+            .map(|(_, opening)| opening.since.elapsed());
+        match table.count(Stage::Opening) < self.places.openings {
+            true => Duration::ZERO,
+            false => OPENING_TIME.saturating_sub(ages.max().unwrap_or_default()),
         }
+    }
+
+    /// Takes in a connection that has just come. Another one may be closed for it.
+    pub(super) fn admit(&self, peer: IpAddr) -> Admitted {
+        let stage = Stage::Opening;
+        let mut table = self.table();
+        table.make_room(stage, self.places.of(stage));
         let (number, close, blocked) = (table.next, CancellationToken::new(), Blocked::default());
         table.next += 1;
         let connection = Connection {
@@ -125,9 +179,9 @@ impl Admission {
     /// Closes a connection that has not sent a whole request, since descriptors are short. Says whether there is one.
     pub(super) fn close_one(&self) -> bool {
         let mut table = self.table();
-        [Stage::Handshake, Stage::Head]
+        [Stage::Opening, Stage::Handshake, Stage::Head]
             .into_iter()
-            .any(|stage| table.close_one(stage, |_| true))
+            .any(|stage| table.close_one(stage))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -150,9 +204,7 @@ impl Admitted {
     /// Goes on to the next stage of a connection that needs no answer of any length. Another one may be closed for it.
     pub(super) fn enter(&self, stage: Stage) {
         let mut table = self.admission.table();
-        if table.count(stage) >= self.admission.places.of(stage) {
-            table.close_one(stage, |_| true);
-        }
+        table.make_room(stage, self.admission.places.of(stage));
         table.enter(self.number, stage);
     }
 
@@ -165,8 +217,7 @@ impl Admitted {
         loop {
             {
                 let mut table = self.admission.table();
-                if table.count(Stage::Answer) < places.answers
-                    || table.close_one(Stage::Answer, |slow| slow.blocked.time() >= places.answer_time)
+                if table.count(Stage::Answer) < places.answers || table.close_slow_answer(places.answer_time)
                 {
                     table.enter(self.number, Stage::Answer);
                     return true;
@@ -216,20 +267,45 @@ impl Table {
         }
     }
 
-    /// Closes the oldest connection at a stage of the address that has the most of them; of those only that `may` be.
-    fn close_one(&mut self, stage: Stage, may: impl Fn(&Connection) -> bool) -> bool {
+    fn make_room(&mut self, stage: Stage, places: usize) {
+        if self.count(stage) >= places {
+            self.close_one(stage);
+        }
+    }
+
+    /// Closes one at a stage: of those that are past their time or, where there is none, of all of them one of the
+    /// address that has the most. Which one is left to chance, or a crowd that keeps time could choose; but the newer
+    /// half is spared, for it has had no time to go on.
+    fn close_one(&mut self, stage: Stage) -> bool {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         for (_, connection) in self.at(stage) {
             *counts.entry(connection.peer).or_default() += 1;
         }
-        let old = self.at(stage).map(|(_, connection)| connection);
-        let old = old.filter(|connection| may(connection));
-        // Of those with the same count, the one that came first.
-        let victim = old.min_by_key(|connection| {
-            let count = counts.get(&connection.peer).copied().unwrap_or_default();
-            (std::cmp::Reverse(count), connection.since)
-        });
-        let Some(victim) = victim else { return false };
+        let mut victims: Vec<&Connection> = self.at(stage).map(|(_, connection)| connection).collect();
+        victims.sort_by_key(|connection| connection.since);
+        let past = victims.partition_point(|connection| connection.since.elapsed() >= stage.time());
+        let is_late = past > 0;
+        victims.truncate(if is_late { past } else { victims.len() });
+        let count = |connection: &Connection| counts.get(&connection.peer).copied();
+        let most = victims.iter().map(|connection| count(connection)).max();
+        victims.retain(|connection| Some(count(connection)) == most);
+        if !is_late {
+            victims.truncate(victims.len().div_ceil(2));
+        }
+        let Some(victim) = fastrand::choice(victims) else {
+            return false;
+        };
+        victim.close.cancel();
+        true
+    }
+
+    /// Closes the answer that was kept waiting first of those that were for `time`.
+    fn close_slow_answer(&mut self, time: Duration) -> bool {
+        let answers = self.at(Stage::Answer).map(|(_, connection)| connection);
+        let slow = answers.filter(|connection| connection.blocked.time() >= time);
+        let Some(victim) = slow.min_by_key(|connection| connection.since) else {
+            return false;
+        };
         victim.close.cancel();
         true
     }
@@ -243,100 +319,5 @@ fn network(ip: IpAddr) -> IpAddr {
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
         ip => ip,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-
-    const PLACES: Places = Places {
-        handshakes: 2,
-        heads: 4,
-        probes: 2,
-        waiting: 1,
-        answers: 1,
-        answer_time: Duration::from_secs(2),
-    };
-
-    fn peer(number: u8) -> IpAddr {
-        Ipv4Addr::new(192, 0, 2, number).into()
-    }
-
-    fn is_closed(admitted: &Admitted) -> bool {
-        admitted.close.is_cancelled()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn of_too_many_that_send_no_request_the_oldest_is_closed() {
-        let admission = Admission::new(PLACES);
-        let mut slow = Vec::new();
-        for _ in 0..6 {
-            slow.push(admission.admit(peer(1), Stage::Head));
-            tokio::time::advance(Duration::from_millis(1)).await;
-        }
-        let closed: Vec<bool> = slow.iter().map(is_closed).collect();
-        assert_eq!(closed, [true, true, false, false, false, false]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_address_that_sends_many_closes_its_own() {
-        let admission = Admission::new(PLACES);
-        let other = admission.admit(peer(2), Stage::Head);
-        tokio::time::advance(Duration::from_millis(1)).await;
-        let many: Vec<Admitted> = (0..100).map(|_| admission.admit(peer(1), Stage::Head)).collect();
-        assert!(!is_closed(&other));
-        assert_eq!(
-            many.iter().filter(|slow| !is_closed(slow)).count(),
-            PLACES.heads - 1
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_whole_request_is_no_longer_among_those_that_make_room() {
-        let admission = Admission::new(PLACES);
-        let probe = admission.admit(peer(1), Stage::Head);
-        probe.enter(Stage::Probe);
-        let _slow: Vec<Admitted> = (0..100).map(|_| admission.admit(peer(1), Stage::Head)).collect();
-        assert!(!is_closed(&probe));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_that_nobody_reads_makes_room_after_its_time_and_not_before() {
-        let admission = Admission::new(PLACES);
-        let slow = admission.admit(peer(1), Stage::Head);
-        assert!(slow.enter_answer().await);
-        let next = admission.admit(peer(1), Stage::Head);
-        // It takes what there is, however long that takes to be made.
-        tokio::time::advance(PLACES.answer_time * 10).await;
-        assert!(!next.enter_answer().await && !is_closed(&slow));
-        slow.blocked().begin();
-        tokio::time::advance(PLACES.answer_time).await;
-        assert!(next.enter_answer().await && is_closed(&slow));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn few_wait_for_an_answer_and_the_others_hear_so_at_once() {
-        let admission = Admission::new(PLACES);
-        let first = admission.admit(peer(1), Stage::Head);
-        assert!(first.enter_answer().await);
-        let (second, third) = (
-            admission.admit(peer(1), Stage::Head),
-            admission.admit(peer(1), Stage::Head),
-        );
-        let began = Instant::now();
-        let (is_second_in, is_third_in) = tokio::join!(
-            async {
-                let is_in = second.enter_answer().await;
-                (is_in, began.elapsed())
-            },
-            async { (third.enter_answer().await, began.elapsed()) },
-        );
-        assert_eq!(is_third_in, (false, Duration::ZERO));
-        assert!(!is_second_in.0 && is_second_in.1 >= PATIENCE);
-        drop(first);
-        assert!(second.enter_answer().await);
     }
 }

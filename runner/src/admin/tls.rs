@@ -1,13 +1,14 @@
-//! What the address shows itself by. Its files are looked at for each connection, so that renewed ones are taken.
+//! What the address shows itself by. Its files are looked at again when connections come, so that renewed ones are taken;
+//! no connection waits for that.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::Instant;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
@@ -18,6 +19,8 @@ use crate::settings::Identity;
 
 /// Bytes of a file with certificates or a key.
 const MAX_PEM_BYTES: u64 = 4 << 20;
+/// From one look at the files to the next.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Why there is no identity to show.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +56,14 @@ type Stamp = Option<(SystemTime, u64)>;
 
 #[derive(Debug)]
 pub(super) struct Tls {
-    identity: Identity,
     names: Vec<String>,
-    /// Of the one thread that accepts; held for a look at two files.
+    files: Arc<Files>,
+}
+
+#[derive(Debug)]
+struct Files {
+    identity: Identity,
+    /// Held for a few assignments, never while the files are looked at.
     loaded: Mutex<Loaded>,
 }
 
@@ -63,17 +71,25 @@ pub(super) struct Tls {
 struct Loaded {
     stamps: [Stamp; 2],
     config: Arc<ServerConfig>,
+    /// When the last look at the files ended; absent while one goes on.
+    looked: Option<Instant>,
 }
 
 impl Tls {
     pub(super) fn load(identity: &Identity) -> Result<Self, TlsError> {
         // Before they are read: what changes meanwhile is another change.
         let stamps = stamps(identity);
-        let config = config(identity)?;
+        let loaded = Loaded {
+            stamps,
+            config: config(identity)?,
+            looked: Some(Instant::now()),
+        };
         Ok(Self {
             names: names(&chain(&identity.certificate)?),
-            identity: identity.clone(),
-            loaded: Mutex::new(Loaded { stamps, config }),
+            files: Arc::new(Files {
+                identity: identity.clone(),
+                loaded: Mutex::new(loaded),
+            }),
         })
     }
 
@@ -82,21 +98,43 @@ impl Tls {
         self.names.clone()
     }
 
-    /// By the files as they are now; by what they were while they are of no use.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamps = stamps(&self.identity);
-        if stamps != loaded.stamps {
-            loaded.stamps = stamps;
-            match config(&self.identity) {
-                Ok(config) => loaded.config = config,
-                Err(error) => tracing::warn!(
-                    "the admin address keeps its old certificate: {:#}",
-                    anyhow::Error::new(error)
-                ),
+    /// By the files as they were at the last look, and by what they were while they are of no use. Has them looked at
+    /// again, on a thread that may hang: their disk may.
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        let mut loaded = self.files.loaded();
+        if loaded.looked.is_some_and(|looked| looked.elapsed() >= LOOK) {
+            let files = Arc::clone(&self.files);
+            let looking = std::thread::Builder::new()
+                .name("canary-admin-files".to_owned())
+                .spawn(move || files.look());
+            // Without a thread to spare there is another try at the next connection.
+            if looking.is_ok() {
+                loaded.looked = None;
             }
         }
-        TlsAcceptor::from(Arc::clone(&loaded.config))
+        Arc::clone(&loaded.config)
+    }
+}
+
+impl Files {
+    fn look(&self) {
+        let stamps = stamps(&self.identity);
+        let is_same = self.loaded().stamps == stamps;
+        let read = (!is_same).then(|| config(&self.identity));
+        let mut loaded = self.loaded();
+        (loaded.stamps, loaded.looked) = (stamps, Some(Instant::now()));
+        match read {
+            None => {}
+            Some(Ok(config)) => loaded.config = config,
+            Some(Err(error)) => tracing::warn!(
+                "the admin address keeps its old certificate: {:#}",
+                anyhow::Error::new(error)
+            ),
+        }
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -157,4 +195,40 @@ fn names(chain: &[CertificateDer<'_>]) -> Vec<String> {
         _ => None,
     };
     names.unwrap_or_default().iter().filter_map(dns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use canary_tests::certificate::Authority;
+
+    use super::*;
+
+    fn write(identity: &Identity, names: &[&str]) {
+        let leaf = Authority::new("Test Root").leaf(names).issue();
+        std::fs::write(&identity.certificate, leaf.chain_pem()).unwrap();
+        std::fs::write(&identity.key, leaf.key_pem()).unwrap();
+    }
+
+    #[test]
+    fn files_are_looked_at_by_nobody_who_waits_for_a_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            certificate: folder.path().join("admin.pem"),
+            key: folder.path().join("admin.key"),
+        };
+        write(&identity, &["localhost"]);
+        let tls = Tls::load(&identity).unwrap();
+        let first = tls.config();
+        // Larger, for the clock of the disk may be coarse.
+        write(&identity, &["localhost", "canary.example.com"]);
+        // A look that does not come to an end.
+        tls.files.loaded().looked = None;
+        assert!(Arc::ptr_eq(&tls.config(), &first));
+        tls.files.look();
+        assert!(!Arc::ptr_eq(&tls.config(), &first));
+        let second = tls.config();
+        std::fs::remove_file(&identity.certificate).unwrap();
+        tls.files.look();
+        assert!(Arc::ptr_eq(&tls.config(), &second));
+    }
 }

@@ -192,7 +192,9 @@ async fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
     write("admin.pem", &certificate.chain_pem());
     write("admin.key", &certificate.key_pem());
     write("new.pem", &renewed.pem());
-    assert_eq!(probe("new.pem").code, 0, "{:?}", probe("new.pem"));
+    // A connection has the files looked at, and a later one shows what is in them.
+    let is_taken = (0..300).any(|_| probe("new.pem").code == 0);
+    assert!(is_taken, "{:?}", probe("new.pem"));
     assert_eq!(probe("ca.pem").code, 1);
     service.end();
 }

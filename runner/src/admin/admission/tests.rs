@@ -1,0 +1,159 @@
+use std::net::Ipv4Addr;
+
+use super::*;
+
+const PLACES: Places = Places {
+    openings: 4,
+    handshakes: 4,
+    heads: 4,
+    probes: 2,
+    waiting: 1,
+    answers: 1,
+    answer_time: Duration::from_secs(2),
+};
+
+fn peer(number: u8) -> IpAddr {
+    Ipv4Addr::new(192, 0, 2, number).into()
+}
+
+fn is_closed(admitted: &Admitted) -> bool {
+    admitted.close.is_cancelled()
+}
+
+/// A crowd of `addresses` in which each connection comes a millisecond after the one before.
+async fn crowd(admission: &Admission, addresses: u8, stage: Stage) -> Vec<Admitted> {
+    let mut crowd = Vec::new();
+    for number in 0..200 {
+        let one = admission.admit(peer(number % addresses));
+        if stage != Stage::Opening {
+            one.enter(stage);
+        }
+        crowd.push(one);
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    crowd
+}
+
+fn open(crowd: &[Admitted]) -> usize {
+    crowd.iter().filter(|one| !is_closed(one)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_send_nothing_a_client_that_goes_on_keeps_its_place() {
+    for addresses in [1, 7, 200] {
+        let admission = Admission::new(PLACES);
+        let probe = admission.admit(peer(1));
+        probe.enter(Stage::Handshake);
+        let silent = crowd(&admission, addresses, Stage::Opening).await;
+        assert!(!is_closed(&probe), "{addresses}");
+        assert_eq!(open(&silent), PLACES.openings);
+        probe.enter(Stage::Head);
+        let _silent = crowd(&admission, addresses, Stage::Opening).await;
+        assert!(!is_closed(&probe), "{addresses}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn handshakes_that_do_not_go_on_make_room_before_those_that_have_time_left() {
+    let admission = Admission::new(PLACES);
+    let abandoned: Vec<_> = (0..4).map(|number| admission.admit(peer(number))).collect();
+    abandoned.iter().for_each(|one| one.enter(Stage::Handshake));
+    tokio::time::advance(STAGE_TIME).await;
+    // Its address has the most, and still it is not the one.
+    let going_on: Vec<_> = (0..4).map(|_| admission.admit(peer(9))).collect();
+    going_on.iter().for_each(|one| one.enter(Stage::Handshake));
+    assert_eq!((open(&abandoned), open(&going_on)), (0, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newer_half_is_spared_while_nobody_is_late() {
+    for _ in 0..100 {
+        let admission = Admission::new(PLACES);
+        let mut crowd = Vec::new();
+        for _ in 0..4 {
+            crowd.push(admission.admit(peer(1)));
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        let _one_more = admission.admit(peer(1));
+        assert_eq!(open(&crowd[..2]), 1);
+        assert_eq!(open(&crowd[2..]), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_sends_many_closes_its_own() {
+    let admission = Admission::new(PLACES);
+    let other = admission.admit(peer(2));
+    let many: Vec<Admitted> = (0..100).map(|_| admission.admit(peer(1))).collect();
+    assert!(!is_closed(&other));
+    assert_eq!(open(&many), PLACES.openings - 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_one_waits_while_every_opening_is_young() {
+    let admission = Admission::new(PLACES);
+    let mut crowd = Vec::new();
+    for _ in 0..PLACES.openings {
+        assert_eq!(admission.room_in(), Duration::ZERO);
+        crowd.push(admission.admit(peer(1)));
+    }
+    assert_eq!(admission.room_in(), OPENING_TIME);
+    tokio::time::advance(OPENING_TIME).await;
+    assert_eq!(admission.room_in(), Duration::ZERO);
+}
+
+#[test]
+fn few_descriptors_make_few_places() {
+    let few = PLACES.within(0);
+    assert_eq!((few.openings, few.handshakes, few.heads), (4, 4, 4));
+    let places = Places {
+        openings: 64,
+        ..PLACES
+    };
+    assert_eq!(places.within(RESERVE).openings, 64);
+    assert_eq!(places.within(RESERVE / 2).openings, 21);
+    assert_eq!(places.within(1).openings, FEWEST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_request_is_no_longer_among_those_that_make_room() {
+    let admission = Admission::new(PLACES);
+    let probe = admission.admit(peer(1));
+    probe.enter(Stage::Probe);
+    let _slow: Vec<Admitted> = (0..100).map(|_| admission.admit(peer(1))).collect();
+    assert!(!is_closed(&probe));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_reads_makes_room_after_its_time_and_not_before() {
+    let admission = Admission::new(PLACES);
+    let slow = admission.admit(peer(1));
+    assert!(slow.enter_answer().await);
+    let next = admission.admit(peer(1));
+    // It takes what there is, however long that takes to be made.
+    tokio::time::advance(PLACES.answer_time * 10).await;
+    assert!(!next.enter_answer().await && !is_closed(&slow));
+    slow.blocked().begin();
+    tokio::time::advance(PLACES.answer_time).await;
+    assert!(next.enter_answer().await && is_closed(&slow));
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_wait_for_an_answer_and_the_others_hear_so_at_once() {
+    let admission = Admission::new(PLACES);
+    let first = admission.admit(peer(1));
+    assert!(first.enter_answer().await);
+    let (second, third) = (admission.admit(peer(1)), admission.admit(peer(1)));
+    let began = Instant::now();
+    let (is_second_in, is_third_in) = tokio::join!(
+        async {
+            let is_in = second.enter_answer().await;
+            (is_in, began.elapsed())
+        },
+        async { (third.enter_answer().await, began.elapsed()) },
+    );
+    assert_eq!(is_third_in, (false, Duration::ZERO));
+    assert!(!is_second_in.0 && is_second_in.1 >= PATIENCE);
+    drop(first);
+    assert!(second.enter_answer().await);
+}
