@@ -132,7 +132,7 @@ fn a_text_without_end_holds_up_nobody() {
     let mut head = [0; 12];
     scraper.read_exact(&mut head).unwrap();
     assert_eq!(&head, b"HTTP/1.1 200");
-    let read = std::thread::spawn(move || std::io::copy(&mut scraper, &mut std::io::sink()));
+    let read = std::thread::spawn(move || io::copy(&mut scraper, &mut io::sink()));
     for _ in 0..20 {
         assert!(server.get("/livez", "").starts_with("HTTP/1.1 200"));
     }
