@@ -79,8 +79,8 @@ pub(super) fn pieces(value: &str) -> Pieces {
 /// Bytes from one known piece of an encoding to the next.
 fn step(length: usize) -> usize {
     match length {
-        ..=MAX_DENSE => 1,
-        ..=MAX_CLOSE => 4,
+        0..=MAX_DENSE => 1,
+        _ if length <= MAX_CLOSE => 4,
         _ => SEED,
     }
 }
@@ -247,8 +247,11 @@ fn encoded(value: &str, add: &mut impl FnMut(&[u8], usize)) {
     }
 }
 
+/// Adds a number to a list.
+type Show = fn(&mut String, u8);
+
 /// How numbers are written in a list, and what stands between two of them.
-const LISTS: [(fn(&mut String, u8), &str); 6] = [
+const LISTS: [(Show, &str); 6] = [
     (|list, byte| _ = write!(list, "{byte}"), ","),
     (|list, byte| _ = write!(list, "{byte:x}"), ","),
     (|list, byte| _ = write!(list, "{byte:02x}"), ","),

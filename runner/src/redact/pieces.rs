@@ -78,7 +78,7 @@ impl Pieces {
             let mut run = Run::default();
             for (start, key) in text.keys(*length) {
                 let is_distinctive = self.distinctive.contains(&key);
-                if !is_distinctive && !(*length == SEED && self.uniform.contains(&key)) {
+                if !(is_distinctive || *length == SEED && self.uniform.contains(&key)) {
                     continue;
                 }
                 if start > run.range.end {
