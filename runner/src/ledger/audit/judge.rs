@@ -41,12 +41,9 @@ impl Judge {
             *self = Self::default();
             return 0;
         }
-        let spell = match &mut self.spell {
-            None => {
-                self.spell = Some(Spell::begin(now, found));
-                return self.leaked;
-            }
-            Some(spell) => spell,
+        let Some(spell) = &mut self.spell else {
+            self.spell = Some(Spell::begin(now, found));
+            return self.leaked;
         };
         if now.duration_since(spell.last) < APART {
             return self.leaked;
