@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use canary::plugin::embedded;
 use canary_tests::client::get;
-use canary_tests::command::Running;
+use canary_tests::command::{LIMIT, Running};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -136,7 +136,9 @@ async fn five_hundred_reloads_half_of_them_broken_lose_no_run_and_no_descriptor(
     let folder = TempDir::new().unwrap();
     put(folder.path(), "mine.wasm", plugin(0));
     put(folder.path(), "suite.yaml", nth(&peers, 2));
-    let mut running = canary(&folder, &["run", "suite.yaml"]).start();
+    // On a busy machine it takes longer than a program usually may.
+    let program = canary(&folder, &["run", "suite.yaml"]).for_up_to(LIMIT * 4);
+    let mut running = program.start();
     next(&mut running, "running");
     peers[1].wait_for(2);
     let mut early = None;
