@@ -130,7 +130,9 @@ fn those_who_ask_the_same_at_once_share_one_exchange() {
             check.timeout(ms(40 * number)).run()
         });
         for ran in join_all(checks).await {
-            assert_eq!(ran.leaves_nothing_of_its_own().ended(), "fail");
+            // On a busy machine the run is over before its plugin can say that it timed out.
+            let ended = ran.leaves_nothing_of_its_own().ended();
+            assert!(["fail", "stopped: deadline"].contains(&ended.as_str()), "{ended}");
         }
         assert_eq!(server.asked("a.test"), 2, "one question of each kind");
         assert_eq!((harness.descriptors_left(), harness.ledger().leased()), (0, 0));

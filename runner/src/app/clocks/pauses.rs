@@ -10,6 +10,7 @@ mod waits;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -95,14 +96,19 @@ impl Pauses {
         }));
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (Arc::clone(&looks), Arc::clone(&stop));
+        let (opening, opened) = sync_channel(1);
         let thread = liveness::spawn(PAUSES, registry, move |progress| {
             let mut waits = Waits::of_this_thread();
+            // Nobody waits any more when this is late.
+            let _late = opening.send(());
             while !stopped.load(Ordering::Acquire) {
                 open(&shared).add(Look::take(&mut waits));
                 progress.beat();
                 std::thread::park_timeout(LOOK);
             }
         })?;
+        // What the thread keeps open is there before stock is taken of what is.
+        let _late = opened.recv_timeout(LAST_LOOK);
         Ok(Self {
             looks,
             waits: Mutex::new(waits),
