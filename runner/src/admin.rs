@@ -67,8 +67,8 @@ const HEAD_TIME: Duration = Duration::from_secs(3);
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
-/// How long it waits when the operating system has no descriptor for a connection.
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long it waits when the operating system has no descriptor for a connection, and nobody has to give one up.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What clients may take.
 #[derive(Debug, Clone, Copy)]
@@ -161,8 +161,9 @@ async fn serve_within(
             // Some client broke off.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
             Err(_) => {
-                // There is no descriptor left: one that has not asked for anything gives up its own.
-                if !admission.close_one() {
+                // There is no descriptor left: one that takes long to ask for anything gives up its own.
+                let has_made_room = arrivals.is_anyone_waiting() && admission.close_late();
+                if !has_made_room {
                     sleep(PAUSE).await;
                 }
                 yield_now().await;

@@ -176,12 +176,13 @@ impl Admission {
         }
     }
 
-    /// Closes a connection that has not sent a whole request, since descriptors are short. Says whether there is one.
-    pub(super) fn close_one(&self) -> bool {
+    /// Closes a connection that takes long to send a whole request, since descriptors are short. Says whether there is
+    /// one.
+    pub(super) fn close_late(&self) -> bool {
         let mut table = self.table();
         [Stage::Opening, Stage::Handshake, Stage::Head]
             .into_iter()
-            .any(|stage| table.close_one(stage))
+            .any(|stage| table.has_late(stage) && table.close_one(stage))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -265,6 +266,11 @@ impl Table {
         {
             (connection.stage, connection.since) = (stage, Instant::now());
         }
+    }
+
+    fn has_late(&self, stage: Stage) -> bool {
+        let mut connections = self.at(stage);
+        connections.any(|(_, connection)| connection.since.elapsed() >= stage.time())
     }
 
     fn make_room(&mut self, stage: Stage, places: usize) {

@@ -102,6 +102,27 @@ async fn the_next_one_waits_while_every_opening_is_young() {
     assert_eq!(admission.room_in(), Duration::ZERO);
 }
 
+#[tokio::test(start_paused = true)]
+async fn where_descriptors_are_short_only_a_connection_that_takes_long_gives_up_its_own() {
+    let admission = Admission::new(PLACES);
+    assert!(!admission.close_late());
+    let (opening, handshake, probe) = (
+        admission.admit(peer(1)),
+        admission.admit(peer(2)),
+        admission.admit(peer(3)),
+    );
+    handshake.enter(Stage::Handshake);
+    probe.enter(Stage::Probe);
+    assert!(!admission.close_late());
+    tokio::time::advance(OPENING_TIME).await;
+    assert!(admission.close_late() && is_closed(&opening) && !is_closed(&handshake));
+    assert!(!admission.close_late());
+    tokio::time::advance(STAGE_TIME).await;
+    assert!(admission.close_late() && is_closed(&handshake));
+    tokio::time::advance(STAGE_TIME).await;
+    assert!(!admission.close_late() && !is_closed(&probe));
+}
+
 #[test]
 fn few_descriptors_make_few_places() {
     let few = PLACES.within(0);
