@@ -1,5 +1,8 @@
 //! What waits for the next transaction.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +12,8 @@ use super::{Batch, Change, Health, Kept, Request, Shelf};
 
 /// A disk takes a batch in a moment; one that takes longer than this hangs.
 const STALL: Duration = Duration::from_secs(5);
+/// How long changes that can wait are gathered, so that hundreds of runs a second are some commits and not as many.
+const GATHER: Duration = Duration::from_millis(50);
 /// Keys that may wait. With more, they are dropped, and all that there is to keep is asked for once the disk is back.
 const MAX_KEYS: usize = 1_000_000;
 
@@ -29,6 +34,10 @@ struct Waiting {
     /// Of the last change that was put.
     number: u64,
     is_closed: bool,
+    /// Whether something is among what waits that is not gathered.
+    is_urgent: bool,
+    /// Whether the thread gathers: it need not be woken for what can wait.
+    is_gathering: bool,
     failing: Option<String>,
     /// Since when something is not committed; absent when all is.
     since: Option<Instant>,
@@ -69,7 +78,9 @@ impl Mailbox {
             (waiting.batch, waiting.phase) = (Batch::new(), Phase::Behind);
         }
         waiting.note_change();
-        self.news.notify_one();
+        if waiting.is_urgent || !waiting.is_gathering {
+            self.news.notify_one();
+        }
         waiting.number
     }
 
@@ -168,12 +179,19 @@ impl Mailbox {
         self.waiting().failing = Some(reason);
     }
 
-    /// Everything that waits, as soon as there is something that can be committed; nothing when the end has come.
+    /// Everything that waits, a moment after there is something that can be committed, and at once where that is urgent;
+    /// nothing when the end has come.
     pub(super) fn take(&self) -> Option<Taken> {
         let waiting = self.news.wait_while(self.waiting(), |waiting| {
             !waiting.is_closed && !waiting.can_be_committed()
         });
         let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+        waiting.is_gathering = true;
+        let gathered = self.news.wait_timeout_while(waiting, GATHER, |waiting| {
+            !waiting.is_closed && !waiting.is_urgent && !waiting.is_whole
+        });
+        let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        waiting.is_gathering = false;
         waiting.can_be_committed().then(|| waiting.take())
     }
 
@@ -217,6 +235,7 @@ impl Waiting {
             return;
         }
         let key = (change.shelf, change.key);
+        self.is_urgent |= key.0.is_urgent();
         if change.value.is_none() && self.is_only_here(&key) {
             self.batch.remove(&key);
         } else {
@@ -244,6 +263,7 @@ impl Waiting {
     }
 
     fn take(&mut self) -> Taken {
+        self.is_urgent = false;
         Taken {
             batch: std::mem::take(&mut self.batch),
             is_whole: std::mem::take(&mut self.is_whole),
@@ -258,104 +278,5 @@ impl Waiting {
             let (shelf, key) = key;
             self.add(Change { shelf, key, value });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn seconds(seconds: u64) {
-        tokio::time::advance(Duration::from_secs(seconds)).await;
-    }
-
-    fn open() -> Mailbox {
-        let mailbox = Mailbox::default();
-        mailbox.open(Batch::new());
-        mailbox
-    }
-
-    fn keep(shelf: Shelf, key: &str) -> Vec<Change> {
-        vec![Change::keep(shelf, key, "text".to_owned())]
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_disk_that_hangs_is_told_until_it_takes_something() {
-        let mailbox = open();
-        let put = || mailbox.put(vec![Change::forget(Shelf::Check, "a")]);
-        put();
-        let taken = mailbox.take().unwrap();
-        seconds(3).await;
-        put();
-        assert_eq!(mailbox.health(), Health::Well);
-        seconds(3).await;
-        let told = Health::Failing("the disk has taken nothing for 6 s".to_owned());
-        assert_eq!(mailbox.health(), told);
-        drop(taken);
-        mailbox.committed();
-        // What came meanwhile waits for the next batch.
-        assert_eq!(mailbox.health(), Health::Well);
-        seconds(6).await;
-        assert_eq!(mailbox.health(), told);
-        mailbox.take().unwrap();
-        mailbox.committed();
-        seconds(60).await;
-        assert_eq!(mailbox.health(), Health::Well);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_disk_that_nobody_asks_for_anything_is_well() {
-        let mailbox = open();
-        mailbox.put(Vec::new());
-        seconds(60).await;
-        assert_eq!(mailbox.health(), Health::Well);
-    }
-
-    #[test]
-    fn nothing_is_committed_before_the_database_was_read_and_its_rows_taken_in() {
-        let mailbox = Mailbox::default();
-        let number = mailbox.put(keep(Shelf::Check, "a"));
-        assert!(mailbox.take_after(number - 1, Duration::ZERO).is_none());
-        mailbox.offer(Kept::default());
-        assert!(mailbox.take_after(number - 1, Duration::ZERO).is_none());
-        assert!(matches!(mailbox.request(), Some(Request::Merge(_))));
-        assert!(mailbox.request().is_none());
-        mailbox.put_all(keep(Shelf::Check, "b"));
-        let taken = mailbox.take().unwrap();
-        assert!(taken.is_whole && taken.batch.len() == 1);
-    }
-
-    #[test]
-    fn what_comes_and_goes_while_the_disk_takes_nothing_does_not_pile_up() {
-        let mailbox = open();
-        for number in 0..1_000 {
-            mailbox.put(keep(Shelf::Notification, &number.to_string()));
-            let taken = mailbox.take().unwrap();
-            mailbox.take_back(taken);
-            mailbox.put(vec![Change::forget(Shelf::Notification, &number.to_string())]);
-        }
-        mailbox.put(keep(Shelf::Check, "a"));
-        assert_eq!(mailbox.take().unwrap().batch.len(), 1);
-    }
-
-    #[test]
-    fn a_batch_that_was_not_committed_is_older_than_what_was_put_meanwhile() {
-        let mailbox = open();
-        mailbox.put(vec![Change::keep(Shelf::Check, "a", "old".to_owned())]);
-        let taken = mailbox.take().unwrap();
-        mailbox.put(vec![Change::keep(Shelf::Check, "a", "new".to_owned())]);
-        mailbox.take_back(taken);
-        let taken = mailbox.take().unwrap();
-        assert_eq!(taken.batch.values().next().unwrap().as_deref(), Some("new"));
-    }
-
-    #[test]
-    fn more_keys_than_there_is_room_for_are_asked_for_later() {
-        let mailbox = open();
-        let changes = (0..=MAX_KEYS).map(|key| Change::forget(Shelf::Check, &key.to_string()));
-        mailbox.put(changes.collect());
-        assert!(matches!(mailbox.request(), Some(Request::Everything)));
-        mailbox.put_all(keep(Shelf::Check, "a"));
-        assert!(mailbox.take().unwrap().is_whole);
     }
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
@@ -13,7 +12,7 @@ use super::error::StoreError;
 use super::files::{Identity, Lock, set_aside};
 use super::read::{COMMIT, Contents, Rows, last_commit, read};
 use super::reserve::Reserve;
-use super::{Batch, Hold, Shelf};
+use super::{Batch, Hold};
 
 /// How long another process, such as a backup, may hold the database up.
 pub(super) const BUSY: Duration = Duration::from_millis(250);
@@ -290,11 +289,9 @@ fn connect(path: &Path) -> Result<(Connection, Identity), StoreError> {
     Ok((connection, identity))
 }
 
-/// How SQLite commits these changes. Who is notified of what is on the disk before anybody is: a loss of power would repeat
-/// an alert, or forget one.
+/// How SQLite commits these changes.
 fn synchronous(batch: &Batch) -> &'static str {
-    let is_urgent = |(shelf, _): &(Shelf, Arc<str>)| matches!(shelf, Shelf::Alert | Shelf::Notification);
-    match batch.keys().any(is_urgent) {
+    match batch.keys().any(|(shelf, _)| shelf.is_urgent()) {
         true => "FULL",
         false => "NORMAL",
     }
