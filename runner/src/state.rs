@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Whoever puts never waits for the disk. What is put together is kept together. The mailbox holds the latest text of
-//! each key, so that a disk that hangs costs memory for the keys that there are and no more. A kill of the process
-//! loses what was not committed yet, which is what [`Written`] lets a caller wait for; a loss of power may lose the
-//! last moments before it.
+//! each key, so that a disk that hangs costs memory for the keys that there are and no more. What is about alerts is
+//! committed at once, anything else within 50 ms. A kill of the process loses what was not committed yet, which is what
+//! [`Written`] lets a caller wait for; a loss of power may lose the last moments before it.
 //!
 //! A database that cannot be used now is left alone and tried again. While it takes nothing, a reserve beside it holds
 //! what fits. A database that was not read yet is never written to: once it is, [`State::request`] hands its rows over,
@@ -73,6 +73,12 @@ pub enum Shelf {
 impl Shelf {
     /// Each.
     pub const ALL: [Self; 4] = [Self::Check, Self::Alert, Self::Notification, Self::Runner];
+
+    /// Whether a caller waits for its changes, and a loss of power must not lose them: who is notified of what is on the
+    /// disk before anybody is, or an alert would be repeated or forgotten.
+    fn is_urgent(self) -> bool {
+        matches!(self, Self::Alert | Self::Notification)
+    }
 
     fn word(self) -> &'static str {
         match self {

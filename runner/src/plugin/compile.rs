@@ -16,7 +16,7 @@ pub(super) async fn describe(
     component: &Component,
     sandbox: &Sandbox,
 ) -> Result<(Program, Artefact), Refusal> {
-    let program = sandbox.link(component).map_err(Refusal::Link)?;
+    let program = sandbox.link(component).map_err(Refusal::from)?;
     let described = sandbox.describe(&program).await;
     let description = described.map_err(|outcome| Refusal::Describe(outcome.summary()))?;
     let code = component.serialize().map_err(|error| unusable(&error))?;

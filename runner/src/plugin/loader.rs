@@ -157,7 +157,7 @@ impl Loader {
 fn restore(artefact: &Artefact, sandbox: &Sandbox) -> Result<Program, PluginError> {
     let component = compile::restore(artefact, sandbox.engine())?;
     let linked = sandbox.link(&component);
-    Ok(linked.map_err(super::Refusal::Link)?)
+    Ok(linked.map_err(super::Refusal::from)?)
 }
 
 /// Does what waits for disks, processors or other processes off the runtime's workers.

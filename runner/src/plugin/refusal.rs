@@ -16,6 +16,9 @@ pub enum Refusal {
     /// A component of another world.
     #[error("no plugin of this host")]
     Link(#[source] LinkError),
+    /// It may be sound: the host has no room for it.
+    #[error(transparent)]
+    NoRoom(LinkError),
     /// It cannot say what it is.
     #[error("it does not describe itself: {0}")]
     Describe(String),
@@ -28,8 +31,18 @@ impl Refusal {
             Self::NotAComponent(text) => Self::NotAComponent(bounded(&text)),
             Self::Link(LinkError::Imports(text)) => Self::Link(LinkError::Imports(bounded(&text))),
             Self::Link(LinkError::NoProbe(text)) => Self::Link(LinkError::NoProbe(bounded(&text))),
-            Self::Link(large @ LinkError::TooLarge(_)) => Self::Link(large),
+            Self::Link(other) => Self::from(other),
+            Self::NoRoom(_) => self,
             Self::Describe(text) => Self::Describe(bounded(&text)),
+        }
+    }
+}
+
+impl From<LinkError> for Refusal {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Image(_) => Self::NoRoom(error),
+            _ => Self::Link(error),
         }
     }
 }

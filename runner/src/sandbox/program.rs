@@ -27,13 +27,18 @@ pub enum LinkError {
     /// It needs more of the instance pool than one component may have.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+    /// The operating system refuses the file in memory that its first memory is copied from: a limit of the host.
+    #[error(
+        "the host cannot keep its memory image: {0}; see the limits on memory, open files and file sizes"
+    )]
+    Image(String),
 }
 
 impl Sandbox {
     /// Links a component to the host.
     ///
     /// # Errors
-    /// The component was made for another world, or is larger than one may be.
+    /// The component was made for another world, or is larger than one may be; or the host is short of something.
     pub fn link(&self, component: &Component) -> Result<Program, LinkError> {
         let weight = Weight::of(component)?;
         let reason = |error: wasmtime::Error| error.root_cause().to_string();
@@ -42,7 +47,9 @@ impl Sandbox {
         imports::trap_unserved(&mut linker, component).map_err(unfit)?;
         let linked = linker.instantiate_pre(component).map_err(unfit)?;
         // The descriptor of its first memory is opened now, and not by the first run: what a run opens is the run's.
-        component.initialize_copy_on_write_image().map_err(unfit)?;
+        component
+            .initialize_copy_on_write_image()
+            .map_err(|error| LinkError::Image(reason(error)))?;
         CheckPre::new(linked)
             .map(|pre| Program { pre, weight })
             .map_err(|error| LinkError::NoProbe(reason(error)))

@@ -108,3 +108,15 @@ fn the_demo_ends_as_it_says_and_leaves_no_descriptor() {
     }
     assert!(!text.contains('\x1b'), "{text}");
 }
+
+#[test]
+fn a_host_that_has_no_room_for_a_plugin_blames_itself() {
+    let ending = canary(&folder(&[]), &["plugin", "list"]).file_size(100).run();
+    assert_ne!(ending.code, 0, "{ending:?}");
+    let whole = ending.err.replace('\n', " ");
+    assert!(
+        whole.contains("the host cannot keep its memory image"),
+        "{ending:?}"
+    );
+    assert!(!whole.contains("imports"), "{ending:?}");
+}
