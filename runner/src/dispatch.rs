@@ -309,11 +309,11 @@ impl Dispatcher {
     }
 }
 
-/// A failure of the target, unless the host lost too much of the time that the check had: then nobody knows whether the
+/// A failure or a warning of the target, unless the host lost too much of the time that the check had: then nobody knows whether the
 /// target was late or the host. What it lost is `lost`.
 fn blame(outcome: Outcome, lost: Duration, timeout: Duration) -> Outcome {
     match outcome.verdict() {
-        Some(VerdictStatus::Fail) if lost > timeout / SPOILED => {
+        Some(VerdictStatus::Fail | VerdictStatus::Warn) if lost > timeout / SPOILED => {
             Outcome::Stopped(StopCause::Overload { lost })
         }
         _ => outcome,
@@ -357,18 +357,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_while_the_host_was_overloaded_says_nothing_of_the_target() {
-        let (failed, timeout) = (completed(VerdictStatus::Fail), Duration::from_secs(4));
-        let quarter = Duration::from_secs(1);
-        assert_eq!(blame(failed.clone(), quarter, timeout), failed);
-        let lost = quarter + Duration::from_millis(1);
-        let stopped = blame(failed, lost, timeout);
-        assert_eq!(stopped, Outcome::Stopped(StopCause::Overload { lost }));
-        assert!(
-            stopped.summary().contains("overloaded for 1s 1ms"),
-            "{}",
-            stopped.summary()
-        );
+    fn a_failure_or_warning_while_the_host_was_overloaded_says_nothing_of_the_target() {
+        let (quarter, timeout) = (Duration::from_secs(1), Duration::from_secs(4));
+        for status in [VerdictStatus::Fail, VerdictStatus::Warn] {
+            let failed = completed(status);
+            assert_eq!(blame(failed.clone(), quarter, timeout), failed);
+            let lost = quarter + Duration::from_millis(1);
+            let stopped = blame(failed, lost, timeout);
+            assert_eq!(stopped, Outcome::Stopped(StopCause::Overload { lost }));
+            let summary = stopped.summary();
+            assert!(summary.contains("overloaded for 1s 1ms"), "{summary}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ const MAX_SECRET: usize = 16 << 10;
 pub enum Answer {
     /// It has it.
     Delivered,
+    /// It has it, but not for everybody: for some it takes none, which a further attempt would not change.
+    Partly(Failure),
     /// It does not take it now; it is tried again, not before the wait that it asks for.
     Later(Failure, Option<Duration>),
     /// It takes none as things are set up: a wrong address or token. That holds for the next one as well, so that
@@ -45,7 +47,10 @@ impl Answer {
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Delivered => None,
-            Self::Later(failure, _) | Self::Held(failure) | Self::Refused(failure) => Some(failure),
+            Self::Partly(failure)
+            | Self::Later(failure, _)
+            | Self::Held(failure)
+            | Self::Refused(failure) => Some(failure),
         }
     }
 

@@ -14,7 +14,7 @@ use url::{Host, Url};
 
 use super::answer::{Answer, Failure, excerpt};
 use super::notification::{Notification, bounded};
-use super::smtp::{Conversation, Envelope, SmtpError, client_name};
+use super::smtp::{Conversation, Envelope, Left, SmtpError, Step, client_name};
 use crate::ledger::audit::Reserve;
 use crate::suite::Secrets;
 use crate::wire::{self, Cause, TlsClient, TlsFiles, dial};
@@ -93,13 +93,13 @@ impl Email {
         let deadline = Instant::now() + limit;
         let _held = reserve.hold();
         match self.session(&message, deadline).await {
-            Ok(()) => Answer::Delivered,
+            Ok(left) => self.taken(&left),
             Err(error) => self.judge(error),
         }
     }
 
     /// Connects, protects the session as the settings want it, and hands the mail over.
-    async fn session(&self, message: &Message, deadline: Instant) -> Result<(), SmtpError> {
+    async fn session(&self, message: &Message, deadline: Instant) -> Result<Vec<Left>, SmtpError> {
         let host = self.host()?;
         let client = match self.tls {
             TlsMode::None => None,
@@ -130,7 +130,11 @@ impl Email {
         }
     }
 
-    async fn hand_over<S>(&self, mut server: Conversation<S>, message: &Message) -> Result<(), SmtpError>
+    async fn hand_over<S>(
+        &self,
+        mut server: Conversation<S>,
+        message: &Message,
+    ) -> Result<Vec<Left>, SmtpError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -195,25 +199,45 @@ impl Email {
         format!("<{short}.canary@{}>", self.from.email.domain())
     }
 
-    /// Without a reply code there was no answer. A login that is refused or wanted (530 to 538) holds for every mail;
-    /// any other 5xx is about this one.
+    /// What the server has taken, though perhaps not for everybody.
+    fn taken(&self, left: &[Left]) -> Answer {
+        let Some(first) = left.first() else {
+            return Answer::Delivered;
+        };
+        let each = left
+            .iter()
+            .map(|left| format!("{} ({} {})", left.receiver, left.reply.code, left.reply.text()));
+        let each = each.collect::<Vec<_>>().join(", ");
+        Answer::Partly(Failure {
+            word: format!("smtp_{}", first.reply.code).into(),
+            message: excerpt(
+                format!("the mail server takes none for {each}").as_bytes(),
+                &self.secrets,
+            ),
+        })
+    }
+
+    /// Without a reply code there was no answer. A 5xx to the mail itself is about this one; one before it, to who we are
+    /// and whom we write to, holds for every mail.
     fn judge(&self, error: SmtpError) -> Answer {
         let message = excerpt(error.to_string().as_bytes(), &self.secrets);
-        let reply = match error {
+        let (step, reply) = match error {
             SmtpError::Link(link) => return Answer::none(wire::Failure { message, ..link }),
             SmtpError::Closed(_) => return Answer::Later(failure("closed", message), None),
             SmtpError::Garbage(_) => return Answer::Later(failure("garbage", message), None),
             SmtpError::Unsupported(_) => return Answer::Held(failure("client", message)),
-            SmtpError::Rejected(reply) => reply,
+            SmtpError::Rejected { step, reply } => (step, reply),
         };
         let failure = Failure {
             word: format!("smtp_{}", reply.code).into(),
             message,
         };
-        match reply.code {
-            530..=538 => Answer::Held(failure),
-            500.. => Answer::Refused(failure),
-            _ => Answer::Later(failure, None),
+        match (step, reply.code) {
+            (_, ..500) => Answer::Later(failure, None),
+            // A login is wanted, or is not enough.
+            (Step::Message, 530..=538) => Answer::Held(failure),
+            (Step::Message, _) => Answer::Refused(failure),
+            (Step::Session | Step::Sender | Step::Receivers, _) => Answer::Held(failure),
         }
     }
 }

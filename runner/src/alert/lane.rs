@@ -57,6 +57,8 @@ pub(super) struct Lane {
     refresh: Option<(Duration, Instant)>,
     /// Whether the receiver's failure was told and its recovery not.
     is_failing: bool,
+    /// Whether it was said that the receiver takes notifications for some of those only whom they are for.
+    is_partial: bool,
     /// Notifications lost for want of room, as last seen.
     lost: u64,
     /// Losses that the operator knows of since the last delivery.
@@ -80,6 +82,7 @@ impl Lane {
             standing: standing.map(|told| (told.alert.clone(), told)).collect(),
             refresh,
             is_failing: false,
+            is_partial: false,
             lost: 0,
             told: BTreeSet::new(),
         }
@@ -164,7 +167,7 @@ impl Lane {
         let name = &self.notifier.name;
         let mut queue = self.shared.outbox.queue();
         let change = match &answer {
-            Answer::Delivered => queue.conclude(name, None),
+            Answer::Delivered | Answer::Partly(_) => queue.conclude(name, None),
             Answer::Refused(_) => queue.conclude(name, Some(DropReason::Refused)),
             Answer::Later(..) | Answer::Held(_) => {
                 queue.put_back(name);
@@ -174,7 +177,7 @@ impl Lane {
         drop(queue);
         self.shared.keep(Vec::from_iter(change));
         match answer {
-            Answer::Delivered => self.remember(notification),
+            Answer::Delivered | Answer::Partly(_) => self.remember(notification),
             Answer::Refused(failure) if self.told.insert(DropReason::Refused) => {
                 self.shared.say(&Notice::Refused {
                     notifier: Arc::clone(&self.notifier.name),
@@ -194,12 +197,24 @@ impl Lane {
                 self.backoff.reset();
                 self.recovered();
                 self.told.clear();
+                self.is_partial = false;
                 if std::mem::take(&mut self.is_failing) {
                     // The one that got through is still counted.
                     let waiting = self.waiting().saturating_sub(1);
                     self.shared.say(&Notice::Delivering {
                         notifier: Arc::clone(&self.notifier.name),
                         waiting,
+                    });
+                }
+            }
+            Answer::Partly(failure) => {
+                self.backoff.reset();
+                self.count(failure);
+                self.recovered();
+                if !std::mem::replace(&mut self.is_partial, true) {
+                    self.shared.say(&Notice::Partly {
+                        notifier: Arc::clone(&self.notifier.name),
+                        message: failure.message.clone(),
                     });
                 }
             }

@@ -28,6 +28,10 @@ pub(super) enum Notice {
     /// The first delivery after one of those.
     #[error("notifier `{notifier}` delivers again; {waiting} wait and are sent now")]
     Delivering { notifier: Arc<str>, waiting: usize },
+    /// The receiver takes notifications for some only of those whom they are for, for the first time since it took one
+    /// for all.
+    #[error("notifier `{notifier}` does not reach everybody: {message}; mend its settings")]
+    Partly { notifier: Arc<str>, message: String },
     /// The receiver refused a notification for what it says, for the first time since the last delivery.
     #[error("notifier `{notifier}`: the notification `{id}` is refused and given up: {message}")]
     Refused {
@@ -46,7 +50,7 @@ impl Notice {
         match self {
             Self::Delivering { .. } => Level::INFO,
             Self::Failing { .. } | Self::Held { .. } => Level::WARN,
-            Self::Refused { .. } | Self::Losing { .. } => Level::ERROR,
+            Self::Partly { .. } | Self::Refused { .. } | Self::Losing { .. } => Level::ERROR,
         }
     }
 }

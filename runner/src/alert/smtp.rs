@@ -10,6 +10,8 @@ mod reply;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
@@ -31,11 +33,49 @@ pub(super) enum SmtpError {
     #[error("the answer is not SMTP: {0}")]
     Garbage(&'static str),
     /// The server said no.
-    #[error("the mail server answered {} {}", .0.code, .0.text())]
-    Rejected(Reply),
+    #[error("the mail server answered {step} with {} {}", reply.code, reply.text())]
+    Rejected {
+        /// To what.
+        step: Step,
+        /// What it said.
+        reply: Reply,
+    },
     /// The server cannot do what the settings or the addresses need.
     #[error("{0}")]
     Unsupported(&'static str),
+}
+
+/// How far a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The server speaks with us or not: greeting, `EHLO`, `STARTTLS`, and the login.
+    Session,
+    /// It takes mail of this sender or not.
+    Sender,
+    /// It takes mail for none of the receivers.
+    Receivers,
+    /// It takes this very mail or not.
+    Message,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Session => "the session",
+            Self::Sender => "the sender",
+            Self::Receivers => "the receivers",
+            Self::Message => "the mail",
+        })
+    }
+}
+
+/// A receiver that the server takes no mail for, though for others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Its address.
+    pub(super) receiver: String,
+    /// What the server said.
+    pub(super) reply: Reply,
 }
 
 /// A mail as it goes over the wire.
@@ -88,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     /// # Errors
     /// There is none, or it sends the client away.
     pub(super) async fn greet(&mut self) -> Result<(), SmtpError> {
-        self.reply().await?.expect(2).map(drop)
+        self.reply().await?.expect(2, Step::Session).map(drop)
     }
 
     /// Says who we are, and learns what the server can do.
@@ -96,7 +136,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     /// # Errors
     /// The server does not speak with us.
     pub(super) async fn hello(&mut self, name: &str) -> Result<Extensions, SmtpError> {
-        let reply = self.command(&format!("EHLO {name}")).await?.expect(2)?;
+        let reply = self.command(&format!("EHLO {name}")).await?;
+        let reply = reply.expect(2, Step::Session)?;
         Ok(Extensions::of(&reply))
     }
 
@@ -108,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         if !extensions.starttls {
             return Err(SmtpError::Unsupported("the mail server does not offer STARTTLS"));
         }
-        self.command("STARTTLS").await?.expect(2)?;
+        self.command("STARTTLS").await?.expect(2, Step::Session)?;
         self.into_stream()
     }
 
@@ -131,37 +172,64 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             let response = STANDARD.encode(format!("\0{user}\0{password}"));
             self.command(&format!("AUTH PLAIN {response}")).await?
         } else if extensions.login {
-            self.command("AUTH LOGIN").await?.expect(3)?;
-            self.command(&STANDARD.encode(user)).await?.expect(3)?;
+            let name = self.command("AUTH LOGIN").await?;
+            name.expect(3, Step::Session)?;
+            let secret = self.command(&STANDARD.encode(user)).await?;
+            secret.expect(3, Step::Session)?;
             self.command(&STANDARD.encode(password)).await?
         } else {
             return Err(SmtpError::Unsupported(
                 "the mail server offers no login by PLAIN or LOGIN",
             ));
         };
-        reply.expect(2).map(drop)
+        reply.expect(2, Step::Session).map(drop)
     }
 
-    /// Hands the mail over, and ends the session.
+    /// Hands the mail over for those receivers that the server takes, and ends the session. Returns the others, of which
+    /// one does not keep the mail from the rest (RFC 5321, 3.3).
     ///
     /// # Errors
-    /// The server does not take it, or not for all receivers.
+    /// The server does not take it for any.
     pub(super) async fn send(
         &mut self,
         extensions: &Extensions,
         mail: &Envelope<'_>,
-    ) -> Result<(), SmtpError> {
+    ) -> Result<Vec<Left>, SmtpError> {
         let from = format!("MAIL FROM:<{}>{}", mail.from, parameters(extensions, mail)?);
-        self.command(&from).await?.expect(2)?;
-        for receiver in mail.to {
-            self.command(&format!("RCPT TO:<{receiver}>")).await?.expect(2)?;
-        }
-        self.command("DATA").await?.expect(3)?;
+        self.command(&from).await?.expect(2, Step::Sender)?;
+        let left = self.receivers(mail.to).await?;
+        let go = self.command("DATA").await?;
+        go.expect(3, Step::Message)?;
         self.write(&data(mail.message)).await?;
-        self.reply().await?.expect(2)?;
+        self.reply().await?.expect(2, Step::Message)?;
         // The server has the mail, whatever becomes of the goodbye.
         drop(self.write(b"QUIT\r\n").await);
-        Ok(())
+        Ok(left)
+    }
+
+    /// Names the receivers. Where the server takes none, one that it may take later decides.
+    async fn receivers(&mut self, receivers: &[&str]) -> Result<Vec<Left>, SmtpError> {
+        let mut left: Vec<Left> = Vec::new();
+        for receiver in receivers {
+            let reply = self.command(&format!("RCPT TO:<{receiver}>")).await?;
+            match reply.expect(2, Step::Receivers) {
+                Ok(_) => {}
+                Err(SmtpError::Rejected { reply, .. }) => left.push(Left {
+                    receiver: (*receiver).to_owned(),
+                    reply,
+                }),
+                Err(error) => return Err(error),
+            }
+        }
+        let is_any_taken = left.len() < receivers.len();
+        let decisive = left.iter().min_by_key(|left| left.reply.code).cloned();
+        match decisive.filter(|_| !is_any_taken) {
+            None => Ok(left),
+            Some(Left { reply, .. }) => Err(SmtpError::Rejected {
+                step: Step::Receivers,
+                reply,
+            }),
+        }
     }
 
     async fn command(&mut self, line: &str) -> Result<Reply, SmtpError> {

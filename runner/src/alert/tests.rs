@@ -2,6 +2,7 @@
 
 mod database;
 mod delivery;
+mod mail;
 mod payloads;
 mod storm;
 

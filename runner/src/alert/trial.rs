@@ -37,7 +37,7 @@ pub async fn try_out(notifier: &Notifier, link: Option<&Url>, reserve: &Reserve,
         ..sample(now)
     };
     let firing = notifier.deliver(&notification, link, reserve).await;
-    if firing != Answer::Delivered {
+    if !matches!(firing, Answer::Delivered | Answer::Partly(_)) {
         return Trial {
             firing,
             resolved: None,

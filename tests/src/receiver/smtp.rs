@@ -45,7 +45,17 @@ struct State {
     implicit: Option<TlsAcceptor>,
     /// A reply in place of the usual one to a command.
     sabotage: Mutex<Option<(String, String)>>,
+    /// Receivers that it takes no mail for, each with the reply.
+    refused: Mutex<Vec<(String, String)>>,
     mails: watch::Sender<Vec<Mail>>,
+}
+
+impl State {
+    fn refusal(&self, receiver: &str) -> Option<String> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = refused.iter().find(|(refused, _)| refused == receiver);
+        found.map(|(_, reply)| reply.clone())
+    }
 }
 
 /// A mail server on loopback.
@@ -68,6 +78,7 @@ impl MailServer {
             starttls,
             implicit,
             sabotage: Mutex::default(),
+            refused: Mutex::default(),
             mails: watch::Sender::default(),
         });
         let shared = state.clone();
@@ -87,6 +98,12 @@ impl MailServer {
     pub fn sabotage(&self, reply: Option<(&str, &str)>) {
         let reply = reply.map(|(command, reply)| (command.to_owned(), reply.to_owned()));
         *self.state.sabotage.lock().unwrap_or_else(PoisonError::into_inner) = reply;
+    }
+
+    /// From now on, answers this to a receiver of a mail.
+    pub fn refuse(&self, receiver: &str, reply: &str) {
+        let mut refused = self.state.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.push((receiver.to_owned(), reply.to_owned()));
     }
 
     /// The mails that it took, in its order.
@@ -167,6 +184,11 @@ where
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
     if let Some((_, reply)) = sabotage.filter(|(command, _)| *command == verb) {
+        return say(stream, &reply).await.map(|()| Next::GoOn);
+    }
+    if verb == "RCPT"
+        && let Some(reply) = state.refusal(&address(argument))
+    {
         return say(stream, &reply).await.map(|()| Next::GoOn);
     }
     let needs_tls = state.starttls.is_some() && !mail.is_protected;

@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::SmtpError;
+use super::{SmtpError, Step};
 
 /// Bytes of a line, with its end. RFC 5321 (4.5.3.1.5) allows 512; some servers are generous.
 const MAX_LINE: usize = 2 << 10;
@@ -21,17 +21,17 @@ pub(in crate::alert) struct Reply {
 }
 
 impl Reply {
-    /// The reply itself if its code begins with this digit.
-    pub(super) fn expect(self, class: u16) -> Result<Self, SmtpError> {
+    /// The reply itself if its code begins with this digit; what it answers is `step`.
+    pub(super) fn expect(self, class: u16, step: Step) -> Result<Self, SmtpError> {
         match self.code / 100 {
             found if found == class => Ok(self),
-            4 | 5 => Err(SmtpError::Rejected(self)),
+            4 | 5 => Err(SmtpError::Rejected { step, reply: self }),
             _ => Err(SmtpError::Garbage("a reply code that is not for this command")),
         }
     }
 
     /// All of its text.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::alert) fn text(&self) -> String {
         self.lines.join(" ")
     }
 }

@@ -1,0 +1,212 @@
+//! Mail, to servers that take it and to others.
+
+use std::time::Duration;
+
+use canary_tests::certificate::Authority;
+use canary_tests::peer::{Hostile, Peer};
+use canary_tests::receiver::smtp::{MailServer, Protection};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::delivery::{notifier, run, trial, word};
+use crate::alert::answer::Answer;
+use crate::alert::notifier::Notifier;
+use crate::alert::trial::Trial;
+
+fn mail(port: u16, more: &str) -> Notifier {
+    notifier(&format!(
+        "type: email, host: 127.0.0.1, port: {port}, from: canary@example.com, to: [a@example.com, b@example.com]{more}"
+    ))
+}
+
+#[test]
+fn mail_goes_over_starttls_with_a_login() {
+    run(async {
+        let authority = Authority::new("Test Root");
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, authority.pem()).unwrap();
+        let leaf = authority.leaf(&["127.0.0.1"]).issue();
+        let server = MailServer::start(Protection::Starttls(leaf.server_config()));
+        let ca = format!(", ca: {}", ca.display());
+        let login = format!("{ca}, user: me, password: '${{env:SECRET}}'");
+        assert!(trial(&mail(server.port(), &login)).await.is_well());
+        let mails = server.mails();
+        let [first, second] = mails.as_slice() else {
+            panic!("{mails:?}");
+        };
+        assert!(first.is_protected);
+        assert_eq!(first.login, Some(("me".to_owned(), "s3cr3t-k3y".to_owned())));
+        assert_eq!(first.from, "canary@example.com");
+        assert_eq!(first.to, ["a@example.com", "b@example.com"]);
+        let header = |mail: &str, name: &str| {
+            let line = mail.lines().find_map(|line| line.strip_prefix(name));
+            line.map(|value| value.trim().to_owned())
+        };
+        let id = header(&first.data, "Message-ID:");
+        assert!(id.is_some());
+        assert_eq!(header(&second.data, "References:"), id);
+        let doubting = trial(&mail(server.port(), "")).await.firing;
+        assert_eq!(word(&doubting), "tls later", "{doubting:?}");
+    });
+}
+
+#[test]
+fn mail_goes_over_tls_from_the_first_byte() {
+    run(async {
+        let authority = Authority::new("Test Root");
+        let folder = tempfile::tempdir().unwrap();
+        let ca = folder.path().join("ca.pem");
+        std::fs::write(&ca, authority.pem()).unwrap();
+        let leaf = authority.leaf(&["127.0.0.1"]).issue();
+        let server = MailServer::start(Protection::Implicit(leaf.server_config()));
+        let more = format!(", tls: implicit, ca: {}", ca.display());
+        assert!(trial(&mail(server.port(), &more)).await.is_well());
+        assert!(server.mails().iter().all(|mail| mail.is_protected));
+    });
+}
+
+#[test]
+fn a_server_without_starttls_gets_neither_mail_nor_password() {
+    run(async {
+        let server = MailServer::start(Protection::None);
+        let login = ", user: me, password: '${env:SECRET}'";
+        let answer = trial(&mail(server.port(), login)).await.firing;
+        assert!(!matches!(answer, Answer::Delivered), "{answer:?}");
+        assert!(server.mails().is_empty());
+        assert!(trial(&mail(server.port(), ", tls: none")).await.is_well());
+    });
+}
+
+#[test]
+fn what_a_mail_server_says_decides_what_becomes_of_the_mail() {
+    run(async {
+        let server = MailServer::start(Protection::None);
+        let notifier = mail(
+            server.port(),
+            ", tls: none, user: me, password: '${env:SECRET}', timeout: 2s",
+        );
+        for (command, reply, expected) in [
+            ("EHLO", "550 your address is on a list", "smtp_550 held"),
+            ("EHLO", "421 too many connections", "smtp_421 later"),
+            ("MAIL", "550 daily sending quota exceeded", "smtp_550 held"),
+            ("RCPT", "550 no such user", "smtp_550 held"),
+            ("RCPT", "450 greylisted", "smtp_450 later"),
+            ("AUTH", "535 wrong password", "smtp_535 held"),
+            ("DATA", "554 looks like spam", "smtp_554 refused"),
+            ("MAIL", "421 going down", "smtp_421 later"),
+            ("EHLO", "what?", "garbage later"),
+        ] {
+            server.sabotage(Some((command, reply)));
+            let answer = trial(&notifier).await.firing;
+            assert_eq!(word(&answer), expected, "{answer:?}");
+        }
+        server.sabotage(None);
+        assert!(trial(&notifier).await.is_well());
+    });
+}
+
+#[test]
+fn a_greeting_that_sends_everybody_away_costs_no_mail() {
+    run(async {
+        for (greeting, expected) in [
+            ("554 no SMTP service here\r\n", "smtp_554 held"),
+            ("521 this host takes no mail\r\n", "smtp_521 held"),
+            ("421 come back later\r\n", "smtp_421 later"),
+        ] {
+            let peer = Peer::tcp(move |mut wire| async move {
+                wire.write_all(greeting.as_bytes()).await?;
+                wire.read_to_end(&mut Vec::new()).await.map(drop)
+            });
+            let answer = trial(&mail(peer.address().port(), ", tls: none")).await.firing;
+            assert_eq!(word(&answer), expected, "{answer:?}");
+        }
+    });
+}
+
+#[test]
+fn a_receiver_that_is_gone_keeps_the_mail_from_no_other() {
+    run(async {
+        let server = MailServer::start(Protection::None);
+        server.refuse("a@example.com", "550 5.1.1 no such user");
+        let Trial { firing, resolved } = trial(&mail(server.port(), ", tls: none")).await;
+        assert_eq!(word(&firing), "smtp_550 partly");
+        assert_eq!(
+            firing.failure().unwrap().message,
+            "the mail server takes none for a@example.com (550 5.1.1 no such user)"
+        );
+        assert_eq!(word(&resolved.unwrap()), "smtp_550 partly");
+        let receivers = server.mails().into_iter().map(|mail| mail.to);
+        assert_eq!(
+            receivers.collect::<Vec<_>>(),
+            [["b@example.com"], ["b@example.com"]]
+        );
+        server.refuse("b@example.com", "452 mailbox full");
+        let none = trial(&mail(server.port(), ", tls: none")).await.firing;
+        assert_eq!(word(&none), "smtp_452 later", "one of them may take it later");
+    });
+}
+
+#[test]
+fn a_silent_mail_server_holds_its_notifier_for_no_longer_than_its_time_out() {
+    run(async {
+        for hostile in [
+            Hostile::Silent,
+            Hostile::NeverReads,
+            Hostile::EndlessLine,
+            Hostile::ClosesAtOnce,
+        ] {
+            let peer = hostile.start();
+            let notifier = mail(peer.address().port(), ", tls: none, timeout: 300ms");
+            let work = trial(&notifier);
+            let answer = tokio::time::timeout(Duration::from_secs(5), work)
+                .await
+                .unwrap()
+                .firing;
+            assert!(
+                matches!(answer, Answer::Later(..)),
+                "{}: {answer:?}",
+                hostile.name()
+            );
+        }
+    });
+}
+
+#[test]
+fn a_mail_server_that_talks_without_end_is_left_at_once() {
+    run(async {
+        let greetings: [(&[u8], &[u8]); 4] = [
+            (b"220 ", &[b'x'; 4096]),
+            (b"", b"220-more of it\r\n"),
+            (b"220 ok\r\n250-", &[b'x'; 4096]),
+            (b"", &[0; 4096]),
+        ];
+        for (begin, rest) in greetings {
+            let peer = Peer::tcp(move |mut wire| async move {
+                wire.write_all(begin).await?;
+                loop {
+                    wire.write_all(rest).await?;
+                }
+            });
+            let more = ", tls: none, timeout: 60s";
+            let answer = trial(&mail(peer.address().port(), more)).await.firing;
+            assert_eq!(word(&answer), "garbage later", "{answer:?}");
+        }
+    });
+}
+
+#[test]
+fn what_a_mail_server_sends_ahead_of_tls_is_not_believed() {
+    run(async {
+        let peer = Peer::tcp(|mut wire| async move {
+            let mut asked = [0; 1024];
+            wire.write_all(b"220 mail.test\r\n").await?;
+            let _hello = wire.read(&mut asked).await?;
+            wire.write_all(b"250-mail.test\r\n250 STARTTLS\r\n").await?;
+            let _starttls = wire.read(&mut asked).await?;
+            wire.write_all(b"220 go ahead\r\n250 injected\r\n").await?;
+            wire.read(&mut asked).await.map(drop)
+        });
+        let answer = trial(&mail(peer.address().port(), "")).await.firing;
+        assert_eq!(word(&answer), "garbage later", "{answer:?}");
+    });
+}
