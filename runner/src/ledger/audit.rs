@@ -1,20 +1,21 @@
 //! The ledger held against what the operating system says.
 
 mod judge;
+mod process;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
 use self::judge::Judge;
+pub use self::process::open_descriptors;
+use self::process::{Descriptor, Process, count};
 use super::Ledger;
-use crate::regular_file;
 
 /// A descriptor that nobody owns is found each time. One that was closed when others had been opened, while the folder was
 /// read, is not: a busy machine takes its time for that.
@@ -59,10 +60,8 @@ pub struct Audit {
     reserve: Reserve,
     /// One for all who ask.
     judge: Arc<Mutex<Judge>>,
+    process: Process,
 }
-
-/// An open descriptor: its number, and what it leads to.
-type Descriptor = (OsString, PathBuf);
 
 /// What was found at one moment.
 #[derive(Debug)]
@@ -79,10 +78,15 @@ impl Audit {
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn baseline(ledger: &Ledger, reserve: &Reserve) -> io::Result<Self> {
+        Self::of(Process::default(), ledger, reserve)
+    }
+
+    fn of(process: Process, ledger: &Ledger, reserve: &Reserve) -> io::Result<Self> {
         let audit = Self {
             baseline: Arc::default(),
             reserve: reserve.clone(),
             judge: Arc::default(),
+            process,
         };
         audit.take_stock(ledger)?;
         Ok(audit)
@@ -95,6 +99,7 @@ impl Audit {
             baseline: Arc::new(u64::MAX.into()),
             reserve: reserve.clone(),
             judge: Arc::default(),
+            process: Process::default(),
         }
     }
 
@@ -103,7 +108,7 @@ impl Audit {
     /// # Errors
     /// `/proc/self/fd` cannot be read.
     pub fn take_stock(&self, ledger: &Ledger) -> io::Result<()> {
-        let own = count(&descriptors_of_no_plugin()?).saturating_sub(self.known(ledger));
+        let own = count(&self.process.of_no_plugin()?).saturating_sub(self.known(ledger));
         self.baseline.store(own, Ordering::Release);
         Ok(())
     }
@@ -147,7 +152,7 @@ impl Audit {
     fn look(&self, ledger: &Ledger) -> io::Result<Reading> {
         // Leases come and go while the folder is read: the larger count is the fair one.
         let before = self.known(ledger);
-        let open = descriptors_of_no_plugin()?;
+        let open = self.process.of_no_plugin()?;
         let unaccounted = count(&open)
             .saturating_sub(self.baseline.load(Ordering::Acquire))
             .saturating_sub(before.max(self.known(ledger)));
@@ -155,41 +160,6 @@ impl Audit {
     }
 
     fn known(&self, ledger: &Ledger) -> u64 {
-        ledger.leased() + self.reserve.held() + regular_file::open_descriptors()
+        ledger.leased() + self.reserve.held() + (self.process.reading)()
     }
-}
-
-fn count(descriptors: &BTreeSet<Descriptor>) -> u64 {
-    u64::try_from(descriptors.len()).unwrap_or(u64::MAX)
-}
-
-/// Descriptors that this process has open, without those of compiled plugins: these come with a reload, and go when the
-/// last instance of an old plugin is gone from the pool, which nobody can tell beforehand. They are files, and checks
-/// are lent sockets.
-fn descriptors_of_no_plugin() -> io::Result<BTreeSet<Descriptor>> {
-    let mut open = BTreeSet::new();
-    for entry in std::fs::read_dir("/proc/self/fd")? {
-        // One that was closed meanwhile is none.
-        let Ok((number, link)) =
-            entry.and_then(|entry| Ok((entry.file_name(), std::fs::read_link(entry.path())?)))
-        else {
-            continue;
-        };
-        let bytes = link.as_os_str().as_bytes();
-        // Nor is the one that reading the folder takes, which others do at the same time.
-        let is_listing = bytes.starts_with(b"/proc/") && bytes.ends_with(b"/fd");
-        if !is_listing && !bytes.starts_with(b"/memfd:") && !bytes.ends_with(b".cwasm") {
-            open.insert((number, link));
-        }
-    }
-    Ok(open)
-}
-
-/// Descriptors that this process has open, without the one that reading the folder takes.
-///
-/// # Errors
-/// `/proc/self/fd` cannot be read, for want of a descriptor or of `/proc`.
-pub fn open_descriptors() -> io::Result<u64> {
-    let count = std::fs::read_dir("/proc/self/fd")?.count();
-    Ok(u64::try_from(count).unwrap_or(u64::MAX).saturating_sub(1))
 }

@@ -258,7 +258,7 @@ async fn bytes_out_stop_at_the_quota() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_waits_for_what_another_gives_back_and_a_long_wait_is_remembered() {
-    for (wait, shortage) in [(100, None), (101, Some(Shortage::Descriptors))] {
+    for (wait, shortage) in [(50, None), (100, None), (101, Some(Shortage::Descriptors))] {
         let ledger = Ledger::new(Budget::new(1));
         let (one, other) = (owned(&ledger, "one"), owned(&ledger, "other"));
         let lease = Lease::take(&one, NOWHERE).unwrap();

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Descriptor, Reading, count};
+use super::Reading;
+use super::process::{Descriptor, count};
 
 /// How long descriptors must have been open, and nobody's.
 const SETTLING: Duration = Duration::from_secs(5);
@@ -117,7 +118,7 @@ mod tests {
         assert_eq!(judged(second, stays().take(5)), 0);
         assert_eq!(judged(second, stays().take(6)), 2);
         assert_eq!(judged(second, stays().take(20)), 2);
-        assert_eq!(judged(second, stays().take(20).chain([open(&[])])), 0);
+        assert_eq!(judged(second, stays().take(18).chain([open(&[])])), 0);
         assert_eq!(judged(second * 60, stays().take(3)), 2);
     }
 
@@ -146,6 +147,48 @@ mod tests {
         let leak = || open(&["socket:[7]"]);
         let readings = (0..50).map(|number| if number % 4 == 3 { open(&[]) } else { leak() });
         assert_eq!(judged(Duration::from_secs(1), readings), 0);
+    }
+
+    /// What is said in the end of readings at these milliseconds.
+    fn judged_at(readings: impl IntoIterator<Item = (u64, Reading)>) -> u64 {
+        let (mut judge, began) = (Judge::default(), Instant::now());
+        let see = |_, (at, reading)| judge.see(began + Duration::from_millis(at), reading, OWN);
+        readings.into_iter().fold(0, see)
+    }
+
+    #[test]
+    fn it_takes_three_readings_a_second_apart_and_five_seconds() {
+        let one = |times: &[u64]| judged_at(times.iter().map(|at| (*at, open(&["socket:[7]"]))));
+        assert_eq!(one(&[0, 6_000]), 0);
+        assert_eq!(one(&[0, 900, 5_000]), 0);
+        assert_eq!(one(&[0, 4_500, 5_200]), 0);
+        assert_eq!(one(&[0, 4_000, 4_999]), 0);
+        assert_eq!(one(&[0, 4_000, 5_000]), 1);
+    }
+
+    #[test]
+    fn no_more_are_leaked_than_the_fairest_reading_found() {
+        let found = |at, unaccounted| {
+            let open = open(&["a", "b", "c"]);
+            (at, Reading { unaccounted, ..open })
+        };
+        assert_eq!(judged_at([found(0, 3), found(2_000, 1), found(5_000, 2)]), 1);
+    }
+
+    #[test]
+    fn what_came_with_the_reading_that_settled_is_settled_five_seconds_later() {
+        let found = |at, targets| (at, open(targets));
+        let (one, two) = (["a"].as_slice(), ["a", "b"].as_slice());
+        let readings = [found(0, one), found(2_000, one), found(5_000, two)];
+        assert_eq!(judged_at(readings), 1);
+        let readings = [
+            found(0, one),
+            found(2_000, one),
+            found(5_000, two),
+            found(7_000, two),
+            found(10_000, two),
+        ];
+        assert_eq!(judged_at(readings), 2);
     }
 
     #[test]

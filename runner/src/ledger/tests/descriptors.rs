@@ -79,8 +79,11 @@ fn what_is_lent_leaves_the_host_a_reserve_or_half_of_what_is_free() {
         assert_eq!(Budget::within(limit, open).capacity(), lendable, "{limit}");
     }
     let ledger = Ledger::new(Budget::new(5));
+    assert_eq!(ledger.reserved(), 256);
     ledger.fit(1_024, 100);
-    assert_eq!(ledger.capacity(), 668);
+    assert_eq!((ledger.capacity(), ledger.reserved()), (668, 256));
+    ledger.fit(130, 100);
+    assert_eq!((ledger.capacity(), ledger.reserved()), (8, 22));
 }
 
 #[test]

@@ -205,6 +205,14 @@ fn a_trail_takes_no_more_than_the_record_has_room_for() {
 }
 
 #[test]
+fn a_closed_connection_takes_its_size_of_the_record() {
+    let page = fresh(Quota::default());
+    drop(Lease::take(&page, NOWHERE).unwrap());
+    let size = u64::try_from(size_of::<crate::trace::Connection>()).unwrap();
+    assert_eq!(page.recorder().usage().bytes, size);
+}
+
+#[test]
 fn a_page_ends_once() {
     let page = fresh(Quota::default());
     let _leases = [(); 2].map(|()| Lease::take(&page, NOWHERE).unwrap());

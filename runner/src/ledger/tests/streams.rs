@@ -26,6 +26,7 @@ async fn bytes_are_counted_for_the_stream_the_live_view_and_the_trail() {
     theirs.write_all(b"hi!").await.unwrap();
     ours.read_exact(&mut [0; 3]).await.unwrap();
     assert_eq!(ours.traffic(), (3, 5));
+    assert_eq!((page.usage().bytes_in, page.usage().bytes_out), (3, 5));
     let live = ledger.live().remove(0);
     assert_eq!((live.bytes_in, live.bytes_out), (3, 5));
     drop(ours);
@@ -40,6 +41,12 @@ async fn a_peer_closed_a_stream_that_ended_or_was_reset() {
     theirs.write_all(b"bye").await.unwrap();
     drop(theirs);
     assert_eq!(ours.read_to_end(&mut Vec::new()).await.unwrap(), 3);
+    drop(ours);
+    assert_eq!(closed_by(&page), ClosedBy::Peer);
+
+    let (_ledger, page, mut ours, theirs) = pair(Quota::default()).await;
+    drop(theirs);
+    assert_eq!(ours.read(&mut [0]).await.unwrap(), 0, "with room for one byte");
     drop(ours);
     assert_eq!(closed_by(&page), ClosedBy::Peer);
 
@@ -85,6 +92,30 @@ async fn a_shutdown_reaches_the_peer_and_fails_once_the_run_is_over() {
     ] {
         assert_eq!(Refusal::find(&error), Some(Refusal::Ended));
     }
+}
+
+#[tokio::test]
+async fn a_stream_is_not_connected_before_its_peer_has_answered() {
+    let ledger = Ledger::new(Budget::new(10));
+    let page = page(&ledger, Quota::default());
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener
+        .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
+        .unwrap();
+    listener.listen(0).unwrap();
+    let peer = listener.local_addr().unwrap().as_socket().unwrap();
+    // Nobody accepts, and the system keeps one or two that wait for that.
+    let connecting = |_| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let _in_progress = socket.connect(&peer.into());
+        let lease = Lease::take(&page, peer).unwrap();
+        lease.stream(TcpStream::from_std(socket.into()).unwrap()).unwrap()
+    };
+    let streams: Vec<_> = (0..4).map(connecting).collect();
+    streams[0].connected().await.unwrap();
+    assert_eq!(at_once(streams[3].connected()), None);
+    assert_eq!(ledger.live()[3].activity, Activity::Connect);
 }
 
 #[tokio::test]
