@@ -1,3 +1,6 @@
+mod views;
+
+use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 use super::*;
@@ -60,6 +63,10 @@ fn a_run_that_vanished_shows() {
     board.schedule(&check, at(1)).unwrap();
     // The task is gone, and nobody was told.
     assert!(!board.holds(0));
+    let mut uneven = Account::default();
+    uneven.schedule(1);
+    let (board, _) = Board::restored(HashMap::new(), uneven);
+    assert!(!board.holds(0));
 }
 
 #[test]
@@ -82,6 +89,8 @@ fn each_check_has_an_account_and_all_have_one() {
     went(&board, &a, VerdictStatus::Pass, 1);
     went(&board, &b, VerdictStatus::Fail, 2);
     board.pass(&b, MissReason::ClockJump, 5, at(60));
+    let b_alone = board.record(&b.id).unwrap().account;
+    assert!(board.holds(0) && b_alone.holds(0, 0));
     let of = |check: &Arc<Check>| board.record(&check.id).unwrap().account.scheduled();
     assert_eq!((of(&a), of(&b), board.account().scheduled()), (1, 6, 7));
 }
@@ -193,6 +202,7 @@ fn a_stop_before_the_permit_is_missed_for_that() {
 async fn signs_of_life_tell_how_long_nothing_was_heard() {
     let check = check("a");
     let board = board(std::slice::from_ref(&check));
+    tokio::time::advance(Duration::from_secs(5)).await;
     went(&board, &check, VerdictStatus::Pass, 1);
     tokio::time::advance(Duration::from_secs(7)).await;
     board.schedule(&check, at(8)).unwrap();

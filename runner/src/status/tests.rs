@@ -79,6 +79,7 @@ fn one_outcome_is_enough_at_a_threshold_of_one() {
         (1, 1, "sps", "?U?"),
         (1, 1, "xfx", "?X?"),
         (0, 0, "pf", "UX"),
+        (0, 2, "pp", "?U"),
     ]);
 }
 
@@ -177,6 +178,18 @@ fn a_transition_tells_what_tipped_it() {
         consecutive: 2,
     };
     assert_eq!(second, Some(down));
+}
+
+#[test]
+fn outcomes_before_the_row_that_tipped_a_status_are_not_counted_in() {
+    let mut tracker = Tracker::default();
+    let mut observe = |letter| tracker.observe(&outcome(letter), thresholds(2, 1), SystemTime::UNIX_EPOCH);
+    let changes: Vec<_> = "pppwwff".chars().filter_map(&mut observe).collect();
+    let rows: Vec<_> = changes
+        .iter()
+        .map(|change| (letter(change.to), change.consecutive))
+        .collect();
+    assert_eq!(rows, [('U', 1), ('D', 2), ('X', 2)]);
 }
 
 #[test]

@@ -106,7 +106,8 @@ fn a_day_of_runs_is_merged_in_a_moment_and_takes_no_room() {
     for number in 0..100_000 {
         history.push(ALL[number / 3 % 4]);
     }
-    assert!(history.streaks.len() <= MAX_STREAKS);
+    assert_eq!(history.streaks.len(), MAX_STREAKS);
+    assert_eq!(history.streaks.back(), Some(&(ALL[1], 1)), "the latest stay");
     let mut history = History::default();
     (0..100_000).for_each(|_| history.push(None));
     assert_eq!(history.streaks, [(None, 100_000)]);
@@ -155,4 +156,64 @@ fn a_change_since_the_earlier_process_is_one_and_what_stayed_is_none() {
     assert_eq!(transition(&[pass, pass], &[fail, fail]), Some(("up", "down")));
     assert_eq!(transition(&[pass, pass, fail], &[fail]), Some(("up", "down")));
     assert_eq!(transition(&[], &[fail, fail]), Some(("unknown", "down")));
+}
+
+#[test]
+fn a_change_is_dated_by_this_process_and_what_stayed_by_the_earlier_one() {
+    let (pass, fail) = (Some(VerdictStatus::Pass), Some(VerdictStatus::Fail));
+    let merged = |early: &[_], late: &[_]| both(early, late).1;
+    let changed = |board: &Board| record(board, &check()).changed;
+    assert_eq!(changed(&merged(&[fail, fail], &[fail, fail])), Some(at(1)));
+    assert_eq!(changed(&merged(&[pass, pass], &[fail, fail])), Some(at(101)));
+    // The second failure of both processes was the first of this one.
+    let tipped = merged(&[pass, pass, fail], &[fail]);
+    assert_eq!(changed(&tipped), Some(at(100)));
+    let (_, standing) = tipped.standings().remove(0);
+    let transition = standing.transition.unwrap();
+    assert_eq!((transition.at, transition.consecutive), (at(100), 2));
+    assert_eq!(
+        (standing.consecutive_failures, standing.last_success),
+        (2, Some(at(1)))
+    );
+}
+
+#[test]
+fn a_check_that_has_not_run_yet_goes_on_as_the_earlier_process_left_it() {
+    let (known, merged) = both(&[Some(VerdictStatus::Pass)], &[]);
+    assert_eq!(record(&merged, &check()), record(&known, &check()));
+    assert_eq!(record(&merged, &check()).last_due, Some(at(0)));
+    assert!(merged.standings().is_empty());
+}
+
+#[test]
+fn what_was_found_out_counts_where_nobody_expected_records() {
+    let check = check();
+    let (fail, pass) = (Some(VerdictStatus::Fail), Some(VerdictStatus::Pass));
+    for (own, status) in [(vec![fail; 2], "down"), (vec![], "up")] {
+        let (earlier, _) = both(&[pass, pass], &[]);
+        let board = Board::default();
+        keep(&board, &check, &mut Restored::default());
+        run(&board, &check, &own, 100);
+        let records = HashMap::from([(check.id.clone(), record(&earlier, &check))]);
+        let merged = board.merge(records.into(), &Account::default(), &HashMap::new());
+        assert!(merged.killed.is_empty());
+        assert_eq!(record(&board, &check).status().word(), status);
+    }
+}
+
+#[test]
+fn nothing_more_is_remembered_once_the_records_are_merged() {
+    let (_, merged) = both(&[], &[]);
+    run(&merged, &check(), &[Some(VerdictStatus::Pass)], 200);
+    assert!(merged.state().entries[&check().id].history.is_none());
+}
+
+#[test]
+fn the_account_of_checks_that_were_gone_by_then_is_counted_on() {
+    let mut retired = Account::default();
+    retired.pass(7);
+    let board = Board::default();
+    let merged = board.merge(Restored::default(), &retired, &HashMap::new());
+    assert!(merged.killed.is_empty());
+    assert_eq!((board.account(), board.retired()), (retired.clone(), retired));
 }
