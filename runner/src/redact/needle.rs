@@ -288,3 +288,14 @@ fn latin1(value: &str) -> Vec<Vec<u8>> {
     forms.extend(bytes);
     forms
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_an_encoding_lie_the_closer_together_the_shorter_it_is() {
+        let lengths = [1, MAX_DENSE, MAX_DENSE + 1, MAX_CLOSE, MAX_CLOSE + 1];
+        assert_eq!(lengths.map(step), [1, 1, 4, 4, SEED]);
+    }
+}

@@ -1,4 +1,7 @@
 mod bounds;
+mod edges;
+mod escapes;
+mod forms;
 
 use std::fmt::Write as _;
 

@@ -1,0 +1,112 @@
+//! Where texts are cut, how secrets are put together, how deep escapes go.
+
+use super::*;
+
+fn random(length: usize, seed: u64) -> String {
+    let mut dice = fastrand::Rng::with_seed(seed);
+    std::iter::repeat_with(|| dice.alphanumeric())
+        .take(length)
+        .collect()
+}
+
+#[test]
+fn a_secret_behind_the_cut_leaves_no_trace() {
+    let secrets = secrets(&["cutsecret-0123456789"]);
+    for before in 40..44 {
+        let text = format!("{}cutsecret-0123456789", "p".repeat(before));
+        assert_eq!(secrets.redact_within(&text, 40), format!("{}…", "p".repeat(40)));
+    }
+}
+
+#[test]
+fn a_secret_is_found_wherever_it_lies_in_a_long_text() {
+    let secrets = secrets(&["0123456789abcdef"]);
+    for split in 0..=16 {
+        let text = format!("{}0123456789abcdef{}", " ".repeat(PIECE - split), " ".repeat(100));
+        assert!(secrets.holds(&text), "{split}");
+    }
+    assert!(!secrets.holds(&" ".repeat(2 * PIECE)));
+}
+
+#[test]
+fn the_begin_of_a_secret_is_known_where_somebody_else_cut_the_text() {
+    let secrets = secrets(&["beginning-of-a-secret"]);
+    for (before, after) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("`", "`"),
+        ("", "."),
+        ("([`", "`])."),
+        ("", "…"),
+    ] {
+        for kept in ["beginnin", "beginning-o"] {
+            let redacted = secrets.redact(&format!("got {before}{kept}{after}"));
+            assert_eq!(redacted, format!("got {before}***{after}"));
+        }
+        let short = format!("got {before}beginni{after}");
+        assert_eq!(secrets.redact(&short), short);
+    }
+    let marks = |before| format!("{}beginning… and so on", "x… ".repeat(before));
+    assert!(secrets.redact(&marks(7)).contains("***"));
+    assert!(
+        !secrets.redact(&marks(8)).contains("***"),
+        "eight cuts are looked at"
+    );
+}
+
+#[test]
+fn secrets_that_touch_are_masked_as_one() {
+    let secrets = secrets(&["first-secret", "other-secret"]);
+    assert_eq!(secrets.redact("first-secretother-secret"), "***");
+}
+
+#[test]
+fn a_secret_is_masked_three_escapes_deep() {
+    let secret = "sec/ret/wit/h/a/lot/of/them";
+    let mut written = secret.to_owned();
+    let secrets = secrets(&[secret]);
+    for _ in 0..=LEVELS {
+        assert_eq!(secrets.redact(&format!("<{written}>")), "<***>");
+        written = utf8_percent_encode(&written, NON_ALPHANUMERIC).to_string();
+    }
+    assert_eq!(secrets.redact(&written), written);
+}
+
+#[test]
+fn what_was_given_twice_is_one_secret_in_whatever_order() {
+    assert_eq!(
+        format!("{:?}", secrets(&["aaaa", "bbbb", "aaaa"])),
+        "Secrets(2, redacted)"
+    );
+    let mut shared = SharedSecrets::default();
+    let [a, b] = ["hunter2!", "hunter3!"].map(|value| Arc::new(Secret::new(value)));
+    let one = shared.of(&[Arc::clone(&a), Arc::clone(&b)]);
+    let two = shared.of(&[b, Arc::clone(&a), a]);
+    assert!(Arc::ptr_eq(one.0.as_ref().unwrap(), two.0.as_ref().unwrap()));
+}
+
+#[test]
+fn pieces_of_large_secrets_are_not_copied_for_each_check() {
+    let large: Vec<_> = (0..5)
+        .map(|seed| Arc::new(Secret::new(&random(6_000, seed))))
+        .collect();
+    assert!(large.iter().all(|secret| secret.pieces.len() > LARGE));
+    let small = ["hunter2!", "hunter3!"].map(|value| Arc::new(Secret::new(value)));
+    for (count, layers) in [(0, 1), (2, 3), (3, 4), (5, 4)] {
+        let all: Vec<_> = large.iter().take(count).chain(&small).cloned().collect();
+        let secrets = Secrets::new(&all);
+        let redactor = secrets.0.as_ref().unwrap();
+        let shared = redactor
+            .layers
+            .iter()
+            .filter(|layer| large.iter().any(|one| Arc::ptr_eq(layer, &one.pieces)));
+        assert_eq!(
+            (redactor.layers.len(), shared.count()),
+            (layers, count.min(MAX_LARGE))
+        );
+        for secret in &all {
+            let excerpt = &secret.expose()[..8.max(secret.expose().len() / 2)];
+            assert_eq!(secrets.redact(&format!("<{excerpt}>")), "<***>");
+        }
+    }
+}

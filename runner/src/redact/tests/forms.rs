@@ -1,0 +1,120 @@
+//! Which parts of a secret are known by themselves, and which are too short for that.
+
+use super::*;
+
+#[track_caller]
+fn masked(cases: &[(&str, &str)]) {
+    for (secret, text) in cases {
+        let redacted = secrets(&[secret]).redact(&format!("<{text}>"));
+        assert_eq!(redacted, "<***>", "{text:?} of {secret:?}");
+    }
+}
+
+#[track_caller]
+fn stay(cases: &[(&str, &str)]) {
+    for (secret, text) in cases {
+        assert_eq!(secrets(&[secret]).redact(text), *text, "of {secret:?}");
+    }
+}
+
+#[test]
+fn a_value_has_four_bytes_at_least() {
+    masked(&[("abcd", "abcd"), ("a b c", "a b c"), ("a b c", "abc")]);
+    stay(&[("abc", "abc"), ("%41%42", "crab"), ("%41%42%43", "abc")]);
+}
+
+#[test]
+fn blanks_around_a_value_are_not_part_of_its_encodings() {
+    let text = hex::encode("abcd");
+    masked(&[(" abcd\n", &text), ("\tabcd", &text)]);
+}
+
+#[test]
+fn the_armour_of_a_key_is_no_secret_unless_there_is_nothing_else() {
+    let armour = "-----BEGIN KEY-----";
+    stay(&[
+        ("-----BEGIN KEY-----\n12345678\n-----END KEY-----", armour),
+        ("  -----BEGIN KEY-----\n  123456789\n  -----END KEY-----", armour),
+        ("-----BEGIN\nfirst-line-x", "-----BEGIN"),
+        ("-----BEGIN TRUNCATED\nfirst-line-x", "-----BEGIN TRUNCATED"),
+    ]);
+    masked(&[
+        ("-----BEGIN KEY-----\n1234567\n-----END KEY-----", armour),
+        ("-----BEGIN KEY-----\n1234567  \n-----END KEY-----", armour),
+    ]);
+}
+
+#[test]
+fn a_line_of_eight_bytes_is_known_by_itself() {
+    masked(&[
+        ("first-line-x\nsecond-8", "second-8"),
+        ("first-line-x\n second-l9", "second-l9"),
+    ]);
+    stay(&[
+        ("first-line-x\nsecond7", "second7"),
+        ("first: line\nsecond: 12345678", "12345678"),
+    ]);
+}
+
+#[test]
+fn a_word_of_eight_bytes_behind_a_scheme_is_known_by_itself() {
+    masked(&[
+        ("Bearer 12345678", "12345678"),
+        ("Bearer 123456789 \n", "123456789"),
+        ("user:pass?word12", "pass?word12"),
+    ]);
+    stay(&[("Bearer 1234567", "1234567")]);
+}
+
+#[test]
+fn parts_of_a_url_are_known_by_themselves() {
+    masked(&[
+        ("https://host.example/1234567", "/1234567"),
+        ("https://host.example/12345678", "/12345678"),
+        ("https://host.example/?12345678", "12345678"),
+        ("https://host.example/?123456789", "123456789"),
+        ("https://user:abcd@host.example/", "abcd"),
+        ("HTTPS://Host.Example:443/a b", "https://host.example/a%20b"),
+    ]);
+    stay(&[
+        ("https://host.example/123456", "/123456"),
+        ("https://host.example/?1234567", "1234567"),
+        ("https://user:abc@host.example/", "abc"),
+    ]);
+}
+
+#[test]
+fn a_value_is_known_as_a_path_and_what_comes_behind_that() {
+    masked(&[
+        (r"a\bc", "a/bc"),
+        (r"ab\cd", "ab/cd"),
+        (r"abcd\efg?rest", "abcd/efg"),
+        (r"abcd\efgh#rest", "abcd/efgh"),
+        (r"x\y?12345678", "12345678"),
+        (r"x\y#123456789", "123456789"),
+    ]);
+    stay(&[
+        (r"abc\d?rest-of-it", "abc/d"),
+        (r"abc\d#rest-of-it", "abc/d"),
+        (r"abc\efg?rest-of-it", "abc/efg"),
+        (r"x\y?1234567", "1234567"),
+    ]);
+}
+
+#[test]
+fn a_short_password_in_encoded_credentials_is_known_by_itself() {
+    for password in ["S3cr", "S3cr3"] {
+        let credentials = format!("canary:{password}");
+        let base64 = STANDARD.encode(&credentials);
+        masked(&[
+            (&base64, password),
+            (&format!("Basic {base64}\n"), password),
+            (&hex::encode(&credentials), password),
+        ]);
+    }
+    masked(&[(&STANDARD.encode("abcd"), "abcd")]);
+    stay(&[
+        (&STANDARD.encode("canary:abc"), "abc"),
+        (&STANDARD.encode("line\nline2345"), "lineline2345"),
+    ]);
+}
