@@ -175,7 +175,38 @@ mod tests {
             Some(Duration::from_secs(60))
         );
         assert_eq!(wait("Tue, 15 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait(" 30 "), Some(Duration::from_secs(30)));
         assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn where_the_settings_are_wrong_a_notification_is_held_and_else_sent_later() {
+        let answer = |cause| Answer::none(wire::Failure::new(cause, "why".to_owned()));
+        assert!(matches!(answer(wire::Cause::Settings), Answer::Held(failure) if failure.message == "why"));
+        assert!(
+            matches!(answer(wire::Cause::Timeout), Answer::Later(failure, None) if failure.word == "timeout")
+        );
+    }
+
+    #[test]
+    fn a_message_has_what_the_receiver_says_if_that_is_anything() {
+        let message = |excerpt| {
+            let answer = Answer::judge(
+                StatusCode::NOT_FOUND,
+                &HeaderMap::new(),
+                excerpt,
+                SystemTime::UNIX_EPOCH,
+            );
+            answer.failure().unwrap().message.clone()
+        };
+        assert_eq!(message(""), "the answer is 404 Not Found");
+        assert_eq!(message("no_service"), "the answer is 404 Not Found: no_service");
+    }
+
+    #[test]
+    fn an_answer_that_is_nothing_but_secrets_has_nothing_to_say() {
+        let said = vec![b'a'; wire::MAX_BODY];
+        assert_eq!(excerpt(&said, &Secrets::of(["aaaa"])), "");
     }
 
     #[test]

@@ -74,6 +74,23 @@ mod tests {
     }
 
     #[test]
+    fn where_only_an_operator_can_help_the_wait_is_five_minutes_and_counts_as_a_failure() {
+        let mut backoff = Backoff::default();
+        let now = Instant::now();
+        backoff.held(now);
+        assert_eq!(backoff.until(), Some(now + Duration::from_secs(300)));
+        let next = wait(&mut backoff, None);
+        assert!((FIRST..=2 * FIRST).contains(&next), "{next:?}");
+    }
+
+    #[test]
+    fn two_runners_do_not_wait_in_step() {
+        let wait = || wait(&mut Backoff::default(), None);
+        let first = wait();
+        assert!((0..20).any(|_| wait() != first));
+    }
+
+    #[test]
     fn a_receiver_is_given_the_time_it_asks_for_within_reason() {
         let wait = |seconds| wait(&mut Backoff::default(), Some(Duration::from_secs(seconds)));
         assert_eq!(wait(7), Duration::from_secs(7));

@@ -119,6 +119,16 @@ mod tests {
         outbox
     }
 
+    #[test]
+    fn what_fires_by_rows_that_came_late_is_taken_over_once() {
+        let outbox = outbox();
+        let firing = sample(SystemTime::now());
+        outbox.add_standing(&"ops".into(), vec![firing.clone()]);
+        assert_eq!(outbox.take_standing("other"), []);
+        assert_eq!(outbox.take_standing("ops"), [firing]);
+        assert_eq!(outbox.take_standing("ops"), []);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn nothing_is_delivered_before_what_brought_it_about_is_on_disk() {
         let outbox = outbox();

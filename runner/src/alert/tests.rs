@@ -2,6 +2,7 @@
 
 mod database;
 mod delivery;
+mod lane;
 mod mail;
 mod payloads;
 mod storm;

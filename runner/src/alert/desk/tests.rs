@@ -9,6 +9,7 @@ mod holding;
 mod late;
 mod random;
 mod restarts;
+mod silent;
 
 const OPS: &str = "notifiers: { ops: { type: slack, url: 'http://127.0.0.1/' } }";
 
@@ -57,6 +58,8 @@ struct World {
     disk: Disk,
     trackers: HashMap<CheckId, (Tracker, u64)>,
     now: SystemTime,
+    /// Changes that the disk was given.
+    writes: usize,
 }
 
 impl World {
@@ -71,6 +74,7 @@ impl World {
             disk: Disk::default(),
             trackers: HashMap::new(),
             now: noon(),
+            writes: 0,
         };
         world.reload(|_| {});
         world
@@ -84,7 +88,7 @@ impl World {
     fn reload(&mut self, change: impl FnOnce(&mut Suite)) {
         change(&mut self.suite);
         let changes = self.desk.keep(&self.suite, self.now);
-        self.disk.keep(changes);
+        self.write(changes);
         self.desk.post(&kept());
     }
 
@@ -94,7 +98,17 @@ impl World {
         self.reload(|_| {});
     }
 
+    fn write(&mut self, changes: Vec<Change>) {
+        self.writes += changes.len();
+        self.disk.keep(changes);
+    }
+
     fn run(&mut self, name: &str, outcome: Outcome) {
+        self.run_from(self.now, name, outcome);
+    }
+
+    /// A run that began earlier, and ends now.
+    fn run_from(&mut self, began: SystemTime, name: &str, outcome: Outcome) {
         let found = self.suite.checks.iter().find(|check| check.name == name);
         let check = Arc::clone(found.unwrap());
         let (tracker, failures) = self.trackers.entry(check.id.clone()).or_default();
@@ -106,9 +120,9 @@ impl World {
             consecutive_failures: *failures,
             last_success: None,
         };
-        let run = Run::plain(check, outcome, self.now);
+        let run = Run::plain(check, outcome, began);
         let changes = self.desk.observe(&run, &standing, self.now);
-        self.disk.keep(changes);
+        self.write(changes);
         self.desk.post(&kept());
     }
 
@@ -133,7 +147,7 @@ impl World {
         for _ in 0..seconds {
             self.now += secs(1);
             let changes = self.desk.tick(self.now);
-            self.disk.keep(changes);
+            self.write(changes);
             self.desk.post(&kept());
         }
     }
@@ -224,21 +238,6 @@ fn a_new_check_that_is_well_alerts_nobody() {
 }
 
 #[test]
-fn a_new_check_without_a_verdict_is_told_when_its_threshold_is_reached() {
-    let mut check = check("web");
-    check.failure_threshold = 3;
-    let mut world = World::new(OPS, suite(vec![check]));
-    world.break_down("web");
-    world.break_down("web");
-    assert_eq!(world.told(), [""; 0]);
-    world.break_down("web");
-    world.break_down("web");
-    assert_eq!(world.told(), ["ops: web cannot be judged"]);
-    world.pass("web");
-    assert_eq!(world.told(), ["ops: web is up again"]);
-}
-
-#[test]
 fn a_change_between_bad_states_is_told_and_so_is_what_it_was_before() {
     let mut world = World::simple();
     world.fail("web");
@@ -314,6 +313,29 @@ fn an_alert_that_lasts_is_told_again_at_its_interval() {
     assert_eq!(world.told().len(), 3);
     world.wait(600);
     assert_eq!(world.told(), [""; 0]);
+}
+
+#[test]
+fn a_reminder_says_how_the_last_run_ended() {
+    let alerts = format!("remind: 1m\n{OPS}");
+    let mut world = World::new(&alerts, suite(vec![check("web")]));
+    world.fail("web");
+    world.told();
+    let outcome = Outcome::Completed(Verdict {
+        status: VerdictStatus::Fail,
+        summary: "worse than before".into(),
+        assertions: Vec::new(),
+        measurements: Vec::new(),
+        attributes: Vec::new(),
+    });
+    world.run("web", outcome);
+    world.wait(60);
+    let (_, reminder) = world.delivered().remove(0);
+    assert_eq!(
+        (reminder.event, reminder.consecutive_failures),
+        (Event::Reminder, 2)
+    );
+    assert_eq!(reminder.summary, "worse than before");
 }
 
 #[test]

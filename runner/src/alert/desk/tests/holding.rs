@@ -23,6 +23,54 @@ fn what_is_still_bad_when_maintenance_ends_is_told_then() {
 }
 
 #[test]
+fn what_is_held_back_is_not_among_what_is_sent_again_and_again() {
+    let mut world = World::simple();
+    world.reload(|suite| suite.maintenance = vec![window(0, 60)]);
+    world.fail("web");
+    assert_eq!(world.desk.standing("ops"), []);
+    assert_eq!(world.outbox.queue().report()["ops"].firing, 0);
+    world.wait(70);
+    let standing = world.desk.standing("ops");
+    assert_eq!(
+        (standing.len(), standing[0].event, standing[0].number),
+        (1, Event::Firing, 1)
+    );
+    assert_eq!(world.desk.standing("nobody"), []);
+}
+
+#[test]
+fn a_check_has_an_interval_and_its_time_out_to_follow_the_one_it_depends_on() {
+    let mut world = World::new(OPS, chain());
+    world.fail("database");
+    world.fail("shop");
+    assert_eq!(world.told(), ["ops: database is down"]);
+    world.wait(2);
+    world.pass("database");
+    assert_eq!(world.told(), ["ops: database is up again"]);
+    // It is looked at every 5 s, and has 35 s from the first look on.
+    world.wait(37);
+    assert_eq!(world.told(), [""; 0]);
+    world.wait(2);
+    assert_eq!(world.told(), ["ops: shop is down"]);
+}
+
+#[test]
+fn a_run_that_began_before_the_dependency_was_well_says_nothing() {
+    let mut world = World::new(OPS, chain());
+    world.fail("database");
+    world.fail("shop");
+    let before = world.now;
+    world.wait(2);
+    world.pass("database");
+    world.wait(5);
+    world.told();
+    world.run_from(before, "shop", verdict(VerdictStatus::Fail));
+    assert_eq!(world.told(), [""; 0]);
+    world.fail("shop");
+    assert_eq!(world.told(), ["ops: shop is down"]);
+}
+
+#[test]
 fn what_recovers_within_maintenance_is_never_told() {
     let mut world = World::simple();
     world.reload(|suite| suite.maintenance = vec![window(0, 60)]);

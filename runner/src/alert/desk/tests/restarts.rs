@@ -86,6 +86,21 @@ fn a_check_that_stops_telling_a_notifier_ends_its_alert_there() {
 }
 
 #[test]
+fn an_alert_that_is_over_says_how_its_check_is_or_that_nobody_watches_it() {
+    let last = |world: &mut World| world.delivered().pop().unwrap().1.summary.clone();
+    let mut world = World::simple();
+    world.fail("web");
+    world.warn("web");
+    assert_eq!(last(&mut world), "it is a warn");
+    world.fail("web");
+    world.reload(|suite| suite.checks.clear());
+    assert_eq!(
+        last(&mut world),
+        "the check is no longer watched for this notifier"
+    );
+}
+
+#[test]
 fn a_run_of_a_check_that_is_gone_begins_nothing() {
     let mut world = World::simple();
     let suite = world.suite.clone();
@@ -114,6 +129,69 @@ fn rows_that_make_no_sense_are_forgotten_and_those_of_a_notifier_that_is_gone() 
 }
 
 #[test]
+fn a_notifier_that_was_taken_out_for_a_while_is_told_anew() {
+    let mut world = World::simple();
+    world.fail("web");
+    assert_eq!(world.told(), ["ops: web is down"]);
+    let ops = std::mem::replace(
+        &mut world.settings,
+        settings("notifiers: { new: { type: slack, url: 'http://127.0.0.1/' } }").unwrap(),
+    );
+    world.restart();
+    world.fail("web");
+    assert_eq!(world.told(), ["new: web is down"]);
+    world.settings = ops;
+    world.restart();
+    world.fail("web");
+    assert_eq!(world.told(), ["ops: web is down"]);
+}
+
+#[test]
+fn a_check_that_tells_nobody_holds_others_back_over_a_restart_too() {
+    let mut database = check("database");
+    database.alert.notify = Notify::None;
+    let mut shop = check("shop");
+    shop.depends_on = vec!["database".into()];
+    let mut world = World::new(OPS, suite(vec![database, shop]));
+    world.fail("database");
+    world.restart();
+    world.fail("shop");
+    world.wait(300);
+    assert_eq!(world.told(), [""; 0]);
+    world.pass("database");
+    world.fail("shop");
+    assert_eq!(world.told(), ["ops: shop is down"]);
+}
+
+#[test]
+fn nothing_is_written_but_what_changed() {
+    let mut world = World::simple();
+    let written = |world: &mut World, act: fn(&mut World)| {
+        act(world);
+        std::mem::take(&mut world.writes)
+    };
+    assert_eq!(written(&mut world, |world| world.pass("web")), 0);
+    assert_eq!(
+        written(&mut world, |world| world.fail("web")),
+        2,
+        "the alert and its notification"
+    );
+    assert_eq!(written(&mut world, |world| world.fail("web")), 0);
+    assert_eq!(written(&mut world, |world| world.reload(|_| {})), 0);
+    assert_eq!(written(&mut world, |world| world.wait(60)), 0);
+    assert_eq!(written(&mut world, |world| world.pass("web")), 2);
+    world.reload(|suite| suite.maintenance = vec![window(0, 600)]);
+    assert_eq!(
+        written(&mut world, |world| world.fail("web")),
+        1,
+        "what is held back"
+    );
+    assert_eq!(written(&mut world, |world| world.wait(60)), 0);
+    let mut alone = World::new("remind: 1m", suite(vec![check("web")]));
+    assert_eq!(written(&mut alone, |world| world.fail("web")), 0);
+}
+
+#[test]
 fn what_fires_is_counted_for_each_notifier() {
     let mut world = World::new(OPS, suite(vec![check("a"), check("b")]));
     let firing = |world: &World| {
@@ -122,6 +200,8 @@ fn what_fires_is_counted_for_each_notifier() {
     };
     world.fail("a");
     world.fail("b");
+    assert_eq!(firing(&world), 2);
+    world.restart();
     assert_eq!(firing(&world), 2);
     world.pass("a");
     assert_eq!(firing(&world), 1);

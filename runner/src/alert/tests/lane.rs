@@ -1,0 +1,256 @@
+//! What a lane makes of the answers of its receiver, by a clock that stands still.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Disk, begun, kept, settings};
+use crate::alert::answer::{Answer, Failure};
+use crate::alert::courier::{Deliveries, Outside};
+use crate::alert::notification::Notification;
+use crate::alert::report::{DropReason, NotifierReport};
+use crate::alert::simulated::Receiver;
+use crate::alert::trial::sample;
+use crate::alert::{Desk, Reports, Start, prepare};
+use crate::ledger::audit::Reserve;
+use crate::liveness::Registry;
+use crate::state::Shelf;
+
+const OPS: &str = "notifiers: { ops: { type: slack, url: 'http://127.0.0.1/', timeout: 10s } }";
+
+/// One notifier, whose receiver gives these answers and then takes everything.
+struct World {
+    desk: Desk,
+    reports: Reports,
+    disk: Arc<Mutex<Disk>>,
+    said: Arc<Mutex<Vec<String>>>,
+    /// When which notification was tried, in seconds from the start.
+    tries: Arc<Mutex<Vec<(u64, u32)>>>,
+}
+
+impl World {
+    fn new(answers: impl IntoIterator<Item = Answer>) -> (Self, Deliveries) {
+        let began = Instant::now();
+        let answers = Mutex::new(answers.into_iter().collect::<VecDeque<_>>());
+        let tries: Arc<Mutex<Vec<_>>> = Arc::default();
+        let tried = Arc::clone(&tries);
+        let receiver = Receiver::new(move |notification: Notification| {
+            tried
+                .lock()
+                .unwrap()
+                .push((began.elapsed().as_secs(), notification.number));
+            let answer = answers.lock().unwrap().pop_front();
+            std::future::ready(answer.unwrap_or(Answer::Delivered))
+        });
+        let mut settings = settings(OPS).unwrap();
+        let notifiers = std::mem::take(&mut settings.notifiers).into_iter();
+        settings.notifiers = notifiers.map(|one| one.received_by(receiver.clone())).collect();
+        let (disk, said): (Arc<Mutex<Disk>>, Arc<Mutex<Vec<String>>>) = Default::default();
+        let (kept, saying) = (Arc::clone(&disk), Arc::clone(&said));
+        let start = Start {
+            settings: &settings,
+            alerts: &[],
+            notifications: &[],
+            reserve: Reserve::default(),
+            begin: begun(),
+            keep: Box::new(move |changes| kept.lock().unwrap().keep(changes)),
+            say: Box::new(move |_, line| saying.lock().unwrap().push(line.to_owned())),
+            liveness: Registry::default(),
+        };
+        let (desk, outbox) = prepare(&start);
+        let deliveries = Deliveries::new(&settings, &desk, Arc::clone(&outbox), Outside::from(start));
+        let reports = Reports(outbox);
+        let world = Self {
+            desk,
+            reports,
+            disk,
+            said,
+            tries,
+        };
+        (world, deliveries)
+    }
+
+    fn stage(&self, numbers: impl IntoIterator<Item = u32>) {
+        for number in numbers {
+            let notification = Notification {
+                number,
+                ..sample(SystemTime::now())
+            };
+            let changes = self.desk.outbox().queue().stage("ops", notification);
+            self.disk.lock().unwrap().keep(changes);
+        }
+        self.desk.post(&kept());
+    }
+
+    fn tries(&self) -> Vec<(u64, u32)> {
+        std::mem::take(&mut self.tries.lock().unwrap())
+    }
+
+    fn said(&self) -> Vec<String> {
+        std::mem::take(&mut self.said.lock().unwrap())
+    }
+
+    fn report(&self) -> NotifierReport {
+        self.reports.now().notifiers.remove("ops").unwrap()
+    }
+
+    fn on_disk(&self) -> usize {
+        self.disk.lock().unwrap().rows(Shelf::Notification).len()
+    }
+}
+
+fn failure(word: &'static str) -> Failure {
+    Failure {
+        word: word.into(),
+        message: format!("it is {word}"),
+    }
+}
+
+fn later() -> Answer {
+    Answer::Later(failure("away"), Some(Duration::from_secs(20)))
+}
+
+fn refused() -> Answer {
+    Answer::Refused(failure("bad"))
+}
+
+async fn run(deliveries: Deliveries, seconds: u64) {
+    let forever = deliveries.run(CancellationToken::new());
+    timeout(Duration::from_secs(seconds), forever).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_only_an_operator_can_help_is_tried_every_five_minutes_and_misses_nothing() {
+    let held = || Answer::Held(failure("gone"));
+    let (world, deliveries) = World::new([held(), held()]);
+    world.stage(1..=3);
+    run(deliveries, 700).await;
+    assert_eq!(world.tries(), [(0, 1), (300, 1), (600, 1), (600, 2), (600, 3)]);
+    assert_eq!(
+        world.said(),
+        [
+            "notifier `ops` does not deliver: it is gone; mend its settings, until then 3 wait",
+            "notifier `ops` delivers again; 2 wait and are sent now"
+        ]
+    );
+    let report = world.report();
+    assert_eq!(
+        (report.delivered, report.waiting, report.failed["gone"]),
+        (3, 0, 2)
+    );
+    assert_eq!((report.failing, world.on_disk()), (None, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_is_away_is_tried_with_the_oldest_and_spoken_of_once() {
+    let (world, deliveries) = World::new([later(), later(), Answer::Delivered, later()]);
+    world.stage(1..=2);
+    run(deliveries, 50).await;
+    assert_eq!(world.tries(), [(0, 1), (20, 1), (40, 1), (40, 2)]);
+    assert_eq!(
+        world.said(),
+        [
+            "notifier `ops` does not deliver: it is away; 2 wait and are sent later",
+            "notifier `ops` delivers again; 1 wait and are sent now",
+            "notifier `ops` does not deliver: it is away; 1 wait and are sent later",
+        ]
+    );
+    let report = world.report();
+    assert_eq!(
+        (report.delivered, report.waiting, report.failed["away"]),
+        (1, 1, 3)
+    );
+    assert_eq!(report.failing.unwrap().message, "it is away");
+    assert_eq!(world.on_disk(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_is_given_up_at_once_and_spoken_of_again_after_a_delivery() {
+    let answers = [refused(), refused(), Answer::Delivered, refused(), later()];
+    let (world, deliveries) = World::new(answers);
+    world.stage(1..=5);
+    run(deliveries, 10).await;
+    assert_eq!(world.tries(), [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5)]);
+    let said = world.said();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(
+        said[0].contains("/1` is refused") && said[1].contains("/4` is refused"),
+        "{said:?}"
+    );
+    let report = world.report();
+    assert_eq!(report.dropped[&DropReason::Refused], 3);
+    assert_eq!((report.delivered, report.waiting, world.on_disk()), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_begin_anew_once_a_receiver_answers() {
+    let failing = || Answer::Later(failure("away"), None);
+    for answer in [Answer::Delivered, refused()] {
+        let answers = [
+            failing(),
+            failing(),
+            failing(),
+            failing(),
+            failing(),
+            answer,
+            failing(),
+        ];
+        let (world, deliveries) = World::new(answers);
+        world.stage(1..=2);
+        run(deliveries, 60).await;
+        let times: Vec<u64> = world.tries().into_iter().map(|(at, _)| at).collect();
+        // The fifth wait is of 8 s at least, and the one after the answer of 1 s at most.
+        assert!(times[5] - times[4] >= 7 && times[7] - times[6] <= 1, "{times:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_what_waits_is_delivered_to_a_receiver_that_answers_and_to_no_other() {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let (world, deliveries) = World::new([]);
+    world.stage(1..=3);
+    deliveries.run(stop.clone()).await;
+    assert_eq!((world.tries().len(), world.on_disk()), (3, 0));
+    let (world, deliveries) = World::new([Answer::Delivered, later()]);
+    world.stage(1..=3);
+    let began = Instant::now();
+    deliveries.run(stop).await;
+    assert_eq!((world.tries().len(), world.on_disk()), (2, 2));
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_later_is_delivered_when_it_comes() {
+    let (world, deliveries) = World::new([]);
+    let comes = async {
+        for number in 1..=2 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            world.stage([number]);
+        }
+    };
+    futures_util::future::join(run(deliveries, 60), comes).await;
+    assert_eq!(world.tries(), [(5, 1), (10, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_does_not_answer_is_given_its_time_and_no_more() {
+    let (world, _) = World::new([]);
+    let tries = Arc::clone(&world.tries);
+    let began = Instant::now();
+    let silent = Receiver::new(move |told: Notification| {
+        tries
+            .lock()
+            .unwrap()
+            .push((began.elapsed().as_secs(), told.number));
+        std::future::pending()
+    });
+    let notifier = settings(OPS).unwrap().notifiers.remove(0).received_by(silent);
+    let reserve = Reserve::default();
+    let answer = notifier.deliver(&sample(SystemTime::now()), None, &reserve).await;
+    assert_eq!(answer.failure().unwrap().message, "no answer within 10s");
+    assert_eq!(began.elapsed(), Duration::from_secs(10));
+}
