@@ -2,6 +2,7 @@
 
 mod collector;
 mod ending;
+mod idle;
 
 use std::collections::BTreeMap;
 use std::fs;
