@@ -4,12 +4,10 @@ use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use canary_tests::certificate::Authority;
+use canary_tests::peer::Hostile;
 use canary_tests::peer::http::Reply;
-use canary_tests::peer::{Hostile, Peer};
 use canary_tests::real::Alertmanager;
-use canary_tests::receiver::smtp::{MailServer, Protection};
 use canary_tests::receiver::{Mood, ROUTING_KEY, Receiver, SLACK_PATH};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::settings;
 use crate::alert::answer::Answer;
