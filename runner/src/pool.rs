@@ -3,16 +3,19 @@
 //! A claim that finds no room waits. Waiting claims are served by rank: the first claim of one holder comes before
 //! the second of another, so that a holder of many units delays nobody who has none.
 //!
-//! A pool may order by use instead: the claim comes first whose check has used least, in units times time, of which half
-//! is forgotten every 30 seconds. What was used well counts an eighth ([`Place::used_well`]). So a claim waits only for checks that have used no more than its own, however many
-//! others there are and whoever they belong to. `usage` keeps the account.
+//! A pool may order by use instead: the claim comes first whose plugin has used least and, among those of one plugin, whose
+//! check has. What counts is units times time, of which half is forgotten every 30 seconds; what was used well hardly
+//! counts ([`Place::used_well`]). So no plugin takes a part from others by its number of checks, and no check by that of
+//! its claims. `usage` keeps the account, and `turns` compares.
 
 mod claim;
 mod queue;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod usage;
+mod waiting;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,7 +27,10 @@ pub use claim::Claim;
 pub use queue::Limits;
 pub use reading::{PoolReading, Pools};
 
-use queue::{Entered, Rank, State};
+use queue::{Entered, State};
+use turns::Note;
+use usage::Used;
+use waiting::{Rank, Waiter};
 
 /// Nothing became free in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,15 +59,16 @@ impl Pool {
         Self(Arc::new(Inner { name, state }))
     }
 
-    /// The same, but claims are served in the order of what their checks have used lately, the least first.
+    /// The same, but claims are served in the order of what their plugins and checks have used lately, the least first.
     #[must_use]
     pub fn by_use(name: &'static str, limits: Limits) -> Self {
         let state = Mutex::new(State::by_use(limits));
         Self(Arc::new(Inner { name, state }))
     }
 
-    /// Whether the holder of a place of `claim` should give it back, in a pool by use: somebody waits for it whose check
-    /// has used less than half of what this one has.
+    /// Whether the holder of a place of `claim` should give it back, in a pool by use: a claim waits for it whose plugin has
+    /// used less than half of what this one's has, or whose check has, of the same plugin; and nobody holds a place who has
+    /// used more.
     #[must_use]
     pub fn should_give_way(&self, claim: &Claim) -> bool {
         self.0.state().should_give_way(claim)
@@ -162,7 +169,7 @@ impl Inner {
     }
 
     /// Called without the lock: a receiver that is gone gives its place back, which takes it.
-    fn hand_out(self: &Arc<Self>, granted: Vec<queue::Waiter>) {
+    fn hand_out(self: &Arc<Self>, granted: Vec<Waiter>) {
         for waiter in granted {
             let place = Place::new(self, waiter.claim);
             drop(waiter.tx.send(place));
@@ -177,6 +184,7 @@ pub struct Place {
     pool: Arc<Inner>,
     claim: Claim,
     since: Instant,
+    used: Used,
 }
 
 impl Place {
@@ -185,13 +193,38 @@ impl Place {
             pool: Arc::clone(pool),
             claim,
             since: Instant::now(),
+            used: Used::InVain,
         }
     }
 
-    /// Gives back what led to something: an eighth of it counts, in a pool by use.
+    /// Gives back what led to something: it hardly counts, in a pool by use.
+    pub fn used_well(mut self) {
+        self.used = Used::Well;
+    }
+
+    /// Gives back what may still lead to something.
+    pub fn used_so_far(self) -> UsedSoFar {
+        UsedSoFar {
+            pool: Arc::clone(&self.pool),
+            claim: self.claim.clone(),
+            time: self.since.elapsed(),
+        }
+    }
+}
+
+/// Units that were given back before it was known whether they led to something. Until then they count as used in vain.
+#[derive(Debug)]
+pub struct UsedSoFar {
+    pool: Arc<Inner>,
+    claim: Claim,
+    time: Duration,
+}
+
+impl UsedSoFar {
+    /// They did.
     pub fn used_well(self) {
-        let elapsed = self.since.elapsed();
-        self.pool.state().forgive(&self.claim, elapsed / 8 * 7);
+        let mut state = self.pool.state();
+        state.note_use(&self.claim, Note::TurnsOutWell(self.time));
     }
 }
 
@@ -199,7 +232,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let granted = {
             let mut state = self.pool.state();
-            state.leave(&self.claim);
+            state.leave(&self.claim, self.since.elapsed(), self.used);
             state.serve()
         };
         self.pool.hand_out(granted);
@@ -218,7 +251,7 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let Some(rank) = self.rank else { return };
+        let Some(rank) = &self.rank else { return };
         let granted = {
             let mut state = self.inner.state();
             state.give_up(self.claim, rank, self.is_refusal);

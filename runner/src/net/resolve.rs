@@ -173,6 +173,7 @@ impl Resolver {
             let party = Party {
                 zone: question.zone(),
                 check: asker.check(),
+                plugin: asker.plugin(),
             };
             Arc::clone(&self.service)
                 .ask(question.clone(), party, progress)

@@ -16,6 +16,8 @@ pub struct Claim {
     is_optional: bool,
     /// On whose account it is shown; the holder when absent.
     pub(super) check: Option<CheckId>,
+    /// The plugin of that check, with a part of its own in a pool by use.
+    pub(super) plugin: Option<Arc<str>>,
 }
 
 impl Claim {
@@ -29,6 +31,7 @@ impl Claim {
             is_host: false,
             is_optional: false,
             check: None,
+            plugin: None,
         }
     }
 
@@ -71,6 +74,15 @@ impl Claim {
     pub fn for_check(self, check: CheckId) -> Self {
         Self {
             check: Some(check),
+            ..self
+        }
+    }
+
+    /// The plugin whose checks have a part together, in a pool by use.
+    #[must_use]
+    pub fn for_plugin(self, plugin: Arc<str>) -> Self {
+        Self {
+            plugin: Some(plugin),
             ..self
         }
     }

@@ -1,6 +1,6 @@
 //! Who has what of a pool, and who is next.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use tokio::time::Instant;
 use super::Place;
 use super::claim::Claim;
 use super::reading::Record;
-use super::usage::Usage;
+use super::turns::{ByUse, Note};
+use super::usage::Used;
+use super::waiting::{Plugin, Rank, Waiter, Waiting};
 use crate::suite::CheckId;
 
 /// How much there is, and how much of it one holder may have.
@@ -46,17 +48,6 @@ impl Limits {
     }
 }
 
-/// The place of a waiting claim: how many units its holder had or waited for before, or how many microseconds its check
-/// had used, and when it came.
-pub(super) type Rank = (u64, u64);
-
-#[derive(Debug)]
-pub(super) struct Waiter {
-    pub(super) claim: Claim,
-    pub(super) since: Instant,
-    pub(super) tx: oneshot::Sender<Place>,
-}
-
 /// What became of a claim.
 pub(super) enum Entered {
     Now,
@@ -66,7 +57,7 @@ pub(super) enum Entered {
 
 /// Whether there is room for a claim.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Room {
+pub(super) enum Room {
     Enough,
     /// Its holder has too much.
     OverShare,
@@ -86,10 +77,10 @@ pub(super) struct State {
     used: u64,
     holders: HashMap<Arc<str>, Holding>,
     pub(super) checks: HashMap<CheckId, u64>,
-    pub(super) waiting: BTreeMap<Rank, Waiter>,
+    pub(super) waiting: Waiting,
     arrivals: u64,
     /// For a pool that serves those first who have used least.
-    usage: Option<Usage>,
+    pub(super) usage: Option<ByUse>,
     pub(super) record: Record,
 }
 
@@ -100,7 +91,7 @@ impl State {
             used: 0,
             holders: HashMap::new(),
             checks: HashMap::new(),
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
             arrivals: 0,
             usage: None,
             record: Record::default(),
@@ -110,17 +101,9 @@ impl State {
     /// Serves those first whose check has used least.
     pub(super) fn by_use(limits: Limits) -> Self {
         Self {
-            usage: Some(Usage::default()),
+            usage: Some(ByUse::default()),
             ..Self::new(limits)
         }
-    }
-
-    /// Whether somebody waits for whom the holder of a unit of `claim` should make room: who has used less than half of
-    /// what its check has used.
-    pub(super) fn should_give_way(&self, claim: &Claim) -> bool {
-        let (own, _) = self.rank(claim);
-        let mut waiting = self.waiting.range(..(own / 2, 0));
-        waiting.any(|(_, waiter)| self.room(&waiter.claim) == Room::Full)
     }
 
     pub(super) fn used(&self) -> u64 {
@@ -133,12 +116,8 @@ impl State {
 
     /// Enters the claim when there is room, and nobody waits who comes first.
     pub(super) fn try_enter(&mut self, claim: &Claim) -> bool {
-        let (rank, _) = self.rank(claim);
-        let is_first = || {
-            let mut before = self.waiting.range(..(rank, u64::MAX));
-            before.all(|(_, waiter)| self.room(&waiter.claim) == Room::OverShare)
-        };
-        let enters = self.room(claim) == Room::Enough && is_first();
+        let rank = self.rank(claim);
+        let enters = self.room(claim) == Room::Enough && self.is_first(&rank);
         match enters {
             true => self.take(claim),
             false => self.note_refusal(claim, Instant::now()),
@@ -161,14 +140,14 @@ impl State {
         let rank = self.rank(claim);
         self.arrivals += 1;
         self.holding(claim).waiting += claim.units;
-        self.note_use(claim, Usage::wait);
+        self.note_use(claim, Note::Wait);
         let waiter = Waiter {
             claim: claim.clone(),
             since: now,
             tx,
         };
-        self.waiting.insert(rank, waiter);
-        match self.serve_one(rank) {
+        self.waiting.insert(rank.clone(), waiter);
+        match self.serve_one(&rank) {
             true => Entered::Now,
             false => {
                 self.record.waits += 1;
@@ -178,36 +157,41 @@ impl State {
     }
 
     /// The claim that just came may be the first for which there is room.
-    fn serve_one(&mut self, rank: Rank) -> bool {
-        let blocked = |waiter: &Waiter| self.room(&waiter.claim) == Room::OverShare;
-        let is_first = self.waiting.range(..rank).all(|(_, waiter)| blocked(waiter));
-        let has_room = self.waiting.get(&rank).map(|waiter| self.room(&waiter.claim));
-        let serves = is_first && has_room == Some(Room::Enough);
+    fn serve_one(&mut self, rank: &Rank) -> bool {
+        let has_room = self.waiting.get(rank).map(|waiter| self.room(&waiter.claim));
+        let serves = has_room == Some(Room::Enough) && self.is_first(rank);
         if serves {
             self.grant(rank);
         }
         serves
     }
 
+    /// Whether nobody waits before `rank` but for the holder's own share.
+    fn is_first(&self, rank: &Rank) -> bool {
+        let mut before = self.waiting.before(rank, |plugin| self.used_by(plugin));
+        before.all(|waiter| self.room(&waiter.claim) == Room::OverShare)
+    }
+
     /// Everybody for whom there is room now, in order. Whoever waits for the holder's own share is passed over;
     /// whoever waits for the pool holds up those behind, or a large claim would never have its turn.
     pub(super) fn serve(&mut self) -> Vec<Waiter> {
         let mut granted = Vec::new();
-        let mut from = (0, 0);
-        while let Some((rank, waiter)) = self.waiting.range(from..).next() {
-            let rank = *rank;
-            match self.room(&waiter.claim) {
-                Room::Enough => granted.extend(self.grant(rank)),
-                Room::OverShare => {}
-                Room::Full => break,
+        for plugin in self.waiting.plugins(|plugin| self.used_by(plugin)) {
+            let mut last = None;
+            while let Some((rank, waiter)) = self.waiting.next(&plugin, last.as_ref()) {
+                match self.room(&waiter.claim) {
+                    Room::Enough => granted.extend(self.grant(&rank)),
+                    Room::OverShare => {}
+                    Room::Full => return granted,
+                }
+                last = Some(rank);
             }
-            from = (rank.0, rank.1 + 1);
         }
         granted
     }
 
-    fn grant(&mut self, rank: Rank) -> Option<Waiter> {
-        let waiter = self.waiting.remove(&rank)?;
+    fn grant(&mut self, rank: &Rank) -> Option<Waiter> {
+        let waiter = self.waiting.remove(rank)?;
         self.stop_waiting(&waiter.claim);
         self.take(&waiter.claim);
         self.record.note_wait(waiter.since.elapsed());
@@ -215,9 +199,9 @@ impl State {
     }
 
     /// Takes a claim out that waits no longer.
-    pub(super) fn give_up(&mut self, claim: &Claim, rank: Rank, is_refusal: bool) {
+    pub(super) fn give_up(&mut self, claim: &Claim, rank: &Rank, is_refusal: bool) {
         // It was granted in the same moment: the place finds nobody, and comes back.
-        let Some(waiter) = self.waiting.remove(&rank) else {
+        let Some(waiter) = self.waiting.remove(rank) else {
             return;
         };
         self.stop_waiting(claim);
@@ -227,12 +211,13 @@ impl State {
         }
     }
 
-    pub(super) fn leave(&mut self, claim: &Claim) {
+    /// Gives back what was held for `time`.
+    pub(super) fn leave(&mut self, claim: &Claim, time: Duration, used: Used) {
         self.used = self.used.saturating_sub(claim.units);
         let holding = self.holding(claim);
         holding.units = holding.units.saturating_sub(claim.units);
         self.forget_if_idle(claim);
-        self.note_use(claim, Usage::give_back);
+        self.note_use(claim, Note::GiveBack(time, used));
         if let Some(check) = &claim.check
             && let Some(units) = self.checks.get_mut(check)
         {
@@ -246,7 +231,7 @@ impl State {
     fn take(&mut self, claim: &Claim) {
         self.used += claim.units;
         self.holding(claim).units += claim.units;
-        self.note_use(claim, Usage::hold);
+        self.note_use(claim, Note::Hold);
         if let Some(check) = &claim.check {
             *self.checks.entry(check.clone()).or_default() += claim.units;
         }
@@ -256,23 +241,16 @@ impl State {
         let holding = self.holding(claim);
         holding.waiting = holding.waiting.saturating_sub(claim.units);
         self.forget_if_idle(claim);
-        self.note_use(claim, Usage::stop_waiting);
+        self.note_use(claim, Note::StopWaiting);
     }
 
-    /// What a claim's check used does not count for so long.
-    pub(super) fn forgive(&mut self, claim: &Claim, time: Duration) {
-        if let (Some(usage), Some(check)) = (&mut self.usage, &claim.check) {
-            usage.forgive(check, claim.units, time, Instant::now());
+    pub(super) fn note_use(&mut self, claim: &Claim, note: Note) {
+        if let Some(usage) = &mut self.usage {
+            usage.note(claim, note);
         }
     }
 
-    fn note_use(&mut self, claim: &Claim, note: fn(&mut Usage, &CheckId, u64, Instant)) {
-        if let (Some(usage), Some(check)) = (&mut self.usage, &claim.check) {
-            note(usage, check, claim.units, Instant::now());
-        }
-    }
-
-    fn room(&self, claim: &Claim) -> Room {
+    pub(super) fn room(&self, claim: &Claim) -> Room {
         let Limits {
             capacity,
             share,
@@ -296,18 +274,22 @@ impl State {
     }
 
     fn rank(&self, claim: &Claim) -> Rank {
-        let before = match (&self.usage, &claim.check) {
-            _ if claim.is_host => 0,
-            (Some(usage), Some(check)) => {
-                let used = usage.of(check, Instant::now());
-                u64::try_from(used.as_micros()).unwrap_or(u64::MAX)
-            }
-            _ => {
-                let holding = self.holders.get(&claim.holder).copied().unwrap_or_default();
+        let Some(usage) = &self.usage else {
+            let holding = self.holders.get(&claim.holder).copied().unwrap_or_default();
+            let before = if claim.is_host {
+                0
+            } else {
                 holding.units + holding.waiting
-            }
+            };
+            return Rank::new(None, before, self.arrivals);
         };
-        (before, self.arrivals)
+        Rank::new(claim.plugin.clone(), usage.by_check(claim), self.arrivals)
+    }
+
+    /// In a pool by use, what counts as used by a plugin.
+    pub(super) fn used_by(&self, plugin: &Plugin) -> u64 {
+        let usage = self.usage.as_ref().zip(plugin.as_ref());
+        usage.map_or(0, |(usage, plugin)| usage.by_plugin(plugin))
     }
 
     fn holding(&mut self, claim: &Claim) -> &mut Holding {

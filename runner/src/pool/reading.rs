@@ -81,7 +81,7 @@ impl Pool {
     pub fn read(&self) -> PoolReading {
         let now = Instant::now();
         let mut state = self.0.state();
-        let oldest = state.waiting.values().map(|waiter| waiter.since).min();
+        let oldest = state.waiting.all().map(|waiter| waiter.since).min();
         let waits_long = oldest.is_some_and(|since| now.saturating_duration_since(since) >= LONG_WAIT);
         if waits_long {
             state.record.short_at = Some(now);

@@ -186,24 +186,101 @@ async fn a_pool_that_grows_serves_those_who_wait() {
     drop(place);
 }
 
+fn by_use(plugin: &str, check: &str) -> Claim {
+    Claim::by(check)
+        .for_check(CheckId::new(check))
+        .for_plugin(plugin.into())
+}
+
+/// Has `claim` hold a unit for so many seconds, in vain.
+async fn use_up(pool: &Pool, claim: Claim, seconds: u64) {
+    let place = pool.try_acquire(claim).unwrap();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    drop(place);
+}
+
 #[tokio::test(start_paused = true)]
 async fn by_use_the_check_comes_first_that_has_used_least() {
     let pool = Pool::by_use("test", Limits::of(1));
-    let claim = |check| Claim::by(check).for_check(CheckId::new(check));
-    let used = pool.try_acquire(claim("greedy")).unwrap();
-    tokio::time::advance(Duration::from_secs(10)).await;
-    drop(used);
-    let place = pool.try_acquire(claim("other")).unwrap();
-    let mut greedy = Box::pin(pool.acquire(claim("greedy"), None));
+    use_up(&pool, by_use("p", "greedy"), 10).await;
+    let place = pool.try_acquire(by_use("p", "other")).unwrap();
+    let mut greedy = Box::pin(pool.acquire(by_use("p", "greedy"), None));
     assert!(greedy.as_mut().now_or_never().is_none());
-    assert!(!pool.should_give_way(&claim("other")), "greedy has used more");
-    let mut modest = Box::pin(pool.acquire(claim("modest"), None));
+    assert!(
+        !pool.should_give_way(&by_use("p", "other")),
+        "greedy has used more"
+    );
+    let mut modest = Box::pin(pool.acquire(by_use("p", "modest"), None));
     assert!(modest.as_mut().now_or_never().is_none());
     tokio::time::advance(Duration::from_secs(1)).await;
-    assert!(pool.should_give_way(&claim("other")), "modest has used nothing");
+    assert!(
+        pool.should_give_way(&by_use("p", "other")),
+        "modest has used nothing"
+    );
     drop(place);
     let modest = modest.await.unwrap();
     assert!(greedy.as_mut().now_or_never().is_none());
     drop(modest);
     drop(greedy.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_use_the_plugin_comes_first_that_has_used_least_however_many_checks_it_has() {
+    let pool = Pool::by_use("test", Limits::of(1));
+    for number in 0..10 {
+        use_up(&pool, by_use("many", &format!("{number}")), 1).await;
+    }
+    use_up(&pool, by_use("one", "check"), 5).await;
+    let place = pool.try_acquire(by_use("many", "held")).unwrap();
+    let mut new = Box::pin(pool.acquire(by_use("many", "new"), None));
+    assert!(new.as_mut().now_or_never().is_none());
+    let mut one = Box::pin(pool.acquire(by_use("one", "check"), None));
+    assert!(one.as_mut().now_or_never().is_none());
+    drop(place);
+    drop(one.await.unwrap());
+    drop(new.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_use_only_as_many_give_way_as_wait_and_those_that_have_used_most() {
+    let pool = Pool::by_use("test", Limits::of(3));
+    let holders: Vec<Claim> = (0..3).map(|number| by_use("p", &format!("{number}"))).collect();
+    for (claim, seconds) in holders.iter().zip(1..) {
+        use_up(&pool, claim.clone(), seconds).await;
+    }
+    let holders_again = holders.iter().cloned();
+    let _places: Vec<_> = holders_again
+        .map(|claim| pool.try_acquire(claim).unwrap())
+        .collect();
+    let give_way = || {
+        holders
+            .iter()
+            .map(|claim| pool.should_give_way(claim))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(give_way(), [false; 3]);
+    let mut wait = Vec::new();
+    for (number, expected) in [[false, false, true], [false, true, true]]
+        .into_iter()
+        .enumerate()
+    {
+        let claim = by_use("p", &format!("new{number}"));
+        let mut waits = Box::pin(pool.acquire(claim, None));
+        assert!(waits.as_mut().now_or_never().is_none());
+        wait.push(waits);
+        assert_eq!(give_way(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_use_one_that_is_served_as_a_rule_is_not_asked_to_give_way_while_it_holds_a_unit() {
+    let pool = Pool::by_use("test", Limits::of(1));
+    for _ in 0..4 {
+        pool.try_acquire(by_use("p", "served")).unwrap().used_well();
+    }
+    let _place = pool.try_acquire(by_use("p", "served")).unwrap();
+    let mut new = Box::pin(pool.acquire(by_use("p", "new"), None));
+    assert!(new.as_mut().now_or_never().is_none());
+    tokio::time::advance(Duration::from_millis(500)).await;
+    assert!(!pool.should_give_way(&by_use("p", "served")));
 }

@@ -39,6 +39,15 @@ impl Asker {
         self.page.owner().check.clone()
     }
 
+    /// What a pool knows the plugin by; the name of a service where there is none.
+    pub(super) fn plugin(&self) -> Arc<str> {
+        let owner = self.page.owner();
+        match &owner.run {
+            Some(run) => Arc::clone(&run.plugin),
+            None => (&owner.check).into(),
+        }
+    }
+
     /// Waits for the run's own questions before this one.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, NetError> {
         let turn = self.turns.acquire().await.map_err(closed)?;

@@ -4,16 +4,20 @@
 //! answer by then waits on among its like, where there are many places. So silent servers and zones take no place of
 //! those that answer. Neither how a question is asked nor what its answer means matters here.
 //!
-//! Where places are short they go to the check that has used them least lately; the time of a question that is answered
-//! counts an eighth. A question without an answer keeps its place only until one waits whose check has used less than half
-//! as much; it gives it back within 100 ms. So a check whose names are answered waits for 100 ms at most once others have
-//! used more than it has, however many checks, zones and servers are silent. Checks of which nothing is known yet come as they ask.
+//! Where places are short they go to the plugin that has used them least in vain lately, and of its checks to the one that
+//! has. A question without an answer keeps its place until one waits whose plugin or check has used less than half as much,
+//! and nobody else has used more; it gives it back within 100 ms. So a check whose names are answered waits for 100 ms at
+//! most once others have used more in vain than it has, however many checks, zones and servers are silent. The checks of a
+//! plugin of which nothing is known yet come as they ask.
+
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::flight::Progress;
 use crate::ledger::Ledger;
@@ -25,8 +29,6 @@ use crate::suite::CheckId;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// What answers within this time is never among the silent.
 const FRESH: Duration = Duration::from_millis(50);
-/// Where there is no place among the silent, a question keeps its own for this long, or until it has to give way.
-const GRACE: Duration = Duration::from_millis(450);
 /// Questions of one zone that may wait for an answer before the zone counts as silent.
 const SILENT: u64 = 8;
 /// New questions at once to a zone that is silent: a sixteenth of all.
@@ -39,6 +41,8 @@ pub(super) struct Party {
     pub(super) zone: Arc<str>,
     /// The check that asked first.
     pub(super) check: CheckId,
+    /// The plugin of the check.
+    pub(super) plugin: Arc<str>,
 }
 
 /// Places for questions.
@@ -54,7 +58,16 @@ impl Schedule {
     pub(super) fn new(ledger: &Ledger) -> Self {
         let lent = ledger.capacity();
         let (fresh, silent) = ((lent / 8).clamp(8, 256), (lent / 4).clamp(16, 1_024));
-        let pool = |name, capacity| Pool::by_use(name, Limits::shared(capacity, capacity / 2));
+        let pool = |name, capacity| {
+            let share = capacity / 2;
+            Pool::by_use(
+                name,
+                Limits {
+                    share,
+                    ..Limits::of(capacity)
+                },
+            )
+        };
         let schedule = Self {
             fresh: pool("dns", fresh),
             silent: pool("dns_unanswered", silent),
@@ -92,13 +105,18 @@ impl Schedule {
                 return answer.map(Some);
             }
             moved = self.set_aside(party) => moved?,
+            () = sleep_until(until) => return Ok(None),
         };
-        drop(place);
-        let answer = timeout_at(until, exchange).await;
-        if answer.is_ok() {
-            moved.used_well();
-        }
-        answer.ok().transpose()
+        let place = place.used_so_far();
+        let answer = tokio::select! {
+            biased;
+            answer = exchange => answer,
+            () = gives_way(&self.silent, party) => return Err(NetError::DnsBusy),
+            () = sleep_until(until) => return Ok(None),
+        };
+        place.used_well();
+        moved.used_well();
+        answer.map(Some)
     }
 
     async fn turn(&self, party: &Party) -> Result<Place, NetError> {
@@ -111,24 +129,32 @@ impl Schedule {
         place.map_err(NetError::from)
     }
 
+    /// Waits for a place among the silent, and keeps the one of a new question until it has to give way.
     async fn set_aside(&self, party: &Party) -> Result<Place, NetError> {
         if self.silent.has_share(&party.zone) {
             return Err(NetError::DnsBusy);
         }
-        let place = self.silent.acquire(claim(party).optional(), Some(GRACE));
-        let mut place = std::pin::pin!(place);
-        loop {
-            match timeout(FRESH, &mut place).await {
-                Ok(place) => return place.map_err(NetError::from),
-                Err(_) if self.fresh.should_give_way(&claim(party)) => return Err(NetError::DnsBusy),
-                Err(_) => {}
-            }
+        tokio::select! {
+            place = self.silent.acquire(claim(party).optional(), None) => place.map_err(NetError::from),
+            () = gives_way(&self.fresh, party) => Err(NetError::DnsBusy),
+        }
+    }
+}
+
+/// Ends when a question has to give way that has been asked for a while.
+async fn gives_way(pool: &Pool, party: &Party) {
+    loop {
+        sleep(FRESH).await;
+        if pool.should_give_way(&claim(party)) {
+            return;
         }
     }
 }
 
 fn claim(party: &Party) -> Claim {
-    Claim::by(Arc::clone(&party.zone)).for_check(party.check.clone())
+    Claim::by(Arc::clone(&party.zone))
+        .for_check(party.check.clone())
+        .for_plugin(Arc::clone(&party.plugin))
 }
 
 impl From<Busy> for NetError {
@@ -153,189 +179,4 @@ pub(super) fn zone(name: &str) -> Arc<str> {
     }
     let start = name.len().saturating_sub(length);
     name.get(start..).unwrap_or(name).to_ascii_lowercase().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt as _;
-    use futures_util::future::join_all;
-
-    use super::*;
-    use crate::ledger::Budget;
-
-    /// 8 places for new questions and 16 for silent ones.
-    fn schedule() -> Schedule {
-        Schedule::new(&Ledger::new(Budget::new(64)))
-    }
-
-    /// Of a check that asks for names in this zone only.
-    fn party(zone: &str) -> Party {
-        Party {
-            zone: zone.into(),
-            check: CheckId::new(zone),
-        }
-    }
-
-    /// So many checks, spread over two seconds, that each ask for four names in zones of their own at once, every two
-    /// seconds, and never get an answer.
-    async fn flood(schedule: &Schedule, checks: u32) {
-        let each = Duration::from_secs(2) / checks;
-        join_all((0..checks).map(|number| hostile(schedule, number, each * number))).await;
-    }
-
-    async fn hostile(schedule: &Schedule, number: u32, offset: Duration) {
-        let never = std::future::pending::<Result<(), _>>;
-        tokio::time::sleep(offset).await;
-        loop {
-            let ends = Instant::now() + Duration::from_secs(2);
-            let parties = (0..4).map(|question| Party {
-                zone: format!("z{number}x{question}.test").into(),
-                check: CheckId::new(&format!("hostile{number}")),
-            });
-            let parties: Vec<_> = parties.collect();
-            let (progress, limit) = (Progress::default(), Duration::from_millis(1_900));
-            let asked = parties
-                .iter()
-                .map(|party| schedule.ask(party, limit, &progress, never()));
-            join_all(asked).await;
-            tokio::time::sleep_until(ends).await;
-        }
-    }
-
-    async fn silent(schedule: &Schedule, zone: &str) -> Result<Option<()>, NetError> {
-        let never = std::future::pending();
-        let progress = Progress::default();
-        schedule
-            .ask(&party(zone), Duration::from_secs(5), &progress, never)
-            .await
-    }
-
-    async fn answers(schedule: &Schedule, zone: &str) -> Duration {
-        let asked = Instant::now();
-        let answer = async { Ok(()) };
-        let progress = Progress::default();
-        let answer = schedule
-            .ask(&party(zone), Duration::from_secs(5), &progress, answer)
-            .await;
-        assert_eq!(answer, Ok(Some(())));
-        asked.elapsed()
-    }
-
-    #[test]
-    fn a_zone_is_the_last_labels_of_a_name() {
-        let zones = [
-            "a.b.example.com.",
-            "Example.COM",
-            "a.b.co.uk",
-            "localhost",
-            "co.uk",
-            "",
-        ];
-        let zones = zones.map(|name| zone(name).to_string());
-        assert_eq!(
-            zones,
-            ["example.com", "example.com", "b.co.uk", "localhost", "co.uk", ""]
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_server_is_given_up_at_its_limit() {
-        let (schedule, asked) = (schedule(), Instant::now());
-        assert_eq!(silent(&schedule, "a.test").await, Ok(None));
-        assert_eq!(asked.elapsed(), Duration::from_secs(5));
-        assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_hundred_questions_to_a_silent_zone_delay_no_other_zone() {
-        let schedule = schedule();
-        let mut flood = Box::pin(join_all((0..100).map(|_| silent(&schedule, "silent.test"))));
-        for _ in 0..20 {
-            assert!(flood.as_mut().now_or_never().is_none());
-            assert!(answers(&schedule, "good.test").await <= FRESH);
-            tokio::time::advance(Duration::from_millis(100)).await;
-        }
-        let ended = flood.await;
-        assert!(ended.contains(&Ok(None)) && ended.contains(&Err(NetError::DnsBusy)));
-        assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_waits_for_an_answer_holds_no_place_of_those_that_are_new() {
-        let schedule = schedule();
-        let zones: Vec<String> = (0..8).map(|number| format!("silent{number}.test")).collect();
-        let mut flood = Box::pin(join_all(zones.iter().map(|zone| silent(&schedule, zone))));
-        assert!(flood.as_mut().now_or_never().is_none());
-        assert_eq!(schedule.fresh.used(), 8);
-        tokio::time::advance(FRESH).await;
-        assert!(flood.as_mut().now_or_never().is_none());
-        assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 8));
-        assert_eq!(answers(&schedule, "good.test").await, Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn however_many_checks_ask_silent_zones_one_that_gets_answers_waits_for_a_moment() {
-        let schedule = schedule();
-        let good = async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            for _ in 0..50 {
-                let waits =
-                    join_all(["a.good", "b.good", "c.good"].map(|zone| answers(&schedule, zone))).await;
-                assert!(waits.iter().all(|wait| *wait <= 2 * FRESH), "{waits:?}");
-                tokio::time::sleep(Duration::from_millis(130)).await;
-            }
-            assert_eq!(schedule.fresh.used(), 8, "places are short all the time");
-        };
-        tokio::select! {
-            () = flood(&schedule, 200) => unreachable!("it never ends"),
-            () = good => {}
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_that_takes_a_while_has_its_place_for_it_among_checks_that_get_none() {
-        let schedule = schedule();
-        let slow = async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            for _ in 0..10 {
-                let answer = async {
-                    tokio::time::sleep(Duration::from_millis(300)).await;
-                    Ok(())
-                };
-                let (progress, limit) = (Progress::default(), Duration::from_secs(2));
-                let answer = schedule.ask(&party("slow.good"), limit, &progress, answer).await;
-                assert_eq!(answer, Ok(Some(())));
-                tokio::time::sleep(Duration::from_secs(2)).await;
-            }
-        };
-        tokio::select! {
-            () = flood(&schedule, 60) => unreachable!("it never ends"),
-            () = slow => {}
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_too_long_for_a_turn_is_not_said_to_have_asked() {
-        let schedule = schedule();
-        let _full: Vec<_> = (0..8)
-            .map(|number| schedule.fresh.try_acquire(Claim::by(number.to_string())).unwrap())
-            .collect();
-        let (progress, asked) = (Progress::default(), Instant::now());
-        let never = std::future::pending::<Result<(), _>>();
-        let answer = schedule.ask(&party("a.test"), PATIENCE, &progress, never).await;
-        assert_eq!(answer, Err(NetError::DnsBusy));
-        assert_eq!((asked.elapsed(), progress.has_begun()), (PATIENCE, false));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_question_that_is_dropped_gives_back_its_places() {
-        let schedule = schedule();
-        let mut asked = Box::pin(silent(&schedule, "a.test"));
-        assert!(asked.as_mut().now_or_never().is_none());
-        tokio::time::advance(FRESH).await;
-        assert!(asked.as_mut().now_or_never().is_none());
-        assert_eq!(schedule.silent.used(), 1);
-        drop(asked);
-        assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 0));
-    }
 }

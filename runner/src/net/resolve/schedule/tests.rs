@@ -1,0 +1,184 @@
+mod crowd;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+
+use super::*;
+use crate::ledger::Budget;
+
+/// 8 places for new questions and 16 for silent ones.
+fn schedule() -> Schedule {
+    Schedule::new(&Ledger::new(Budget::new(64)))
+}
+
+/// Of a check that asks for names in this zone only.
+fn party(zone: &str) -> Party {
+    Party {
+        zone: zone.into(),
+        check: CheckId::new(zone),
+        plugin: "http".into(),
+    }
+}
+
+/// So many checks, spread over two seconds, that each ask for four names in zones of their own at once, every two
+/// seconds, and never get an answer.
+async fn flood(schedule: &Schedule, checks: u32) {
+    let each = Duration::from_secs(2) / checks;
+    join_all((0..checks).map(|number| hostile(schedule, number, each * number))).await;
+}
+
+async fn hostile(schedule: &Schedule, number: u32, offset: Duration) {
+    let never = std::future::pending::<Result<(), _>>;
+    tokio::time::sleep(offset).await;
+    loop {
+        let ends = Instant::now() + Duration::from_secs(2);
+        let parties = (0..4).map(|question| Party {
+            zone: format!("z{number}x{question}.test").into(),
+            check: CheckId::new(&format!("hostile{number}")),
+            plugin: "http".into(),
+        });
+        let parties: Vec<_> = parties.collect();
+        let (progress, limit) = (Progress::default(), Duration::from_millis(1_900));
+        let asked = parties
+            .iter()
+            .map(|party| schedule.ask(party, limit, &progress, never()));
+        join_all(asked).await;
+        tokio::time::sleep_until(ends).await;
+    }
+}
+
+async fn silent(schedule: &Schedule, zone: &str) -> Result<Option<()>, NetError> {
+    let never = std::future::pending();
+    let progress = Progress::default();
+    schedule
+        .ask(&party(zone), Duration::from_secs(5), &progress, never)
+        .await
+}
+
+async fn answers(schedule: &Schedule, zone: &str) -> Duration {
+    let asked = Instant::now();
+    let answer = async { Ok(()) };
+    let progress = Progress::default();
+    let answer = schedule
+        .ask(&party(zone), Duration::from_secs(5), &progress, answer)
+        .await;
+    assert_eq!(answer, Ok(Some(())));
+    asked.elapsed()
+}
+
+#[test]
+fn a_zone_is_the_last_labels_of_a_name() {
+    let zones = [
+        "a.b.example.com.",
+        "Example.COM",
+        "a.b.co.uk",
+        "localhost",
+        "co.uk",
+        "",
+    ];
+    let zones = zones.map(|name| zone(name).to_string());
+    assert_eq!(
+        zones,
+        ["example.com", "example.com", "b.co.uk", "localhost", "co.uk", ""]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_given_up_at_its_limit() {
+    let (schedule, asked) = (schedule(), Instant::now());
+    assert_eq!(silent(&schedule, "a.test").await, Ok(None));
+    assert_eq!(asked.elapsed(), Duration::from_secs(5));
+    assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_questions_to_a_silent_zone_delay_no_other_zone() {
+    let schedule = schedule();
+    let mut flood = Box::pin(join_all((0..100).map(|_| silent(&schedule, "silent.test"))));
+    for _ in 0..20 {
+        assert!(flood.as_mut().now_or_never().is_none());
+        assert!(answers(&schedule, "good.test").await <= FRESH);
+        tokio::time::advance(Duration::from_millis(100)).await;
+    }
+    let ended = flood.await;
+    assert!(ended.contains(&Ok(None)) && ended.contains(&Err(NetError::DnsBusy)));
+    assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_an_answer_holds_no_place_of_those_that_are_new() {
+    let schedule = schedule();
+    let zones: Vec<String> = (0..8).map(|number| format!("silent{number}.test")).collect();
+    let mut flood = Box::pin(join_all(zones.iter().map(|zone| silent(&schedule, zone))));
+    assert!(flood.as_mut().now_or_never().is_none());
+    assert_eq!(schedule.fresh.used(), 8);
+    tokio::time::advance(FRESH).await;
+    assert!(flood.as_mut().now_or_never().is_none());
+    assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 8));
+    assert_eq!(answers(&schedule, "good.test").await, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_checks_ask_silent_zones_one_that_gets_answers_waits_for_a_moment() {
+    let schedule = schedule();
+    let good = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for _ in 0..50 {
+            let waits = join_all(["a.good", "b.good", "c.good"].map(|zone| answers(&schedule, zone))).await;
+            assert!(waits.iter().all(|wait| *wait <= 2 * FRESH), "{waits:?}");
+            tokio::time::sleep(Duration::from_millis(130)).await;
+        }
+        assert_eq!(schedule.fresh.used(), 8, "places are short all the time");
+    };
+    tokio::select! {
+        () = flood(&schedule, 200) => unreachable!("it never ends"),
+        () = good => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_takes_a_while_has_its_place_for_it_among_checks_that_get_none() {
+    let schedule = schedule();
+    let slow = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        for _ in 0..10 {
+            let answer = async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                Ok(())
+            };
+            let (progress, limit) = (Progress::default(), Duration::from_secs(2));
+            let answer = schedule.ask(&party("slow.good"), limit, &progress, answer).await;
+            assert_eq!(answer, Ok(Some(())));
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    };
+    tokio::select! {
+        () = flood(&schedule, 60) => unreachable!("it never ends"),
+        () = slow => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_for_a_turn_is_not_said_to_have_asked() {
+    let schedule = schedule();
+    let _full: Vec<_> = (0..8)
+        .map(|number| schedule.fresh.try_acquire(Claim::by(number.to_string())).unwrap())
+        .collect();
+    let (progress, asked) = (Progress::default(), Instant::now());
+    let never = std::future::pending::<Result<(), _>>();
+    let answer = schedule.ask(&party("a.test"), PATIENCE, &progress, never).await;
+    assert_eq!(answer, Err(NetError::DnsBusy));
+    assert_eq!((asked.elapsed(), progress.has_begun()), (PATIENCE, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_dropped_gives_back_its_places() {
+    let schedule = schedule();
+    let mut asked = Box::pin(silent(&schedule, "a.test"));
+    assert!(asked.as_mut().now_or_never().is_none());
+    tokio::time::advance(FRESH).await;
+    assert!(asked.as_mut().now_or_never().is_none());
+    assert_eq!(schedule.silent.used(), 1);
+    drop(asked);
+    assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 0));
+}
