@@ -1,6 +1,7 @@
 //! TLS on a leased stream. Fetching a certificate and judging it are apart: what a peer shows is reported in full,
 //! with the reasons why it is not trusted.
 
+mod candidates;
 mod certificate;
 mod explain;
 #[cfg(feature = "fuzzing")]
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub(crate) use candidates::verifier;
 pub use certificate::Certificate;
 pub use explain::{explain, explain_io};
 pub use options::{Alpn, TlsOptions};

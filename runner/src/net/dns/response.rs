@@ -12,7 +12,8 @@ use super::KINDS;
 
 /// Records of one answer that are read: those of the answer section and, after them, of the authority section.
 pub(in crate::net) const RECORDS: usize = 256;
-/// Records that are read or written in one go. Each takes up to a tenth of a millisecond.
+/// Records that are read or written in one go. Each takes up to a tenth of a millisecond; one that fills the answer, and
+/// then is the only one, takes up to eight (32,000 strings of `TXT`).
 const PORTION: usize = 4;
 
 /// Pointers of one name: as many as a name can have labels. A chain of pointers alone could be far longer.

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use webpki::{EndEntityCert, KeyUsage};
 
+use super::candidates::candidates;
 use super::explain::{explain, explain_chain};
 use super::{CHAIN, Roots, provider};
 
@@ -68,10 +69,11 @@ impl Recorder {
             return Ok(vec![leaf.clone().into_owned()]);
         }
         let parsed = EndEntityCert::try_from(leaf)?;
+        let above = candidates(intermediates);
         let path = parsed.verify_for_usage(
             self.algorithms.all,
             &self.roots.anchors,
-            intermediates,
+            &above,
             now,
             KeyUsage::server_auth(),
             None,
