@@ -1,7 +1,7 @@
 //! Every hostile guest against every hostile peer.
 
 use canary_tests::certificate::Authority;
-use canary_tests::harness::{Harness, Trial, alone, ms};
+use canary_tests::harness::{Harness, Ran, Trial, alone, ms};
 use canary_tests::peer::tls::HostileTls;
 use canary_tests::peer::{Hostile, Peer};
 use serde_json::json;
@@ -30,17 +30,18 @@ fn small(trial: Trial<'_>) -> Trial<'_> {
     })
 }
 
+/// Connections that a guest holds when its run ends.
+const HELD: u32 = 3;
+
 /// Every ending while three connections are held; returns the fewest that were reclaimed.
 async fn face(harness: &Harness, peer: &Peer, what: &str, name: &str) -> u64 {
     let mut reclaimed = u64::MAX;
     for (behaviour, ending) in ENDINGS {
-        let trial = small(harness.guest(behaviour).hold(3).on_each(what).against(peer));
-        let trial = if behaviour == "sleep" {
-            trial.timeout(ms(200))
-        } else {
-            trial
+        let guest = || harness.guest(behaviour).hold(HELD).on_each(what).against(peer);
+        let ran = match behaviour {
+            "sleep" => asleep(guest).await,
+            _ => small(guest()).run().await,
         };
-        let ran = trial.run().await;
         ran.leaves_nothing();
         let ended = match ran.outcome.verdict() {
             Some(_) => "completed".to_owned(),
@@ -52,6 +53,16 @@ async fn face(harness: &Harness, peer: &Peer, what: &str, name: &str) -> u64 {
     reclaimed
 }
 
+/// Until its time is over; when that was over before it held anything, as on a busy machine, once more with more of it.
+async fn asleep<'a>(guest: impl Fn() -> Trial<'a>) -> Ran {
+    let ran = small(guest()).timeout(ms(200)).run().await;
+    if ran.usage.reclaimed == u64::from(HELD) {
+        return ran;
+    }
+    ran.leaves_nothing();
+    small(guest()).timeout(ms(2_000)).run().await
+}
+
 #[test]
 fn every_guest_that_holds_connections_to_any_hostile_peer_ends_as_it_should() {
     alone(async {
@@ -61,7 +72,7 @@ fn every_guest_that_holds_connections_to_any_hostile_peer_ends_as_it_should() {
             let reclaimed = face(&harness, &peer, "request", kind.name()).await;
             // Whether a connect comes before the reset is the kernel's.
             assert!(
-                reclaimed == 3 || kind == Hostile::Resets,
+                reclaimed == u64::from(HELD) || kind == Hostile::Resets,
                 "{}: {reclaimed}",
                 kind.name()
             );
@@ -100,7 +111,7 @@ fn every_guest_that_holds_tls_to_any_hostile_peer_ends_as_it_should() {
                 }
                 _ => assert_eq!(
                     face(&harness, &peer, "tls", kind.name()).await,
-                    3,
+                    u64::from(HELD),
                     "{}",
                     kind.name()
                 ),
