@@ -14,6 +14,7 @@ mod door;
 pub mod fuzzing;
 mod gate;
 mod hosts;
+mod protocol;
 mod query;
 mod reload;
 mod route;
@@ -46,8 +47,8 @@ use tokio_rustls::server::TlsStream;
 pub use door::{Door, DoorError};
 pub use tls::TlsError;
 
-use crate::ledger::Ledger;
 use crate::ledger::audit::Reserve;
+use crate::ledger::{Ledger, RESERVE};
 use crate::publish::Board;
 use crate::telemetry::Format;
 use crate::watch::health::Checkup;
@@ -57,6 +58,7 @@ use answer::Page;
 use arrivals::{Arrival, Arrivals};
 use gate::Gate;
 use hosts::Hosts;
+use protocol::Protocol;
 use slow::Timed;
 use tls::Tls;
 
@@ -130,23 +132,18 @@ async fn serve_within(
     shown: Shown,
     stop: impl Future<Output = ()>,
 ) {
-    let Door {
-        listener,
-        gate,
-        tls,
-        hosts,
-    } = door;
-    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+    let reserved = shown.ledger.reserved();
+    let admission = Admission::new(limits.places.within(reserved));
+    let arrives = (door.listener, Protocol::of(door.tls.as_ref()));
+    let Ok(mut arrivals) = Arrivals::new(arrives, reserve, reserved < RESERVE) else {
         return;
     };
-    let admission = Admission::new(limits.places.within(shown.ledger.reserved()));
-    let mut arrivals = Arrivals::new(listener, reserve);
     let server = Arc::new(Server {
         limits,
         shown,
-        gate,
-        tls,
-        hosts,
+        gate: door.gate,
+        tls: door.tls,
+        hosts: door.hosts,
     });
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);

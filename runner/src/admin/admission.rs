@@ -5,10 +5,10 @@
 //! its own, and a client goes on to the next by what it sends: those that send nothing, or half a message, take places
 //! only from each other, and a client that goes on at a normal pace is served, however many do not.
 
+mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::slow::Blocked;
 use crate::ledger::RESERVE;
+use table::{Connection, Table};
 
 /// How long a request waits for another one's answer to be sent.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -108,22 +109,6 @@ pub(super) struct Admission {
     table: Arc<Mutex<Table>>,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    next: u64,
-    /// In the order in which they came.
-    connections: BTreeMap<u64, Connection>,
-}
-
-#[derive(Debug)]
-struct Connection {
-    peer: IpAddr,
-    stage: Stage,
-    since: Instant,
-    blocked: Blocked,
-    close: CancellationToken,
-}
-
 /// A connection that counts until it is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
@@ -143,31 +128,27 @@ impl Admission {
 
     /// How long until one more connection costs nobody its place before the time for its first message is over.
     pub(super) fn room_in(&self) -> Duration {
-        let table = self.table();
-        let ages = table
-            .at(Stage::Opening)
-            .map(|(_, opening)| opening.since.elapsed());
-        match table.count(Stage::Opening) < self.places.openings {
+        let mut table = self.table();
+        let openings = table.at(Stage::Opening);
+        match openings.len() < self.places.openings {
             true => Duration::ZERO,
-            false => OPENING_TIME.saturating_sub(ages.max().unwrap_or_default()),
+            false => OPENING_TIME.saturating_sub(openings.longest()),
         }
     }
 
     /// Takes in a connection that has just come. Another one may be closed for it.
     pub(super) fn admit(&self, peer: IpAddr) -> Admitted {
-        let stage = Stage::Opening;
+        let (close, blocked) = (CancellationToken::new(), Blocked::default());
         let mut table = self.table();
-        table.make_room(stage, self.places.of(stage));
-        let (number, close, blocked) = (table.next, CancellationToken::new(), Blocked::default());
-        table.next += 1;
-        let connection = Connection {
+        let number = table.number();
+        table.make_room(Stage::Opening, self.places.openings);
+        table.at(Stage::Opening).push(Connection {
+            number,
             peer: network(peer),
-            stage,
             since: Instant::now(),
             blocked: blocked.clone(),
             close: close.clone(),
-        };
-        table.connections.insert(number, connection);
+        });
         Admitted {
             admission: self.clone(),
             number,
@@ -182,7 +163,7 @@ impl Admission {
         let mut table = self.table();
         [Stage::Opening, Stage::Handshake, Stage::Head]
             .into_iter()
-            .any(|stage| table.has_late(stage) && table.close_one(stage))
+            .any(|stage| table.at(stage).close_late(stage.time()))
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -205,8 +186,10 @@ impl Admitted {
     /// Goes on to the next stage of a connection that needs no answer of any length. Another one may be closed for it.
     pub(super) fn enter(&self, stage: Stage) {
         let mut table = self.admission.table();
-        table.make_room(stage, self.admission.places.of(stage));
-        table.enter(self.number, stage);
+        if table.stage(self.number).is_some_and(|now| now != stage) {
+            table.make_room(stage, self.admission.places.of(stage));
+            table.enter(self.number, stage);
+        }
     }
 
     /// Waits for room for an answer of any length, 1 s at most. Says whether there is any.
@@ -218,13 +201,13 @@ impl Admitted {
         loop {
             {
                 let mut table = self.admission.table();
-                if table.count(Stage::Answer) < places.answers || table.close_slow_answer(places.answer_time)
-                {
+                let answers = table.at(Stage::Answer);
+                if answers.len() < places.answers || answers.close_slow(places.answer_time) {
                     table.enter(self.number, Stage::Answer);
                     return true;
                 }
                 let is_waiting = table.stage(self.number) == Some(Stage::Waiting);
-                if !is_waiting && table.count(Stage::Waiting) >= places.waiting {
+                if !is_waiting && table.at(Stage::Waiting).len() >= places.waiting {
                     return false;
                 }
                 table.enter(self.number, Stage::Waiting);
@@ -239,81 +222,7 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        self.admission.table().connections.remove(&self.number);
-    }
-}
-
-impl Table {
-    fn count(&self, stage: Stage) -> usize {
-        self.at(stage).count()
-    }
-
-    fn at(&self, stage: Stage) -> impl Iterator<Item = (&u64, &Connection)> {
-        let connections = self.connections.iter();
-        connections
-            .filter(move |(_, connection)| connection.stage == stage && !connection.close.is_cancelled())
-    }
-
-    fn stage(&self, number: u64) -> Option<Stage> {
-        Some(self.connections.get(&number)?.stage)
-    }
-
-    fn enter(&mut self, number: u64, stage: Stage) {
-        if let Some(connection) = self
-            .connections
-            .get_mut(&number)
-            .filter(|known| known.stage != stage)
-        {
-            (connection.stage, connection.since) = (stage, Instant::now());
-        }
-    }
-
-    fn has_late(&self, stage: Stage) -> bool {
-        let mut connections = self.at(stage);
-        connections.any(|(_, connection)| connection.since.elapsed() >= stage.time())
-    }
-
-    fn make_room(&mut self, stage: Stage, places: usize) {
-        if self.count(stage) >= places {
-            self.close_one(stage);
-        }
-    }
-
-    /// Closes one at a stage: of those that are past their time or, where there is none, of all of them one of the
-    /// address that has the most. Which one is left to chance, or a crowd that keeps time could choose; but the newer
-    /// half is spared, for it has had no time to go on.
-    fn close_one(&mut self, stage: Stage) -> bool {
-        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-        for (_, connection) in self.at(stage) {
-            *counts.entry(connection.peer).or_default() += 1;
-        }
-        let mut victims: Vec<&Connection> = self.at(stage).map(|(_, connection)| connection).collect();
-        victims.sort_by_key(|connection| connection.since);
-        let past = victims.partition_point(|connection| connection.since.elapsed() >= stage.time());
-        let is_late = past > 0;
-        victims.truncate(if is_late { past } else { victims.len() });
-        let count = |connection: &Connection| counts.get(&connection.peer).copied();
-        let most = victims.iter().map(|connection| count(connection)).max();
-        victims.retain(|connection| Some(count(connection)) == most);
-        if !is_late {
-            victims.truncate(victims.len().div_ceil(2));
-        }
-        let Some(victim) = fastrand::choice(victims) else {
-            return false;
-        };
-        victim.close.cancel();
-        true
-    }
-
-    /// Closes the answer that was kept waiting first of those that were for `time`.
-    fn close_slow_answer(&mut self, time: Duration) -> bool {
-        let answers = self.at(Stage::Answer).map(|(_, connection)| connection);
-        let slow = answers.filter(|connection| connection.blocked.time() >= time);
-        let Some(victim) = slow.min_by_key(|connection| connection.since) else {
-            return false;
-        };
-        victim.close.cancel();
-        true
+        self.admission.table().remove(self.number);
     }
 }
 

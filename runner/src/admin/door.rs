@@ -3,16 +3,16 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::gate::Gate;
 use super::hosts::Hosts;
 use super::tls::{Tls, TlsError};
 use crate::settings::{Access, Listen};
 
-/// Connections that the kernel completes before they are accepted: with a short queue, a crowd of clients costs others
-/// a second until the kernel tries again.
-const BACKLOG: i32 = 4_096;
+/// Connections that the kernel completes before they are accepted: when its queue is full, clients wait for a second until
+/// their kernel tries again. The kernel may allow fewer (`net.core.somaxconn`).
+pub(super) const BACKLOG: i32 = 4_096;
 
 /// An address that is listened on, and who may come in. Nobody is answered before [`super::serve`].
 #[derive(Debug)]
@@ -68,10 +68,31 @@ impl Door {
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
+    let socket = socket(address)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Another queue of the kernel's for the address of `listener`, which gives each queue an equal part of the connections.
+///
+/// Only now is the address shared: nobody else could have it at the same time when it was taken.
+///
+/// # Errors
+/// The operating system has no such thing.
+pub(super) fn beside(listener: &TcpListener) -> io::Result<TcpListener> {
+    SockRef::from(listener).set_reuse_port(true)?;
+    let address = listener.local_addr()?;
+    let socket = socket(address)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }

@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::pool::{Limits, Pool};
 
 /// Descriptors kept for telemetry, admin, alerts, heartbeat, state and reloads, so that they still work when checks have
-/// taken the rest. The admin address alone may have 214. Where there are few, half of what is free.
+/// taken the rest. The admin address alone may have 216. Where there are few, half of what is free.
 pub(crate) const RESERVE: u64 = 256;
 
 /// Of few descriptors too these are kept, as long as a check can have its smallest share.
