@@ -79,7 +79,7 @@ impl Execute for Sandbox {
         };
         self.run(Attempt {
             check,
-            program: &plugin.program,
+            program: plugin.program(),
             number: request.number,
             trace: request.trace,
             recorder,
@@ -175,7 +175,7 @@ impl<E: Execute> Dispatcher<E> {
             check: &job.check.id,
             group: job.check.group.as_ref(),
             plugin: &job.check.plugin,
-            weight: plugin.map(|plugin| plugin.program.weight()).unwrap_or_default(),
+            weight: plugin.map(|plugin| plugin.program().weight()).unwrap_or_default(),
             room: self.executor.room(),
         }
     }
@@ -222,7 +222,7 @@ impl<E: Execute> Dispatcher<E> {
         };
         usage.note_record(recorder.usage());
         Run {
-            plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(&plugin.digest)),
+            plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(plugin.digest())),
             lag: started.duration_since(due),
             queued: permit.waited(),
             started_at,
@@ -244,7 +244,7 @@ impl<E: Execute> Dispatcher<E> {
         let recorder = Recorder::new(check.secrets.clone(), check.quota.record);
         let fault = Fault::Host(recorder.text(Part::Conclusion, panic_text(panic)));
         Run {
-            plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(&plugin.digest)),
+            plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(plugin.digest())),
             lag: due.elapsed(),
             queued: Duration::ZERO,
             started_at: clock::wall(),

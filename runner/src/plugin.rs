@@ -9,9 +9,9 @@ mod compile;
 pub mod isolated;
 mod loader;
 mod refusal;
+mod shared;
 mod source;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,19 +25,14 @@ pub use source::{EMBEDDED, embedded};
 use crate::sandbox::{Description, Program, Sandbox};
 use crate::suite::{PluginFacts, PluginSource};
 use isolated::IsolationError;
+use shared::Compiled;
 
 /// A component that is ready to run.
 pub struct Plugin {
     /// As suites name it.
     pub name: String,
-    /// Lower-case hexadecimal SHA-256 of the wasm.
-    pub digest: Arc<str>,
-    /// What it says of itself.
-    pub description: Description,
-    /// Its `config-schema`, parsed.
-    pub config_schema: serde_json::Value,
-    /// What runs.
-    pub program: Program,
+    /// Shared by all plugins of the same bytes.
+    compiled: Arc<Compiled>,
 }
 
 /// Why a plugin cannot be used. The caller says which plugin it is.
@@ -66,6 +61,19 @@ pub enum PluginError {
         /// Of the suite.
         wanted: String,
     },
+    /// All plugins together would take more memory than they may.
+    #[error(
+        "it takes {wanted} MiB of memory, and the plugins that are in it have {taken} of {most} MiB; use fewer or \
+         smaller plugins"
+    )]
+    NoRoom {
+        /// MiB that others have.
+        taken: u64,
+        /// MiB that it would take.
+        wanted: u64,
+        /// MiB that all may have.
+        most: u64,
+    },
     /// It was examined, and is no plugin of this host.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -81,7 +89,7 @@ pub enum PluginError {
 }
 
 impl Plugin {
-    /// Reads, compiles and asks a plugin what it is; the one of that name among `known`, when it is the same.
+    /// Reads, compiles and asks a plugin what it is. One whose bytes are in memory is not compiled again.
     ///
     /// Compiling is done off the runtime's workers and can take seconds for a large component.
     ///
@@ -92,7 +100,6 @@ impl Plugin {
     pub async fn load(
         name: &str,
         source: &PluginSource,
-        known: &BTreeMap<String, Arc<Self>>,
         loader: &Loader,
         sandbox: &Sandbox,
     ) -> Result<Arc<Self>, PluginError> {
@@ -106,32 +113,52 @@ impl Plugin {
                 wanted,
             });
         }
-        if let Some(known) = known.get(name).filter(|known| *known.digest == digest) {
-            return Ok(Arc::clone(known));
+        let named = |compiled| {
+            let name = name.to_owned();
+            Arc::new(Self { name, compiled })
+        };
+        if let Some(compiled) = loader.shared().find(&digest) {
+            return Ok(named(compiled));
         }
         let wasm = loader::Wasm {
             name,
             digest: &digest,
             bytes: wasm,
         };
-        let (program, description) = loader.load(wasm, sandbox).await?;
-        let config_schema = serde_json::from_str(&description.config_schema)
-            .map_err(|error| Refusal::Describe(format!("its config schema is not JSON: {error}")))?;
-        Ok(Arc::new(Self {
-            name: name.to_owned(),
-            digest: digest.into(),
-            description,
-            config_schema,
-            program,
-        }))
+        let compiled = loader.load(wasm, sandbox).await?;
+        Ok(named(loader.shared().keep(compiled)))
+    }
+
+    /// Lower-case hexadecimal SHA-256 of the wasm.
+    #[must_use]
+    pub fn digest(&self) -> &Arc<str> {
+        &self.compiled.digest
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.compiled.description
+    }
+
+    /// Its `config-schema`, parsed.
+    #[must_use]
+    pub fn config_schema(&self) -> &serde_json::Value {
+        &self.compiled.config_schema
+    }
+
+    /// What runs.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.compiled.program
     }
 
     /// What a suite is judged by.
     #[must_use]
     pub fn facts(&self) -> PluginFacts {
         PluginFacts {
-            config_schema: self.config_schema.clone(),
-            target_syntax: self.description.target_syntax.clone(),
+            config_schema: Arc::clone(&self.compiled.config_schema),
+            target_syntax: self.description().target_syntax.clone(),
         }
     }
 }
@@ -140,7 +167,7 @@ impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin")
             .field("name", &self.name)
-            .field("digest", &self.digest)
+            .field("digest", self.digest())
             .finish_non_exhaustive()
     }
 }

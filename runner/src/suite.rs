@@ -249,7 +249,7 @@ pub enum PluginSource {
 #[derive(Debug, Clone)]
 pub struct PluginFacts {
     /// JSON Schema (2020-12) of `config:`.
-    pub config_schema: serde_json::Value,
+    pub config_schema: Arc<serde_json::Value>,
     /// Such as `URL` or `HOST:PORT`.
     pub target_syntax: String,
 }

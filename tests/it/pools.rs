@@ -5,7 +5,6 @@
     reason = "what makes a component for a test may panic as the test may"
 )]
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -232,7 +231,23 @@ fn leb(mut number: usize) -> Vec<u8> {
     }
 }
 
+#[test]
+fn a_plugin_under_two_names_is_in_memory_once() {
+    alone(async {
+        let [first, second] = load_as(["a", "b"], embedded("tcp").unwrap()).await;
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert_eq!([&first.name, &second.name], ["a", "b"]);
+        assert!(Arc::ptr_eq(first.digest(), second.digest()));
+    });
+}
+
 async fn load(wasm: &[u8]) -> Result<Arc<Plugin>, PluginError> {
+    let [plugin] = load_as(["hog"], wasm).await;
+    plugin
+}
+
+/// Loads it under each of these names, at once.
+async fn load_as<const N: usize>(names: [&str; N], wasm: &[u8]) -> [Result<Arc<Plugin>, PluginError>; N] {
     let ledger = Ledger::new(Budget::new(8));
     let shared = Shared {
         resolver: Resolver::new(ResolverSettings::servers(Vec::new()), &ledger),
@@ -253,12 +268,8 @@ async fn load(wasm: &[u8]) -> Result<Arc<Plugin>, PluginError> {
     let path = folder.path().join("plugin.wasm");
     std::fs::write(&path, wasm).unwrap();
     let source = PluginSource::File { path, digest: None };
-    Plugin::load(
-        "hog",
-        &source,
-        &BTreeMap::new(),
-        &Loader::trusting(Cache::none()),
-        &sandbox,
-    )
-    .await
+    let loader = Loader::trusting(Cache::none());
+    let loaded = names.map(|name| Plugin::load(name, &source, &loader, &sandbox));
+    let loaded = futures_util::future::join_all(loaded).await;
+    loaded.try_into().unwrap_or_else(|_| unreachable!())
 }

@@ -31,12 +31,12 @@ pub struct Loaded {
     pub(super) seen: Footprint,
 }
 
-/// Reads files, compiles the plugins that they name, and judges each check by its plugin. Of `known` plugins, those
-/// whose bytes are the same are not compiled again. References reach what the operator lets them reach.
+/// Reads files, compiles the plugins that they name, and judges each check by its plugin. Plugins whose bytes are in
+/// memory are not compiled again. References reach what the operator lets them reach.
 ///
 /// # Errors
 /// Every problem of every file.
-pub async fn load(paths: &[PathBuf], host: &Host, known: &Plugins) -> Result<Loaded, Problems> {
+pub async fn load(paths: &[PathBuf], host: &Host) -> Result<Loaded, Problems> {
     let embedded = EMBEDDED.map(|(name, _)| name);
     let mut sources: BTreeSet<PathBuf> = paths.iter().cloned().collect();
     let before = Footprint::of(&sources);
@@ -49,10 +49,7 @@ pub async fn load(paths: &[PathBuf], host: &Host, known: &Plugins) -> Result<Loa
     let seen = Footprint::of(&sources);
     let mut catalog = Catalog::default();
     let mut plugins = Plugins::new();
-    let compiled = draft
-        .plugins()
-        .iter()
-        .map(|declared| compile(declared, known, host));
+    let compiled = draft.plugins().iter().map(|declared| compile(declared, host));
     for (name, plugin) in join_all(compiled).await {
         match plugin {
             Ok(plugin) => {
@@ -77,19 +74,8 @@ pub async fn load(paths: &[PathBuf], host: &Host, known: &Plugins) -> Result<Loa
     })
 }
 
-async fn compile(
-    declared: &PluginDeclaration,
-    known: &Plugins,
-    host: &Host,
-) -> (String, Result<Arc<Plugin>, String>) {
-    let plugin = Plugin::load(
-        &declared.name,
-        &declared.source,
-        known,
-        &host.loader,
-        &host.sandbox,
-    )
-    .await;
+async fn compile(declared: &PluginDeclaration, host: &Host) -> (String, Result<Arc<Plugin>, String>) {
+    let plugin = Plugin::load(&declared.name, &declared.source, &host.loader, &host.sandbox).await;
     (declared.name.clone(), plugin.map_err(|error| chain(&error)))
 }
 
@@ -101,7 +87,7 @@ async fn judge(draft: &Draft, plugins: &Plugins, host: &Host, catalog: &mut Cata
         .filter(|declared| file_of(declared).is_some());
     let loaded = untrusted.filter_map(|declared| plugins.get(&declared.name));
     let judged = loaded.map(async |plugin| {
-        let request = draft.schema_request(&plugin.name, &plugin.facts());
+        let request = || draft.schema_request(&plugin.name, &plugin.facts());
         let judged = host.loader.judge(request).await;
         (plugin.name.clone(), judged.map_err(|error| chain(&error)))
     });

@@ -16,7 +16,6 @@ use super::Host;
 use super::load::{Loaded, load};
 use super::serve::Swap;
 use super::systemd::Systemd;
-use crate::dispatch::Plugins;
 use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::signal::Hangup;
 use crate::watch::reloads::Reloads;
@@ -90,7 +89,6 @@ pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
         // What changed since it was read is a change like any other.
         changing: Footprint::of(&suite) != parts.current.before,
         seen: parts.current.seen.clone(),
-        plugins: parts.current.plugins.clone(),
         sources: parts.current.sources.clone(),
         parts,
     };
@@ -104,7 +102,6 @@ pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
 
 struct Reloader {
     parts: Parts,
-    plugins: Plugins,
     sources: std::collections::BTreeSet<PathBuf>,
     seen: Footprint,
     /// The last look found a change.
@@ -171,15 +168,11 @@ impl Reloader {
         let Parts {
             host, paths, swaps, ..
         } = &self.parts;
-        let loaded = timeout(LIMIT, load(paths, host, &self.plugins)).await;
+        let loaded = timeout(LIMIT, load(paths, host)).await;
         let loaded = loaded.map_err(|_| format!("the reload took longer than {} s", LIMIT.as_secs()))?;
         let loaded = loaded.map_err(|problems| problems.to_string())?;
         let checks = loaded.suite.checks.len();
-        let (plugins, sources, seen) = (
-            loaded.plugins.clone(),
-            loaded.sources.clone(),
-            loaded.seen.clone(),
-        );
+        let (sources, seen) = (loaded.sources.clone(), loaded.seen.clone());
         let (done, in_force) = oneshot::channel();
         let gone = || "the runner goes down".to_owned();
         swaps.send(Swap { loaded, done }).await.map_err(|_| gone())?;
@@ -187,7 +180,7 @@ impl Reloader {
         if sources != self.sources {
             self.seen = seen;
         }
-        (self.plugins, self.sources) = (plugins, sources);
+        self.sources = sources;
         Ok(checks)
     }
 }

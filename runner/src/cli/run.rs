@@ -19,7 +19,6 @@ use crate::app::load::{Loaded, load};
 use crate::app::{self, Host, service};
 use crate::console::{self, Console};
 use crate::demo;
-use crate::dispatch::Plugins;
 use crate::grant::GrantError;
 use crate::liveness::{self, Registry};
 use crate::outcome::Run;
@@ -169,7 +168,7 @@ async fn hosted(
 
 /// Loads a suite; warns of what it can't have here.
 async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
-    let loaded = load(suites, host, &Plugins::new()).await?;
+    let loaded = load(suites, host).await?;
     if let Some(shortage) = host.shortage(&loaded.suite) {
         tracing::warn!("{shortage}");
     }
@@ -186,9 +185,8 @@ async fn service(
     let mut shutdown = listen(host, grace)?;
     let hangup = Hangup::listen().context("cannot listen for signals")?;
     let door = settings.door()?;
-    let plugins = Plugins::new();
     let loaded = tokio::select! {
-        loaded = load(suites, host, &plugins) => loaded?,
+        loaded = load(suites, host) => loaded?,
         () = shutdown.requested() => return Ok(0),
     };
     tracing::info!("running {}", counted(loaded.suite.checks.len(), "check"));
@@ -328,7 +326,7 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 async fn plugin(name: &str, source: &PluginSource, host: &Host) -> anyhow::Result<Arc<Plugin>> {
-    Plugin::load(name, source, &Plugins::new(), &host.loader, &host.sandbox)
+    Plugin::load(name, source, &host.loader, &host.sandbox)
         .await
         .with_context(|| format!("plugin `{name}`"))
 }
@@ -344,8 +342,8 @@ async fn embedded(host: &Host) -> anyhow::Result<Vec<Arc<Plugin>>> {
 async fn plugin_list(host: &Host, console: &Console) -> anyhow::Result<u8> {
     let mut text = String::new();
     for plugin in embedded(host).await? {
-        let described = &plugin.description;
-        let digest = plugin.digest.get(..12).unwrap_or_default();
+        let described = plugin.description();
+        let digest = plugin.digest().get(..12).unwrap_or_default();
         text += &format!(
             "{:<6} {:<8} sha256:{digest}  {}\n",
             plugin.name, described.version, described.summary
@@ -364,8 +362,8 @@ async fn inspect(name: &str, only_schema: bool, host: &Host, console: &Console) 
         },
     };
     let plugin = plugin(name, &source, host).await?;
-    let schema = serde_json::to_string_pretty(&plugin.config_schema)?;
-    let described = &plugin.description;
+    let schema = serde_json::to_string_pretty(plugin.config_schema())?;
+    let described = plugin.description();
     let text = match only_schema {
         true => schema,
         false => format!(
@@ -374,7 +372,7 @@ async fn inspect(name: &str, only_schema: bool, host: &Host, console: &Console) 
             report::plain(&described.version),
             report::plain(&described.summary),
             report::plain(&described.target_syntax),
-            plugin.digest,
+            plugin.digest(),
         ),
     };
     console.print(&text)?;

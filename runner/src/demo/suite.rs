@@ -8,7 +8,6 @@ use super::DemoError;
 use super::targets::Targets;
 use crate::app::load::Loaded;
 use crate::app::{self, Host};
-use crate::dispatch::Plugins;
 use crate::outcome::Run;
 
 const TEMPLATE: &str = include_str!("suite.yaml");
@@ -25,7 +24,7 @@ pub(super) async fn load(targets: &Targets, host: &Host) -> Result<(NamedTempFil
     file.write_all(fill_in(targets).as_bytes())
         .map_err(DemoError::Write)?;
     let paths = [file.path().to_owned()];
-    let loaded = app::load::load(&paths, host, &Plugins::new()).await;
+    let loaded = app::load::load(&paths, host).await;
     Ok((file, loaded.map_err(DemoError::Suite)?))
 }
 

@@ -76,6 +76,11 @@ impl Artefact {
         })
     }
 
+    /// Bytes of all of it.
+    pub(super) fn len(&self) -> u64 {
+        self.bytes.len().try_into().unwrap_or(u64::MAX)
+    }
+
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

@@ -8,8 +8,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::artefact::Artefact;
 use super::cache::Cache;
 use super::isolated::{Isolation, IsolationError};
-use super::{PluginError, compile};
-use crate::sandbox::{Description, Program, Sandbox};
+use super::shared::{Compiled, Shared};
+use super::{PluginError, Refusal, compile};
+use crate::sandbox::{Program, Sandbox};
 use crate::suite::{Judgement, SchemaRequest, judge};
 
 /// Plugins that are loaded at once. Each can take the memory that loading one may take, and a thread of a processor.
@@ -22,6 +23,7 @@ pub struct Loader {
     /// Absent: plugins are trusted, and loaded in this process.
     isolation: Option<Arc<Isolation>>,
     turns: Arc<Semaphore>,
+    shared: Shared,
     /// Given the name of each plugin that is compiled, which takes a while.
     compiling: Option<fn(&str)>,
 }
@@ -43,6 +45,7 @@ impl Loader {
             cache,
             isolation: None,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            shared: Shared::default(),
             compiling: None,
         }
     }
@@ -71,12 +74,19 @@ impl Loader {
     ///
     /// # Errors
     /// It did not come to an end within the limits.
-    pub async fn judge(&self, request: SchemaRequest) -> Result<Judgement, IsolationError> {
+    pub async fn judge(&self, request: impl FnOnce() -> SchemaRequest) -> Result<Judgement, IsolationError> {
         let _turn = self.turn().await;
+        // Made now: requests that wait would be schemas that wait.
+        let request = request();
         match &self.isolation {
             Some(isolation) => isolation.judge(request).await,
             None => Ok(judge(&request)),
         }
+    }
+
+    /// Plugins that are in memory.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Waits until it is one's turn to load a plugin, which is over when this is dropped.
@@ -85,14 +95,30 @@ impl Loader {
         self.turns.acquire().await.ok()
     }
 
-    pub(super) async fn load(
-        &self,
-        wasm: Wasm<'_>,
-        sandbox: &Sandbox,
-    ) -> Result<(Program, Description), PluginError> {
-        if let Some(found) = self.cached(&wasm, sandbox).await? {
-            return Ok(found);
-        }
+    pub(super) async fn load(&self, wasm: Wasm<'_>, sandbox: &Sandbox) -> Result<Compiled, PluginError> {
+        let digest = wasm.digest.into();
+        let (program, artefact) = match self.cached(&wasm, sandbox).await? {
+            Some(found) => found,
+            None => self.made(wasm, sandbox).await?,
+        };
+        let description = artefact.description.clone();
+        let schema = &description.config_schema;
+        let room = self
+            .shared
+            .room(artefact.len(), schema.len().try_into().unwrap_or(u64::MAX))?;
+        let config_schema = serde_json::from_str(schema)
+            .map_err(|error| Refusal::Describe(format!("its config schema is not JSON: {error}")))?;
+        Ok(Compiled {
+            digest,
+            config_schema: Arc::new(config_schema),
+            description,
+            program,
+            _room: room,
+        })
+    }
+
+    /// Compiles it, and writes the cache.
+    async fn made(&self, wasm: Wasm<'_>, sandbox: &Sandbox) -> Result<(Program, Arc<Artefact>), PluginError> {
         compile::judge_preamble(&wasm.bytes)?;
         if let Some(notice) = self.compiling {
             notice(wasm.name);
@@ -106,15 +132,16 @@ impl Loader {
             (_, bytes) => self.here(bytes, sandbox).await?,
         };
         let (cache, engine) = (self.cache.clone(), sandbox.engine().clone());
-        let description = artefact.description.clone();
-        let kept = blocking(move || cache.write(&digest, &engine, &artefact)).await?;
+        let artefact = Arc::new(artefact);
+        let written = Arc::clone(&artefact);
+        let kept = blocking(move || cache.write(&digest, &engine, &written)).await?;
         if let Err(error) = kept {
             let error = anyhow::Error::new(error);
             tracing::warn!(
                 "plugin `{name}` is not cached and will be compiled again at the next start: {error:#}"
             );
         }
-        Ok((program, description))
+        Ok((program, artefact))
     }
 
     /// What the cache has of the plugin. What is damaged there is made again.
@@ -122,7 +149,7 @@ impl Loader {
         &self,
         wasm: &Wasm<'_>,
         sandbox: &Sandbox,
-    ) -> Result<Option<(Program, Description)>, PluginError> {
+    ) -> Result<Option<(Program, Arc<Artefact>)>, PluginError> {
         let (cache, engine, digest) = (
             self.cache.clone(),
             sandbox.engine().clone(),
@@ -133,7 +160,7 @@ impl Loader {
         let restored = found.and_then(|found| {
             let Some(artefact) = found else { return Ok(None) };
             let program = restore(&artefact, sandbox).map_err(|error| error.to_string())?;
-            Ok(Some((program, artefact.description)))
+            Ok(Some((program, Arc::new(artefact))))
         });
         Ok(restored.unwrap_or_else(|reason| {
             tracing::warn!("plugin `{}` is compiled again: {reason}", wasm.name);
@@ -157,7 +184,7 @@ impl Loader {
 fn restore(artefact: &Artefact, sandbox: &Sandbox) -> Result<Program, PluginError> {
     let component = compile::restore(artefact, sandbox.engine())?;
     let linked = sandbox.link(&component);
-    Ok(linked.map_err(super::Refusal::from)?)
+    Ok(linked.map_err(Refusal::from)?)
 }
 
 /// Does what waits for disks, processors or other processes off the runtime's workers.

@@ -116,7 +116,7 @@ impl Draft {
         });
         SchemaRequest {
             configs: configs.collect(),
-            schema: facts.config_schema.clone(),
+            schema: facts.config_schema.as_ref().clone(),
         }
     }
 

@@ -22,7 +22,7 @@ pub fn schema(plugins: &[(&str, &PluginFacts)]) -> Value {
     let mut configs = Vec::new();
     for (name, facts) in plugins {
         let key = format!("config-{name}");
-        let mut config = facts.config_schema.clone();
+        let mut config = facts.config_schema.as_ref().clone();
         relocate(&mut config, &key);
         configs.push(json!({
             "if": { "properties": { "plugin": { "const": name } }, "required": ["plugin"] },

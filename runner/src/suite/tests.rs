@@ -37,7 +37,7 @@ fn testdata(path: &str) -> PathBuf {
 
 fn facts(schema: &str, target_syntax: &str) -> PluginFacts {
     PluginFacts {
-        config_schema: serde_json::from_str(schema).unwrap(),
+        config_schema: Arc::new(serde_json::from_str(schema).unwrap()),
         target_syntax: target_syntax.to_owned(),
     }
 }

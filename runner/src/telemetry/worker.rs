@@ -109,6 +109,8 @@ impl Worker {
             lost,
             told_lost: 0,
         };
+        // From the start on it is known that something is to be exported, before the first export is due.
+        desk.book.note_delivery(&desk.delivery.report());
         let mut exports = interval_at(Instant::now() + interval, interval);
         exports.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

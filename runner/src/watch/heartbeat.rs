@@ -99,8 +99,8 @@ pub struct Heartbeat {
     due: Option<Instant>,
     runs: Motion,
     exports: Motion,
-    /// Whether something was exported when it began.
-    exports_from_start: bool,
+    /// Whether there was a success: from then on what begins later has time until its first.
+    has_succeeded: bool,
     /// Whether the bad spell that goes on has been told.
     is_told: bool,
 }
@@ -115,7 +115,7 @@ impl Heartbeat {
             due: None,
             runs: still(),
             exports: still(),
-            exports_from_start: false,
+            has_succeeded: false,
             is_told: false,
         }
     }
@@ -131,7 +131,6 @@ impl Heartbeat {
         }
         let Some(due) = self.due else {
             self.due = Some(now + self.cadence.interval);
-            self.exports_from_start = seen.exports.is_some();
             return self.cadence.start.then_some(Ping::Start);
         };
         if now < due || self.is_too_early(now, seen) {
@@ -142,6 +141,7 @@ impl Heartbeat {
         self.due = Some(next.max(now + self.cadence.interval / 2));
         let Some(reason) = self.complaint(now, seen) else {
             self.is_told = false;
+            self.has_succeeded = true;
             return Some(Ping::Success);
         };
         let is_news = self.cadence.fail && !self.is_told;
@@ -155,9 +155,8 @@ impl Heartbeat {
     /// success. Where everything is rarer than pings are, they do not wait for it.
     fn is_too_early(&self, now: Instant, seen: &Vitals) -> bool {
         let is_expected = seen.pace <= self.cadence.interval;
-        let is_export_awaited = self.exports_from_start && seen.exports.is_some();
-        let is_proven = self.runs.count > 0 && (!is_export_awaited || self.exports.count > 0);
-        is_expected && !is_proven && self.complaint(now, seen).is_none()
+        let is_proven = self.runs.count > 0 && (seen.exports.is_none() || self.exports.count > 0);
+        is_expected && !self.has_succeeded && !is_proven && self.complaint(now, seen).is_none()
     }
 
     /// A ping could not be brought to its address. A failure is then told again at the next due time.

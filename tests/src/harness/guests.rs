@@ -59,7 +59,7 @@ impl Guests {
         let cache = Cache::at(&folder).expect("a folder for compiled plugins");
         let loader = Loader::trusting(cache);
         let loads = sources.into_iter().map(async |(name, source)| {
-            let loaded = Plugin::load(&name, &source, &Default::default(), &loader, &sandbox).await;
+            let loaded = Plugin::load(&name, &source, &loader, &sandbox).await;
             (name, loaded)
         });
         let plugins = join_all(loads).await.into_iter().collect();

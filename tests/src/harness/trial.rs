@@ -110,7 +110,7 @@ impl<'h> Trial<'h> {
         let started_at = Instant::now();
         let attempt = Attempt {
             check: &check,
-            program: &self.plugin.program,
+            program: self.plugin.program(),
             number: 1,
             trace: TraceContext {
                 trace_id: [1; 16],
@@ -140,7 +140,7 @@ impl<'h> Trial<'h> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let name = format!("trial-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let allow = self.allow.iter().map(|grant| grant.parse().expect("a grant"));
-        let description = &self.plugin.description;
+        let description = self.plugin.description();
         let follows_redirects = self.plugin.name == "http";
         let grants = Grants::for_check(
             &self.target,

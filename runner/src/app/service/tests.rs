@@ -13,7 +13,6 @@ use tokio::time::timeout;
 use super::*;
 use crate::app;
 use crate::app::load::load;
-use crate::dispatch::Plugins;
 use crate::outcome::Run;
 use crate::plugin::Cache;
 use crate::quota::Quota;
@@ -67,7 +66,7 @@ async fn a_service_whose_publisher_blocks() {
     };
     let host = Arc::new(Host::start(settings).unwrap());
     let paths = vec![folder.join("suite.yaml")];
-    let first = load(&paths, &host, &Plugins::new()).await;
+    let first = load(&paths, &host).await;
     let mut file = File::read(&folder.join("canary.yaml"), &ProcessEnvironment);
     let heartbeat = heartbeat::read(file.heartbeat, &mut file.report);
     file.report.finish(()).unwrap();

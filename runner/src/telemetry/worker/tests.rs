@@ -35,6 +35,11 @@ impl Environment for Named {
 
 /// Telemetry to a collector.
 fn telemetry(collector: &Collector, protocol: &str) -> (Telemetry, Worker) {
+    let (telemetry, _, worker) = with_exposition(collector, protocol);
+    (telemetry, worker)
+}
+
+fn with_exposition(collector: &Collector, protocol: &str) -> (Telemetry, Exposition, Worker) {
     let environment = Named(vec![
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http")),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
@@ -51,8 +56,7 @@ fn telemetry(collector: &Collector, protocol: &str) -> (Telemetry, Worker) {
         liveness: crate::liveness::Registry::default(),
     };
     let console = Box::new(std::io::sink());
-    let (telemetry, _, worker) = start(&settings.unwrap(), Resource::default(), view, console);
-    (telemetry, worker)
+    start(&settings.unwrap(), Resource::default(), view, console)
 }
 
 fn standing() -> Standing {
@@ -140,4 +144,18 @@ async fn a_check_that_reports_much_costs_the_others_nothing_over_http() {
 #[tokio::test]
 async fn a_check_that_reports_much_costs_the_others_nothing_over_grpc() {
     one_drowns_no_others(Protocol::Grpc, "grpc").await;
+}
+
+#[tokio::test]
+async fn that_something_is_to_be_exported_is_known_before_the_first_export_is_due() {
+    let collector = Collector::start(Protocol::Http);
+    let (_telemetry, exposition, worker) = with_exposition(&collector, "http/protobuf");
+    assert!(exposition.delivery().is_none());
+    tokio::select! {
+        biased;
+        _ = worker.run(CancellationToken::new()) => unreachable!(),
+        () = tokio::task::yield_now() => {}
+    }
+    let delivery = exposition.delivery().expect("a report");
+    assert!(!delivery.report.signals.is_empty());
 }

@@ -55,6 +55,18 @@ fn the_start_is_told_once_and_success_every_interval() {
 }
 
 #[test]
+fn an_export_that_is_known_of_later_than_the_start_is_waited_for_as_well() {
+    let mut patient = Patient::new(cadence());
+    patient.seen.verdicts = 1;
+    patient.seen.exports = Some(ExportState {
+        accepted: 0,
+        failing_for: None,
+    });
+    assert_eq!(patient.at(60), None);
+    assert_eq!(patient.works_at(61), Some(Ping::Success));
+}
+
+#[test]
 fn a_start_without_a_verdict_or_an_export_so_far_is_no_success() {
     for (verdicts, accepted) in [(0, 0), (0, 1), (1, 0)] {
         let exports = ExportState {
