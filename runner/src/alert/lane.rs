@@ -194,23 +194,13 @@ impl Lane {
         let now = Instant::now();
         match answer {
             Answer::Delivered => {
-                self.backoff.reset();
-                self.recovered();
+                self.recovered(1);
                 self.told.clear();
                 self.is_partial = false;
-                if std::mem::take(&mut self.is_failing) {
-                    // The one that got through is still counted.
-                    let waiting = self.waiting().saturating_sub(1);
-                    self.shared.say(&Notice::Delivering {
-                        notifier: Arc::clone(&self.notifier.name),
-                        waiting,
-                    });
-                }
             }
             Answer::Partly(failure) => {
-                self.backoff.reset();
                 self.count(failure);
-                self.recovered();
+                self.recovered(1);
                 if !std::mem::replace(&mut self.is_partial, true) {
                     self.shared.say(&Notice::Partly {
                         notifier: Arc::clone(&self.notifier.name),
@@ -257,9 +247,19 @@ impl Lane {
         queue.note(&self.notifier.name, |report| report.fail(failure, now));
     }
 
-    fn recovered(&self) {
+    /// The receiver took what it was given: `counted` of it are among those that wait.
+    fn recovered(&mut self, counted: usize) {
+        self.backoff.reset();
         let mut queue = self.shared.outbox.queue();
         queue.note(&self.notifier.name, |report| report.failing = None);
+        drop(queue);
+        if std::mem::take(&mut self.is_failing) {
+            let waiting = self.waiting().saturating_sub(counted);
+            self.shared.say(&Notice::Delivering {
+                notifier: Arc::clone(&self.notifier.name),
+                waiting,
+            });
+        }
     }
 
     fn waiting(&self) -> usize {
@@ -299,7 +299,7 @@ impl Lane {
             }
         }
         match &answer {
-            Answer::Delivered => self.recovered(),
+            Answer::Delivered => self.recovered(0),
             answer => self.judge(answer),
         }
         if let Some((interval, at)) = &mut self.refresh {

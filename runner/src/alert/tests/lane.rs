@@ -168,6 +168,32 @@ async fn a_receiver_that_is_away_is_tried_with_the_oldest_and_spoken_of_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_receiver_that_was_away_and_reaches_some_delivers_again_and_may_be_away_again() {
+    let partly = || Answer::Partly(failure("for some"));
+    let answers = [later(), partly(), partly(), later(), Answer::Delivered, partly()];
+    let (world, deliveries) = World::new(answers);
+    world.stage(1..=4);
+    run(deliveries, 100).await;
+    assert_eq!(
+        world.tries(),
+        [(0, 1), (20, 1), (20, 2), (20, 3), (40, 3), (40, 4)]
+    );
+    let said = world.said();
+    let words = [
+        "it is away; 4 wait",
+        "delivers again; 3",
+        "not reach everybody",
+        "it is away; 2 wait",
+        "delivers again; 1",
+        "not reach everybody",
+    ];
+    let is_as_expected = said.iter().zip(words).all(|(line, words)| line.contains(words));
+    assert!(said.len() == words.len() && is_as_expected, "{said:?}");
+    let report = world.report();
+    assert_eq!((report.delivered, report.failing, world.on_disk()), (4, None, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused_is_given_up_at_once_and_spoken_of_again_after_a_delivery() {
     let answers = [refused(), refused(), Answer::Delivered, refused(), later()];
     let (world, deliveries) = World::new(answers);
