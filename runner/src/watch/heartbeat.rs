@@ -166,10 +166,14 @@ impl Heartbeat {
         }
     }
 
-    /// When to look the next time.
+    /// When to look the next time, always after `now`: a ping that is overdue waits for the first proof of work, and
+    /// nothing is gained by looking for that without a break.
     #[must_use]
     pub fn next_look(&self, now: Instant) -> Instant {
-        self.next_due(now).min(now + self.cadence.interval / LOOKS)
+        let look = now + self.cadence.interval / LOOKS;
+        self.due
+            .filter(|due| *due > now)
+            .map_or(look, |due| due.min(look))
     }
 
     /// When the next ping may be due, and the one before must have arrived.

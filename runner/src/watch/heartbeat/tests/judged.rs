@@ -89,6 +89,18 @@ fn a_start_without_a_verdict_or_an_export_so_far_is_no_success() {
 }
 
 #[test]
+fn a_ping_that_waits_for_the_first_verdict_is_looked_for_now_and_then() {
+    let mut patient = Patient::new(cadence());
+    let (mut now, mut looks) = (patient.start, 0);
+    while now < patient.start + 2 * MINUTE && looks < 100 {
+        patient.heartbeat.judge(now, &patient.seen);
+        now = patient.heartbeat.next_look(now);
+        looks += 1;
+    }
+    assert_eq!(looks, 2 * LOOKS);
+}
+
+#[test]
 fn a_start_that_is_not_wanted_is_not_told() {
     let mut patient = Patient::new(Cadence {
         start: false,
