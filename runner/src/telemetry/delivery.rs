@@ -27,6 +27,8 @@ mod parts;
 mod queue;
 mod report;
 mod share;
+#[cfg(test)]
+mod simulated;
 mod spool;
 mod stamp;
 mod store;

@@ -1,16 +1,17 @@
 //! The spool folder as something that may fail: every use of it goes through [`Disk::attempt`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::notice::{Notice, Notices};
-use super::spool::Spool;
+use super::spool::{Kind, Spool};
+use super::stamp::Stamp;
 use crate::io_class::IoClass;
 use crate::ledger::audit::Reserve;
-use crate::telemetry::settings::SpoolSettings;
+use crate::telemetry::settings::{Signal, SpoolSettings};
 
 /// How often a folder that could not be opened is tried again, and how long the disk must have done well after a
 /// failure to be called recovered: a full disk takes small files between big ones.
@@ -24,6 +25,9 @@ pub(super) struct Disk {
     spool: Option<Spool>,
     trouble: Option<Trouble>,
     failures: BTreeMap<IoClass, u64>,
+    /// Files that nobody needs and that the disk did not remove yet: no more than were there. The next process would send
+    /// them again.
+    unremoved: BTreeSet<(Signal, Stamp, Kind)>,
     notices: Notices,
 }
 
@@ -42,6 +46,7 @@ impl Disk {
             spool: None,
             trouble: None,
             failures: BTreeMap::new(),
+            unremoved: BTreeSet::new(),
             notices,
         }
     }
@@ -60,6 +65,10 @@ impl Disk {
         if self.trouble.as_ref().is_some_and(waits) {
             return;
         }
+        #[cfg(test)]
+        if let Some(error) = super::simulated::disk_failure() {
+            return self.fail(error);
+        }
         match Spool::open(&settings.folder, &self.reserve) {
             Ok(spool) => self.spool = Some(spool),
             Err(error) => self.fail(error),
@@ -75,6 +84,11 @@ impl Disk {
     pub(super) fn attempt<T>(&mut self, work: impl FnOnce(&mut Spool) -> io::Result<T>) -> Option<T> {
         // A file or a folder that is open only for as long as this goes on.
         let _held = self.reserve.hold();
+        #[cfg(test)]
+        if let Some(error) = super::simulated::disk_failure() {
+            self.fail(error);
+            return None;
+        }
         match work(self.spool.as_mut()?) {
             Ok(done) => {
                 self.do_well();
@@ -85,6 +99,37 @@ impl Disk {
                 None
             }
         }
+    }
+
+    /// Removes a file, now or once the disk is well again.
+    pub(super) fn remove(&mut self, signal: Signal, stamp: Stamp, kind: Kind) {
+        let is_open = self.is_open();
+        let removed = self.attempt(|spool| spool.remove(signal, stamp, kind));
+        if is_open && removed.is_none() {
+            self.unremoved.insert((signal, stamp, kind));
+        }
+    }
+
+    /// Removes what could not be removed when it was time, a while after the disk last failed.
+    pub(super) fn remove_leftovers(&mut self) {
+        let waits = |trouble: &Trouble| trouble.last_failure.elapsed() < PATIENCE;
+        if self.trouble.as_ref().is_some_and(waits) {
+            return;
+        }
+        while let Some((signal, stamp, kind)) = self.unremoved.first().copied() {
+            let removed = self.attempt(|spool| spool.remove(signal, stamp, kind));
+            if removed.is_none() {
+                return;
+            }
+            self.unremoved.pop_first();
+        }
+    }
+
+    /// Whether a file of this stamp is there only because it could not be removed.
+    pub(super) fn is_unremoved(&self, signal: Signal, stamp: Stamp) -> bool {
+        [Kind::Request, Kind::Segment]
+            .iter()
+            .any(|kind| self.unremoved.contains(&(signal, stamp, *kind)))
     }
 
     /// What was set; none without a spool.
@@ -130,5 +175,46 @@ impl Disk {
             let folder = settings.folder.clone();
             self.notices.tell(Notice::SpoolRecovered { folder });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+    use tokio::time::advance;
+
+    use super::super::simulated::fail_disk;
+    use super::*;
+    use crate::age::Clock;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_cannot_be_removed_is_removed_once_the_disk_is_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = SpoolSettings {
+            folder: folder.path().join("spool"),
+            max_bytes: 1 << 20,
+            max_age: Duration::from_secs(60),
+        };
+        let (sender, _notices) = mpsc::channel(8);
+        let mut disk = Disk::new(Some(settings), Reserve::default(), Notices::new(sender));
+        disk.open();
+        let stamp = Stamp::after(None, &Clock::default().read());
+        let kept = disk.attempt(|spool| spool.keep(Signal::Traces, stamp, b"delivered"));
+        assert!(kept.is_some());
+        fail_disk(Some(libc::EIO));
+        disk.remove(Signal::Traces, stamp, Kind::Request);
+        fail_disk(None);
+        let left = |disk: &mut Disk| disk.attempt(|spool| spool.leftovers(Signal::Traces)).unwrap();
+        disk.remove_leftovers();
+        assert_eq!(
+            (left(&mut disk).len(), disk.is_unremoved(Signal::Traces, stamp)),
+            (1, true)
+        );
+        advance(PATIENCE).await;
+        disk.remove_leftovers();
+        assert_eq!(
+            (left(&mut disk).len(), disk.is_unremoved(Signal::Traces, stamp)),
+            (0, false)
+        );
     }
 }

@@ -24,6 +24,7 @@ use super::frame::Frame;
 use super::notice::{Notice, Notices};
 use super::report::{DropReason, SignalReport, Tally};
 use super::share::{Share, Shares};
+use super::spool::Kind;
 use super::stamp::Stamp;
 use crate::age::Now;
 use crate::telemetry::settings::Signal;
@@ -261,13 +262,13 @@ impl Queue {
             }
             Place::Disk => {
                 self.disk_bytes -= waiting.bytes;
-                around.disk.attempt(|spool| spool.remove_request(signal, stamp));
+                around.disk.remove(signal, stamp, Kind::Request);
             }
         }
     }
 
     fn remove_segment(&self, stamp: Stamp, disk: &mut Disk) {
-        disk.attempt(|spool| spool.remove_segment(self.signal, stamp));
+        disk.remove(self.signal, stamp, Kind::Segment);
     }
 }
 

@@ -35,6 +35,15 @@ pub(super) struct Spool {
     reserve: Reserve,
 }
 
+/// A file of the spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// A request that waits.
+    Request,
+    /// The journal of a batch.
+    Segment,
+}
+
 /// What an earlier process left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leftover {
@@ -127,14 +136,11 @@ impl Spool {
 
     /// # Errors
     /// The file is there and stays there.
-    pub(super) fn remove_request(&self, signal: Signal, stamp: Stamp) -> io::Result<()> {
-        remove(&self.request(signal, stamp))
-    }
-
-    /// # Errors
-    /// The file is there and stays there.
-    pub(super) fn remove_segment(&self, signal: Signal, stamp: Stamp) -> io::Result<()> {
-        remove(&self.segment(signal, stamp))
+    pub(super) fn remove(&self, signal: Signal, stamp: Stamp, kind: Kind) -> io::Result<()> {
+        remove(&match kind {
+            Kind::Request => self.request(signal, stamp),
+            Kind::Segment => self.segment(signal, stamp),
+        })
     }
 
     /// Keeps a request that nobody will take, or a part of one, among the dead letters.

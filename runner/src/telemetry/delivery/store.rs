@@ -163,6 +163,7 @@ impl Store {
         };
         let (max_age, max_bytes) = (bounds.max_age, bounds.max_bytes);
         self.disk.open();
+        self.disk.remove_leftovers();
         let is_open = self.disk.is_open();
         self.each(|queue, around| {
             if queue.is_kept() {

@@ -8,7 +8,7 @@ use crate::telemetry::delivery::disk::PATIENCE;
 use crate::telemetry::delivery::journal::Recovery;
 use crate::telemetry::delivery::parts::Parts;
 use crate::telemetry::delivery::share::Share;
-use crate::telemetry::delivery::spool::{Leftover, Spool};
+use crate::telemetry::delivery::spool::{Kind, Leftover, Spool};
 use crate::telemetry::delivery::stamp::Stamp;
 
 /// What is still to be taken over.
@@ -50,6 +50,9 @@ impl Queue {
             return false;
         };
         for (stamp, leftover) in leftovers {
+            if around.disk.is_unremoved(signal, stamp) {
+                continue;
+            }
             let is_known = self.waiting.contains_key(&stamp) || self.is_open(stamp);
             match leftover {
                 Leftover::Request(_) if is_known => {}
@@ -99,7 +102,9 @@ impl Queue {
             true => around
                 .disk
                 .attempt(|spool| spool.set_segment_aside(signal, stamp)),
-            false => around.disk.attempt(|spool| spool.remove_segment(signal, stamp)),
+            false => around
+                .disk
+                .attempt(|spool| spool.remove(signal, stamp, Kind::Segment)),
         };
         is_done.is_some()
     }

@@ -11,6 +11,7 @@ use crate::telemetry::delivery::notice::Notice;
 use crate::telemetry::delivery::parts::Parts;
 use crate::telemetry::delivery::report::DropReason;
 use crate::telemetry::delivery::share::Share;
+use crate::telemetry::delivery::spool::Kind;
 use crate::telemetry::delivery::stamp::Stamp;
 
 /// Bytes of requests that wait in memory for a collector that answers; above it they go to the spool.
@@ -66,7 +67,7 @@ impl Queue {
                 return;
             }
             if *journaled != Journaled::Not {
-                disk.attempt(|spool| spool.remove_segment(signal, *stamp));
+                disk.remove(signal, *stamp, Kind::Segment);
             }
             waiting.place = Place::Disk;
             self.memory_bytes -= waiting.bytes;

@@ -82,7 +82,7 @@ fn a_request_whose_file_is_gone_is_lost_and_no_error_of_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
     assert_eq!(spool.read(Signal::Logs, stamp(1)).unwrap(), None);
-    spool.remove_request(Signal::Logs, stamp(1)).unwrap();
+    spool.remove(Signal::Logs, stamp(1), Kind::Request).unwrap();
 }
 
 #[test]
