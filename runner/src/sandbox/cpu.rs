@@ -3,9 +3,10 @@
 mod clock;
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::line::Place;
@@ -15,6 +16,10 @@ use crate::outcome::StopCause;
 use crate::quota::{Quota, QuotaKind};
 use clock::Stretch;
 
+/// What the host may compute for a run before each further portion of it stands in line with what else computes for long.
+/// A guest does so by itself, see [`Place::queue`].
+const HOST_SHARE: Duration = Duration::from_millis(10);
+
 /// Counts the polls of one call of a guest: what the guest executes and what the host computes for it, not what either
 /// waits for. Lends the poll that goes on to the watchdog.
 ///
@@ -23,6 +28,8 @@ use clock::Stretch;
 pub(super) struct CpuMeter {
     limit: Duration,
     used_nanos: AtomicU64,
+    /// The part of it that ended in a function of the host.
+    host_nanos: AtomicU64,
     /// The poll that goes on.
     stretch: Mutex<Option<Stretch>>,
     shown: RunPoll,
@@ -35,6 +42,7 @@ impl CpuMeter {
         Self {
             limit: quota.cpu,
             used_nanos: AtomicU64::new(0),
+            host_nanos: AtomicU64::new(0),
             stretch: Mutex::new(None),
             shown,
             place,
@@ -70,12 +78,12 @@ impl CpuMeter {
         is_late: impl Fn() -> Option<StopCause>,
     ) -> Result<F::Output, StopCause> {
         let mut guest = std::pin::pin!(guest);
+        let mut turn = None;
         std::future::poll_fn(|cx| {
-            self.start();
-            let polled = guest.as_mut().poll(cx);
-            self.stop();
-            // It has the worker no longer.
-            self.place.leave();
+            let polled = match self.is_its_turn(&mut turn, cx) {
+                true => self.poll(guest.as_mut(), cx),
+                false => Poll::Pending,
+            };
             if polled.is_pending()
                 && let Some(cause) = self.over().map(StopCause::from).or_else(&is_late)
             {
@@ -84,6 +92,29 @@ impl CpuMeter {
             polled.map(Ok)
         })
         .await
+    }
+
+    fn poll<F: Future>(&self, guest: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.start();
+        let polled = guest.poll(cx);
+        self.stop();
+        // It has the worker no longer.
+        self.place.leave();
+        polled
+    }
+
+    /// Whether the run may go on now. One for which the host computes for long waits until others of its kind had a turn:
+    /// their portions, one after the other, would keep the workers from whoever has something to do next.
+    fn is_its_turn(&self, turn: &mut Option<Turn>, cx: &mut Context<'_>) -> bool {
+        let is_long = self.host_nanos.load(Ordering::Relaxed) > nanos(HOST_SHARE);
+        if is_long && self.shown.function() != HostFunction::Guest {
+            let waiting = turn.get_or_insert_with(|| self.place.queue());
+            if waiting.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+        }
+        *turn = None;
+        true
     }
 
     /// The instance is there, and the guest itself begins.
@@ -108,13 +139,23 @@ impl CpuMeter {
         let Some(stretch) = self.stretch().take() else {
             return;
         };
-        let nanos = u64::try_from(stretch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let nanos = nanos(stretch.elapsed());
         self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
+        if self.shown.function() != HostFunction::Guest {
+            self.host_nanos.fetch_add(nanos, Ordering::Relaxed);
+        }
     }
 
     fn stretch(&self) -> MutexGuard<'_, Option<Stretch>> {
         self.stretch.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until the line is at a run.
+type Turn = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A host function at work.
@@ -128,18 +169,24 @@ impl Drop for HostCall {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
     use crate::sandbox::line::Line;
     use crate::sandbox::polls::PollRegistry;
     use crate::suite::CheckId;
 
     fn meter(limit: Duration) -> Arc<CpuMeter> {
+        meter_in(&Line::beside(2), limit)
+    }
+
+    fn meter_in(line: &Line, limit: Duration) -> Arc<CpuMeter> {
         let quota = Quota {
             cpu: limit,
             ..Quota::default()
         };
         let shown = PollRegistry::default().enter(&CheckId::new("a"));
-        Arc::new(CpuMeter::new(&quota, Line::beside(2).place(), shown))
+        Arc::new(CpuMeter::new(&quota, line.place(), shown))
     }
 
     /// Computes for a while.
@@ -164,6 +211,30 @@ mod tests {
         };
         assert_eq!(ended, Err(quota));
         assert!(meter.used() >= Duration::from_millis(5));
+    }
+
+    #[tokio::test]
+    async fn what_the_host_computes_for_long_takes_turns_with_what_others_compute() {
+        // One turn at a time.
+        let line = Line::beside(2);
+        let meter = meter_in(&line, Duration::from_secs(60));
+        let neighbour = line.place();
+        let host = async {
+            let _call = meter.host_call(HostFunction::SendAll);
+            while meter.used() <= HOST_SHARE {
+                compute();
+            }
+            tokio::task::yield_now().await;
+        };
+        neighbour.queue().await;
+        let mut run = std::pin::pin!(meter.measure(host, || None));
+        for _ in 0..10 {
+            let polled = tokio::task::unconstrained(&mut run).now_or_never();
+            assert!(polled.is_none(), "it has no turn while its neighbour has it");
+            tokio::task::yield_now().await;
+        }
+        neighbour.leave();
+        assert_eq!(run.await, Ok(()));
     }
 
     #[tokio::test]
