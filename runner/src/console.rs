@@ -11,6 +11,7 @@ pub use output::Output;
 
 use crate::liveness::{Component, Impact, Registry};
 use crate::report::Screen;
+use crate::suite::KnownSecrets;
 use logging::{Filter, Format};
 use output::OutputThread;
 
@@ -39,6 +40,7 @@ pub struct Streams {
 pub struct Console {
     streams: Streams,
     format: Format,
+    secrets: KnownSecrets,
     _threads: [OutputThread; 2],
 }
 
@@ -55,10 +57,12 @@ impl Console {
         let missing = move |count| Some(logging::dropped(format, count));
         let (stdout, stdout_thread) = Output::start(STDOUT, registry, Stream(io::stdout()), unread)?;
         let (log, log_thread) = Output::start(LOG, registry, Stream(io::stderr()), missing)?;
-        logging::install(log.clone(), format, filter);
+        let secrets = KnownSecrets::default();
+        logging::install(log.clone(), format, filter, secrets.others());
         Ok(Self {
             streams: Streams { stdout, log },
             format,
+            secrets,
             // In this order: what became of standard output is logged.
             _threads: [stdout_thread, log_thread],
         })
@@ -68,6 +72,12 @@ impl Console {
     #[must_use]
     pub fn streams(&self) -> &Streams {
         &self.streams
+    }
+
+    /// What the log shows nothing of.
+    #[must_use]
+    pub fn secrets(&self) -> &KnownSecrets {
+        &self.secrets
     }
 
     /// Writes a result to standard output, whole.
@@ -81,7 +91,7 @@ impl Console {
 
     /// Logs why a command failed, whole. It is waited for as long as it takes, or for `limit`.
     pub fn fail(&self, error: &anyhow::Error, limit: Option<Duration>) {
-        let text = logging::failure(self.format, &format!("{error:#}"));
+        let text = logging::failure(self.format, &format!("{error:#}"), &self.secrets.others());
         // There is nowhere left to say that standard error is closed.
         let _closed = self.streams.log.write(&text, limit);
     }

@@ -5,18 +5,22 @@
 //! excerpt of a secret is masked as well as the whole, and the work is linear in the text, whatever the secrets are.
 
 mod decode;
+mod known;
 mod needle;
 mod pieces;
 mod reading;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use pieces::{Hashes, Pieces, SEED};
+pub use known::KnownSecrets;
+pub(crate) use known::SuiteSecrets;
+
+use known::SecretSet;
+use pieces::{Collected, Hashes, Pieces, SEED};
 use reading::Reading;
 
 /// What stands in place of a secret.
@@ -26,52 +30,43 @@ const LEVELS: usize = 3;
 /// Bytes of a text that are read beyond its cut, so that a secret that the cut would divide is seen: a seed, each
 /// byte of it escaped twice at worst.
 pub(crate) const OVERLAP: usize = 16 * SEED;
-/// Pieces of a secret that is large: its pieces are not copied for each check that has it among others.
-const LARGE: usize = 16 << 10;
-/// Large secrets of one check that are looked for on their own.
-const MAX_LARGE: usize = 3;
 
 /// Bytes of a long text that are read at once.
 const PIECE: usize = 64 << 10;
 /// Places in a text where a cut of somebody else is looked for.
 const MAX_CUTS: usize = 8;
 
-/// The secrets of one check, or of one receiver. `Debug` shows only how many there are.
+/// What is masked in the texts of one check or of one receiver: its own secrets, and every other one that the process
+/// knows and that is long enough not to be an ordinary word. `Debug` shows only how many there are.
 #[derive(Clone, Default)]
-pub struct Secrets(Option<Arc<Redactor>>);
+pub struct Secrets {
+    known: KnownSecrets,
+    own: Option<Arc<Own>>,
+}
 
-/// One value, and the pieces by which it is known.
+/// Secrets of one holder.
+struct Own {
+    /// What is masked for the holder only.
+    pieces: Pieces,
+    count: usize,
+    /// Keeps the others known as long as there may be texts of the holder.
+    set: Arc<SecretSet>,
+}
+
+/// One value.
 pub(crate) struct Secret {
     value: Arc<str>,
-    pieces: Arc<Pieces>,
-}
-
-/// What finds the secrets of a check.
-struct Redactor {
-    count: usize,
-    /// At most [`MAX_LARGE`], and one for all others.
-    layers: Vec<Arc<Pieces>>,
-}
-
-/// Secrets by what they are made of: checks with the same ones share what finds them.
-#[derive(Default)]
-pub(crate) struct SharedSecrets(HashMap<Vec<usize>, Secrets>);
-
-impl SharedSecrets {
-    /// The secrets of a check.
-    pub(crate) fn of(&mut self, secrets: &[Arc<Secret>]) -> Secrets {
-        let mut key: Vec<usize> = secrets.iter().map(|secret| Arc::as_ptr(secret).addr()).collect();
-        key.sort_unstable();
-        key.dedup();
-        self.0.entry(key).or_insert_with(|| Secrets::new(secrets)).clone()
-    }
+    /// By which it is known in texts of its holders only.
+    own: Collected,
 }
 
 impl Secret {
     pub(crate) fn new(value: &str) -> Self {
+        let mut own = Collected::default();
+        own.absorb(needle::own(value));
         Self {
             value: value.into(),
-            pieces: Arc::new(needle::pieces(value)),
+            own,
         }
     }
 
@@ -81,22 +76,40 @@ impl Secret {
     }
 }
 
-impl Secrets {
-    fn new(secrets: &[Arc<Secret>]) -> Self {
-        let mut values: Vec<&Arc<Secret>> = secrets.iter().collect();
-        values.sort_by(|a, b| a.value.cmp(&b.value));
-        values.dedup_by(|a, b| a.value == b.value);
-        match values.is_empty() {
-            true => Self::default(),
-            false => Self(Some(Arc::new(Redactor::new(&values)))),
+impl Own {
+    fn new(secrets: &[Arc<Secret>], set: Arc<SecretSet>) -> Self {
+        let mut secrets: Vec<&Arc<Secret>> = secrets.iter().collect();
+        secrets.sort_by(|a, b| a.value.cmp(&b.value));
+        secrets.dedup_by(|a, b| a.value == b.value);
+        let mut pieces = Collected::default();
+        for secret in &secrets {
+            pieces.absorb(secret.own.clone());
+        }
+        Self {
+            pieces: pieces.into(),
+            count: secrets.len(),
+            set,
         }
     }
+}
 
-    /// These values, whatever brought them in.
+impl Secrets {
+    /// These values, whatever brought them in, and no others.
     #[must_use]
     pub fn of<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        let secrets = values.into_iter().map(|value| Arc::new(Secret::new(value)));
-        Self::new(&secrets.collect::<Vec<_>>())
+        KnownSecrets::default().hold(values)
+    }
+
+    /// The same, known from now on to all that look into `known`, whose secrets are masked here as well.
+    #[must_use]
+    pub fn shared(&self, known: &KnownSecrets) -> Self {
+        if let Some(own) = &self.own {
+            known.add(&own.set);
+        }
+        Self {
+            known: known.clone(),
+            own: self.own.clone(),
+        }
     }
 
     /// `text` with `***` in place of every secret, and of every excerpt of one that is long enough to be known.
@@ -151,15 +164,20 @@ impl Secrets {
     /// Whether there is nothing to redact.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        let has_own = self.own.as_ref().is_some_and(|own| !own.pieces.is_empty());
+        !has_own && self.known.pieces().is_empty()
     }
 
     /// Where secrets are in `text`: in order, apart, at characters.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let Some(redactor) = &self.0 else {
+        let known = self.known.pieces();
+        let own = self.own.as_ref().map(|own| &own.pieces);
+        let all = own.into_iter().chain([&*known]);
+        let all: Vec<&Pieces> = all.filter(|pieces| !pieces.is_empty()).collect();
+        if all.is_empty() {
             return Vec::new();
-        };
-        let mut found = redactor.find(text);
+        }
+        let mut found = find(&all, text);
         for range in &mut found {
             *range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
         }
@@ -175,58 +193,36 @@ impl Secrets {
     }
 }
 
-impl Redactor {
-    fn new(secrets: &[&Arc<Secret>]) -> Self {
-        let mut rest: Vec<&Arc<Pieces>> = secrets.iter().map(|secret| &secret.pieces).collect();
-        rest.sort_by_key(|pieces| pieces.len());
-        let mut layers = Vec::new();
-        while layers.len() < MAX_LARGE
-            && let Some(large) = rest.pop_if(|pieces| pieces.len() > LARGE)
-        {
-            layers.push(Arc::clone(large));
-        }
-        match rest.as_slice() {
-            [] => {}
-            [only] => layers.push(Arc::clone(only)),
-            several => layers.push(Arc::new(Pieces::merged(several.iter().map(|pieces| &***pieces)))),
-        }
-        Self {
-            count: secrets.len(),
-            layers,
+fn find(all: &[&Pieces], text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut reading = Reading::of(text);
+    for variant in reading.variants() {
+        mark(all, &variant, &mut found);
+    }
+    for _ in 0..=LEVELS {
+        mark(all, &reading, &mut found);
+        match reading.decode() {
+            Some(decoded) => reading = decoded,
+            None => break,
         }
     }
+    found
+}
 
-    fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let mut found = Vec::new();
-        let mut reading = Reading::of(text);
-        for variant in reading.variants() {
-            self.mark(&variant, &mut found);
+fn mark(all: &[&Pieces], reading: &Reading, found: &mut Vec<Range<usize>>) {
+    let (bytes, spans) = reading.canonical();
+    let mut add = |range: Range<usize>| {
+        let first = spans.get(range.start).map(|span| span.0);
+        let last = spans.get(range.end.saturating_sub(1)).map(|span| span.1);
+        found.extend(first.zip(last).map(|(start, end)| start..end));
+    };
+    let text = Hashes::of(&bytes);
+    let cuts: Vec<usize> = cuts(&bytes).collect();
+    for pieces in all {
+        for begun in cuts.iter().filter_map(|end| pieces.begun(&text, *end)) {
+            add(begun);
         }
-        for _ in 0..=LEVELS {
-            self.mark(&reading, &mut found);
-            match reading.decode() {
-                Some(decoded) => reading = decoded,
-                None => break,
-            }
-        }
-        found
-    }
-
-    fn mark(&self, reading: &Reading, found: &mut Vec<Range<usize>>) {
-        let (bytes, spans) = reading.canonical();
-        let mut add = |range: Range<usize>| {
-            let first = spans.get(range.start).map(|span| span.0);
-            let last = spans.get(range.end.saturating_sub(1)).map(|span| span.1);
-            found.extend(first.zip(last).map(|(start, end)| start..end));
-        };
-        let text = Hashes::of(&bytes);
-        let cuts: Vec<usize> = cuts(&bytes).collect();
-        for pieces in &self.layers {
-            for begun in cuts.iter().filter_map(|end| pieces.begun(&text, *end)) {
-                add(begun);
-            }
-            pieces.find(&text, &mut add);
-        }
+        pieces.find(&text, &mut add);
     }
 }
 
@@ -242,7 +238,7 @@ fn cuts(text: &[u8]) -> impl Iterator<Item = usize> {
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.0.as_ref().map_or(0, |redactor| redactor.count);
+        let count = self.own.as_ref().map_or(0, |own| own.count);
         write!(f, "Secrets({count}, redacted)")
     }
 }

@@ -20,7 +20,7 @@ use crate::outcome::{Outcome, Run, VerdictStatus};
 
 pub use self::human::{human, transition};
 pub use self::json::{UsageObject, escape, json, json_parts, run_object, safe_json};
-pub use self::junit::junit;
+pub use self::junit::{junit, junit_parts};
 pub use self::live::{LiveRow, live};
 pub use self::plain::{MAX_TEXT_CHARS, for_terminal, plain};
 

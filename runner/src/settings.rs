@@ -14,7 +14,7 @@ mod written;
 use std::path::{Path, PathBuf};
 
 pub use self::admin::{Access, Admin, Identity, Listen, Token};
-pub(crate) use self::headers::headers;
+pub(crate) use self::headers::{headers, is_public};
 pub use self::problem::{Problem, Problems, Report};
 pub use self::section::Section;
 pub use self::written::{Origin, Written};

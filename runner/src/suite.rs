@@ -56,7 +56,7 @@ pub use self::schema::schema;
 pub(crate) use self::tree::{quoted, quoted_path};
 use crate::grant::Grants;
 use crate::quota::Quota;
-pub use crate::redact::Secrets;
+pub use crate::redact::{KnownSecrets, Secrets};
 
 /// Named checks, ready to run.
 #[derive(Debug, Clone)]
@@ -76,6 +76,8 @@ pub struct Operator {
     pub ceiling: Quota,
     /// Names of the notifiers that `alert:` may name; absent where they are not known, so that every name will do.
     pub notifiers: Option<Vec<String>>,
+    /// What is masked in the texts of every check, and which the suite's own secrets join.
+    pub secrets: KnownSecrets,
 }
 
 /// Identity of a check across reloads and restarts: its name, and its target where `targets:` lists several.

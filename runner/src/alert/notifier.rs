@@ -16,6 +16,7 @@ use super::slack::{self, Slack};
 use super::webhook::{self, Webhook};
 use crate::ledger::audit::Reserve;
 use crate::status::Status;
+use crate::suite::KnownSecrets;
 
 /// One way to tell somebody. `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -57,6 +58,19 @@ impl Notifier {
             #[cfg(test)]
             Way::Simulated(_) => "simulated",
         }
+    }
+
+    pub(super) fn share_secrets(&mut self, known: &KnownSecrets) {
+        let secrets = match &mut self.way {
+            Way::Alertmanager(Alertmanager { endpoint })
+            | Way::Slack(Slack { endpoint })
+            | Way::PagerDuty(PagerDuty { endpoint, .. })
+            | Way::Webhook(Webhook { endpoint, .. }) => &mut endpoint.secrets,
+            Way::Email(email) => &mut email.secrets,
+            #[cfg(test)]
+            Way::Simulated(_) => return,
+        };
+        *secrets = secrets.shared(known);
     }
 
     /// From one telling of all that fires to the next, for those that want that.

@@ -16,8 +16,7 @@ use crate::settings::Report;
 use crate::settings::Section;
 use crate::settings::Written;
 use crate::status::Status;
-use crate::suite::Environment;
-use crate::suite::quoted;
+use crate::suite::{Environment, KnownSecrets, quoted};
 
 /// Notifiers of a runner.
 const MAX_NOTIFIERS: usize = 32;
@@ -63,6 +62,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Makes the secrets of each notifier known to all that look into `known`, and those known to each notifier.
+    pub fn share_secrets(&mut self, known: &KnownSecrets) {
+        for notifier in &mut self.notifiers {
+            notifier.share_secrets(known);
+        }
+    }
+
     /// The notifiers' names, which are all that a suite may name.
     #[must_use]
     pub fn names(&self) -> Vec<String> {

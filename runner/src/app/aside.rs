@@ -34,6 +34,7 @@ pub fn telemetry(
         ledger: host.sandbox.ledger().clone(),
         audit: audit.clone(),
         reserve: host.reserve.clone(),
+        secrets: host.settings().secrets.clone(),
         alerts,
         streams: host.settings().streams.clone(),
         liveness: host.settings().liveness.clone(),

@@ -17,7 +17,7 @@ use crate::plugin::isolated::{Isolation, Limits};
 use crate::plugin::{Cache, Loader};
 use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
-use crate::suite::{ReferencePolicy, Suite};
+use crate::suite::{KnownSecrets, ReferencePolicy, Suite};
 use crate::trace::propagation::Propagation;
 use crate::trace::sampler::Sampler;
 
@@ -50,6 +50,8 @@ pub struct Settings {
     pub streams: Streams,
     /// Where threads and tasks report that they make progress.
     pub liveness: Registry,
+    /// What no text shows.
+    pub secrets: KnownSecrets,
 }
 
 /// The host cannot start.

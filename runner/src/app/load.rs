@@ -63,6 +63,7 @@ pub async fn load(paths: &[PathBuf], host: &Host) -> Result<Loaded, Problems> {
     let operator = Operator {
         ceiling: host.settings().ceiling,
         notifiers: host.settings().notifiers.clone(),
+        secrets: host.settings().secrets.clone(),
     };
     let suite = draft.finish(&catalog, &operator)?;
     Ok(Loaded {

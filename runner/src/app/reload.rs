@@ -154,7 +154,8 @@ impl Reloader {
         self.seen = Footprint::of(&self.sources);
         self.parts.systemd.reloading();
         self.parts.reloads.started(Instant::now());
-        let answer = self.read().await;
+        let shown = self.parts.host.settings().secrets.others();
+        let answer = self.read().await.map_err(|problems| shown.redact(&problems));
         let now = SystemTime::now();
         match &answer {
             Ok(_) => self.parts.reloads.succeeded(now),

@@ -12,6 +12,7 @@ use crate::console::Console;
 use crate::console::terminal::Terminal;
 use crate::report::inside::{self, Condition, Connections, NotReloaded, Reloaded, Status};
 use crate::report::{Screen, escape, plain};
+use crate::settings::Token;
 
 /// A suite that does not load.
 const BAD_SUITE: u8 = 3;
@@ -30,6 +31,8 @@ pub(super) fn run(
     | InsideCommand::Connections { ask, .. }
     | InsideCommand::Top { ask }
     | InsideCommand::Reload { ask }) = command;
+    let token = asking.token.iter().map(Token::expose);
+    let _known = console.secrets().hold(token);
     let asker = Asker::new(asking, ask.admin_ca.as_deref())?;
     match command {
         InsideCommand::Status {

@@ -112,7 +112,7 @@ fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8
         Command::PluginWorker(_) => return Ok(0),
         Command::Hosted(command) => command,
     };
-    let settings = cli.host.settings(otlp)?;
+    let settings = cli.host.settings(otlp, console.secrets())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -289,7 +289,11 @@ fn show(runs: &[Run], format: Format, console: &Console, screen: Screen) -> anyh
                 console.print(&part?)?;
             }
         }
-        Format::Junit => console.print(&report::junit(runs)?)?,
+        Format::Junit => {
+            for part in report::junit_parts(runs) {
+                console.print(&part?)?;
+            }
+        }
     }
     Ok(report::exit_code(runs))
 }

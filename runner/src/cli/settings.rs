@@ -5,6 +5,7 @@ mod references;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ use crate::liveness::Registry;
 use crate::plugin::Cache;
 use crate::plugin::isolated::Limits;
 use crate::quota::Quota;
-use crate::settings::{Access, Admin, File};
-use crate::suite::{Environment, ProcessEnvironment, units};
+use crate::settings::{Access, Admin, File, Token};
+use crate::suite::{Environment, KnownSecrets, ProcessEnvironment, Secrets, units};
 use crate::telemetry::settings as telemetry;
 use crate::watch::heartbeat;
 
@@ -138,6 +139,8 @@ pub(super) struct Settings {
     pub(super) access: Access,
     /// Where what survives a restart is kept.
     pub(super) state: Option<PathBuf>,
+    /// Keeps what the settings hold known as long as they are there.
+    _secrets: Secrets,
 }
 
 impl Settings {
@@ -150,39 +153,48 @@ impl Settings {
     }
 }
 
+/// What nobody may see: what is `named`, what collectors are sent, and what references stand for.
+fn hold<'a>(
+    known: &KnownSecrets,
+    named: impl Iterator<Item = &'a str>,
+    sent: impl Iterator<Item = Cow<'a, str>>,
+    referred: &Recording<'_>,
+) -> Secrets {
+    let referred = referred.values().into_iter().map(Cow::Owned);
+    let all: Vec<Cow<'_, str>> = named.map(Cow::Borrowed).chain(sent).chain(referred).collect();
+    known.hold(all.iter().map(|value| &**value))
+}
+
 impl HostArgs {
-    /// Puts together what was said. `otlp` is where all telemetry goes, whatever else was said of that.
-    pub(super) fn settings(&self, otlp: Option<&Url>) -> anyhow::Result<Settings> {
+    /// Puts together what was said. `otlp` is where all telemetry goes, whatever else was said of that. From now on no
+    /// text that looks into `known` shows a secret of the settings.
+    pub(super) fn settings(&self, otlp: Option<&Url>, known: &KnownSecrets) -> anyhow::Result<Settings> {
         let environment = &Surroundings { otlp };
         let recording = Recording::new(environment);
-        let file = match &self.config {
-            Some(path) => File::read(path, &recording),
-            None => File::default(),
-        };
+        let file = self.file(&recording);
         let mut report = file.report;
         let (admin, access) = self
             .admin
             .settings(file.admin, file.access, environment, &mut report)?;
         let state_dir = self.state_dir(file.state_dir.as_deref());
-        let alert = alert::read(file.alerts, environment, &mut report);
+        let mut alert = alert::read(file.alerts, environment, &mut report);
         let heartbeat = heartbeat::read(file.heartbeat, &mut report);
         let telemetry = telemetry::read_into(file.telemetry, environment, state_dir.as_deref(), &mut report);
         let cache = self.cache_dir(file.cache_dir.as_deref());
+        alert.share_secrets(known);
+        let pinged = heartbeat.iter().flat_map(heartbeat::Settings::secrets);
+        let named = access.token.iter().map(Token::expose).chain(pinged);
+        let secrets = hold(known, named, telemetry.secrets(), &recording);
         let mut references = self.references.policy(file.suites, recording);
-        references.own_paths.extend(report.own_paths().iter().cloned());
-        references.own_paths.extend(self.own_paths().cloned());
-        references
-            .own_paths
-            .extend(state_dir.iter().chain(&cache).cloned());
+        let own_paths = report.own_paths().iter().chain(self.own_paths());
+        let own_paths = own_paths.chain(&state_dir).chain(&cache);
+        references.own_paths.extend(own_paths.cloned());
         report.finish(())?;
         Ok(Settings {
             host: app::Settings {
                 concurrency: self.concurrency.or(file.concurrency).unwrap_or(CONCURRENCY),
                 cache: self.cache(file.cache_dir.as_deref())?,
-                plugin_limits: Some(Limits {
-                    time: self.plugin_load_timeout,
-                    memory: self.plugin_load_memory,
-                }),
+                plugin_limits: Some(self.plugin_limits()),
                 compiling: Some(console::compiling),
                 blocked: self.blocked(file.block_networks)?,
                 references,
@@ -194,6 +206,7 @@ impl HostArgs {
                 sampler: telemetry.sampler,
                 streams: Streams::default(),
                 liveness: Registry::default(),
+                secrets: known.clone(),
             },
             telemetry,
             alert,
@@ -201,7 +214,20 @@ impl HostArgs {
             state: state_dir.filter(|_| self.state == Keep::Disk),
             admin,
             access,
+            _secrets: secrets,
         })
+    }
+
+    fn file(&self, environment: &dyn Environment) -> File {
+        let read = |path: &PathBuf| File::read(path, environment);
+        self.config.as_ref().map(read).unwrap_or_default()
+    }
+
+    fn plugin_limits(&self) -> Limits {
+        Limits {
+            time: self.plugin_load_timeout,
+            memory: self.plugin_load_memory,
+        }
     }
 
     /// As the flags say, or else the file.
@@ -220,10 +246,7 @@ impl HostArgs {
 
     /// Where a runner is to be asked: as the flags say, or as its own file does.
     pub(super) fn asking(&self) -> anyhow::Result<Asking> {
-        let file = match &self.config {
-            Some(path) => File::read(path, &ProcessEnvironment),
-            None => File::default(),
-        };
+        let file = self.file(&ProcessEnvironment);
         let mut report = file.report;
         let asking = self
             .admin

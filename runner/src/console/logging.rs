@@ -1,6 +1,6 @@
 //! The log: every event of `tracing` that Canary emits, as lines of standard error.
 //!
-//! An event is formatted where it happens and written by the thread `canary-log`; nothing waits for that. Events of
+//! An event is redacted and formatted where it happens and written by the thread `canary-log`; nothing waits for that. Events of
 //! libraries are left out: at their finer levels they print requests, with the secrets in them.
 
 mod filter;
@@ -18,10 +18,11 @@ pub use format::Format;
 use format::Record;
 
 use super::output::Output;
+use crate::suite::Secrets;
 
 /// Sends every event from now on to `log`, and panics as well. Has an effect once in a process.
-pub(super) fn install(log: Output, format: Format, filter: &Filter) {
-    let layer = Lines { log, format };
+pub(super) fn install(log: Output, format: Format, filter: &Filter, secrets: Secrets) {
+    let layer = Lines { log, format, secrets };
     let subscriber = tracing_subscriber::registry().with(filter.targets()).with(layer);
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
         // The usual hook writes to standard error itself, and waits for its reader.
@@ -32,12 +33,13 @@ pub(super) fn install(log: Output, format: Format, filter: &Filter) {
 /// The line that says that others are missing.
 pub(super) fn dropped(format: Format, count: u64) -> String {
     let message = format!("{count} lines of the log were dropped: nobody read them in time");
-    format.line(&Record::new(SystemTime::now(), Level::WARN, module_path!()).with_message(&message))
+    let secrets = Secrets::default();
+    format.line(&Record::new(SystemTime::now(), Level::WARN, module_path!(), &secrets).with_message(&message))
 }
 
-/// The line that says why a command failed, whole.
-pub(super) fn failure(format: Format, message: &str) -> String {
-    format.line(&Record::new(SystemTime::now(), Level::ERROR, module_path!()).with_message(message))
+/// The line that says why a command failed, whole but for secrets.
+pub(super) fn failure(format: Format, message: &str, secrets: &Secrets) -> String {
+    format.line(&Record::new(SystemTime::now(), Level::ERROR, module_path!(), secrets).with_message(message))
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -63,12 +65,18 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 struct Lines {
     log: Output,
     format: Format,
+    secrets: Secrets,
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let metadata = event.metadata();
-        let mut record = Record::new(SystemTime::now(), *metadata.level(), metadata.target());
+        let mut record = Record::new(
+            SystemTime::now(),
+            *metadata.level(),
+            metadata.target(),
+            &self.secrets,
+        );
         event.record(&mut record);
         self.log.push(&self.format.line(&record));
     }

@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::LEVELS;
-use super::pieces::{Pieces, SEED};
+use super::pieces::{Collected, SEED, is_varied};
 use super::reading::Reading;
 
 /// Bytes; a shorter value would blank out ordinary words.
@@ -23,32 +23,66 @@ const MIN_PART_BYTES: usize = 8;
 const MIN_BASE64_CHARS: usize = 4;
 /// Bytes of a value that is known as a list of numbers; of a longer one, the begin.
 const MAX_LISTED: usize = 64 << 10;
-/// Bytes of an encoding of which each piece is known.
+/// Bytes of an encoding of which each piece is known; of a longer one, as many as touch each other.
 const MAX_DENSE: usize = 1 << 10;
-/// Bytes of an encoding of which every fourth piece is known; of a longer one, as many as touch each other.
-const MAX_CLOSE: usize = 128 << 10;
+/// Bytes of a list of numbers from one known piece to the next: a number and what stands behind it.
+const LIST_STEP: usize = 4;
+/// Bytes; a shorter value, or form of one, is masked in the texts of its holder only: in those of others it is likely
+/// to be something else.
+const MIN_SHARED: usize = 8;
 
 const ANY_PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY_PADDING);
 
-/// The pieces of every form of `value`, as a canonical reading would have it. Of the value itself each piece is known,
-/// so that no excerpt of 12 bytes is left, wherever it begins; of its encodings, where they are long, some pieces, which
-/// find any excerpt of 23 bytes.
-pub(super) fn pieces(value: &str) -> Pieces {
-    let mut pieces = Pieces::default();
-    if value.len() < MIN_BYTES {
+/// The pieces by which `value` is known in texts of everyone.
+pub(super) fn shared(value: &str) -> Collected {
+    let mut pieces = Collected::default();
+    if !is_shared(value) {
         return pieces;
+    }
+    plain(value, |form| {
+        if is_shared_form(form) {
+            pieces.add(form, 1);
+        }
+    });
+    encodings(value, |form, step| pieces.add(form, step));
+    pieces
+}
+
+/// The pieces by which `value` is known in texts of those that have it, besides those of [`shared`].
+pub(super) fn own(value: &str) -> Collected {
+    let mut pieces = Collected::default();
+    let is_shared = is_shared(value);
+    plain(value, |form| {
+        if !is_shared || !is_shared_form(form) {
+            pieces.add(form, 1);
+        }
+    });
+    if !is_shared {
+        encodings(value, |form, step| pieces.add(form, step));
+    }
+    pieces
+}
+
+fn is_shared(value: &str) -> bool {
+    is_shared_form(value.as_bytes())
+}
+
+fn is_shared_form(form: &[u8]) -> bool {
+    form.len() >= MIN_SHARED && is_varied(form)
+}
+
+/// Passes on what `value` reads in a text, as a canonical reading would have it. Each piece of that is known, so that no
+/// excerpt of 12 bytes is left, wherever it begins.
+fn plain(value: &str, mut pass_on: impl FnMut(&[u8])) {
+    if value.len() < MIN_BYTES {
+        return;
     }
     // What is written in the suite as `a b c` reads `abc`.
     let own = Reading::of(value).canonical().0;
     let is_known = |form: &[u8]| form.len() >= MIN_BYTES || (form == own && !form.is_empty());
-    let mut add = |form: &[u8], step| {
-        if is_known(form) {
-            pieces.add(form, step);
-        }
-    };
     let whole = without_armour(value);
     let others = parts(value)
         .into_iter()
@@ -58,30 +92,34 @@ pub(super) fn pieces(value: &str) -> Pieces {
     for text in std::iter::once(whole.clone()).chain(others) {
         let mut reading = Reading::of(&text);
         for _ in 0..=LEVELS {
-            add(&reading.canonical().0, 1);
+            let form = reading.canonical().0;
+            if is_known(&form) {
+                pass_on(&form);
+            }
             let Some(decoded) = reading.decode() else { break };
             reading = decoded;
         }
     }
+}
+
+/// Passes on the encodings of `value`, in lower case, and the distance of the pieces by which they are known. Where they
+/// are long, any excerpt of 23 bytes has one.
+fn encodings(value: &str, mut pass_on: impl FnMut(&[u8], usize)) {
+    if value.len() < MIN_BYTES {
+        return;
+    }
+    let mut add = |form: &[u8], step| {
+        if form.len() >= MIN_BYTES {
+            pass_on(form, step);
+        }
+    };
     let trimmed = value.trim();
-    for value in [Some(value), Some(trimmed).filter(|trimmed| *trimmed != value)]
-        .into_iter()
-        .flatten()
-    {
+    let values = [Some(value), Some(trimmed).filter(|trimmed| *trimmed != value)];
+    for value in values.into_iter().flatten() {
         encoded(value, &mut add);
         for form in latin1(value) {
             add(&form, 1);
         }
-    }
-    pieces
-}
-
-/// Bytes from one known piece of an encoding to the next.
-fn step(length: usize) -> usize {
-    match length {
-        0..=MAX_DENSE => 1,
-        _ if length <= MAX_CLOSE => 4,
-        _ => SEED,
     }
 }
 
@@ -221,11 +259,12 @@ fn addresses(address: IpAddr) -> Vec<String> {
 fn encoded(value: &str, add: &mut impl FnMut(&[u8], usize)) {
     let bytes = value.as_bytes();
     let mut add = |text: &str, is_list| {
-        let form = Reading::of(text).canonical().0;
-        let step = if is_list && form.len() > MAX_DENSE {
-            SEED
-        } else {
-            step(form.len())
+        // There is nothing in it that a canonical reading leaves out.
+        let form = text.as_bytes().to_ascii_lowercase();
+        let step = match is_list {
+            _ if form.len() > MAX_DENSE => SEED,
+            true => LIST_STEP,
+            false => 1,
         };
         add(&form, step);
     };
@@ -287,15 +326,4 @@ fn latin1(value: &str) -> Vec<Vec<u8>> {
         .collect();
     forms.extend(bytes);
     forms
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_of_an_encoding_lie_the_closer_together_the_shorter_it_is() {
-        let lengths = [1, MAX_DENSE, MAX_DENSE + 1, MAX_CLOSE, MAX_CLOSE + 1];
-        assert_eq!(lengths.map(step), [1, 1, 4, 4, SEED]);
-    }
 }

@@ -3,13 +3,16 @@
 //! To look a window of a text up takes the same time whatever the number and the shape of the secrets, so the work is
 //! linear in the text: a few look-ups a byte. A hash that two windows share masks too much, never too little.
 
+mod keys;
 #[cfg(test)]
 pub(super) mod steps;
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 use std::sync::LazyLock;
+
+use keys::Keys;
 
 /// Bytes of a piece. A shorter excerpt of a secret may be anything.
 pub(super) const SEED: usize = 12;
@@ -19,77 +22,123 @@ const MIN_BEGIN: usize = 8;
 /// By what windows are hashed: another one in each process, so that nobody writes secrets whose hashes collide.
 static BASE: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(SEED) | 1);
 
-type Keys = HashSet<u64, BuildHasherDefault<Mixed>>;
+/// Pieces while they are collected.
+#[derive(Clone, Default)]
+pub(super) struct Collected {
+    distinctive: Vec<u64>,
+    uniform: Vec<u64>,
+    begins: Vec<u64>,
+    short: BTreeMap<usize, Vec<u64>>,
+}
 
-/// Pieces of some secrets: 20 bytes of memory each at most.
+/// Pieces of some secrets: 9 bytes of memory each.
 #[derive(Default)]
 pub(super) struct Pieces {
     distinctive: Keys,
     /// Made of one or two characters, such as a row of dashes: they count where they touch others.
     uniform: Keys,
     begins: Keys,
-    /// Of the distinctive ones, in order.
-    lengths: Vec<usize>,
+    /// Forms of fewer bytes than a piece has, by their length.
+    short: Vec<(usize, Keys)>,
 }
 
-impl Pieces {
+impl Collected {
     /// Adds the pieces of a form at every `step` bytes of it, its begin and its end. A short form is its only piece.
     pub(super) fn add(&mut self, form: &[u8], step: usize) {
         let hashes = Hashes::of(form);
-        let length = form.len().min(SEED);
-        for begin in MIN_BEGIN..length {
+        for begin in MIN_BEGIN..form.len().min(SEED) {
             self.begins.extend(hashes.key(0, begin));
         }
-        let last = form.len() - length;
+        let Some(last) = form.len().checked_sub(SEED) else {
+            let short = self.short.entry(form.len()).or_default();
+            return short.extend(hashes.key(0, form.len()));
+        };
         for offset in (0..=last).step_by(step.max(1)).chain([last]) {
             let is_distinctive = offset == 0 || is_distinctive(form, offset);
             let keys = match is_distinctive {
                 true => &mut self.distinctive,
                 false => &mut self.uniform,
             };
-            keys.extend(hashes.key(offset, length));
-        }
-        if let Err(place) = self.lengths.binary_search(&length) {
-            self.lengths.insert(place, length);
+            keys.extend(hashes.key(offset, SEED));
         }
     }
 
-    /// Those of all of `pieces`.
-    pub(super) fn merged<'a>(pieces: impl Iterator<Item = &'a Self>) -> Self {
-        let mut merged = Self::default();
-        for piece in pieces {
-            merged.distinctive.extend(&piece.distinctive);
-            merged.uniform.extend(&piece.uniform);
-            merged.begins.extend(&piece.begins);
-            merged.lengths.extend(&piece.lengths);
+    /// Takes in those of another secret, each once.
+    pub(super) fn absorb(&mut self, mut other: Self) {
+        for keys in other.lists() {
+            keys.sort_unstable();
+            keys.dedup();
         }
-        merged.lengths.sort_unstable();
-        merged.lengths.dedup();
-        merged
+        self.distinctive.append(&mut other.distinctive);
+        self.uniform.append(&mut other.uniform);
+        self.begins.append(&mut other.begins);
+        for (length, mut keys) in other.short {
+            self.short.entry(length).or_default().append(&mut keys);
+        }
     }
 
+    /// How many there are; those of several secrets count for each of them.
+    pub(super) fn len(&mut self) -> usize {
+        self.lists().map(|keys| keys.len()).sum()
+    }
+
+    fn lists(&mut self) -> impl Iterator<Item = &mut Vec<u64>> {
+        let long = [&mut self.distinctive, &mut self.uniform, &mut self.begins];
+        long.into_iter().chain(self.short.values_mut())
+    }
+}
+
+impl From<Collected> for Pieces {
+    fn from(collected: Collected) -> Self {
+        let short = collected.short.into_iter();
+        Self {
+            distinctive: Keys::new(collected.distinctive),
+            uniform: Keys::new(collected.uniform),
+            begins: Keys::new(collected.begins),
+            short: short.map(|(length, keys)| (length, Keys::new(keys))).collect(),
+        }
+    }
+}
+
+impl Pieces {
+    /// How many there are.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.distinctive.len() + self.uniform.len() + self.begins.len()
+        let short: usize = self.short.iter().map(|(_, keys)| keys.len()).sum();
+        self.distinctive.len() + self.uniform.len() + self.begins.len() + short
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.distinctive.is_empty() && self.short.is_empty()
     }
 
     /// Passes on where secrets are in a text.
     pub(super) fn find(&self, text: &Hashes, mut add: impl FnMut(Range<usize>)) {
-        for length in &self.lengths {
-            let mut run = Run::default();
-            for (start, key) in text.keys(*length) {
-                let is_distinctive = self.distinctive.contains(&key);
-                if !(is_distinctive || *length == SEED && self.uniform.contains(&key)) {
-                    continue;
-                }
-                if start > run.range.end {
-                    run.pass_on(&mut add);
-                    run = Run::at(start);
-                }
-                run.range.end = start + length;
-                run.is_distinctive |= is_distinctive;
-            }
-            run.pass_on(&mut add);
+        if !self.distinctive.is_empty() {
+            self.find_runs(text, &mut add);
         }
+        for (length, keys) in &self.short {
+            for (start, _) in text.keys(*length).filter(|(_, key)| keys.contains(*key)) {
+                add(start..start + length);
+            }
+        }
+    }
+
+    fn find_runs(&self, text: &Hashes, add: &mut impl FnMut(Range<usize>)) {
+        let mut run = Run::default();
+        for (start, key) in text.keys(SEED) {
+            let is_distinctive = self.distinctive.contains(key);
+            if !(is_distinctive || !self.uniform.is_empty() && self.uniform.contains(key)) {
+                continue;
+            }
+            if start > run.range.end {
+                run.pass_on(add);
+                run = Run::at(start);
+            }
+            run.range.end = start + SEED;
+            run.is_distinctive |= is_distinctive;
+        }
+        run.pass_on(add);
     }
 
     /// The begin of a secret that stands before the place `end` in a text, where that is less than a piece.
@@ -98,7 +147,7 @@ impl Pieces {
             let key = end
                 .checked_sub(*length)
                 .and_then(|start| text.key(start, *length));
-            key.is_some_and(|key| self.begins.contains(&key))
+            key.is_some_and(|key| self.begins.contains(key))
         };
         let length = (MIN_BEGIN..SEED).rev().find(ends_with_begin)?;
         Some(end - length..end)
@@ -178,28 +227,12 @@ fn key(before: u64, whole: u64, factor: u64, length: usize) -> u64 {
 
 /// Whether the piece at `offset` is made of more than two characters.
 fn is_distinctive(form: &[u8], offset: usize) -> bool {
-    let piece = form.get(offset..).unwrap_or_default().iter().take(SEED);
-    let mut others = piece.clone().filter(|byte| Some(*byte) != form.get(offset));
-    let second = others.next();
-    others.any(|byte| Some(byte) != second)
+    form.get(offset..offset + SEED).is_some_and(is_varied)
 }
 
-/// Keys are hashes already.
-#[derive(Default)]
-struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.wrapping_mul(*BASE).wrapping_add(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
+/// Whether a form is made of more than two characters. Others turn up by themselves, such as a row of zeros.
+pub(super) fn is_varied(form: &[u8]) -> bool {
+    let mut others = form.iter().filter(|byte| Some(*byte) != form.first());
+    let second = others.next();
+    others.any(|byte| Some(byte) != second)
 }

@@ -82,8 +82,9 @@ impl Reading {
             match char {
                 Some(char) if char.is_whitespace() || char.is_control() => {}
                 Some(char) => {
-                    // Upper case first: `ß` and `SS` are one.
-                    char.to_uppercase().for_each(|upper| letters(upper, &mut bytes));
+                    // Upper case in between: `ß`, `ẞ` and `SS` are one.
+                    let upper = char.to_lowercase().flat_map(char::to_uppercase);
+                    upper.for_each(|upper| letters(upper, &mut bytes));
                 }
                 None => bytes.push(first.byte),
             }

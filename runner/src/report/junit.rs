@@ -11,9 +11,64 @@ use crate::outcome::{Assertion, Outcome, Run, Verdict, VerdictStatus};
 /// # Errors
 /// Never for runs as they are today; the serialiser may.
 pub fn junit(runs: &[Run]) -> Result<String, SerializeError> {
+    junit_parts(runs).collect()
+}
+
+/// The lines of [`junit`], run by run, so that never more than one run is held as text.
+pub fn junit_parts(runs: &[Run]) -> impl Iterator<Item = Result<String, SerializeError>> {
     let mut suite = TestSuite::new("canary");
-    suite.add_test_cases(runs.iter().map(test_case));
+    for run in runs {
+        suite.add_test_case(test_case(run));
+        // Only counted.
+        suite.test_cases.clear();
+    }
     suite.set_time(runs.iter().map(|run| run.duration).sum());
+    let frame = frame(suite, runs.is_empty());
+    let (begin, end) = match frame {
+        Ok((begin, end)) => (Ok(begin), Ok(end)),
+        Err(error) => (Err(error), Ok(String::new())),
+    };
+    let cases = runs.iter().map(|run| Ok(parts(alone(test_case(run)))?.1));
+    std::iter::once(begin).chain(cases).chain([end])
+}
+
+/// What comes before the test cases of a suite, and what comes behind them.
+fn frame(mut suite: TestSuite, is_empty: bool) -> Result<(String, String), SerializeError> {
+    if is_empty {
+        return Ok((document(suite)?, String::new()));
+    }
+    suite
+        .test_cases
+        .push(TestCase::new("", TestCaseStatus::success()));
+    let (begin, _, end) = parts(suite)?;
+    Ok((begin, end))
+}
+
+fn alone(case: TestCase) -> TestSuite {
+    let mut suite = TestSuite::new("canary");
+    suite.test_cases.push(case);
+    suite
+}
+
+/// The document of a suite: what comes before its test cases, these, and what comes behind them. In no text of it is
+/// there a `<`.
+fn parts(suite: TestSuite) -> Result<(String, String, String), SerializeError> {
+    let document = document(suite)?;
+    let line_of = |place: Option<usize>| {
+        let before = place.and_then(|place| document.get(..place));
+        before
+            .and_then(|before| before.rfind('\n'))
+            .map_or(0, |end| end + 1)
+    };
+    let (first, last) = (
+        line_of(document.find("<testcase")),
+        line_of(document.rfind("</testsuite>")),
+    );
+    let part = |range: std::ops::Range<usize>| document.get(range).unwrap_or_default().to_owned();
+    Ok((part(0..first), part(first..last), part(last..document.len())))
+}
+
+fn document(suite: TestSuite) -> Result<String, SerializeError> {
     let mut report = Report::new("canary");
     report.add_test_suite(suite);
     Ok(for_xml(&report.to_string()?).into_owned())

@@ -245,6 +245,19 @@ fn a_ci_system_sees_failures_and_errors() {
 }
 
 #[test]
+fn a_report_for_a_ci_system_is_written_run_by_run() {
+    let runs = one_of_each();
+    let parts: Vec<String> = junit_parts(&runs).map(Result::unwrap).collect();
+    assert_eq!(parts.len(), runs.len() + 2);
+    for (part, run) in parts.iter().skip(1).zip(&runs) {
+        assert_eq!(part.matches("<testcase").count(), 1, "{part}");
+        assert!(part.contains(&run.check.name), "{part}");
+    }
+    let empty = junit(&[]).unwrap();
+    assert!(roxmltree::Document::parse(&empty).is_ok(), "{empty}");
+}
+
+#[test]
 fn the_exit_code_is_that_of_the_worst_run() {
     let code = |runs: &[fn() -> Run]| exit_code(&runs.iter().map(|run| run()).collect::<Vec<_>>());
     assert_eq!(code(&[]), 0);

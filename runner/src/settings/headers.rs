@@ -26,6 +26,12 @@ const OWN: [&str; 10] = [
 /// What gRPC says itself.
 const OWN_PREFIX: &str = "grpc-";
 
+/// Whether a header's value is a word of the protocol, which would be masked wherever it turns up.
+pub(crate) fn is_public(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("accept") || matches!(name.as_str(), "cache-control" | "user-agent")
+}
+
 /// Each name once: the last one counts.
 pub(crate) fn headers(pairs: &[(Arc<str>, Written)], report: &mut Report) -> Vec<(HeaderName, HeaderValue)> {
     if let Some((_, value)) = pairs.get(MAX_HEADERS) {

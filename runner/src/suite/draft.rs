@@ -22,6 +22,7 @@ use super::validate::{self, Judge, Schema, Usable};
 use super::{
     Catalog, Operator, PluginDeclaration, PluginFacts, PluginSource, Suite, group, parse, relations,
 };
+use crate::redact::SuiteSecrets;
 
 /// A suite as it is written. Which plugins it needs is known; whether they agree with it is not.
 pub struct Draft {
@@ -141,9 +142,15 @@ impl Draft {
             operator,
             groups: self.complete.then_some(&self.groups),
             shared: &self.shared,
-            secrets: RefCell::default(),
+            secrets: RefCell::new(SuiteSecrets::new(&operator.secrets)),
         };
         let checks = judge.checks(&self.files, &mut report);
+        if report.count() == 0
+            && let Err(error) = judge.secrets.borrow().publish()
+        {
+            let problem = Problem::of_file(&self.origin, error.to_string());
+            report.add(problem.hint("refer to fewer secrets, or to shorter ones"));
+        }
         if report.count() > 0 {
             return Err(report.into_problems());
         }

@@ -70,6 +70,7 @@ fn operator() -> Operator {
     Operator {
         ceiling: Quota::ceiling(),
         notifiers: Some(vec!["ops".to_owned(), "oncall".to_owned()]),
+        secrets: KnownSecrets::default(),
     }
 }
 

@@ -17,7 +17,7 @@ use super::tree::quoted;
 use super::{Check, CheckId, Config, Operator, PluginFacts, chain, suggest, units};
 use crate::grant::Grants;
 use crate::quota::QuotaKind;
-use crate::redact::{Secrets, SharedSecrets};
+use crate::redact::{Secrets, SuiteSecrets};
 
 /// Bytes of a configuration as JSON: a guest has to hold it in its memory.
 const MAX_CONFIG_BYTES: usize = 4 << 20;
@@ -89,7 +89,7 @@ pub(super) struct Judge<'a> {
     pub(super) groups: Option<&'a BTreeMap<Arc<str>, u32>>,
     /// Defaults of the whole suite.
     pub(super) shared: &'a Settings,
-    pub(super) secrets: RefCell<SharedSecrets>,
+    pub(super) secrets: RefCell<SuiteSecrets>,
 }
 
 impl Judge<'_> {

@@ -55,6 +55,7 @@ use super::settings::{Exporter, Signal, SpoolSettings};
 use crate::age::Clock;
 use crate::ledger::audit::Reserve;
 use crate::liveness::{Impact, Registry, Tasks};
+use crate::suite::KnownSecrets;
 use console::Console;
 use disk::Disk;
 use envelope::Envelope;
@@ -82,6 +83,8 @@ pub struct DeliverySettings {
     pub console: Box<dyn Write + Send>,
     /// Where connections and files that stay open are counted.
     pub reserve: Reserve,
+    /// What no text of a collector shows, and which its own secrets join.
+    pub secrets: KnownSecrets,
     /// Where each lane reports that it makes progress.
     pub liveness: Registry,
     /// Takes what an operator should hear. What finds the channel full is not said.
@@ -112,10 +115,8 @@ impl Delivery {
             .exporters
             .into_iter()
             .filter_map(|(signal, exporter)| {
-                Some((
-                    signal,
-                    outlet(signal, exporter, &console, settings.reserve.clone())?,
-                ))
+                let host = (settings.reserve.clone(), &settings.secrets);
+                Some((signal, outlet(signal, exporter, &console, host)?))
             })
             .collect();
         let queues = outlets.iter().map(|(signal, outlet)| {
@@ -199,7 +200,12 @@ impl Drop for Delivery {
     }
 }
 
-fn outlet(signal: Signal, exporter: Exporter, console: &Console, reserve: Reserve) -> Option<Outlet> {
+fn outlet(
+    signal: Signal,
+    exporter: Exporter,
+    console: &Console,
+    (reserve, secrets): (Reserve, &KnownSecrets),
+) -> Option<Outlet> {
     match exporter {
         Exporter::None => None,
         Exporter::Console => Some(Outlet::Console(signal, console.clone())),
@@ -207,6 +213,7 @@ fn outlet(signal: Signal, exporter: Exporter, console: &Console, reserve: Reserv
             signal,
             destination,
             reserve,
+            secrets,
         )))),
     }
 }

@@ -19,6 +19,7 @@ use crate::console::Streams;
 use crate::ledger::Ledger;
 use crate::ledger::audit::{Audit, Reserve};
 use crate::liveness::Registry;
+use crate::suite::KnownSecrets;
 
 /// What telemetry reads of the host whenever it tells of it.
 pub struct HostView {
@@ -28,6 +29,8 @@ pub struct HostView {
     pub audit: Audit,
     /// Where the descriptors of telemetry itself are counted.
     pub reserve: Reserve,
+    /// What no text shows.
+    pub secrets: KnownSecrets,
     /// How notifications fare, where there are alerts.
     pub alerts: Option<alert::Reports>,
     /// What the process writes to.

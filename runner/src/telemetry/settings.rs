@@ -19,6 +19,7 @@ mod spool;
 mod tests;
 mod variables;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +29,7 @@ use url::Url;
 
 use self::layer::Layers;
 pub use self::resource::{Process, resource};
-use crate::settings::{Problems, Report, Section};
+use crate::settings::{Problems, Report, Section, is_public};
 use crate::suite::Environment;
 use crate::trace::propagation::Propagation;
 use crate::trace::sampler::Sampler;
@@ -108,6 +109,25 @@ pub struct Destination {
     pub tls: TlsFiles,
 }
 
+impl Destination {
+    /// The values of headers without their scheme, such as `Bearer`, and what the URL may have as a token.
+    pub(super) fn secrets(&self) -> Vec<Cow<'_, str>> {
+        let headers = self.headers.iter().filter(|(name, _)| !is_public(name.as_str()));
+        let headers = headers.filter_map(|(_, value)| value.to_str().ok());
+        let words = headers.flat_map(credentials).map(Cow::Borrowed);
+        let password = self.url.password().map(Cow::Borrowed);
+        let query = self.url.query_pairs().map(|(_, value)| value);
+        words.chain(password).chain(query).collect()
+    }
+}
+
+/// The words of a header's value, without the first where others follow it.
+fn credentials(value: &str) -> impl Iterator<Item = &str> {
+    let words = value.split_whitespace();
+    let scheme = usize::from(words.clone().count() > 1);
+    words.skip(scheme)
+}
+
 impl fmt::Debug for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut url = self.url.clone();
@@ -182,6 +202,15 @@ impl Settings {
             Signal::Metrics => &self.metrics,
             Signal::Logs => &self.logs,
         }
+    }
+
+    /// What requests to collectors carry and nobody else may see.
+    pub fn secrets(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let exporters = Signal::ALL.into_iter().map(|signal| self.exporter(signal));
+        exporters.flat_map(|exporter| match exporter {
+            Exporter::Otlp(destination) => destination.secrets(),
+            Exporter::None | Exporter::Console => Vec::new(),
+        })
     }
 
     /// The same, but nothing leaves the process unless it is asked for.

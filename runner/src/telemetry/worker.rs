@@ -68,6 +68,7 @@ pub fn start(
         spool: settings.spool.clone(),
         console,
         reserve: host.reserve.clone(),
+        secrets: host.secrets.clone(),
         liveness: host.liveness.clone(),
         notices,
     };

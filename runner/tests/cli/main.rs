@@ -7,6 +7,7 @@ mod broken;
 mod check;
 mod disk;
 mod formats;
+mod gossip;
 mod hostile_plugins;
 mod inside;
 mod kill;

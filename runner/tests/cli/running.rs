@@ -47,6 +47,7 @@ impl Service {
         let origin = loop {
             let note = process.note();
             let note = note.unwrap_or_else(|| panic!("it does not say where its metrics are:\n{notes}"));
+            let note = message(note);
             if let Some(url) = note.strip_prefix("metrics on ") {
                 break url.strip_suffix("/metrics").unwrap().to_owned();
             }
@@ -118,4 +119,11 @@ impl Service {
         let ending = self.process.end();
         assert_eq!(ending.code, 0, "{ending:?}");
     }
+}
+
+/// The message of a line, whether or not the log is JSON.
+fn message(line: String) -> String {
+    let record = serde_json::from_str::<Value>(&line).ok();
+    let message = record.and_then(|record| Some(record["message"].as_str()?.to_owned()));
+    message.unwrap_or(line)
 }

@@ -110,7 +110,7 @@ fn a_plugin_that_cannot_make_sense_of_a_secret_does_not_show_it() {
 const SHORT: &str = "P@ss w\u{f6}rd<1>%41\"quo\\te'x Top line two";
 
 /// The same in 4 KiB, and over two lines.
-fn long() -> String {
+pub(super) fn long() -> String {
     format!(
         "Q@ss w\u{f6}rd<1>%41\"quo\\te'{}\nTop line three",
         "aB3$".repeat(1024)
@@ -118,7 +118,7 @@ fn long() -> String {
 }
 
 /// The ways of writing a value that need no library.
-fn written(value: &str) -> Vec<String> {
+pub(super) fn written(value: &str) -> Vec<String> {
     let json = Value::from(value).to_string();
     let percent = value.bytes().fold(String::new(), |mut text, byte| {
         match byte.is_ascii_alphanumeric() {

@@ -102,6 +102,7 @@ async fn check(stage: &Stage, check: &Arc<Check>) -> (Figures, Figures) {
         ledger: Arc::clone(stage.ledger()),
         audit: canary::ledger::audit::Audit::baseline(stage.ledger(), &reserve).expect("an audit"),
         reserve,
+        secrets: Default::default(),
         alerts: None,
         streams: Default::default(),
         liveness: Default::default(),

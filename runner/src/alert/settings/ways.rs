@@ -21,7 +21,7 @@ use crate::pem;
 use crate::settings::Report;
 use crate::settings::Section;
 use crate::settings::Written;
-use crate::settings::headers;
+use crate::settings::{headers, is_public};
 use crate::suite::Environment;
 use crate::suite::Secrets;
 use crate::wire::Place;
@@ -86,42 +86,54 @@ pub(super) fn way(
     let ca = ca(section, environment, report);
     match kind {
         Type::Alertmanager => alertmanager(section, ca, report),
-        Type::Slack => endpoint(section, ca, None, report).map(|endpoint| Way::Slack(Slack { endpoint })),
+        Type::Slack => {
+            let endpoint = endpoint(section, ca, UrlPath::Secret, None, report);
+            endpoint.map(|endpoint| Way::Slack(Slack { endpoint }))
+        }
         Type::PagerDuty => pagerduty(section, ca, report),
         Type::Webhook => webhook(section, ca, link, report),
         Type::Email => email(section, ca, report),
     }
 }
 
-/// `url` and `headers`, and what of them is secret.
+/// What the path of a URL is.
+#[derive(Clone, Copy)]
+enum UrlPath {
+    Secret,
+    /// Known to everybody: as a secret it would hide what the receiver says of itself.
+    Public,
+    /// The same, and so is the URL, unless there is another.
+    Usual(&'static str),
+}
+
+/// `url` and `headers`, and what of them is secret, besides `key`.
 fn endpoint(
     section: &mut Section,
     ca: Option<PathBuf>,
-    usual: Option<&str>,
+    path: UrlPath,
+    key: Option<&Written>,
     report: &mut Report,
 ) -> Option<Endpoint> {
     let pairs = section.pairs("headers", report).unwrap_or_default();
-    let secrets: Vec<String> = pairs.iter().map(|(_, value)| value.expose().to_owned()).collect();
+    let values = pairs.iter().filter(|(name, _)| !is_public(name));
+    let mut secrets: Vec<String> = values.map(|(_, value)| value.expose().to_owned()).collect();
     let headers = headers(&pairs, report);
     let written = section.text("url", report);
     // As written: the parser escapes a path, and takes a backslash for a slash.
     let behind_host = written
         .as_ref()
         .map(|written| behind_host(written.expose()).to_owned());
-    let url = match written {
-        Some(written) => url(&written, report)?,
-        None => match usual.and_then(|usual| Url::parse(usual).ok()) {
-            Some(url) => url,
-            None => return missing(section, "url", report),
-        },
+    let url = match (written, path) {
+        (Some(written), _) => url(&written, report)?,
+        (None, UrlPath::Usual(usual)) => Url::parse(usual).ok()?,
+        (None, UrlPath::Secret | UrlPath::Public) => return missing(section, "url", report),
     };
-    let path = url.path().trim_matches('/').to_owned();
-    let query = url.query().unwrap_or_default().to_owned();
-    let secrets = secrets
-        .into_iter()
-        .chain([path, query, url.password().unwrap_or_default().to_owned()])
-        .chain(behind_host);
-    let secrets: Vec<String> = secrets.collect();
+    if matches!(path, UrlPath::Secret) {
+        secrets.push(url.path().trim_matches('/').to_owned());
+        secrets.extend(behind_host);
+    }
+    let others = [url.query(), url.password(), key.map(Written::expose)];
+    secrets.extend(others.into_iter().flatten().map(str::to_owned));
     Some(Endpoint {
         place: Place {
             url,
@@ -144,30 +156,25 @@ fn behind_host(url: &str) -> &str {
 }
 
 fn alertmanager(section: &mut Section, ca: Option<PathBuf>, report: &mut Report) -> Option<Way> {
-    let mut endpoint = endpoint(section, ca, None, report)?;
+    let mut endpoint = endpoint(section, ca, UrlPath::Public, None, report)?;
     let url = &mut endpoint.place.url;
     let path = url.path().trim_end_matches('/').to_owned();
     if !path.ends_with(alertmanager::PATH) {
         url.set_path(&format!("{path}{}", alertmanager::PATH));
     }
-    // Its path is known to everybody, and would hide what it says of itself.
-    endpoint.secrets = Secrets::of(url.password());
     Some(Way::Alertmanager(Alertmanager { endpoint }))
 }
 
 fn pagerduty(section: &mut Section, ca: Option<PathBuf>, report: &mut Report) -> Option<Way> {
-    let endpoint = endpoint(section, ca, Some(pagerduty::ADDRESS), report);
-    let Some(key) = section.text("routing_key", report) else {
+    let key = section.text("routing_key", report);
+    let path = UrlPath::Usual(pagerduty::ADDRESS);
+    let endpoint = endpoint(section, ca, path, key.as_ref(), report);
+    let Some(key) = key else {
         return missing(section, "routing_key", report);
     };
-    let key = key.expose().to_owned();
-    let endpoint = Endpoint {
-        secrets: Secrets::of([key.as_str()]),
-        ..endpoint?
-    };
     Some(Way::PagerDuty(PagerDuty {
-        endpoint,
-        routing_key: key,
+        endpoint: endpoint?,
+        routing_key: key.expose().to_owned(),
     }))
 }
 
@@ -177,7 +184,7 @@ fn webhook(
     link: Option<&Url>,
     report: &mut Report,
 ) -> Option<Way> {
-    let endpoint = endpoint(section, ca, None, report);
+    let endpoint = endpoint(section, ca, UrlPath::Secret, None, report);
     let method = section.value("method");
     let method = method.and_then(|written| written.word("method that carries a body", &METHODS, report));
     let template = section.text("template", report);

@@ -63,6 +63,7 @@ async fn a_service_whose_publisher_blocks() {
         sampler: Default::default(),
         streams: Default::default(),
         liveness: Default::default(),
+        secrets: Default::default(),
     };
     let host = Arc::new(Host::start(settings).unwrap());
     let paths = vec![folder.join("suite.yaml")];

@@ -196,6 +196,7 @@ impl Core {
             ledger: Arc::clone(&self.ledger),
             audit: self.audit.clone(),
             reserve: self.reserve.clone(),
+            secrets: Default::default(),
             alerts: Some(alerts.clone()),
             streams: Default::default(),
             liveness: self.liveness.clone(),

@@ -54,6 +54,7 @@ pub(super) struct Recording<'a> {
     environment: &'a dyn Environment,
     variables: RefCell<BTreeSet<String>>,
     files: RefCell<BTreeSet<PathBuf>>,
+    values: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Recording<'a> {
@@ -62,18 +63,29 @@ impl<'a> Recording<'a> {
             environment,
             variables: RefCell::default(),
             files: RefCell::default(),
+            values: RefCell::default(),
         }
+    }
+
+    /// What the references stood for.
+    pub(super) fn values(&self) -> BTreeSet<String> {
+        self.values.borrow().clone()
     }
 }
 
 impl Environment for Recording<'_> {
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.borrow_mut().insert(name.to_owned());
-        self.environment.variable(name)
+        let value = self.environment.variable(name)?;
+        self.values.borrow_mut().insert(value.clone());
+        Some(value)
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.files.borrow_mut().insert(path.to_owned());
-        self.environment.file(path)
+        let bytes = self.environment.file(path)?;
+        let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+        self.values.borrow_mut().insert(text);
+        Ok(bytes)
     }
 }

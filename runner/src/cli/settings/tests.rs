@@ -84,7 +84,7 @@ fn no_suite_reads_a_file_that_the_settings_name_or_refer_to() {
     let flags = flags.map(|(flag, path)| [flag.to_owned(), at(path).display().to_string()]);
     let arguments = ["canary", "run", "suite.yaml"].map(str::to_owned);
     let cli = Cli::try_parse_from(arguments.into_iter().chain(flags.into_iter().flatten())).unwrap();
-    let settings = cli.host.settings(None).unwrap();
+    let settings = cli.host.settings(None, &KnownSecrets::default()).unwrap();
     let suite = SuiteEnvironment::new(&settings.host.references);
     let inside = FOLDERS.map(|name| format!("{name}/inside"));
     let files = files().into_iter().chain(["canary.yaml", "flag.token"]);

@@ -8,6 +8,7 @@ use tracing::Level;
 use tracing::field::{Field, Visit};
 
 use crate::report::escape;
+use crate::suite::Secrets;
 
 /// Bytes of one field; what is longer is cut.
 const MAX_FIELD: usize = 64 << 10;
@@ -32,16 +33,18 @@ pub(super) struct Record<'a> {
     time: SystemTime,
     level: Level,
     target: &'a str,
+    secrets: &'a Secrets,
     message: String,
     fields: Map<String, Value>,
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn new(time: SystemTime, level: Level, target: &'a str) -> Self {
+    pub(super) fn new(time: SystemTime, level: Level, target: &'a str, secrets: &'a Secrets) -> Self {
         Self {
             time,
             level,
             target,
+            secrets,
             message: String::new(),
             fields: Map::new(),
         }
@@ -49,16 +52,28 @@ impl<'a> Record<'a> {
 
     /// The same with this text, of any length.
     pub(super) fn with_message(mut self, message: &str) -> Self {
-        message.clone_into(&mut self.message);
+        self.message = self.secrets.redact(message);
         self
     }
 
     fn set(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
-            (MESSAGE, Value::String(text)) => self.message = cut(text),
-            (name, Value::String(text)) => drop(self.fields.insert(name.to_owned(), cut(text).into())),
+            (MESSAGE, Value::String(text)) => self.message = self.readable(&text),
+            (name, Value::String(text)) => {
+                drop(self.fields.insert(name.to_owned(), self.readable(&text).into()));
+            }
             (name, value) => drop(self.fields.insert(name.to_owned(), value)),
         }
+    }
+
+    /// Without secrets, and cut where it is longer than a field may be.
+    fn readable(&self, text: &str) -> String {
+        let mut readable = self.secrets.redact_within(text, MAX_FIELD);
+        let kept = text.floor_char_boundary(MAX_FIELD);
+        if kept < text.len() {
+            let _written = write!(readable, " ({} bytes more)", text.len() - kept);
+        }
+        readable
     }
 }
 
@@ -147,24 +162,18 @@ fn push_safe(line: &mut String, text: &str, line_break: &str) {
     }
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_FIELD {
-        let all = text.len();
-        text.truncate(text.floor_char_boundary(MAX_FIELD));
-        let _written = write!(text, "… ({} bytes more)", all - text.len());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
     use std::time::Duration;
 
     use super::*;
 
+    static SECRETS: LazyLock<Secrets> = LazyLock::new(|| Secrets::of(["correct-horse-battery"]));
+
     fn record(level: Level, message: &str) -> Record<'static> {
         let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        let mut record = Record::new(time, level, "canary::alert").with_message(message);
+        let mut record = Record::new(time, level, "canary::alert", &SECRETS).with_message(message);
         record.fields.insert("waiting".to_owned(), 3.into());
         record.fields.insert("notifier".to_owned(), "ops \"1\"\n".into());
         record
@@ -204,8 +213,22 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_in_no_message_and_in_no_field_not_even_where_they_are_cut() {
+        let mut record = record(Level::WARN, "no correct-horse-battery here");
+        let cut = format!("{}correct-horse-battery", "x".repeat(MAX_FIELD - 7));
+        record
+            .fields
+            .insert("cut".to_owned(), record.readable(&cut).into());
+        for format in [Format::Text, Format::Json, Format::Brief] {
+            let line = format.line(&record);
+            assert!(line.contains("no *** here"), "{line}");
+            assert!(!line.contains("corr"), "{line}");
+        }
+    }
+
+    #[test]
     fn a_long_message_is_cut_at_a_character() {
-        let text = cut("ä".repeat(MAX_FIELD));
+        let text = record(Level::INFO, "").readable(&"ä".repeat(MAX_FIELD));
         assert!(text.len() < MAX_FIELD + 100);
         assert!(text.ends_with("ä… (65536 bytes more)"), "{}", text.len());
     }

@@ -45,6 +45,7 @@ fn start(exporters: BTreeMap<Signal, Exporter>, folder: Option<&Path>) -> Fixtur
     let (sender, notices) = mpsc::channel(64);
     let delivery = Delivery::start(DeliverySettings {
         reserve: Reserve::default(),
+        secrets: KnownSecrets::default(),
         liveness: Registry::default(),
         exporters,
         resource: Resource::default(),
@@ -309,6 +310,7 @@ async fn the_console_has_a_line_of_json_for_each_request_and_none_goes_nowhere()
     let (sender, _notices) = mpsc::channel(1);
     let delivery = Delivery::start(DeliverySettings {
         reserve: Reserve::default(),
+        secrets: KnownSecrets::default(),
         liveness: Registry::default(),
         exporters: BTreeMap::from([
             (Signal::Traces, Exporter::Console),

@@ -5,7 +5,6 @@ mod http1;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +16,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use crate::ledger::audit::Reserve;
-use crate::suite::Secrets;
+use crate::suite::{KnownSecrets, Secrets};
 use crate::telemetry::settings::{Compression, Destination, Protocol, Signal};
 use crate::wire::{self, Cause, Failure, Link, Place, Reply, Wire};
 
@@ -37,11 +36,17 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(signal: Signal, destination: Destination, reserve: Reserve) -> Self {
+    pub(super) fn new(
+        signal: Signal,
+        destination: Destination,
+        reserve: Reserve,
+        known: &KnownSecrets,
+    ) -> Self {
+        let secrets = destination.secrets();
         Self {
             signal,
             place: place(&destination),
-            secrets: secrets(&destination),
+            secrets: known.hold(secrets.iter().map(|secret| &**secret)),
             destination,
             reserve,
             link: None,
@@ -105,24 +110,6 @@ impl Transport {
         put_headers(headers, &self.destination);
         Ok(wire)
     }
-}
-
-/// The values of headers without their scheme, such as `Bearer`, and what a URL may have as a token.
-fn secrets(destination: &Destination) -> Secrets {
-    let headers = destination.headers.iter();
-    let headers = headers.filter_map(|(_, value)| value.to_str().ok());
-    let words = headers.flat_map(credentials).map(Cow::Borrowed);
-    let password = destination.url.password().map(Cow::Borrowed);
-    let query = destination.url.query_pairs().map(|(_, value)| value);
-    let all: Vec<_> = words.chain(password).chain(query).collect();
-    Secrets::of(all.iter().map(|word| &**word))
-}
-
-/// The words of a header's value, without the first where others follow it.
-fn credentials(value: &str) -> impl Iterator<Item = &str> {
-    let words = value.split_whitespace();
-    let scheme = usize::from(words.clone().count() > 1);
-    words.skip(scheme)
 }
 
 fn place(destination: &Destination) -> Place {

@@ -12,7 +12,7 @@ use crate::ledger::{Budget, Ledger};
 use crate::outcome::{LogLevel, LogLine, Run};
 use crate::settings::{Report, Section};
 use crate::status::{Standing, Status};
-use crate::suite::{Check, CheckId, Environment};
+use crate::suite::{Check, CheckId, Environment, KnownSecrets};
 use crate::telemetry::sample;
 
 const GOOD: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -51,6 +51,7 @@ fn with_exposition(collector: &Collector, protocol: &str) -> (Telemetry, Exposit
         audit: Audit::baseline(&ledger, &reserve).unwrap(),
         ledger,
         reserve,
+        secrets: KnownSecrets::default(),
         alerts: None,
         streams: crate::console::Streams::default(),
         liveness: crate::liveness::Registry::default(),

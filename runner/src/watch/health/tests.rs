@@ -42,6 +42,7 @@ fn runner() -> Runner {
         ledger: Arc::clone(&ledger),
         audit: audit.clone(),
         reserve,
+        secrets: Default::default(),
         alerts: None,
         streams: Default::default(),
         liveness: liveness.clone(),

@@ -41,6 +41,13 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What of the URL nobody may see.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let url = &self.place.url;
+        let path = Some(url.path().trim_matches('/'));
+        [path, url.query(), url.password()].into_iter().flatten()
+    }
+
     /// Where a ping goes: those of start and failure have a path of their own below that of success.
     pub(super) fn place(&self, ping: &Ping) -> Place {
         let mut place = self.place.clone();

@@ -7,7 +7,7 @@ use canary::fuzzing::admin::Admin;
 use canary::fuzzing::suite::read;
 use canary::quota::Quota;
 use canary::settings::Token;
-use canary::suite::{Catalog, Check, Operator, PluginFacts};
+use canary::suite::{Catalog, Check, KnownSecrets, Operator, PluginFacts};
 
 use super::environment::Fixed;
 use super::waiting::block_on;
@@ -60,6 +60,7 @@ fn checks() -> Vec<Arc<Check>> {
     let operator = Operator {
         ceiling: Quota::ceiling(),
         notifiers: None,
+        secrets: KnownSecrets::default(),
     };
     draft
         .finish(&catalog, &operator)

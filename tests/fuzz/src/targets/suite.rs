@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use canary::fuzzing::suite::read;
 use canary::quota::{Quota, QuotaKind};
-use canary::suite::{Catalog, Check, Operator, PluginFacts, Problem, Problems, Suite};
+use canary::suite::{Catalog, Check, KnownSecrets, Operator, PluginFacts, Problem, Problems, Suite};
 
 use super::environment::{Fixed, is_leak};
 
@@ -52,6 +52,7 @@ pub(crate) fn run(data: &[u8]) {
     let operator = Operator {
         ceiling: Quota::ceiling(),
         notifiers: Some(vec!["ops".to_owned()]),
+        secrets: KnownSecrets::default(),
     };
     match draft.finish(&catalog, &operator) {
         Ok(suite) => is_sound(&suite),

@@ -18,7 +18,12 @@ use crate::wire::TlsFiles;
 use server::{Server, Tls};
 
 fn transport(destination: Destination) -> Transport {
-    Transport::new(Signal::Traces, destination, Reserve::default())
+    Transport::new(
+        Signal::Traces,
+        destination,
+        Reserve::default(),
+        &KnownSecrets::default(),
+    )
 }
 
 fn destination(url: &str, protocol: Protocol) -> Destination {
