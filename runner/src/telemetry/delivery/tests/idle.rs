@@ -32,6 +32,7 @@ async fn idle(spool: Option<SpoolSettings>) -> (Delivery, Screen) {
     let (screen, (notices, _)) = (Screen::default(), mpsc::channel(1));
     let delivery = Delivery::start(DeliverySettings {
         reserve: Reserve::default(),
+        secrets: KnownSecrets::default(),
         liveness: Registry::default(),
         exporters: BTreeMap::from([(Signal::Traces, Exporter::Console)]),
         resource: Resource::default(),
