@@ -51,10 +51,16 @@ struct State {
 }
 
 impl State {
-    fn refusal(&self, receiver: &str) -> Option<String> {
+    /// What it says to a command in place of the usual.
+    fn unusual(&self, verb: &str, argument: &str) -> Option<String> {
+        let sabotage = self.sabotage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, reply)) = sabotage.as_ref().filter(|(command, _)| command == verb) {
+            return Some(reply.clone());
+        }
+        let receiver = (verb == "RCPT").then(|| address(argument))?;
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = refused.iter().find(|(refused, _)| refused == receiver);
-        found.map(|(_, reply)| reply.clone())
+        let refused = refused.iter().find(|(refused, _)| *refused == receiver);
+        refused.map(|(_, reply)| reply.clone())
     }
 }
 
@@ -178,17 +184,7 @@ where
         .unwrap_or_default()
         .to_ascii_uppercase();
     let argument = line.get(verb.len()..).unwrap_or_default().trim();
-    let sabotage = state
-        .sabotage
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    if let Some((_, reply)) = sabotage.filter(|(command, _)| *command == verb) {
-        return say(stream, &reply).await.map(|()| Next::GoOn);
-    }
-    if verb == "RCPT"
-        && let Some(reply) = state.refusal(&address(argument))
-    {
+    if let Some(reply) = state.unusual(&verb, argument) {
         return say(stream, &reply).await.map(|()| Next::GoOn);
     }
     let needs_tls = state.starttls.is_some() && !mail.is_protected;

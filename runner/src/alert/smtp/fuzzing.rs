@@ -36,7 +36,8 @@ pub async fn send(replies: &[u8], written: &mut Vec<u8>, mail: &Mail<'_>) -> Res
         to: mail.to,
         message: mail.message,
     };
-    conversation.send(&extensions, &envelope).await.map_err(text)
+    let sent = conversation.send(&extensions, &envelope).await;
+    sent.map(drop).map_err(text)
 }
 
 /// Asks for TLS; what the connection is given back with is not read yet.

@@ -53,7 +53,7 @@ fn checks() -> Vec<Arc<Check>> {
     let draft = read(Path::new("suite.yaml"), SUITE.into(), &["tcp"], &Fixed);
     let mut catalog = Catalog::default();
     let facts = PluginFacts {
-        config_schema: serde_json::json!({}),
+        config_schema: serde_json::json!({}).into(),
         target_syntax: "HOST:PORT".to_owned(),
     };
     catalog.insert("tcp", Ok(facts));

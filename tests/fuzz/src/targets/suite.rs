@@ -1,5 +1,7 @@
 //! A suite, from the bytes of its file to checks or problems.
 
+use std::sync::Arc;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -23,7 +25,7 @@ const MAX_SHOWN: usize = 8 << 10;
 /// As a plugin describes itself; `tls` takes any configuration.
 static FACTS: LazyLock<[PluginFacts; 3]> = LazyLock::new(|| {
     let facts = |schema: &str, target_syntax: &str| PluginFacts {
-        config_schema: serde_json::from_str(schema).unwrap_or_default(),
+        config_schema: Arc::new(serde_json::from_str(schema).unwrap_or_default()),
         target_syntax: target_syntax.to_owned(),
     };
     [

@@ -29,7 +29,7 @@ async fn flood(schedule: &Schedule, checks: u32) {
 
 async fn hostile(schedule: &Schedule, number: u32, offset: Duration) {
     let never = std::future::pending::<Result<(), _>>;
-    tokio::time::sleep(offset).await;
+    sleep(offset).await;
     loop {
         let ends = Instant::now() + Duration::from_secs(2);
         let parties = (0..4).map(|question| Party {
@@ -43,7 +43,7 @@ async fn hostile(schedule: &Schedule, number: u32, offset: Duration) {
             .iter()
             .map(|party| schedule.ask(party, limit, &progress, never()));
         join_all(asked).await;
-        tokio::time::sleep_until(ends).await;
+        sleep_until(ends).await;
     }
 }
 
@@ -122,11 +122,11 @@ async fn what_waits_for_an_answer_holds_no_place_of_those_that_are_new() {
 async fn however_many_checks_ask_silent_zones_one_that_gets_answers_waits_for_a_moment() {
     let schedule = schedule();
     let good = async {
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        sleep(Duration::from_secs(5)).await;
         for _ in 0..50 {
             let waits = join_all(["a.good", "b.good", "c.good"].map(|zone| answers(&schedule, zone))).await;
             assert!(waits.iter().all(|wait| *wait <= 2 * FRESH), "{waits:?}");
-            tokio::time::sleep(Duration::from_millis(130)).await;
+            sleep(Duration::from_millis(130)).await;
         }
         assert_eq!(schedule.fresh.used(), 8, "places are short all the time");
     };
@@ -140,16 +140,16 @@ async fn however_many_checks_ask_silent_zones_one_that_gets_answers_waits_for_a_
 async fn an_answer_that_takes_a_while_has_its_place_for_it_among_checks_that_get_none() {
     let schedule = schedule();
     let slow = async {
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        sleep(Duration::from_secs(5)).await;
         for _ in 0..10 {
             let answer = async {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                sleep(Duration::from_millis(300)).await;
                 Ok(())
             };
             let (progress, limit) = (Progress::default(), Duration::from_secs(2));
             let answer = schedule.ask(&party("slow.good"), limit, &progress, answer).await;
             assert_eq!(answer, Ok(Some(())));
-            tokio::time::sleep(Duration::from_secs(2)).await;
+            sleep(Duration::from_secs(2)).await;
         }
     };
     tokio::select! {

@@ -40,13 +40,22 @@ pub(super) fn wire(destination: &Destination, request: &Bytes) -> Result<Wire, W
     Ok(wire)
 }
 
-/// What an answer says by its status. A 2xx is enough to be sure that the request was taken, whatever follows.
+/// What an answer says by its status. With a 2xx the request was taken, unless what follows is a page for people: a
+/// login or a proxy says that to whatever it is sent.
 pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
     let status = reply.status;
-    if status.is_success() {
-        return accepted(&reply.body);
-    }
     let cause = Cause::Http(status);
+    if status.is_success() {
+        return match reply.body.trim_ascii_start().first() {
+            Some(b'<') => Answer::Later {
+                cause,
+                message: format!("HTTP {status} with a page for people: no collector answers so"),
+                after: None,
+            },
+            Some(b'{') => accepted_in_json(&reply.body),
+            _ => accepted(&reply.body),
+        };
+    }
     let words = words(reply);
     let is_too_large = status == StatusCode::PAYLOAD_TOO_LARGE
         || (status == StatusCode::BAD_REQUEST && is_about_size(&words));
@@ -74,6 +83,23 @@ pub(super) fn accepted(message: &[u8]) -> Answer {
     Answer::Accepted {
         rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
         message: partial.error_message,
+    }
+}
+
+/// The same from a collector that answers in JSON, though it was not asked so.
+fn accepted_in_json(body: &[u8]) -> Answer {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let field = |name: &str| body.get("partialSuccess")?.get(name);
+    // Numbers of 64 bits are strings in the JSON of protobuf.
+    let count = |name| {
+        let count = field(name)?;
+        count.as_u64().or_else(|| count.as_str()?.parse().ok())
+    };
+    let counts = ["rejectedSpans", "rejectedDataPoints", "rejectedLogRecords"];
+    let message = field("errorMessage").and_then(serde_json::Value::as_str);
+    Answer::Accepted {
+        rejected: counts.into_iter().find_map(count).unwrap_or(0),
+        message: message.unwrap_or_default().to_owned(),
     }
 }
 
@@ -183,10 +209,37 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_answer_does_not_undo_its_status() {
-        let mut reply = reply(200);
-        reply.body = b"<html>hello</html>".to_vec();
-        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH), Answer::accepted());
+    fn a_page_for_people_is_no_collectors_answer() {
+        let judged = |body: &[u8]| {
+            let mut reply = reply(200);
+            reply.body = body.to_vec();
+            judge(&reply, SystemTime::UNIX_EPOCH)
+        };
+        for page in ["<html>log in</html>", "\r\n <!DOCTYPE html>"] {
+            let answer = judged(page.as_bytes());
+            assert!(matches!(answer, Answer::Later { .. }), "{page}: {answer:?}");
+        }
+        for body in ["", "{}", "ok", "{", "\u{1}"] {
+            assert_eq!(judged(body.as_bytes()), Answer::accepted(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_partial_success_is_read_in_json_too() {
+        for (name, count) in [
+            ("rejectedSpans", "3"),
+            ("rejectedDataPoints", "\"3\""),
+            ("rejectedLogRecords", "3"),
+        ] {
+            let mut reply = reply(200);
+            reply.body = format!(r#"{{"partialSuccess": {{"{name}": {count}, "errorMessage": "too old"}}}}"#)
+                .into_bytes();
+            let expected = Answer::Accepted {
+                rejected: 3,
+                message: "too old".to_owned(),
+            };
+            assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH), expected, "{name}");
+        }
     }
 
     #[test]

@@ -64,7 +64,6 @@ async fn good(schedule: &Schedule, number: u32, takes: Duration, runs: u32) -> u
             };
             schedule.ask(&party, limit, &progress, answer)
         });
-        let began = Instant::now();
         let answers = timeout(Duration::from_millis(900), join_all(asked)).await;
         passed +=
             u32::from(answers.is_ok_and(|answers| answers.iter().all(|answer| *answer == Ok(Some(())))));
