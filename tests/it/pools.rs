@@ -270,6 +270,6 @@ async fn load_as<const N: usize>(names: [&str; N], wasm: &[u8]) -> [Result<Arc<P
     let source = PluginSource::File { path, digest: None };
     let loader = Loader::trusting(Cache::none());
     let loaded = names.map(|name| Plugin::load(name, &source, &loader, &sandbox));
-    let loaded = futures_util::future::join_all(loaded).await;
+    let loaded = join_all(loaded).await;
     loaded.try_into().unwrap_or_else(|_| unreachable!())
 }

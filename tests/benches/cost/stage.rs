@@ -120,11 +120,12 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         notifiers: None,
         propagation: Default::default(),
         sampler: canary::trace::sampler::Sampler::AlwaysOn,
+        secrets: Default::default(),
         streams: Default::default(),
         liveness: Default::default(),
     });
     let host = host.expect("a host");
-    let loaded = load(&[path], &host, &Default::default()).await;
+    let loaded = load(&[path], &host).await;
     let loaded = loaded.expect("a good suite");
     (host.dispatcher(loaded.plugins), loaded.suite)
 }

@@ -71,11 +71,8 @@ async fn a_service_whose_publisher_blocks() {
     let mut file = File::read(&folder.join("canary.yaml"), &ProcessEnvironment);
     let heartbeat = heartbeat::read(file.heartbeat, &mut file.report);
     file.report.finish(()).unwrap();
-    let door = Door::open(
-        &Listen::flag("a test", "127.0.0.1:0".parse().unwrap()),
-        &Access::default(),
-    );
-    let door = door.unwrap();
+    let listen = Listen::flag("a test", "127.0.0.1:0".parse().unwrap());
+    let door = Door::open(&listen, &Access::default()).unwrap();
     eprintln!("admin at {}", door.origin().unwrap());
     let settings = Settings {
         grace: Duration::ZERO,

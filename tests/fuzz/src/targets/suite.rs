@@ -1,10 +1,8 @@
 //! A suite, from the bytes of its file to checks or problems.
 
-use std::sync::Arc;
-
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use canary::fuzzing::suite::read;
 use canary::quota::{Quota, QuotaKind};
