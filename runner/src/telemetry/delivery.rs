@@ -29,9 +29,11 @@ mod report;
 mod share;
 #[cfg(test)]
 mod simulated;
+mod split;
 mod spool;
 mod stamp;
 mod store;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod transport;

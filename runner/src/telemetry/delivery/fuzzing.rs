@@ -3,10 +3,14 @@
 use std::io;
 use std::path::Path;
 
+use hyper::body::Bytes;
+
 use super::envelope::Envelope;
 use super::journal::{Recovery, Segment};
-use super::parts::Parts;
+use super::split::Split;
+use super::stamp::Stamp;
 use crate::ledger::audit::Reserve;
+use crate::telemetry::settings::Signal;
 
 /// What a journal becomes.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,12 +74,13 @@ pub type Piece = (Vec<u8>, usize);
 /// where it has another shape than ours have.
 #[must_use]
 pub fn pieces(request: &[u8], limit: usize) -> Option<(Vec<Piece>, usize)> {
-    let parts = Parts::of(request)?;
-    let (mut pieces, mut first) = (Vec::new(), 0);
-    while first < parts.len() {
-        let (piece, count) = parts.piece(first, limit);
-        first += count;
-        pieces.push((piece, count));
+    let stamp = Stamp::at(std::time::UNIX_EPOCH);
+    let request = Bytes::copy_from_slice(request);
+    let mut split = Split::of(stamp, Signal::Traces, &request, |_| false)?;
+    let mut pieces = Vec::new();
+    while let Some(items) = split.next(limit) {
+        pieces.push((split.request(&items), items.len()));
     }
-    Some((pieces, parts.len()))
+    let all = pieces.iter().map(|(_, count)| count).sum();
+    Some((pieces, all))
 }

@@ -33,11 +33,13 @@ pub enum Notice {
         /// Requests that still wait, which are sent now.
         waiting: usize,
     },
-    /// The collector refused a request for good.
-    #[error("the collector refuses requests of {}, which are not sent again: {message}", .signal.word())]
+    /// The collector refused a request, or a part of one, for good.
+    #[error("the collector refuses {}, which are dropped: {message}", refused(*.signal, .check.as_deref()))]
     Refused {
         /// Whose request it was.
         signal: Signal,
+        /// The check whose data alone it was.
+        check: Option<String>,
         /// Why.
         message: String,
     },
@@ -73,6 +75,13 @@ pub enum Notice {
         /// Which folder.
         folder: PathBuf,
     },
+}
+
+fn refused(signal: Signal, check: Option<&str>) -> String {
+    match check {
+        Some(check) => format!("{} of the check `{check}`", signal.word()),
+        None => format!("requests of {}", signal.word()),
+    }
 }
 
 /// Where notices go. A channel that is full loses them: delivery waits for nobody.

@@ -19,23 +19,23 @@ use crate::telemetry::settings::Signal;
 /// `resource` of a `ResourceSpans`, `scope` of a `ScopeSpans`: the first field of each.
 const FIRST: u32 = 1;
 /// `scope_spans` of a `ResourceSpans`, `spans` of a `ScopeSpans`.
-const SECOND: u32 = 2;
+pub(super) const SECOND: u32 = 2;
 
 /// A request of one resource and one scope.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
-    envelope: Envelope,
+    pub(super) envelope: Envelope,
     /// Each with its key and its length.
     items: Vec<Field<'a>>,
 }
 
 /// A field that has a length.
 #[derive(Debug, Clone, Copy)]
-struct Field<'a> {
+pub(super) struct Field<'a> {
     number: u32,
     /// With key and length.
-    whole: &'a [u8],
-    payload: &'a [u8],
+    pub(super) whole: &'a [u8],
+    pub(super) payload: &'a [u8],
 }
 
 impl<'a> Parts<'a> {
@@ -61,21 +61,9 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// How many items there are.
-    pub(super) fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// A request of the items from `first` on, as many as fit into `limit` bytes, but one at least; and how many.
-    pub(super) fn piece(&self, first: usize, limit: usize) -> (Vec<u8>, usize) {
-        let items = self.items.get(first..).unwrap_or_default();
-        let mut size = self.envelope.resource.len() + self.envelope.scope.len();
-        let fits = items.iter().take_while(|item| {
-            size += item.whole.len();
-            size <= limit
-        });
-        let count = fits.count().max(1);
-        (self.request(items.iter().take(count)), count)
+    /// The items, and whose each is; of metrics, that is known of their data points only.
+    pub(super) fn items(&self, signal: Signal) -> impl Iterator<Item = (Owner, Field<'a>)> {
+        self.owners(signal).into_iter().zip(self.items.iter().copied())
     }
 
     /// A request without the items of some owners; none if nothing is left. And how many items went.
@@ -103,16 +91,7 @@ impl<'a> Parts<'a> {
     fn owners(&self, signal: Signal) -> Vec<Owner> {
         let mut last = Owner::RUNNER;
         let owners = self.items.iter().map(|item| {
-            let attributes = match signal {
-                Signal::Metrics => Vec::new(),
-                Signal::Traces => Span::decode(item.payload)
-                    .map(|span| span.attributes)
-                    .unwrap_or_default(),
-                Signal::Logs => LogRecord::decode(item.payload)
-                    .map(|record| record.attributes)
-                    .unwrap_or_default(),
-            };
-            let named = attributes.iter().find_map(check_of);
+            let named = check_of(signal, item.payload).map(|check| Owner::of(&check));
             last = match (named, signal) {
                 (Some(owner), _) => owner,
                 (None, Signal::Traces) => last,
@@ -129,10 +108,21 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn check_of(attribute: &KeyValue) -> Option<Owner> {
+/// The check that a span or a log record names.
+pub(super) fn check_of(signal: Signal, payload: &[u8]) -> Option<String> {
+    let attributes = match signal {
+        Signal::Metrics => Vec::new(),
+        Signal::Traces => Span::decode(payload).ok()?.attributes,
+        Signal::Logs => LogRecord::decode(payload).ok()?.attributes,
+    };
+    attributes.iter().find_map(check).map(str::to_owned)
+}
+
+/// The check, if this attribute is the one that names it.
+pub(super) fn check(attribute: &KeyValue) -> Option<&str> {
     let value = attribute.value.as_ref()?.value.as_ref()?;
     match value {
-        Value::StringValue(check) if attribute.key == name::CHECK => Some(Owner::of(check)),
+        Value::StringValue(check) if attribute.key == name::CHECK => Some(check),
         _ => None,
     }
 }
@@ -194,38 +184,6 @@ mod tests {
             ..Default::default()
         }
         .encode_to_vec()
-    }
-
-    #[test]
-    fn the_pieces_of_a_request_have_all_of_it_and_none_is_larger_than_it_may_be() {
-        let frames = ["a", "b", "c", "d"].map(frame).concat();
-        let request = envelope().request(&frames);
-        let parts = Parts::of(&request).unwrap();
-        assert_eq!(parts.len(), 8);
-        for limit in [0, 1, 40, 80, 120, 200, request.len()] {
-            let (mut first, mut all) = (0, Vec::new());
-            while first < parts.len() {
-                let (piece, count) = parts.piece(first, limit);
-                assert!(
-                    count == 1 || piece.len() <= limit + 12,
-                    "{limit}: {}",
-                    piece.len()
-                );
-                all.extend(Parts::of(&piece).unwrap().items.concat_payloads());
-                first += count;
-            }
-            assert_eq!(all, parts.items.concat_payloads(), "{limit}");
-        }
-    }
-
-    trait Payloads {
-        fn concat_payloads(&self) -> Vec<u8>;
-    }
-
-    impl Payloads for Vec<Field<'_>> {
-        fn concat_payloads(&self) -> Vec<u8> {
-            self.iter().flat_map(|field| field.payload.to_vec()).collect()
-        }
     }
 
     #[test]

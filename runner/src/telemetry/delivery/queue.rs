@@ -94,7 +94,7 @@ impl Queue {
             is_kept,
             batch: None,
             waiting: BTreeMap::new(),
-            sending: Sending::default(),
+            sending: Sending::new(signal),
             leftovers: Leftovers::default(),
             last: None,
             memory_bytes: 0,

@@ -83,7 +83,8 @@ pub struct SignalReport {
     pub dropped_items: u64,
     /// Requests laid among the dead letters.
     pub dead_letters: u64,
-    /// Spans, data points or log records that the collector rejected of requests it accepted.
+    /// Spans, data points or log records that the collector rejected, of requests that it accepted or in parts that it
+    /// refused.
     pub rejected_items: u64,
     /// Requests that wait now.
     pub waiting: u64,

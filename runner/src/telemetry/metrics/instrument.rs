@@ -115,7 +115,7 @@ instruments! {
     ITEMS_DROPPED = "canary.telemetry.items.dropped", Counter, "{item}", "Spans, records and parts of them that did not fit, or made room for those of other checks.";
     EXPORTS = "canary.telemetry.exports", Counter, "{request}", "Attempts to export; those that failed have an error.";
     DEAD_LETTERS = "canary.telemetry.dead_letters", Counter, "{request}", "Requests that a collector refused for good, kept apart.";
-    REJECTED = "canary.telemetry.rejected", Counter, "{item}", "Items that a collector rejected of requests that it accepted.";
+    REJECTED = "canary.telemetry.rejected", Counter, "{item}", "Spans, records and data points that a collector rejected.";
     EVENTS_LOST = "canary.telemetry.events.lost", Counter, "{event}", "Runs and other events that telemetry had no room for.";
     SERIES_OVERFLOW = "canary.telemetry.series.overflow", Counter, "{measurement}", "Values that came after a check had all its series.";
     NOTIFICATIONS = "canary.alert.notifications", Counter, "{notification}", "Attempts to deliver a notification; those that failed have an error.";

@@ -1,10 +1,13 @@
 //! What an answer means for what was sent.
 
+use tokio::time::Instant;
+
 use super::send::Piece;
 use super::{Around, Queue};
 use crate::telemetry::delivery::answer::{Answer, Cause};
 use crate::telemetry::delivery::notice::Notice;
 use crate::telemetry::delivery::report::DropReason;
+use crate::telemetry::delivery::split::{self, Item};
 use crate::telemetry::delivery::stamp::Stamp;
 
 impl Queue {
@@ -27,19 +30,25 @@ impl Queue {
             Answer::TooLarge { message, .. } => match self.sending.shrink(&piece) {
                 // It answers, and takes less at once.
                 true => self.is_away = false,
-                false => self.refuse(&piece, message, around),
+                false => {
+                    let items = self.sending.items(&piece);
+                    self.note_refused(&items, message);
+                    self.drop_refused(&piece, &items, around);
+                }
             },
             Answer::Refused { message, .. } => self.refuse(&piece, message, around),
             Answer::Later { message, cause, .. } => {
                 if matches!(cause, Cause::Wire(_)) {
                     self.sending.grow();
                 }
+                self.sending.put_back(piece);
                 self.put_off(message, around);
             }
         }
     }
 
     fn accept(&mut self, piece: &Piece, around: &mut Around<'_>) {
+        self.sending.accepted();
         self.pass(piece, around);
         self.tally.succeed();
         self.is_away = false;
@@ -51,9 +60,8 @@ impl Queue {
 
     /// Goes on behind what has its answer.
     fn pass(&mut self, piece: &Piece, around: &mut Around<'_>) {
-        match piece.is_last {
-            true => self.remove(piece.stamp, around),
-            false => self.sending.advance(piece),
+        if self.sending.is_done(piece.stamp) {
+            self.remove(piece.stamp, around);
         }
     }
 
@@ -70,20 +78,53 @@ impl Queue {
         self.notices.tell_seldom("partly_rejected", notice);
     }
 
+    /// What a collector refuses may be the data of one check, for which the others must not lose theirs.
     fn refuse(&mut self, piece: &Piece, message: String, around: &mut Around<'_>) {
+        self.is_away = false;
+        let items = self.sending.items(piece);
+        let refusal = self.sending.divide(&items, Instant::now());
+        if refusal.is_news {
+            let notice = self.refusal(&items, message);
+            self.notices.tell(notice);
+        } else if split::only_owner(&items).is_none() && !refusal.is_divided {
+            self.note_refused(&items, message);
+        }
+        if !refusal.is_divided {
+            self.drop_refused(piece, &items, around);
+        }
+    }
+
+    fn note_refused(&mut self, items: &[Item], message: String) {
+        let notice = self.refusal(items, message);
+        self.notices.tell_seldom("refused", notice);
+    }
+
+    fn refusal(&self, items: &[Item], message: String) -> Notice {
+        let signal = self.signal;
+        let check = split::only_owner(items).and_then(|_| split::check_named(signal, items));
+        Notice::Refused {
+            signal,
+            check,
+            message,
+        }
+    }
+
+    fn drop_refused(&mut self, piece: &Piece, items: &[Item], around: &mut Around<'_>) {
         let signal = self.signal;
         self.is_away = false;
-        self.tally.fail();
+        if !self.sending.was_accepted(piece.stamp) {
+            self.tally.fail();
+        }
+        let part = items.first().map_or(0, |item| item.ordinal);
         let buried = around
             .disk
-            .attempt(|spool| spool.bury(signal, piece.stamp, piece.first, &piece.bytes));
+            .attempt(|spool| spool.bury(signal, piece.stamp, part, &piece.bytes));
         if buried.is_some() {
             self.tally.dead_letters += 1;
         }
         self.pass(piece, around);
         self.tally.lose(DropReason::Rejected);
-        let notice = Notice::Refused { signal, message };
-        self.notices.tell_seldom("refused", notice);
+        self.tally.rejected_items += items.iter().map(|item| item.count).sum::<u64>();
     }
 
     /// The request stays where it is, and goes to disk with everything behind it.

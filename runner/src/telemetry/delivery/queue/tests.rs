@@ -3,6 +3,7 @@ mod bounds;
 mod classes;
 mod fair;
 mod pieces;
+mod refused;
 
 use std::cell::Cell;
 use std::fs;

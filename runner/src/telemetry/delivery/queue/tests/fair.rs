@@ -10,7 +10,7 @@ use super::*;
 use crate::telemetry::name;
 
 /// The root span of a check's run.
-fn root(check: &str, bytes: usize) -> Frame {
+pub(super) fn root(check: &str, bytes: usize) -> Frame {
     let value = Some(AnyValue {
         value: Some(Value::StringValue(check.to_owned())),
     });

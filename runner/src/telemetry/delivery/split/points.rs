@@ -1,0 +1,145 @@
+//! The data points of a metric, by the check that they are of.
+
+use std::collections::BTreeMap;
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum,
+};
+use prost::Message as _;
+use prost::encoding::message;
+
+use super::Item;
+use crate::telemetry::delivery::parts::{SECOND, check};
+use crate::telemetry::delivery::share::Owner;
+
+trait Point {
+    fn attributes(&self) -> &[KeyValue];
+}
+
+impl Point for NumberDataPoint {
+    fn attributes(&self) -> &[KeyValue] {
+        &self.attributes
+    }
+}
+
+impl Point for HistogramDataPoint {
+    fn attributes(&self) -> &[KeyValue] {
+        &self.attributes
+    }
+}
+
+/// A metric for each owner, with the data points that it has of this one. A kind of metric that we never make stays whole.
+pub(super) fn by_owner(mut metric: Metric) -> Vec<(Owner, Metric)> {
+    let data: Vec<(Owner, Data)> = match metric.data.take() {
+        Some(Data::Gauge(gauge)) => grouped(gauge.data_points)
+            .map(|(owner, data_points)| (owner, Data::Gauge(Gauge { data_points })))
+            .collect(),
+        Some(Data::Sum(Sum {
+            data_points,
+            aggregation_temporality,
+            is_monotonic,
+        })) => grouped(data_points)
+            .map(|(owner, data_points)| {
+                let sum = Sum {
+                    data_points,
+                    aggregation_temporality,
+                    is_monotonic,
+                };
+                (owner, Data::Sum(sum))
+            })
+            .collect(),
+        Some(Data::Histogram(histogram)) => {
+            let aggregation_temporality = histogram.aggregation_temporality;
+            grouped(histogram.data_points)
+                .map(|(owner, data_points)| {
+                    let histogram = Histogram {
+                        data_points,
+                        aggregation_temporality,
+                    };
+                    (owner, Data::Histogram(histogram))
+                })
+                .collect()
+        }
+        other => {
+            metric.data = other;
+            return vec![(Owner::RUNNER, metric)];
+        }
+    };
+    let with = |(owner, data)| {
+        let data = Some(data);
+        (
+            owner,
+            Metric {
+                data,
+                ..metric.clone()
+            },
+        )
+    };
+    data.into_iter().map(with).collect()
+}
+
+/// The encoded metrics of items in the order of their numbers; data points of one metric come together again.
+pub(super) fn merged(items: &[&Item]) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    for of_metric in items.chunk_by(|a, b| a.number == b.number) {
+        if let [item] = of_metric {
+            encoded.extend_from_slice(&item.encoded);
+            continue;
+        }
+        let parts = of_metric
+            .iter()
+            .filter_map(|item| Metric::decode(item.payload()?).ok());
+        if let Some(metric) = parts.reduce(joined) {
+            message::encode(SECOND, &metric, &mut encoded);
+        }
+    }
+    encoded
+}
+
+/// How many data points there are.
+pub(super) fn count(metric: &Metric) -> u64 {
+    let count = match &metric.data {
+        Some(Data::Gauge(gauge)) => gauge.data_points.len(),
+        Some(Data::Sum(sum)) => sum.data_points.len(),
+        Some(Data::Histogram(histogram)) => histogram.data_points.len(),
+        Some(_) | None => 1,
+    };
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// The check that the first data point names.
+pub(super) fn check_of(metric: &Metric) -> Option<String> {
+    let attributes = match metric.data.as_ref()? {
+        Data::Gauge(gauge) => gauge.data_points.first()?.attributes(),
+        Data::Sum(sum) => sum.data_points.first()?.attributes(),
+        Data::Histogram(histogram) => histogram.data_points.first()?.attributes(),
+        _ => return None,
+    };
+    attributes.iter().find_map(check).map(str::to_owned)
+}
+
+fn grouped<P: Point>(points: Vec<P>) -> impl Iterator<Item = (Owner, Vec<P>)> {
+    let mut groups: BTreeMap<Owner, Vec<P>> = BTreeMap::new();
+    for point in points {
+        let owner = point.attributes().iter().find_map(check).map(Owner::of);
+        groups
+            .entry(owner.unwrap_or(Owner::RUNNER))
+            .or_default()
+            .push(point);
+    }
+    groups.into_iter()
+}
+
+fn joined(mut metric: Metric, other: Metric) -> Metric {
+    match (&mut metric.data, other.data) {
+        (Some(Data::Gauge(gauge)), Some(Data::Gauge(more))) => gauge.data_points.extend(more.data_points),
+        (Some(Data::Sum(sum)), Some(Data::Sum(more))) => sum.data_points.extend(more.data_points),
+        (Some(Data::Histogram(histogram)), Some(Data::Histogram(more))) => {
+            histogram.data_points.extend(more.data_points);
+        }
+        _ => {}
+    }
+    metric
+}
