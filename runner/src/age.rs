@@ -47,6 +47,27 @@ pub struct Now {
     steady_for: Duration,
 }
 
+impl Now {
+    /// The clocks as they are; how long the time of day has been steady is not known.
+    #[must_use]
+    pub fn read() -> Self {
+        Clock::default().read()
+    }
+
+    /// Of a clock that was never set since 1970, when this machine was booted.
+    #[cfg(test)]
+    pub(crate) fn of(wall: SystemTime) -> Self {
+        let boot = Duration::from_micros(unix_micros(wall));
+        Clock::of_boot(1).observe(wall, boot)
+    }
+
+    /// Since the boot, sleep included: goes on whatever the time of day is set to, and begins anew with each boot.
+    #[must_use]
+    pub fn since_boot(&self) -> Duration {
+        self.boot
+    }
+}
+
 /// When something began. It can be kept on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Since {
@@ -76,6 +97,42 @@ impl Since {
         }
     }
 
+    /// The time of day of that moment, by the clock as it was set then.
+    #[must_use]
+    pub fn wall(&self) -> SystemTime {
+        from_unix_micros(self.wall)
+    }
+
+    /// So much earlier.
+    #[must_use]
+    pub fn earlier(self, by: Duration) -> Self {
+        let by = micros(by);
+        Self {
+            wall: self.wall.saturating_sub(by),
+            boot: self
+                .boot
+                .and_then(|(boot_id, boot)| Some((boot_id, boot.checked_sub(by)?))),
+        }
+    }
+
+    /// From this moment to a later one; by the time of day if the machine was booted between them. Zero if that says that
+    /// the other is earlier.
+    #[must_use]
+    pub fn until(&self, later: &Self) -> Duration {
+        Duration::from_micros(match (self.boot, later.boot) {
+            (Some((boot_id, began)), Some((later_id, ended))) if boot_id == later_id => {
+                ended.saturating_sub(began)
+            }
+            _ => later.wall.saturating_sub(self.wall),
+        })
+    }
+
+    /// Whether its age is certain: it was in this boot, which has a clock that nobody sets.
+    #[must_use]
+    pub fn is_of_this_boot(&self, now: &Now) -> bool {
+        self.of_boot(now).is_some()
+    }
+
     /// How long ago that is; by the time of day if it was before the boot. Zero if that says that it is yet to come.
     #[must_use]
     pub fn age(&self, now: &Now) -> Duration {
@@ -88,8 +145,17 @@ impl Since {
     /// Whether it is certain that this is longer ago than `limit`.
     #[must_use]
     pub fn is_older_than(&self, limit: Duration, now: &Now) -> bool {
-        let is_certain = self.of_boot(now).is_some() || now.steady_for >= SETTLE;
-        is_certain && self.age(now) > limit
+        self.is_certain(now) && self.age(now) > limit
+    }
+
+    /// Whether it is certain that this is so long ago, or longer.
+    #[must_use]
+    pub fn is_at_least(&self, limit: Duration, now: &Now) -> bool {
+        self.is_certain(now) && self.age(now) >= limit
+    }
+
+    fn is_certain(&self, now: &Now) -> bool {
+        self.is_of_this_boot(now) || now.steady_for >= SETTLE
     }
 
     fn of_boot(&self, now: &Now) -> Option<Duration> {
@@ -193,6 +259,11 @@ fn unix_micros(time: SystemTime) -> u64 {
     micros(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
+fn from_unix_micros(micros: u64) -> SystemTime {
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(micros));
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
@@ -230,6 +301,29 @@ mod tests {
         assert!(read.is_older_than(4 * MINUTE, &now));
         let marked = Since::from_mark(noon() + 3 * DAY, &since.mark().unwrap());
         assert_eq!(marked, Some(since));
+    }
+
+    #[test]
+    fn the_time_between_two_moments_of_a_boot_is_not_that_of_the_clock() {
+        let mut clock = Clock::of_boot(1);
+        let began = Since::now(&clock.observe(noon(), MINUTE));
+        let ended = Since::now(&clock.observe(noon() + 3 * DAY, 6 * MINUTE));
+        assert_eq!(began.until(&ended), 5 * MINUTE);
+        assert_eq!(ended.until(&began), Duration::ZERO);
+        let rebooted = Since::now(&Clock::of_boot(2).observe(noon() + DAY, MINUTE));
+        assert_eq!(began.until(&rebooted), DAY);
+        assert_eq!(rebooted.until(&began), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_moment_before_the_boot_has_its_time_of_day_only() {
+        let now = Clock::of_boot(1).observe(noon(), MINUTE);
+        let before = Since::now(&now).earlier(MINUTE);
+        assert!(before.is_of_this_boot(&now));
+        assert_eq!((before.age(&now), before.wall()), (MINUTE, noon() - MINUTE));
+        let boot = Since::now(&now).earlier(DAY);
+        assert!(!boot.is_of_this_boot(&now));
+        assert_eq!(boot.age(&now), DAY);
     }
 
     #[test]

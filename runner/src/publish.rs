@@ -22,6 +22,7 @@ pub use record::{LastRun, Record};
 pub use seen::{Seen, SeenCheck, Sign, Stage};
 
 use crate::account::{Account, MissReason};
+use crate::age::Since;
 use crate::outcome::Run;
 use crate::status::{Standing, Status, Thresholds};
 use crate::suite::{Check, CheckId};
@@ -178,7 +179,7 @@ impl Board {
     ///
     /// # Errors
     /// The check's previous run still goes on, or still waits for room.
-    pub fn schedule(&self, check: &Arc<Check>, at: SystemTime) -> Result<(), MissReason> {
+    pub fn schedule(&self, check: &Arc<Check>, at: Since) -> Result<(), MissReason> {
         let mut state = self.state();
         let State {
             entries,
@@ -204,7 +205,7 @@ impl Board {
     }
 
     /// Notes due times that passed without anyone looking; the last of them was at `at`.
-    pub fn pass(&self, check: &Arc<Check>, reason: MissReason, count: u64, at: SystemTime) {
+    pub fn pass(&self, check: &Arc<Check>, reason: MissReason, count: u64, at: Since) {
         let mut state = self.state();
         let State { entries, total, .. } = &mut *state;
         let entry = entry(entries, check);
@@ -331,7 +332,7 @@ impl From<HashMap<CheckId, Record>> for Restored {
 impl Restored {
     /// When a check was last due, at which interval, by the record of an earlier process.
     #[must_use]
-    pub fn last_due(&self, id: &CheckId) -> Option<(SystemTime, Duration)> {
+    pub fn last_due(&self, id: &CheckId) -> Option<(Since, Duration)> {
         let record = self.0.get(id)?;
         Some((record.last_due?, record.interval))
     }

@@ -6,13 +6,14 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::notification::{CheckFacts, Event, Notification};
 use super::outbox::Outbox;
 use super::roster::{Roster, remind, tells};
 use super::settings::Settings;
 use super::trouble::{Shadow, Trouble};
+use crate::age::Now;
 use crate::outcome::Run;
 use crate::state::Change;
 use crate::state::Shelf;
@@ -38,11 +39,9 @@ pub struct Desk {
     roster: Roster,
     /// Checks that are not up.
     troubles: HashMap<CheckId, Trouble>,
-    /// When to look at which of them without a run.
-    timers: BTreeSet<(SystemTime, CheckId)>,
-    timer_of: HashMap<CheckId, SystemTime>,
-    /// Of the last tick.
-    last: SystemTime,
+    /// When to look at which of them without a run, in time since the boot.
+    timers: BTreeSet<(Duration, CheckId)>,
+    timer_of: HashMap<CheckId, Duration>,
     outbox: Arc<Outbox>,
     /// Of what was restored.
     owed: Vec<Change>,
@@ -85,7 +84,6 @@ impl Desk {
             troubles: HashMap::new(),
             timers: BTreeSet::new(),
             timer_of: HashMap::new(),
-            last: SystemTime::UNIX_EPOCH,
             outbox,
             owed,
             is_held: false,
@@ -113,7 +111,7 @@ impl Desk {
 
     /// These are the checks from now on. Alerts of a check that is gone, or that tells a notifier no longer, are
     /// over.
-    pub fn keep(&mut self, suite: &Suite, now: SystemTime) -> Vec<Change> {
+    pub fn keep(&mut self, suite: &Suite, now: &Now) -> Vec<Change> {
         self.roster = Roster::of(suite);
         if self.is_held {
             return Vec::new();
@@ -127,7 +125,7 @@ impl Desk {
     }
 
     /// Takes in a run that was recorded, and how its check stands now.
-    pub fn observe(&mut self, run: &Run, standing: &Standing, now: SystemTime) -> Vec<Change> {
+    pub fn observe(&mut self, run: &Run, standing: &Standing, now: &Now) -> Vec<Change> {
         let id = &run.check.id;
         let is_known = self.troubles.contains_key(id);
         if self.is_held || self.rules.is_empty() || (!is_known && standing.status == Status::Up) {
@@ -149,21 +147,18 @@ impl Desk {
             }
             None => return Vec::new(),
         };
-        self.settle(id, Some(run.started_at), changed, now)
+        let ran = now.since_boot().saturating_sub(run.duration);
+        self.settle(id, Some(ran), changed, now)
     }
 
     /// Does what is due without a run: reminders, and what was held back. To be called about once a second.
-    pub fn tick(&mut self, now: SystemTime) -> Vec<Change> {
+    pub fn tick(&mut self, now: &Now) -> Vec<Change> {
         if self.is_held {
             return Vec::new();
         }
         let mut changes = std::mem::take(&mut self.owed);
-        if now < self.last {
-            self.look_at_all(now);
-        }
-        self.last = now;
         for _ in 0..LOOKS {
-            let due = self.timers.first().filter(|(at, _)| *at <= now);
+            let due = self.timers.first().filter(|(at, _)| *at <= now.since_boot());
             let Some((_, id)) = due.cloned() else { break };
             changes.extend(self.settle(&id, None, false, now));
         }
@@ -201,14 +196,8 @@ impl Desk {
     }
 
     /// Brings the alerts of one check in line with its status. `ran` is when a run began that has just been taken
-    /// in.
-    fn settle(
-        &mut self,
-        id: &CheckId,
-        ran: Option<SystemTime>,
-        changed: bool,
-        now: SystemTime,
-    ) -> Vec<Change> {
+    /// in, in time since the boot.
+    fn settle(&mut self, id: &CheckId, ran: Option<Duration>, changed: bool, now: &Now) -> Vec<Change> {
         self.disarm(id);
         let Some(mut trouble) = self.troubles.remove(id) else {
             return Vec::new();
@@ -240,7 +229,7 @@ impl Desk {
         &self,
         trouble: &mut Trouble,
         check: Option<&Check>,
-        now: SystemTime,
+        now: &Now,
         news: &mut Vec<(String, Notification)>,
     ) -> bool {
         let mut changed = false;
@@ -271,10 +260,10 @@ impl Desk {
         &self,
         trouble: &mut Trouble,
         check: &Check,
-        ran: Option<SystemTime>,
-        now: SystemTime,
+        ran: Option<Duration>,
+        now: &Now,
         news: &mut Vec<(String, Notification)>,
-    ) -> Option<SystemTime> {
+    ) -> Option<Duration> {
         let remind = remind(check, self.remind);
         let due = |trouble: &Trouble| {
             let due = trouble
@@ -285,7 +274,7 @@ impl Desk {
         };
         let due = due(trouble);
         if !due.is_empty() && self.is_held(trouble, check, ran, now) {
-            return Some(now + LOOK_AGAIN);
+            return Some(now.since_boot() + LOOK_AGAIN);
         }
         let mut alerts = std::mem::take(&mut trouble.alerts);
         for (name, event) in due {
@@ -293,25 +282,16 @@ impl Desk {
                 news.push((name, trouble.tell(alert, event, now)));
             }
         }
-        // After the clock was set back, a reminder is due an interval from now and not when it catches up.
-        let told = alerts.values_mut().filter_map(|alert| alert.told.as_mut());
-        let first = told.map(|told| {
-            told.at = told.at.min(now);
-            told.at
-        });
-        let first = first.min();
+        let told = alerts.values().filter_map(|alert| alert.told);
+        let oldest = told.map(|told| told.at.age(now)).max();
         trouble.alerts = alerts;
-        first?.checked_add(remind?)
+        // One that is due by a clock that may be wrong is looked at again until that is known.
+        let left = remind?.saturating_sub(oldest?).max(LOOK_AGAIN.min(remind?));
+        now.since_boot().checked_add(left)
     }
 
     /// Whether nothing may be told now.
-    fn is_held(
-        &self,
-        trouble: &mut Trouble,
-        check: &Check,
-        ran: Option<SystemTime>,
-        now: SystemTime,
-    ) -> bool {
+    fn is_held(&self, trouble: &mut Trouble, check: &Check, ran: Option<Duration>, now: &Now) -> bool {
         match self.hold(check, now) {
             Some(Hold::Dependency) => trouble.shadow = Shadow::Under,
             Some(Hold::Maintenance) => {}
@@ -320,7 +300,7 @@ impl Desk {
         true
     }
 
-    fn hold(&self, check: &Check, now: SystemTime) -> Option<Hold> {
+    fn hold(&self, check: &Check, now: &Now) -> Option<Hold> {
         let is_bad = |id: &CheckId| {
             let status = self.troubles.get(id).map(|trouble| trouble.status);
             matches!(status, Some(Status::Down | Status::Unknown))
@@ -329,7 +309,7 @@ impl Desk {
             return Some(Hold::Dependency);
         }
         self.roster
-            .is_in_maintenance(check, now)
+            .is_in_maintenance(check, now.wall)
             .then_some(Hold::Maintenance)
     }
 
@@ -342,7 +322,7 @@ impl Desk {
         changes
     }
 
-    fn arm(&mut self, id: &CheckId, at: SystemTime) {
+    fn arm(&mut self, id: &CheckId, at: Duration) {
         self.timers.insert((at, id.clone()));
         self.timer_of.insert(id.clone(), at);
     }
@@ -350,14 +330,6 @@ impl Desk {
     fn disarm(&mut self, id: &CheckId) {
         if let Some(at) = self.timer_of.remove(id) {
             self.timers.remove(&(at, id.clone()));
-        }
-    }
-
-    /// The clock went back: what was due then may be due now.
-    fn look_at_all(&mut self, now: SystemTime) {
-        let timers = std::mem::take(&mut self.timers);
-        for (_, id) in timers {
-            self.arm(&id, now);
         }
     }
 
@@ -381,14 +353,14 @@ fn is_silent(run: &Run, standing: &Standing) -> bool {
 }
 
 /// Whether a check should be given a run, or an interval, to follow the one it depends on, which is well again.
-fn is_in_shadow(trouble: &mut Trouble, check: &Check, ran: Option<SystemTime>, now: SystemTime) -> bool {
+fn is_in_shadow(trouble: &mut Trouble, check: &Check, ran: Option<Duration>, now: &Now) -> bool {
     let left = match trouble.shadow {
         Shadow::None => return false,
-        Shadow::Under => now,
+        Shadow::Under => now.since_boot(),
         Shadow::LeftAt(left) => left,
     };
     let has_followed = ran.is_some_and(|ran| ran >= left);
-    let waited = now.duration_since(left).unwrap_or_default();
+    let waited = now.since_boot().saturating_sub(left);
     if has_followed || waited >= check.interval + check.timeout {
         trouble.shadow = Shadow::None;
         return false;

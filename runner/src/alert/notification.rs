@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use crate::age::Since;
 use crate::status::Status;
 use crate::suite::Check;
 
@@ -36,6 +37,9 @@ pub struct Notification {
     /// When this came about.
     #[serde(with = "millis")]
     pub at: SystemTime,
+    /// Seconds from the one to the other, whatever the clock was set to meanwhile; absent in what an older version left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasted_seconds: Option<u64>,
     /// Of the run behind it, for a person; at most 1,000 characters.
     pub summary: String,
     /// Runs in a row, up to that one, that were not well.
@@ -121,8 +125,8 @@ impl Notification {
     /// From the begin of the alert to this.
     #[must_use]
     pub fn lasted(&self) -> Duration {
-        let lasted = self.at.duration_since(self.since).unwrap_or_default();
-        Duration::from_secs(lasted.as_secs())
+        let by_clock = || self.at.duration_since(self.since).unwrap_or_default().as_secs();
+        Duration::from_secs(self.lasted_seconds.unwrap_or_else(by_clock))
     }
 
     /// When the alert began, in words, and how long ago that was.
@@ -184,6 +188,20 @@ fn from_unix_millis(millis: u64) -> SystemTime {
     moment
         .filter(|_| millis < YEAR_10000)
         .unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// When something began, which older versions wrote as Unix milliseconds.
+pub(super) fn since<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Since, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Since(Since),
+        Millis(u64),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Since(since) => since,
+        Written::Millis(millis) => Since::at(from_unix_millis(millis)),
+    })
 }
 
 /// Moments as Unix milliseconds.

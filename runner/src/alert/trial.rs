@@ -74,6 +74,7 @@ pub(super) fn sample(now: SystemTime) -> Notification {
         previous: None,
         since: now,
         at: now,
+        lasted_seconds: None,
         summary: "503, expected \"200\" \\ <nothing> else\n&c.".to_owned(),
         consecutive_failures: 2,
     }

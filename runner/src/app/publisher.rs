@@ -1,12 +1,11 @@
 //! Whatever happens, told to everyone who wants to know: a line for people, alerts, and telemetry for the rest.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::serve::Watcher;
 use crate::account::MissReason;
+use crate::age::Now;
 use crate::alert::Desk;
-use crate::clock;
 use crate::console::Output;
 use crate::outcome::Run;
 use crate::publish::Board;
@@ -44,7 +43,7 @@ impl Publisher {
 impl Watcher for Publisher {
     fn laid_out(&mut self, suite: &Suite) -> Vec<Change> {
         self.telemetry.suite(suite.checks.clone());
-        self.alert(|desk| desk.keep(suite, clock::wall()))
+        self.alert(|desk| desk.keep(suite, &Now::read()))
     }
 
     fn due(&mut self, check: &Arc<Check>) {
@@ -57,10 +56,10 @@ impl Watcher for Publisher {
             self.stdout
                 .push(&report::transition(&run.check, transition, self.screen.colour));
         }
-        self.alert(|desk| desk.observe(run, standing, clock::wall()))
+        self.alert(|desk| desk.observe(run, standing, &Now::read()))
     }
 
-    fn beat(&mut self, now: SystemTime) -> Vec<Change> {
+    fn beat(&mut self, now: &Now) -> Vec<Change> {
         self.alert(|desk| desk.tick(now))
     }
 
@@ -70,7 +69,7 @@ impl Watcher for Publisher {
         }
     }
 
-    fn state_read(&mut self, kept: &Kept, now: SystemTime) {
+    fn state_read(&mut self, kept: &Kept, now: &Now) {
         for note in &kept.notes {
             tracing::warn!("{note}");
         }
@@ -82,7 +81,7 @@ impl Watcher for Publisher {
         }
     }
 
-    fn catch_up(&mut self, last_runs: &[(Arc<Run>, Standing)], now: SystemTime) {
+    fn catch_up(&mut self, last_runs: &[(Arc<Run>, Standing)], now: &Now) {
         let Some(desk) = &mut self.desk else { return };
         desk.release();
         for (run, standing) in last_runs {

@@ -7,7 +7,7 @@ mod watcher;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
@@ -18,6 +18,7 @@ use super::clocks::pauses::Pauses;
 use super::clocks::{Clocks, Reading};
 use super::load::Loaded;
 use crate::account::{Account, MissReason};
+use crate::age::{self, Now, Since};
 use crate::clock;
 use crate::dispatch::{Dispatcher, Execute, Job};
 use crate::outcome::{Outcome, Run, StopCause};
@@ -108,6 +109,8 @@ struct Service<'a, E> {
     swaps: mpsc::Receiver<Swap>,
     ticker: Ticker,
     clocks: Clocks,
+    /// Knows how long the time of day has been steady.
+    time: age::Clock,
     runs: JoinSet<Ended>,
     watcher: &'a mut dyn Watcher,
     pauses: Pauses,
@@ -132,12 +135,12 @@ impl<'a, E: Execute> Service<'a, E> {
             pauses,
         } = parts;
         let Loaded { suite, plugins, .. } = first;
-        let (now, wall) = (Instant::now(), clock::wall());
-        let cadences = Cadences::of(&suite.checks, &restored, wall);
+        let (now, started) = (Instant::now(), Now::read());
+        let cadences = Cadences::of(&suite.checks, &restored, &started);
         dispatcher.replace(plugins, &suite.groups);
         let layout = board.keep(&suite.checks, &mut restored, now);
         let schedule = Schedule::going_on(suite.checks.clone(), now, |check| cadences.wait(&check.id));
-        let late = late::Late::new(&state, &board, now, wall);
+        let late = late::Late::new(&state, &board, now, started);
         let mut service = Self {
             dispatcher,
             board,
@@ -146,6 +149,7 @@ impl<'a, E: Execute> Service<'a, E> {
             swaps,
             ticker: Ticker::new(schedule),
             clocks: Clocks::new(Reading::take()),
+            time: age::Clock::default(),
             runs: JoinSet::new(),
             watcher,
             pauses,
@@ -187,7 +191,8 @@ impl<'a, E: Execute> Service<'a, E> {
         if let Some(seconds) = moved.set_by {
             self.watcher.clock_set(seconds);
         }
-        let changes = self.watcher.beat(clock::wall());
+        let now = self.time.read();
+        let changes = self.watcher.beat(&now);
         self.put(changes);
         self.answer_state();
     }
@@ -212,16 +217,16 @@ impl<'a, E: Execute> Service<'a, E> {
                     .map_or(count, |woke| due_after(woke, last, check.interval).min(count));
                 let slept = count - awake;
                 if slept > 0 {
-                    self.pass(&check, MissReason::ClockJump, slept, wall(last));
+                    self.pass(&check, MissReason::ClockJump, slept, since(last));
                 }
                 if awake > 0 {
-                    self.pass(&check, MissReason::Overload, awake, wall(last));
+                    self.pass(&check, MissReason::Overload, awake, since(last));
                 }
             }
         }
     }
 
-    fn pass(&mut self, check: &Arc<Check>, reason: MissReason, count: u64, last: SystemTime) {
+    fn pass(&mut self, check: &Arc<Check>, reason: MissReason, count: u64, last: Since) {
         self.board.pass(check, reason, count, last);
         self.watcher.missed(&check.id, reason, count);
         self.keep(&check.id, Vec::new());
@@ -229,7 +234,7 @@ impl<'a, E: Execute> Service<'a, E> {
 
     fn start(&mut self, due: Due) {
         let Due { check, due } = due;
-        if let Err(reason) = self.board.schedule(&check, wall(due)) {
+        if let Err(reason) = self.board.schedule(&check, since(due)) {
             self.watcher.missed(&check.id, reason, 1);
             self.keep(&check.id, Vec::new());
             return;
@@ -353,9 +358,9 @@ fn due_after(moment: Instant, last: Instant, interval: Duration) -> u64 {
     u64::try_from(since.div_ceil(interval.as_nanos().max(1))).unwrap_or(u64::MAX)
 }
 
-/// The time of day of a moment that was just now.
-fn wall(moment: Instant) -> SystemTime {
-    clock::wall() - Instant::now().saturating_duration_since(moment)
+/// A moment that was just now, in a form that can be kept.
+fn since(moment: Instant) -> Since {
+    Since::now(&Now::read()).earlier(Instant::now().saturating_duration_since(moment))
 }
 
 #[cfg(test)]

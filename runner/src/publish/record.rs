@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::account::Account;
+use crate::age::Since;
 use crate::outcome::Run;
 use crate::status::{Standing, Status, Thresholds, Tracker};
 use crate::suite::Check;
@@ -20,7 +21,8 @@ pub struct Record {
     /// Runs in a row that were not well.
     pub failures: u64,
     /// The last due time, whatever became of it.
-    pub last_due: Option<SystemTime>,
+    #[serde(deserialize_with = "since::optional")]
+    pub last_due: Option<Since>,
     /// Its interval at that time.
     pub interval: Duration,
     /// When the status changed last.
@@ -59,7 +61,7 @@ impl Record {
         self.tracker.status()
     }
 
-    pub(super) fn note_due(&mut self, check: &Check, at: SystemTime) {
+    pub(super) fn note_due(&mut self, check: &Check, at: Since) {
         self.last_due = Some(at);
         self.interval = check.interval;
     }
@@ -71,7 +73,7 @@ impl Record {
         }
         match run.outcome.is_good() {
             true => (self.failures, self.last_success) = (0, Some(now)),
-            false => self.failures += 1,
+            false => self.failures = self.failures.saturating_add(1),
         }
         self.last_finish = Some(now);
         self.last = Some(LastRun::of(run));
@@ -95,5 +97,40 @@ impl LastRun {
             attempts: run.attempts,
             trace_id: hex::encode(run.trace.trace_id),
         }
+    }
+}
+
+/// Moments that older versions wrote as a time of day.
+mod since {
+    use super::{Deserialize, Deserializer, Since, SystemTime};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Since(Since),
+        TimeOfDay(SystemTime),
+    }
+
+    pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Since>, D::Error> {
+        let written = Option::<Written>::deserialize(deserializer)?;
+        Ok(written.map(|written| match written {
+            Written::Since(since) => since,
+            Written::TimeOfDay(wall) => Since::at(wall),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_due_time_that_an_older_version_kept_is_read() {
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_014_400);
+        let older = serde_json::json!({ "last_due": noon });
+        let record: Record = serde_json::from_value(older).unwrap();
+        assert_eq!(record.last_due, Some(Since::at(noon)));
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
     }
 }

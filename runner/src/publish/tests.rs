@@ -38,7 +38,7 @@ fn board(checks: &[Arc<Check>]) -> Board {
 
 /// One whole run.
 fn went(board: &Board, check: &Arc<Check>, status: VerdictStatus, now: u64) -> Standing {
-    board.schedule(check, at(now)).unwrap();
+    board.schedule(check, Since::at(at(now))).unwrap();
     board.start(&check.id);
     board.publish(&run(check, verdict(status)), at(now))
 }
@@ -48,7 +48,7 @@ fn the_account_holds_at_every_step_of_a_run() {
     let check = check("a");
     let board = board(std::slice::from_ref(&check));
     assert!(board.holds(0));
-    board.schedule(&check, at(1)).unwrap();
+    board.schedule(&check, Since::at(at(1))).unwrap();
     assert!(board.holds(1) && !board.holds(0));
     board.start(&check.id);
     assert!(board.holds(1));
@@ -60,7 +60,7 @@ fn the_account_holds_at_every_step_of_a_run() {
 fn a_run_that_vanished_shows() {
     let check = check("a");
     let board = board(std::slice::from_ref(&check));
-    board.schedule(&check, at(1)).unwrap();
+    board.schedule(&check, Since::at(at(1))).unwrap();
     // The task is gone, and nobody was told.
     assert!(!board.holds(0));
     let mut uneven = Account::default();
@@ -73,10 +73,13 @@ fn a_run_that_vanished_shows() {
 fn a_check_never_overlaps_itself_and_the_reason_says_what_it_waited_for() {
     let check = check("a");
     let board = board(std::slice::from_ref(&check));
-    board.schedule(&check, at(1)).unwrap();
-    assert_eq!(board.schedule(&check, at(2)), Err(MissReason::Overload));
+    board.schedule(&check, Since::at(at(1))).unwrap();
+    assert_eq!(
+        board.schedule(&check, Since::at(at(2))),
+        Err(MissReason::Overload)
+    );
     board.start(&check.id);
-    assert_eq!(board.schedule(&check, at(3)), Err(MissReason::Overlap));
+    assert_eq!(board.schedule(&check, Since::at(at(3))), Err(MissReason::Overlap));
     assert!(board.holds(1));
     let account = board.record(&check.id).unwrap().account;
     assert_eq!((account.scheduled(), account.missed_in_all()), (3, 2));
@@ -88,7 +91,7 @@ fn each_check_has_an_account_and_all_have_one() {
     let board = board(&[Arc::clone(&a), Arc::clone(&b)]);
     went(&board, &a, VerdictStatus::Pass, 1);
     went(&board, &b, VerdictStatus::Fail, 2);
-    board.pass(&b, MissReason::ClockJump, 5, at(60));
+    board.pass(&b, MissReason::ClockJump, 5, Since::at(at(60)));
     let b_alone = board.record(&b.id).unwrap().account;
     assert!(board.holds(0) && b_alone.holds(0, 0));
     let of = |check: &Arc<Check>| board.record(&check.id).unwrap().account.scheduled();
@@ -112,7 +115,7 @@ fn a_check_that_is_gone_stays_in_the_account_of_all() {
 fn a_check_that_is_taken_out_while_it_runs_leaves_when_its_run_is_over() {
     let check = check("a");
     let board = board(std::slice::from_ref(&check));
-    board.schedule(&check, at(1)).unwrap();
+    board.schedule(&check, Since::at(at(1))).unwrap();
     board.start(&check.id);
     let layout = board.keep(&[], &mut Restored::default(), Instant::now());
     assert!(layout.gone.is_empty() && board.holds(1));
@@ -125,7 +128,7 @@ fn a_check_that_is_taken_out_while_it_runs_leaves_when_its_run_is_over() {
 fn a_check_that_comes_back_while_its_old_run_goes_on_does_not_run_twice() {
     let check = check("a");
     let board = board(std::slice::from_ref(&check));
-    board.schedule(&check, at(1)).unwrap();
+    board.schedule(&check, Since::at(at(1))).unwrap();
     board.start(&check.id);
     board.keep(&[], &mut Restored::default(), Instant::now());
     board.keep(
@@ -133,7 +136,7 @@ fn a_check_that_comes_back_while_its_old_run_goes_on_does_not_run_twice() {
         &mut Restored::default(),
         Instant::now(),
     );
-    assert_eq!(board.schedule(&check, at(2)), Err(MissReason::Overlap));
+    assert_eq!(board.schedule(&check, Since::at(at(2))), Err(MissReason::Overlap));
     board.publish(&run(&check, verdict(VerdictStatus::Pass)), at(2));
     assert!(board.record(&check.id).is_some() && board.holds(0));
 }
@@ -163,7 +166,7 @@ fn statuses_streaks_and_accounts_go_on_after_a_restart() {
 fn what_was_under_way_at_a_kill_is_missed_for_that() {
     let check = check("a");
     let before = board(std::slice::from_ref(&check));
-    before.schedule(&check, at(1)).unwrap();
+    before.schedule(&check, Since::at(at(1))).unwrap();
     before.start(&check.id);
     let record = before.record(&check.id).unwrap();
 
@@ -192,7 +195,7 @@ fn checks_that_were_taken_out_while_no_runner_was_there_stay_in_the_account_of_a
 fn a_stop_before_the_permit_is_missed_for_that() {
     let check = check("a");
     let board = board(std::slice::from_ref(&check));
-    board.schedule(&check, at(1)).unwrap();
+    board.schedule(&check, Since::at(at(1))).unwrap();
     board.abandon(&check.id);
     assert!(board.holds(0));
     assert_eq!(board.account().missed().get(&MissReason::Shutdown), Some(&1));
@@ -205,7 +208,7 @@ async fn signs_of_life_tell_how_long_nothing_was_heard() {
     tokio::time::advance(Duration::from_secs(5)).await;
     went(&board, &check, VerdictStatus::Pass, 1);
     tokio::time::advance(Duration::from_secs(7)).await;
-    board.schedule(&check, at(8)).unwrap();
+    board.schedule(&check, Since::at(at(8))).unwrap();
     tokio::time::advance(Duration::from_secs(2)).await;
     let mut signs = Vec::new();
     board.each(|_, sign| signs.push(sign));
@@ -236,7 +239,7 @@ async fn a_check_with_another_interval_is_not_silent_for_longer_than_it_has_had_
 fn a_stopped_run_is_kept_with_its_cause() {
     let check = check("a");
     let board = board(std::slice::from_ref(&check));
-    board.schedule(&check, at(1)).unwrap();
+    board.schedule(&check, Since::at(at(1))).unwrap();
     board.start(&check.id);
     board.publish(&run(&check, Outcome::Stopped(StopCause::Shutdown)), at(1));
     let last = board.record(&check.id).unwrap().last.unwrap();

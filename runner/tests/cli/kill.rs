@@ -132,7 +132,7 @@ async fn what_was_due_while_no_runner_was_there_is_accounted_for() {
     for (id, mut record) in kept(folder.path()) {
         record.last_due = record
             .last_due
-            .map(|due| due - std::time::Duration::from_secs(60));
+            .map(|due| due.earlier(std::time::Duration::from_secs(60)));
         let text = serde_json::to_string(&record).unwrap();
         database
             .execute(

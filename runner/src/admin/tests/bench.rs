@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::super::*;
+use crate::age::Since;
 use crate::ledger::{Budget, Page, PageOwner, RunMark};
 use crate::outcome::{Outcome, StopCause, VerdictStatus};
 use crate::publish::Restored;
@@ -92,7 +93,7 @@ impl Bench {
             outcome,
             ..sample::run()
         };
-        self.board.schedule(check, at(seconds)).unwrap();
+        self.board.schedule(check, Since::at(at(seconds))).unwrap();
         self.board.start(&check.id);
         self.board.publish(&Arc::new(run), at(seconds));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Desk;
+use crate::age::Now;
 use crate::alert::notification::Event;
 use crate::alert::trouble::Trouble;
 use crate::state::{Change, Shelf, Written};
@@ -25,12 +26,7 @@ impl Desk {
 
     /// Takes in rows of an earlier process: who was notified of an alert then is not notified again, and is notified
     /// of its end. Everything is to be persisted afterwards, see [`Desk::put_all`].
-    pub fn adopt(
-        &mut self,
-        alerts: &[(Arc<str>, String)],
-        notifications: &[(Arc<str>, String)],
-        now: SystemTime,
-    ) {
+    pub fn adopt(&mut self, alerts: &[(Arc<str>, String)], notifications: &[(Arc<str>, String)], now: &Now) {
         let _useless = self.outbox.queue().restore(notifications);
         for (key, text) in alerts {
             if let Some(earlier) = self.read(text) {
@@ -42,7 +38,7 @@ impl Desk {
         }
     }
 
-    fn adopt_alert(&mut self, id: CheckId, earlier: Trouble, now: SystemTime) {
+    fn adopt_alert(&mut self, id: CheckId, earlier: Trouble, now: &Now) {
         let (mut own, earlier) = match self.troubles.entry(id.clone()) {
             Entry::Vacant(place) => {
                 let trouble = place.insert(earlier).clone();

@@ -42,6 +42,7 @@ fn firing() -> Notification {
         previous: None,
         since: at(0),
         at: at(0),
+        lasted_seconds: None,
         summary: "503 & <b>no</b> \"page\"".to_owned(),
         consecutive_failures: 2,
     }

@@ -1,14 +1,14 @@
 //! State that could not be read at the start, and what the disk lost: what the service does once the disk is back.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::cadence::Cadences;
 use super::{RETIRED, Service, kept};
 use crate::account::{Account, MissReason};
-use crate::clock;
+use crate::age::Now;
 use crate::dispatch::Execute;
 use crate::publish::{Board, Record, Restored};
 use crate::state::{Change, Kept, Request, Shelf, State};
@@ -22,11 +22,11 @@ const MAX_HOLD: Duration = Duration::from_secs(60);
 pub(super) struct Late {
     /// Until when alerts are held back; absent when they are not.
     hold: Option<Instant>,
-    started: SystemTime,
+    started: Now,
 }
 
 impl Late {
-    pub(super) fn new(state: &State, board: &Board, now: Instant, started: SystemTime) -> Self {
+    pub(super) fn new(state: &State, board: &Board, now: Instant, started: Now) -> Self {
         let is_unread = state.is_unread();
         if is_unread {
             board.expect_records();
@@ -67,7 +67,7 @@ impl<E: Execute> Service<'_, E> {
             .into_iter()
             .map(|seen| seen.check)
             .collect();
-        let absent: HashMap<CheckId, u64> = Cadences::of(&checks, &restored, self.late.started)
+        let absent: HashMap<CheckId, u64> = Cadences::of(&checks, &restored, &self.late.started)
             .passed(&checks)
             .map(|(check, count, _)| (check.id.clone(), count))
             .collect();
@@ -78,12 +78,14 @@ impl<E: Execute> Service<'_, E> {
         for (id, count) in merged.killed {
             self.watcher.missed(&id, MissReason::Killed, count);
         }
-        self.watcher.state_read(kept, clock::wall());
+        let now = self.time.read();
+        self.watcher.state_read(kept, &now);
     }
 
     fn catch_up(&mut self) {
         self.late.hold = None;
-        self.watcher.catch_up(&self.board.standings(), clock::wall());
+        let now = self.time.read();
+        self.watcher.catch_up(&self.board.standings(), &now);
     }
 
     fn put_all(&mut self) {

@@ -1,9 +1,9 @@
 //! Whoever is told what the service does.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::account::MissReason;
+use crate::age::Now;
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::state::{Change, Kept, State, Written};
@@ -34,10 +34,10 @@ pub trait Watcher {
     fn kept(&mut self, _written: &Written) {}
 
     /// Rows of an earlier process could be read after all.
-    fn state_read(&mut self, _kept: &Kept, _now: SystemTime) {}
+    fn state_read(&mut self, _kept: &Kept, _now: &Now) {}
 
     /// Nothing has to wait any longer for rows of an earlier process. Each check's last run follows.
-    fn catch_up(&mut self, _last_runs: &[(Arc<Run>, Standing)], _now: SystemTime) {}
+    fn catch_up(&mut self, _last_runs: &[(Arc<Run>, Standing)], _now: &Now) {}
 
     /// Has everything persisted, `changes` included, in place of what is on disk.
     fn put_all(&mut self, changes: Vec<Change>, state: &State) -> Written {
@@ -45,7 +45,7 @@ pub trait Watcher {
     }
 
     /// Some time went by, about a second.
-    fn beat(&mut self, _now: SystemTime) -> Vec<Change> {
+    fn beat(&mut self, _now: &Now) -> Vec<Change> {
         Vec::new()
     }
 }

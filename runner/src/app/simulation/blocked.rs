@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use futures_util::FutureExt as _;
 use tokio::time::advance;
@@ -11,6 +10,7 @@ use tokio::time::advance;
 use super::secs;
 use super::world::words;
 use crate::account::MissReason;
+use crate::age::Now;
 use crate::app::publisher::Publisher;
 use crate::app::serve::Watcher;
 use crate::outcome::Run;
@@ -84,11 +84,11 @@ impl Watcher for Blocking {
         self.publisher.kept(written);
     }
 
-    fn state_read(&mut self, kept: &Kept, now: SystemTime) {
+    fn state_read(&mut self, kept: &Kept, now: &Now) {
         self.publisher.state_read(kept, now);
     }
 
-    fn catch_up(&mut self, last_runs: &[(Arc<Run>, Standing)], now: SystemTime) {
+    fn catch_up(&mut self, last_runs: &[(Arc<Run>, Standing)], now: &Now) {
         self.publisher.catch_up(last_runs, now);
     }
 
@@ -96,7 +96,7 @@ impl Watcher for Blocking {
         self.publisher.put_all(changes, state)
     }
 
-    fn beat(&mut self, now: SystemTime) -> Vec<Change> {
+    fn beat(&mut self, now: &Now) -> Vec<Change> {
         self.publisher.beat(now)
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::time::Instant;
 
 use super::*;
+use crate::age::Since;
 use crate::outcome::{Outcome, StopCause, Verdict};
 use crate::suite::Check;
 
@@ -47,7 +48,7 @@ fn keep(board: &Board, check: &Arc<Check>, records: &mut Restored) {
 
 fn run(board: &Board, check: &Arc<Check>, verdicts: &[Option<VerdictStatus>], from: u64) {
     for (now, verdict) in (from..).zip(verdicts) {
-        board.schedule(check, at(now)).unwrap();
+        board.schedule(check, Since::at(at(now))).unwrap();
         board.start(&check.id);
         let run = Run::plain(Arc::clone(check), outcome(*verdict), at(now));
         board.publish(&Arc::new(run), at(now));
@@ -181,7 +182,7 @@ fn a_change_is_dated_by_this_process_and_what_stayed_by_the_earlier_one() {
 fn a_check_that_has_not_run_yet_goes_on_as_the_earlier_process_left_it() {
     let (known, merged) = both(&[Some(VerdictStatus::Pass)], &[]);
     assert_eq!(record(&merged, &check()), record(&known, &check()));
-    assert_eq!(record(&merged, &check()).last_due, Some(at(0)));
+    assert_eq!(record(&merged, &check()).last_due, Some(Since::at(at(0))));
     assert!(merged.standings().is_empty());
 }
 

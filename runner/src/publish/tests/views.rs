@@ -14,7 +14,7 @@ fn a_record_says_when_a_check_was_due_how_it_ended_and_when_its_status_changed()
     let times = |board: &Board| {
         let record = board.record(&check.id).unwrap();
         [
-            record.last_due,
+            record.last_due.map(|due| due.wall()),
             record.last_finish,
             record.last_success,
             record.changed,
@@ -27,7 +27,7 @@ fn a_record_says_when_a_check_was_due_how_it_ended_and_when_its_status_changed()
     assert_eq!(times(&board), [2, 2, 1, 1].map(|second| Some(at(second))));
     went(&board, &check, VerdictStatus::Fail, 3);
     assert_eq!(times(&board), [3, 3, 1, 3].map(|second| Some(at(second))));
-    board.pass(&check, MissReason::ClockJump, 2, at(5));
+    board.pass(&check, MissReason::ClockJump, 2, Since::at(at(5)));
     assert_eq!(times(&board)[0], Some(at(5)));
     let record = board.record(&check.id).unwrap();
     assert_eq!((record.failures, record.interval), (2, check.interval));
@@ -43,7 +43,10 @@ fn a_cadence_goes_on_from_what_an_earlier_process_kept() {
     assert_eq!(Restored::from(record(&before)).last_due(&check.id), None);
     went(&before, &check, VerdictStatus::Pass, 7);
     let restored = Restored::from(record(&before));
-    assert_eq!(restored.last_due(&check.id), Some((at(7), check.interval)));
+    assert_eq!(
+        restored.last_due(&check.id),
+        Some((Since::at(at(7)), check.interval))
+    );
     assert_eq!(restored.last_due(&CheckId::new("b")), None);
 }
 
@@ -52,7 +55,7 @@ fn runs_under_way_are_counted_by_the_stages_of_the_checks() {
     let checks = ["a", "b", "c"].map(check);
     let board = board(&checks);
     for check in &checks {
-        board.schedule(check, at(1)).unwrap();
+        board.schedule(check, Since::at(at(1))).unwrap();
     }
     board.start(&checks[0].id);
     board.start(&checks[1].id);
@@ -77,7 +80,7 @@ fn runs_under_way_are_counted_by_the_stages_of_the_checks() {
 fn a_check_that_is_taken_out_while_it_waits_leaves_when_its_run_is_given_up() {
     let check = check("a");
     let (board, _) = only(&check);
-    board.schedule(&check, at(1)).unwrap();
+    board.schedule(&check, Since::at(at(1))).unwrap();
     board.keep(&[], &mut Restored::default(), Instant::now());
     assert_eq!((board.len(), board.is_empty()), (1, false));
     board.abandon(&check.id);
@@ -116,7 +119,7 @@ async fn a_copy_of_a_check_says_at_which_stage_it_is_and_how_it_ended_last() {
     let check = check("a");
     let (board, _) = only(&check);
     went(&board, &check, VerdictStatus::Fail, 1);
-    board.schedule(&check, at(2)).unwrap();
+    board.schedule(&check, Since::at(at(2))).unwrap();
     tokio::time::advance(Duration::from_secs(3)).await;
     let seen = board.seen_check(&check.id).unwrap();
     assert_eq!(
@@ -136,7 +139,7 @@ fn the_live_table_has_a_row_for_each_check_in_the_order_of_the_suite() {
     let checks = ["c", "a", "b", "unheard of"].map(check);
     let board = board(&checks[..3]);
     went(&board, &checks[0], VerdictStatus::Pass, 1);
-    board.schedule(&checks[1], at(1)).unwrap();
+    board.schedule(&checks[1], Since::at(at(1))).unwrap();
     let rows = board.rows(&checks);
     let shown = rows.iter().map(|row| {
         (

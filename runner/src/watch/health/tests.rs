@@ -1,6 +1,7 @@
 use std::time::SystemTime;
 
 use super::*;
+use crate::age::Since;
 use crate::ledger::Budget;
 use crate::ledger::audit::Reserve;
 use crate::liveness::Impact;
@@ -211,7 +212,10 @@ async fn a_check_of_which_nothing_is_heard_for_three_intervals_is_stale() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_goes_on_for_longer_than_it_can_is_dead() {
     let runner = runner();
-    runner.board.schedule(&runner.check, SystemTime::now()).unwrap();
+    runner
+        .board
+        .schedule(&runner.check, Since::at(SystemTime::now()))
+        .unwrap();
     runner.board.start(&runner.check.id);
     // The time-out, the wait between attempts, and what a busy machine may add.
     seconds(22).await;

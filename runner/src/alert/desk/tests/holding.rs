@@ -59,7 +59,7 @@ fn a_run_that_began_before_the_dependency_was_well_says_nothing() {
     let mut world = World::new(OPS, chain());
     world.fail("database");
     world.fail("shop");
-    let before = world.now;
+    let before = world.wall;
     world.wait(2);
     world.pass("database");
     world.wait(5);

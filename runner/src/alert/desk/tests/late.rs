@@ -6,7 +6,7 @@ use super::*;
 fn unread(mut earlier: World) -> (Disk, World) {
     let disk = std::mem::take(&mut earlier.disk);
     (earlier.desk, earlier.outbox) = desk(&earlier.settings, &Disk::default());
-    earlier.desk.await_rows(earlier.now);
+    earlier.desk.await_rows(earlier.wall);
     // Nobody knows the statuses either; the board's own tests show how they are merged.
     earlier.reload(|_| {});
     (disk, earlier)
@@ -16,7 +16,8 @@ impl World {
     /// The rows are there; each check's last run is observed again, as it stands by them.
     fn read(&mut self, disk: &Disk, standings: &[(&str, Status, Status)]) {
         let (alerts, notifications) = (disk.rows(Shelf::Alert), disk.rows(Shelf::Notification));
-        self.desk.adopt(&alerts, &notifications, self.now);
+        let now = self.now();
+        self.desk.adopt(&alerts, &notifications, &now);
         self.release(standings);
     }
 
@@ -33,11 +34,11 @@ impl World {
                 Status::Up => VerdictStatus::Pass,
                 _ => VerdictStatus::Fail,
             };
-            let run = Run::plain(Arc::clone(check), verdict(status), self.now);
+            let run = Run::plain(Arc::clone(check), verdict(status), self.wall);
             let transition = (from != to).then(|| crate::status::Transition {
                 from: *from,
                 to: *to,
-                at: self.now,
+                at: self.wall,
                 summary: run.outcome.summary(),
                 consecutive: 1,
             });
@@ -47,7 +48,8 @@ impl World {
                 consecutive_failures: 1,
                 last_success: None,
             };
-            self.desk.observe(&run, &standing, self.now);
+            let now = self.now();
+            self.desk.observe(&run, &standing, &now);
         }
         let written = self.desk.put_all(Vec::new(), |all| {
             self.disk = Disk::default();
@@ -117,7 +119,7 @@ fn rows_that_come_after_the_limit_close_the_alert_that_was_told_twice() {
     earlier.fail("web");
     let first = earlier.delivered()[0].1.alert.clone();
     let (disk, mut world) = unread(earlier);
-    world.now += secs(60);
+    world.skip(secs(60));
     world.fail("web");
     world.release(&[("web", Status::Unknown, Status::Down)]);
     assert_eq!(world.told(), ["ops: web is down"]);
@@ -133,12 +135,12 @@ fn rows_that_come_after_the_limit_close_the_alert_that_was_told_twice() {
 #[test]
 fn numbers_of_an_earlier_process_with_a_clock_ahead_are_no_ones_else() {
     let mut earlier = World::simple();
-    let ahead = earlier.now + secs(1_000);
+    let ahead = earlier.wall + secs(1_000);
     earlier.desk.await_rows(ahead);
     earlier.desk.release();
     earlier.fail("web");
     let (disk, mut world) = unread(earlier);
-    world.desk.await_rows(world.now + secs(1_000));
+    world.desk.await_rows(world.wall + secs(1_000));
     world.desk.release();
     world.trackers.clear();
     world.fail("web");

@@ -36,7 +36,7 @@ fn an_alert_held_back_before_a_restart_is_told_when_a_run_confirms_it() {
     let mut world = World::simple();
     world.reload(|suite| suite.maintenance = vec![window(0, 60)]);
     world.fail("web");
-    world.now += secs(3_600);
+    world.skip(secs(3_600));
     world.restart();
     assert_eq!(world.told(), [""; 0]);
     world.fail("web");
@@ -228,7 +228,7 @@ fn nothing_is_delivered_before_what_brought_it_about_is_kept() {
         last_success: None,
     };
     let run = Run::plain(check, verdict(VerdictStatus::Fail), noon());
-    let changes = world.desk.observe(&run, &standing, noon());
+    let changes = world.desk.observe(&run, &standing, &Now::of(noon()));
     let shelves: Vec<Shelf> = changes.iter().map(|change| change.shelf).collect();
     assert_eq!(shelves, [Shelf::Alert, Shelf::Notification]);
     assert_eq!(world.told(), [""; 0]);

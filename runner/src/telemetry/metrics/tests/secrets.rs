@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use super::*;
+use crate::age::Since;
 use crate::outcome::{Assertion, LogLevel, LogLine, Measurement, Usage, Verdict};
 use crate::publish::{Board, Restored};
 use crate::record::{Part, Recorder};
@@ -180,7 +181,7 @@ fn outputs(run: &Run) -> Vec<(&'static str, String)> {
         &mut Restored::default(),
         Instant::now(),
     );
-    board.schedule(&run.check, sample::noon()).unwrap();
+    board.schedule(&run.check, Since::at(sample::noon())).unwrap();
     board.start(&run.check.id);
     let standing = board.publish(&shared, sample::noon());
     let mut metrics = metrics();
