@@ -12,7 +12,7 @@ mod tests;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,6 +80,15 @@ pub fn read(owner: Owner, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// As [`read`], but for those of a disk that does not answer.
 pub fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_now(path, limit, &anything())
+}
+
+/// Does something with a regular file that is open for reading, for a caller that may wait for the disk.
+///
+/// # Errors
+/// As [`read_here`], and those of `work`.
+pub fn with_open<T>(path: &Path, work: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
+    let _counted = Counted::new(2);
+    work(open(path, &anything())?.as_fd())
 }
 
 fn anything() -> Policy {

@@ -2,7 +2,11 @@
 //! then put in force as a whole or not at all.
 
 mod footprint;
+mod reloaded;
+mod settling;
+mod writers;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,10 +22,15 @@ use super::serve::Swap;
 use super::systemd::Systemd;
 use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::signal::Hangup;
+use crate::suite::{CheckId, Suite};
 use crate::watch::reloads::Reloads;
-pub(super) use footprint::Footprint;
+use settling::Settling;
+use writers::Writers;
 
-/// Files are looked at this often. A change is taken when the next look finds no further one.
+pub(super) use footprint::Footprint;
+pub use reloaded::Reloaded;
+
+/// Files are looked at this often. A change is taken at the next look at the earliest, see [`Settling`].
 const LOOK: Duration = Duration::from_secs(2);
 /// A reload that is not over by then is given up. Each file and each plugin has a shorter limit of its own.
 const LIMIT: Duration = Duration::from_secs(3 * 60);
@@ -32,8 +41,8 @@ const RELOAD: Component = Component {
     impact: Impact::Readiness,
 };
 
-/// What came of a reload: how many checks are in force, or every problem.
-pub type Answer = Result<usize, String>;
+/// What came of a reload: what is in force now, or every problem.
+pub type Answer = Result<Reloaded, String>;
 
 /// Asks for reloads. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -87,8 +96,11 @@ pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
     let suite = parts.paths.iter().cloned().collect();
     let reloader = Reloader {
         // What changed since it was read is a change like any other.
-        changing: Footprint::of(&suite) != parts.current.before,
-        seen: parts.current.seen.clone(),
+        settling: match Footprint::of(&suite) == parts.current.before {
+            true => Settling::new(parts.current.seen.clone()),
+            false => Settling::changed(Footprint::of(&parts.current.sources), Instant::now()),
+        },
+        checks: ids(&parts.current.suite),
         sources: parts.current.sources.clone(),
         parts,
     };
@@ -102,10 +114,10 @@ pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
 
 struct Reloader {
     parts: Parts,
-    sources: std::collections::BTreeSet<PathBuf>,
-    seen: Footprint,
-    /// The last look found a change.
-    changing: bool,
+    sources: BTreeSet<PathBuf>,
+    settling: Settling,
+    /// Those in force.
+    checks: BTreeSet<CheckId>,
 }
 
 impl Reloader {
@@ -131,27 +143,15 @@ impl Reloader {
         }
     }
 
-    /// Whether files changed, and no longer do.
+    /// Whether files changed, and are whole enough to be read.
     fn has_changed(&mut self) -> bool {
-        let now = Footprint::of(&self.sources);
-        let changed = now != self.seen;
-        self.seen = now;
-        match (changed, self.changing) {
-            (true, _) => {
-                self.changing = true;
-                false
-            }
-            (false, changing) => {
-                self.changing = false;
-                changing
-            }
-        }
+        let found = Footprint::of(&self.sources);
+        self.settling.look(found, Instant::now(), Writers::of_any)
     }
 
     async fn reload(&mut self) -> Answer {
-        self.changing = false;
         // Before they are read: what changes meanwhile is another change.
-        self.seen = Footprint::of(&self.sources);
+        self.settling.taken(Footprint::of(&self.sources));
         self.parts.systemd.reloading();
         self.parts.reloads.started(Instant::now());
         let shown = self.parts.host.settings().secrets.others();
@@ -172,16 +172,21 @@ impl Reloader {
         let loaded = timeout(LIMIT, load(paths, host)).await;
         let loaded = loaded.map_err(|_| format!("the reload took longer than {} s", LIMIT.as_secs()))?;
         let loaded = loaded.map_err(|problems| problems.to_string())?;
-        let checks = loaded.suite.checks.len();
+        let checks = ids(&loaded.suite);
         let (sources, seen) = (loaded.sources.clone(), loaded.seen.clone());
         let (done, in_force) = oneshot::channel();
         let gone = || "the runner goes down".to_owned();
         swaps.send(Swap { loaded, done }).await.map_err(|_| gone())?;
         in_force.await.map_err(|_| gone())?;
         if sources != self.sources {
-            self.seen = seen;
+            self.settling.taken(seen);
         }
         self.sources = sources;
-        Ok(checks)
+        let before = std::mem::replace(&mut self.checks, checks);
+        Ok(Reloaded::new(&before, &self.checks))
     }
+}
+
+fn ids(suite: &Suite) -> BTreeSet<CheckId> {
+    suite.checks.iter().map(|check| check.id.clone()).collect()
 }

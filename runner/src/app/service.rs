@@ -312,16 +312,24 @@ fn restored(kept: &Kept) -> (Board, Restored) {
 fn told(telemetry: Telemetry, systemd: Systemd) -> impl FnMut(&Answer) + Send {
     move |answer| {
         match answer {
-            Ok(checks) => {
-                systemd.ready(*checks);
-                tracing::info!("reloaded: {checks} checks");
+            Ok(reloaded) => {
+                systemd.ready(reloaded.checks);
+                match reloaded.removed {
+                    0 => tracing::info!("reloaded: {reloaded}"),
+                    _ => tracing::warn!("reloaded: {reloaded}"),
+                }
             }
             Err(problems) => {
                 systemd.refused();
                 tracing::error!("the old suite goes on; the new one has problems:\n{problems}");
             }
         }
-        telemetry.reloaded(answer.as_ref().map(|checks| *checks).map_err(String::as_str));
+        telemetry.reloaded(
+            answer
+                .as_ref()
+                .map(|reloaded| reloaded.checks)
+                .map_err(String::as_str),
+        );
     }
 }
 
@@ -342,7 +350,7 @@ fn shown(
         metrics: Box::new(move |format| Box::new(exposition.parts(format))),
         reload: Box::new(move || {
             let reload = reload.clone();
-            Box::pin(async move { reload.ask().await })
+            Box::pin(async move { reload.ask().await.map(|reloaded| reloaded.checks) })
         }),
     }
 }

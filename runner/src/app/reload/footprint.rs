@@ -3,7 +3,7 @@
 //! They are looked at now and then: a folder that is swapped by a symbolic link, as Kubernetes does it, a mount from
 //! elsewhere and an editor that renames all look alike, and nothing stays open for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,12 @@ pub(in crate::app) struct Footprint(Vec<Mark>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mark {
     path: PathBuf,
-    /// Device, inode, bytes, and nanoseconds of the last change; nothing when it is not there.
-    stat: Option<(u64, u64, u64, i64, i64)>,
+    /// Nothing when it is not there.
+    stat: Option<Stat>,
 }
+
+/// Device, inode, bytes, and nanoseconds of the last change.
+type Stat = (u64, u64, u64, i64, i64);
 
 impl Footprint {
     /// Of files, and of the YAML files in folders; of none when the disk does not answer, which looks like a change,
@@ -33,6 +36,25 @@ impl Footprint {
         };
         let all = sources.clone();
         regular_file::within(Owner::Changes, first, move || Self::now(&all)).unwrap_or_default()
+    }
+
+    /// Files that are not what they were, and whether each is another file in the place of one.
+    pub(super) fn changed(&self, before: &Self) -> BTreeMap<PathBuf, bool> {
+        let by_path = |all: &Self| -> BTreeMap<PathBuf, Option<Stat>> {
+            all.0.iter().map(|mark| (mark.path.clone(), mark.stat)).collect()
+        };
+        let (mut then, now) = (by_path(before), by_path(self));
+        let mut changed = BTreeMap::new();
+        for (path, stat) in now {
+            let known = then.remove(&path).flatten();
+            if stat != known {
+                let inode = |stat: Stat| (stat.0, stat.1);
+                let is_replaced = stat.is_some() && stat.map(inode) != known.map(inode);
+                changed.insert(path, is_replaced);
+            }
+        }
+        changed.extend(then.into_keys().map(|path| (path, false)));
+        changed
     }
 
     fn now(sources: &BTreeSet<PathBuf>) -> Self {
