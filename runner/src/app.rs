@@ -5,6 +5,7 @@ pub mod check;
 mod clocks;
 mod host;
 pub mod load;
+mod memory;
 mod poll_watch;
 mod publisher;
 pub mod reload;

@@ -181,6 +181,11 @@ pub enum StopCause {
         "stopped: the host had no room for another instance of the plugin; lower `--concurrency`, or give checks of large plugins a group"
     )]
     Instances,
+    /// The operating system had no memory for an instance of the plugin, or for it to grow.
+    #[error(
+        "stopped: the host is short of memory; raise its limits (`ulimit -v`, `ulimit -d`), or lower `--concurrency`"
+    )]
+    HostMemory,
     /// The runner is going down and the grace period is over.
     #[error("stopped: the runner shuts down")]
     Shutdown,
@@ -196,7 +201,8 @@ pub enum StopCause {
 }
 
 impl StopCause {
-    /// `deadline`, `quota`, `descriptors`, `trust_store`, `dns_busy`, `instances`, `shutdown` or `overload`.
+    /// `deadline`, `quota`, `descriptors`, `trust_store`, `dns_busy`, `instances`, `host_memory`, `shutdown` or
+    /// `overload`.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -206,6 +212,7 @@ impl StopCause {
             Self::TrustStore => "trust_store",
             Self::DnsBusy => "dns_busy",
             Self::Instances => "instances",
+            Self::HostMemory => "host_memory",
             Self::Shutdown => "shutdown",
             Self::Overload { .. } => "overload",
         }

@@ -341,6 +341,7 @@ fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
             | StopCause::TrustStore
             | StopCause::DnsBusy
             | StopCause::Instances
+            | StopCause::HostMemory
             | StopCause::Overload { .. },
         )) => EndCause::Returned,
         Err(Outcome::Faulted(_) | Outcome::Completed(_)) => EndCause::Trapped,

@@ -164,9 +164,15 @@ impl Host {
         Ok(())
     }
 
-    /// Says when as many runs at once as allowed could want more sockets than the host has to lend.
+    /// Says when as many runs at once as allowed could want more sockets than the host has to lend, or more memory than
+    /// the limits of the process allow.
     #[must_use]
-    pub fn shortage(&self, suite: &Suite) -> Option<String> {
+    pub fn shortage(&self, suite: &Suite) -> Vec<String> {
+        let memory = super::memory::shortage(suite, self.settings.concurrency);
+        self.descriptors_short(suite).into_iter().chain(memory).collect()
+    }
+
+    fn descriptors_short(&self, suite: &Suite) -> Option<String> {
         let mut wants: Vec<u64> = suite.checks.iter().map(|check| check.quota.sockets).collect();
         wants.sort_unstable_by(|a, b| b.cmp(a));
         let at_once = usize::try_from(self.settings.concurrency).unwrap_or(usize::MAX);

@@ -231,7 +231,7 @@ impl Core {
 fn settle(host: &Host, audit: &Audit, first: &Loaded) -> io::Result<()> {
     audit.take_stock(host.sandbox.ledger())?;
     host.settle()?;
-    if let Some(shortage) = host.shortage(&first.suite) {
+    for shortage in host.shortage(&first.suite) {
         tracing::warn!("{shortage}");
     }
     Ok(())

@@ -169,7 +169,7 @@ async fn hosted(
 /// Loads a suite; warns of what it can't have here.
 async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
     let loaded = load(suites, host).await?;
-    if let Some(shortage) = host.shortage(&loaded.suite) {
+    for shortage in host.shortage(&loaded.suite) {
         tracing::warn!("{shortage}");
     }
     Ok(loaded)

@@ -1,9 +1,11 @@
 //! What wasmtime says of a guest that did not return, as an outcome.
 
 use std::any::Any;
+use std::io;
 
+use rustix::io::Errno;
 use wasmtime::component::ResourceTableError;
-use wasmtime::{PoolConcurrencyLimitError, Trap};
+use wasmtime::{OutOfMemory, PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 
 use super::state::State;
@@ -55,8 +57,22 @@ fn conclude(recorder: &Recorder, text: String) -> Text {
 }
 
 fn stop(error: &wasmtime::Error) -> Option<Outcome> {
+    if is_short_of_memory(error) {
+        return Some(StopCause::HostMemory.into());
+    }
     let Denial { what, limit } = *error.downcast_ref::<Denial>()?;
     Some(Outcome::Stopped(StopCause::Quota { what, limit }))
+}
+
+/// Whether the operating system refused memory for a guest: a limit of the process, or of the machine.
+pub(super) fn is_short_of_memory(error: &wasmtime::Error) -> bool {
+    let by_system = error.chain().any(|cause| {
+        let by_system = cause.downcast_ref::<Errno>() == Some(&Errno::NOMEM);
+        let by_std =
+            cause.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::OutOfMemory);
+        by_system || by_std
+    });
+    by_system || error.is::<OutOfMemory>()
 }
 
 /// Adds to a trap what the guest wrote to its standard error, where a language leaves its panic message; notes a
@@ -98,4 +114,33 @@ pub fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     format!("a host function panicked: {}", text.unwrap_or("no message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quota::Quota;
+    use crate::suite::Secrets;
+
+    #[test]
+    fn a_host_that_is_short_of_memory_is_never_the_plugins_fault() {
+        let recorder = Recorder::new(Secrets::default(), Quota::default().record);
+        let refusals = || {
+            [
+                wasmtime::Error::from(Errno::NOMEM),
+                wasmtime::Error::from(Errno::NOMEM).context("failed to create stack pool entry"),
+                wasmtime::Error::from(io::Error::from_raw_os_error(Errno::NOMEM.raw_os_error())),
+                wasmtime::Error::from(OutOfMemory::new(65_536)),
+            ]
+        };
+        for outcome in refusals()
+            .map(|error| instantiate(error, &recorder))
+            .into_iter()
+            .chain(refusals().map(|error| trap(error, &recorder)))
+        {
+            assert_eq!(outcome, Outcome::Stopped(StopCause::HostMemory));
+        }
+        let other = trap(wasmtime::Error::from(Errno::ACCESS), &recorder);
+        assert!(matches!(other, Outcome::Faulted(_)), "{other:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use wasmtime::ResourceLimiter;
 
+use super::fault::is_short_of_memory;
 use super::room::StoreLimits;
 use crate::ledger::Denial;
 use crate::quota::QuotaKind;
@@ -69,6 +70,14 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         self.grow(desired.saturating_sub(current))
+    }
+
+    /// A guest that is not given what it may have could not say why it failed.
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        match is_short_of_memory(&error) {
+            true => Err(error),
+            false => Ok(()),
+        }
     }
 
     fn table_growing(

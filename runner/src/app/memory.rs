@@ -1,0 +1,105 @@
+//! Whether the limits of the process leave room for what a suite may need.
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::quota::show_bytes;
+use crate::suite::Suite;
+
+/// What the runner may need for itself, beside its guests.
+const OWN: u64 = 256 << 20;
+/// The stack of a run.
+const STACK: u64 = 2 << 20;
+
+/// A limit on the memory of the process.
+struct Limit {
+    name: &'static str,
+    option: &'static str,
+    bytes: Option<u64>,
+}
+
+/// What to warn of before a suite runs: a limit under which it may find no memory.
+pub(super) fn shortage(suite: &Suite, concurrency: u32) -> Option<String> {
+    let limit = |name, option, resource| Limit {
+        name,
+        option,
+        bytes: getrlimit(resource).current,
+    };
+    let limits = [
+        limit("RLIMIT_AS", "ulimit -v", Resource::As),
+        limit("RLIMIT_DATA", "ulimit -d", Resource::Data),
+    ];
+    judge(suite, concurrency, limits)
+}
+
+fn judge(suite: &Suite, concurrency: u32, limits: impl IntoIterator<Item = Limit>) -> Option<String> {
+    let mut runs: Vec<u64> = suite.checks.iter().map(|check| check.quota.memory).collect();
+    runs.sort_unstable_by(|a, b| b.cmp(a));
+    runs.truncate(usize::try_from(concurrency).unwrap_or(usize::MAX));
+    let of_runs = runs.iter().map(|memory| memory.saturating_add(STACK));
+    let needed = of_runs.fold(OWN, u64::saturating_add);
+    let tight = limits
+        .into_iter()
+        .filter_map(|limit| Some((limit.bytes?, limit)))
+        .filter(|(bytes, _)| *bytes < needed);
+    let (bytes, Limit { name, option, .. }) = tight.min_by_key(|(bytes, _)| *bytes)?;
+    Some(format!(
+        "{} runs at once may need {} of memory with the runner, and {name} is {}: beyond that runs are stopped, and the \
+         runner can be killed for want of memory; raise the limit ({option}), or lower `--concurrency` or the checks' `memory`",
+        runs.len(),
+        show_bytes(needed),
+        show_bytes(bytes),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::suite::Check;
+
+    fn suite(checks: usize) -> Suite {
+        let check = |number| Arc::new(Check::plain(&format!("c{number}"), Duration::from_secs(10)));
+        Suite {
+            checks: (0..checks).map(check).collect(),
+            groups: BTreeMap::new(),
+            maintenance: Vec::new(),
+        }
+    }
+
+    fn judged(checks: usize, concurrency: u32, space: Option<u64>, data: Option<u64>) -> Option<String> {
+        let limit = |name, option, bytes| Limit { name, option, bytes };
+        let limits = [
+            limit("RLIMIT_AS", "ulimit -v", space),
+            limit("RLIMIT_DATA", "ulimit -d", data),
+        ];
+        judge(&suite(checks), concurrency, limits)
+    }
+
+    #[test]
+    fn a_limit_on_memory_that_a_suite_may_reach_is_named_with_what_it_takes() {
+        let warning = judged(20, 1_000, None, Some(512 << 20)).unwrap();
+        assert!(
+            warning.starts_with(
+                "20 runs at once may need 936 MiB of memory with the runner, and RLIMIT_DATA is 512 MiB"
+            ),
+            "{warning}"
+        );
+        assert!(
+            warning.contains("`memory`") && warning.contains("ulimit -d"),
+            "{warning}"
+        );
+        let smaller = judged(20, 1_000, Some(300 << 20), Some(512 << 20)).unwrap();
+        assert!(smaller.contains("RLIMIT_AS is 300 MiB"), "{smaller}");
+    }
+
+    #[test]
+    fn no_limit_and_one_that_is_large_enough_are_not_spoken_of() {
+        assert_eq!(judged(20, 1_000, None, None), None);
+        assert_eq!(judged(20, 1_000, Some(936 << 20), Some(1 << 40)), None);
+        // Not all of them run at once.
+        assert_eq!(judged(20, 2, Some(512 << 20), None), None);
+    }
+}
