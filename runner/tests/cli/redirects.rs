@@ -106,6 +106,41 @@ async fn a_suite_may_name_the_origins_that_its_secrets_follow_a_redirect_to() {
     assert_eq!(check(&front, &elsewhere, &named(&secured)).code, 1);
 }
 
+/// The peer knows what it was sent; who reads the new request may not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_in_a_url_does_not_follow_a_redirect_to_another_origin() {
+    for place in [
+        "/?key=api-key-of-canary",
+        "/%61pi-key-of-canary/",
+        "/?q=x&k=YXBpLWtleS1vZi1jYW5hcnk=",
+    ] {
+        let elsewhere = fine();
+        let front = front(302, elsewhere.url("http", place));
+        let ending = check(&front, &elsewhere, "");
+        assert_eq!(ending.code, 1, "{place}: {ending:?}");
+        let origin = elsewhere.url("http", "");
+        // Lines are broken where the terminal ends.
+        let way_out = format!("add `{origin}` to the check's `redirect_secrets_to`");
+        assert!(ending.out.contains(&way_out), "{place}: {ending:?}");
+        assert!(!ending.out.contains("api-key-of-canary"), "{ending:?}");
+        assert_eq!(elsewhere.accepted(), 0);
+        let named = format!("redirect_secrets_to: [\"{origin}\"]");
+        assert_eq!(check(&front, &elsewhere, &named).code, 0, "{place}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_in_a_url_stays_where_a_redirect_stays_with_the_origin() {
+    let front = Site::start(|request| match request.path() {
+        "/" => Reply::redirect(302, "/next?key=api-key-of-canary"),
+        _ => Reply::text("fine"),
+    });
+    let ending = check(&front, &fine(), "");
+    assert_eq!(ending.code, 0, "{ending:?}");
+    let last = front.requests().pop().unwrap();
+    assert_eq!(last.uri.query(), Some("key=api-key-of-canary"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_that_were_left_behind_do_not_come_back() {
     let last = fine();

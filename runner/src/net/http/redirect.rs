@@ -3,11 +3,12 @@
 use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, Method};
 use tokio::task::yield_now;
-use url::Url;
+use url::{Position, Url};
 
 use super::hop::{Journey, destination};
 use super::request::LONGEST_URL;
 use super::{Request, Response};
+use crate::grant::Destination;
 use crate::net::NetError;
 use crate::net::bounded::URL_BYTES;
 use crate::quota::show_bytes;
@@ -52,6 +53,16 @@ impl Journey<'_> {
             return Ok(());
         }
         let secrets = &self.client.secrets;
+        // The peer that wrote it knows it. Others may not: the new origin, and everyone on the way where that is in plain
+        // text.
+        if reveals(
+            secrets,
+            next.url[Position::BeforePath..Position::AfterQuery].as_bytes(),
+        )
+        .await
+        {
+            return Err(takes_secret(&to, "a URL"));
+        }
         let mut revealing = Vec::new();
         for (name, value) in &next.headers {
             if [AUTHORIZATION, COOKIE].contains(name)
@@ -65,13 +76,17 @@ impl Journey<'_> {
             next.headers.remove(name);
         }
         if reveals(secrets, &next.body).await {
-            return Err(NetError::Denied(format!(
-                "a redirect to `{to}` would take a body with a secret to another origin; to let it, add `{to}` to \
-                 the check's `redirect_secrets_to`"
-            )));
+            return Err(takes_secret(&to, "a body"));
         }
         Ok(())
     }
+}
+
+fn takes_secret(to: &Destination, what: &str) -> NetError {
+    NetError::Denied(format!(
+        "a redirect to `{to}` would take {what} with a secret to another origin; to let it, add `{to}` to the check's \
+         `redirect_secrets_to`"
+    ))
 }
 
 /// Whether `bytes` hold a secret, however it is written there. The peer decides that a body is searched, which takes a
@@ -161,6 +176,28 @@ mod tests {
         assert!(reveals(&secrets, b"\xff\xfehunter2!\x00").await);
         for harmless in ["", "canary/0.42.0", "text/html", "pass ward"] {
             assert!(!reveals(&secrets, harmless.as_bytes()).await, "{harmless}");
+        }
+    }
+
+    #[test]
+    fn no_place_elsewhere_has_a_query_that_the_peer_did_not_write() {
+        let next = |place: &str| {
+            let from = Url::parse("https://canary:pw@example.com/a/b?key=secret#part").unwrap();
+            let to = from.join(place).unwrap();
+            (to.origin() == from.origin(), to.query().map(str::to_owned))
+        };
+        for place in [
+            "//other.test",
+            "//other.test/",
+            "http://other.test",
+            "http:other.test",
+            "http://example.com",
+        ] {
+            assert_eq!(next(place), (false, None), "{place}");
+        }
+        // These have the query of the first, and are of its origin.
+        for place in ["", "#other"] {
+            assert_eq!(next(place), (true, Some("key=secret".to_owned())), "{place}");
         }
     }
 
