@@ -1,5 +1,7 @@
 //! What became of every scheduled run. Nothing that was due may vanish: scheduled = finished + missed + those
 //! still under way, always, and through restarts.
+//!
+//! Counts that are kept for ever end at the largest number: a row on disk can have any.
 
 mod kept;
 #[cfg(test)]
@@ -70,23 +72,23 @@ pub struct Account {
 impl Account {
     /// Due times came, those that are missed at once included.
     pub fn schedule(&mut self, due_times: u64) {
-        self.scheduled += due_times;
+        add(&mut self.scheduled, due_times);
     }
 
     /// A scheduled run got its permits.
     pub fn start(&mut self) {
-        self.started += 1;
+        add(&mut self.started, 1);
     }
 
     /// A started run ended.
     pub fn finish(&mut self, outcome: &Outcome) {
-        *self.finished.entry(outcome.word()).or_default() += 1;
+        add(self.finished.entry(outcome.word()).or_default(), 1);
     }
 
     /// Scheduled runs have no outcome, and never will.
     pub fn miss(&mut self, reason: MissReason, due_times: u64) {
         if due_times > 0 {
-            *self.missed.entry(reason).or_default() += due_times;
+            add(self.missed.entry(reason).or_default(), due_times);
         }
     }
 
@@ -106,10 +108,10 @@ impl Account {
 
     /// Adds what became of the runs of another check.
     pub fn absorb(&mut self, other: &Self) {
-        self.scheduled += other.scheduled;
-        self.started += other.started;
+        add(&mut self.scheduled, other.scheduled);
+        add(&mut self.started, other.started);
         for (word, count) in &other.finished {
-            *self.finished.entry(word).or_default() += count;
+            add(self.finished.entry(word).or_default(), *count);
         }
         for (reason, count) in &other.missed {
             self.miss(*reason, *count);
@@ -143,7 +145,7 @@ impl Account {
     /// Runs finished so far, whatever their outcome.
     #[must_use]
     pub fn finished_in_all(&self) -> u64 {
-        self.finished.values().sum()
+        sum(self.finished.values())
     }
 
     /// Runs so far that say something of their target: neither stopped by the host nor ended by a broken plugin.
@@ -151,19 +153,19 @@ impl Account {
     pub fn verdicts(&self) -> u64 {
         let verdicts = [VerdictStatus::Pass, VerdictStatus::Warn, VerdictStatus::Fail];
         let count = |verdict: VerdictStatus| self.finished.get(verdict.word());
-        verdicts.into_iter().filter_map(count).sum()
+        sum(verdicts.into_iter().filter_map(count))
     }
 
     /// Due times missed so far, whatever the reason.
     #[must_use]
     pub fn missed_in_all(&self) -> u64 {
-        self.missed.values().sum()
+        sum(self.missed.values())
     }
 
     /// Scheduled runs that wait for permits or go on, by this account itself.
     #[must_use]
     pub fn under_way(&self) -> u64 {
-        let ended = self.finished_in_all() + self.missed_in_all();
+        let ended = self.finished_in_all().saturating_add(self.missed_in_all());
         self.scheduled.saturating_sub(ended)
     }
 
@@ -172,6 +174,17 @@ impl Account {
     #[must_use]
     pub fn holds(&self, waiting: u64, running: u64) -> bool {
         let (finished, missed) = (self.finished_in_all(), self.missed_in_all());
-        self.scheduled == finished + missed + waiting + running && self.started == finished + running
+        self.scheduled == sum(&[finished, missed, waiting, running])
+            && self.started == sum(&[finished, running])
     }
+}
+
+fn add(count: &mut u64, more: u64) {
+    *count = count.saturating_add(more);
+}
+
+fn sum<'a>(counts: impl IntoIterator<Item = &'a u64>) -> u64 {
+    counts
+        .into_iter()
+        .fold(0, |sum, count| sum.saturating_add(*count))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
-use super::OUTCOMES;
+use super::{OUTCOMES, add};
 
 /// Of runs of which nothing more is known.
 const OTHER: &str = "stopped";
@@ -23,7 +23,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     let mut counts = BTreeMap::new();
     for (word, count) in BTreeMap::<String, u64>::deserialize(deserializer)? {
         let known = OUTCOMES.into_iter().find(|known| *known == word);
-        *counts.entry(known.unwrap_or(OTHER)).or_default() += count;
+        add(counts.entry(known.unwrap_or(OTHER)).or_default(), count);
     }
     Ok(counts)
 }

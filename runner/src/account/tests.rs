@@ -89,3 +89,30 @@ fn outcomes_of_a_later_version_count_as_stopped() {
     assert_eq!(account.finished().get("stopped"), Some(&6));
     assert!(account.holds(0, 0));
 }
+
+#[test]
+fn counts_that_are_as_large_as_can_be_stay_so_whatever_comes() {
+    let max = u64::MAX;
+    for finished in [max, max - 1, max / 2 + 1] {
+        let row = serde_json::json!({
+            "scheduled": max - 1,
+            "started": max - 1,
+            "finished": { "pass": finished, "stopped": max, "of another version": max },
+            "missed": { "killed": max, "absent": finished },
+        });
+        let mut account: Account = serde_json::from_value(row).unwrap();
+        for _ in 0..3 {
+            account.schedule(1);
+            account.start();
+            account.finish(&ENDED);
+            account.pass(max);
+            account.miss(MissReason::Overload, max);
+            account.absorb(&account.clone());
+            account.bury();
+        }
+        assert_eq!((account.scheduled(), account.missed_in_all()), (max, max));
+        assert_eq!((account.finished_in_all(), account.under_way()), (max, 0));
+        assert_eq!(account.verdicts(), max);
+        assert!(account.holds(max, max));
+    }
+}

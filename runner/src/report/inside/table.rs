@@ -173,9 +173,9 @@ fn account(account: &AccountState) -> String {
     format!(
         "{} scheduled = {} finished{} + {} missed{} + {} under way",
         account.scheduled,
-        account.finished.values().sum::<u64>(),
+        account.finished.values().copied().fold(0, u64::saturating_add),
         parts(&account.finished),
-        account.missed.values().sum::<u64>(),
+        account.missed.values().copied().fold(0, u64::saturating_add),
         parts(&account.missed),
         account.under_way,
     )
