@@ -64,7 +64,7 @@ impl Stamp {
     }
 
     /// The stamp of a moment of which only the time of day is known.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn at(wall: SystemTime) -> Self {
         Self::following(None, wall, Since::at(wall))
     }
