@@ -31,12 +31,32 @@ pub struct Loaded {
     pub(super) seen: Footprint,
 }
 
+/// The files of a suite, whatever came of it.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub(super) sources: BTreeSet<PathBuf>,
+    /// What they looked like before plugins were compiled.
+    pub(super) seen: Footprint,
+}
+
 /// Reads files, compiles the plugins that they name, and judges each check by its plugin. Plugins whose bytes are in
 /// memory are not compiled again. References reach what the operator lets them reach.
 ///
 /// # Errors
 /// Every problem of every file.
 pub async fn load(paths: &[PathBuf], host: &Host) -> Result<Loaded, Problems> {
+    load_noting(paths, host, &mut Noted::default()).await
+}
+
+/// The same; `noted` has every file that the suite is made of, also where it is refused.
+///
+/// # Errors
+/// As [`load`].
+pub(super) async fn load_noting(
+    paths: &[PathBuf],
+    host: &Host,
+    noted: &mut Noted,
+) -> Result<Loaded, Problems> {
     let embedded = EMBEDDED.map(|(name, _)| name);
     let mut sources: BTreeSet<PathBuf> = paths.iter().cloned().collect();
     let before = Footprint::of(&sources);
@@ -47,6 +67,7 @@ pub async fn load(paths: &[PathBuf], host: &Host) -> Result<Loaded, Problems> {
     sources.extend(draft.plugins().iter().filter_map(file_of));
     // Compiling takes long: a plugin that changes meanwhile has changed.
     let seen = Footprint::of(&sources);
+    (noted.sources, noted.seen) = (sources.clone(), seen.clone());
     let mut catalog = Catalog::default();
     let mut plugins = Plugins::new();
     let compiled = draft.plugins().iter().map(|declared| compile(declared, host));

@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use super::load::{Loaded, load};
+use super::load::{Loaded, Noted, load_noting};
 use super::serve::Swap;
 use super::systemd::Systemd;
 use crate::liveness::{Component, Impact, Thread, runtime};
@@ -169,9 +169,17 @@ impl Reloader {
         let Parts {
             host, paths, swaps, ..
         } = &self.parts;
-        let loaded = timeout(LIMIT, load(paths, host)).await;
+        let mut noted = Noted::default();
+        let loaded = timeout(LIMIT, load_noting(paths, host, &mut noted)).await;
         let loaded = loaded.map_err(|_| format!("the reload took longer than {} s", LIMIT.as_secs()))?;
-        let loaded = loaded.map_err(|problems| problems.to_string())?;
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                // A file that it lacks may come, and one that is wrong may be mended.
+                self.watch(noted);
+                return Err(problems.to_string());
+            }
+        };
         let checks = ids(&loaded.suite);
         let (sources, seen) = (loaded.sources.clone(), loaded.seen.clone());
         let (done, in_force) = oneshot::channel();
@@ -184,6 +192,14 @@ impl Reloader {
         self.sources = sources;
         let before = std::mem::replace(&mut self.checks, checks);
         Ok(Reloaded::new(&before, &self.checks))
+    }
+
+    /// Looks at the files of a suite that is refused from now on.
+    fn watch(&mut self, noted: Noted) {
+        if noted.sources != self.sources {
+            self.settling.taken(noted.seen);
+            self.sources = noted.sources;
+        }
     }
 }
 

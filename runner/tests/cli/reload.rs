@@ -233,6 +233,22 @@ async fn a_bad_suite_leaves_the_old_one_running_and_says_every_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_suite_that_was_refused_is_read_again_once_the_file_that_it_lacked_is_there() {
+    let site = site();
+    let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));
+    let folder = suite(&good);
+    let mut running = canary(&folder, &["run", "suite.yaml"]).start();
+    next(&mut running, "running");
+    let lacking = good.replace("/\n", "/${file:late}\n");
+    assert_ne!(lacking, good);
+    put(folder.path(), "suite.yaml", lacking);
+    running.signal(Signal::HUP);
+    next(&mut running, "the old suite goes on");
+    put(folder.path(), "late", "page-of-late");
+    next(&mut running, "reloaded: 1 checks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_suite_that_was_refused_shows_in_readiness_and_the_service_lives() {
     let site = site();
     let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));

@@ -16,6 +16,9 @@ use super::writers::Writers;
 const SETTLE: Duration = Duration::from_secs(15);
 /// How long that is while somebody has one of them open for writing, who may have forgotten it.
 const OPEN: Duration = Duration::from_secs(60);
+/// How long a change is put off in all: a file that changes on and on, such as a token or a log, must not keep the suite
+/// from being read for ever.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// What files looked like, and whether that is another suite.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(super) struct Settling {
 /// A change that is not taken yet.
 #[derive(Debug)]
 struct Change {
+    /// When files changed first.
+    began: Instant,
     /// When files changed last.
     at: Instant,
     files: BTreeSet<PathBuf>,
@@ -43,6 +48,7 @@ impl Settling {
     /// Files that have changed since they were read, and look so now.
     pub(super) fn changed(seen: Footprint, now: Instant) -> Self {
         let change = Change {
+            began: now,
             at: now,
             files: seen.changed(&Footprint::default()).into_keys().collect(),
             is_replaced: false,
@@ -70,21 +76,24 @@ impl Settling {
             let changed = found.changed(&self.seen);
             let before = self.change.take();
             let was_replaced = before.as_ref().is_none_or(|change| change.is_replaced);
+            let began = before.as_ref().map_or(now, |change| change.began);
             let mut files = before.map(|change| change.files).unwrap_or_default();
             files.extend(changed.keys().cloned());
             self.change = Some(Change {
+                began,
                 at: now,
                 files,
                 is_replaced: was_replaced && changed.values().all(|is_replaced| *is_replaced),
             });
             self.seen = found;
-            return false;
         }
         let Some(change) = &self.change else {
             return false;
         };
         let unchanged_for = now - change.at;
         let is_settled = match writers(&change.files) {
+            _ if now - change.began >= LONGEST => true,
+            _ if unchanged_for.is_zero() => false,
             Writers::None if change.is_replaced => true,
             Writers::None | Writers::Unknown => unchanged_for >= SETTLE,
             Writers::Some => unchanged_for >= OPEN,
@@ -193,6 +202,22 @@ mod tests {
         append(&mut file, "whole");
         drop(file);
         assert_eq!(looks.taken(), 18);
+    }
+
+    #[test]
+    fn a_file_that_changes_on_and_on_is_taken_all_the_same() {
+        let (folder, path) = suite();
+        let mut looks = Looks::at(path.clone());
+        let (mut taken, mut text) = (Vec::new(), String::new());
+        while looks.seconds < 300 {
+            text.push('x');
+            fs::write(folder.path().join("new"), &text).unwrap();
+            fs::rename(folder.path().join("new"), &path).unwrap();
+            if looks.look_as(None) {
+                taken.push(looks.seconds);
+            }
+        }
+        assert_eq!(taken, [122, 244]);
     }
 
     #[test]
