@@ -4,7 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use super::courier::{Deliveries, Outside};
@@ -42,6 +45,13 @@ impl Notifier {
         let way = Way::Simulated(receiver);
         Self { way, ..self }
     }
+}
+
+/// What the answer of an HTTP receiver means, with the seconds of a `Retry-After`.
+pub(crate) fn judged(status: u16, after: Option<u64>) -> Answer {
+    let after = after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)));
+    let status = StatusCode::from_u16(status).expect("a status of HTTP");
+    Answer::judge(status, &HeaderMap::from_iter(after), "", SystemTime::now())
 }
 
 /// As [`super::start`], but the caller runs what delivers.

@@ -64,7 +64,7 @@ pub struct Audit {
 }
 
 /// What was found at one moment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Reading {
     open: BTreeSet<Descriptor>,
     /// How many of them are neither the host's own nor lent.
@@ -92,7 +92,7 @@ impl Audit {
         Ok(audit)
     }
 
-    /// Finds nothing: tests that share a process open descriptors as they like.
+    /// Finds nothing, and does not look: tests that share a process open descriptors as they like.
     #[cfg(test)]
     pub(crate) fn blind(reserve: &Reserve) -> Self {
         Self {
@@ -150,11 +150,16 @@ impl Audit {
     }
 
     fn look(&self, ledger: &Ledger) -> io::Result<Reading> {
+        let baseline = self.baseline.load(Ordering::Acquire);
+        #[cfg(test)]
+        if baseline == u64::MAX {
+            return Ok(Reading::default());
+        }
         // Leases come and go while the folder is read: the larger count is the fair one.
         let before = self.known(ledger);
         let open = self.process.of_no_plugin()?;
         let unaccounted = count(&open)
-            .saturating_sub(self.baseline.load(Ordering::Acquire))
+            .saturating_sub(baseline)
             .saturating_sub(before.max(self.known(ledger)));
         Ok(Reading { open, unaccounted })
     }

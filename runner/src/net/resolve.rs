@@ -8,6 +8,8 @@ mod flight;
 mod schedule;
 mod servers;
 mod settings;
+#[cfg(test)]
+pub(crate) mod simulated;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -28,7 +28,7 @@ mod queue;
 mod report;
 mod share;
 #[cfg(test)]
-mod simulated;
+pub(crate) mod simulated;
 mod split;
 mod spool;
 mod stamp;
@@ -121,13 +121,10 @@ impl Delivery {
                 Some((signal, outlet(signal, exporter, &console, host)?))
             })
             .collect();
-        let queues = outlets.iter().map(|(signal, outlet)| {
-            let is_kept = matches!(outlet, Outlet::Collector(_));
-            Queue::new(*signal, is_kept, notices.clone())
-        });
-        let has_collector = outlets
-            .values()
-            .any(|outlet| matches!(outlet, Outlet::Collector(_)));
+        let queues = outlets
+            .iter()
+            .map(|(signal, outlet)| Queue::new(*signal, outlet.is_collector(), notices.clone()));
+        let has_collector = outlets.values().any(Outlet::is_collector);
         let store = Store::open(
             queues,
             Disk::new(
@@ -150,6 +147,12 @@ impl Delivery {
             });
         }
         Self { shared, lanes }
+    }
+
+    /// Whether a signal goes anywhere.
+    #[must_use]
+    pub fn exports(&self, signal: Signal) -> bool {
+        self.shared.store().exports(signal)
     }
 
     /// Takes spans or log records, to be sent with others. Once this returns, a kill of the process does not lose them, if
@@ -217,5 +220,7 @@ fn outlet(
             reserve,
             secrets,
         )))),
+        #[cfg(test)]
+        Exporter::Simulated(collector) => Some(Outlet::Simulated(signal, collector)),
     }
 }

@@ -89,6 +89,10 @@ pub enum Exporter {
     Console,
     /// It is sent.
     Otlp(Destination),
+    /// A test takes it.
+    #[cfg(test)]
+    #[allow(private_interfaces, reason = "it is for the tests of this crate")]
+    Simulated(super::delivery::simulated::Collector),
 }
 
 /// Where one signal goes. `Debug` shows neither header values nor the query of the URL.

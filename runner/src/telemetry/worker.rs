@@ -169,17 +169,20 @@ impl Desk {
         match event {
             Event::Finished(run, standing) => {
                 let owner = Owner::of(run.check.id.as_str());
-                self.gather(Signal::Traces, owner, spans::frame(&run, self.selection));
-                self.gather(Signal::Logs, owner, logs::of_run(&run, &standing, now));
+                let selection = self.selection;
+                self.gather(Signal::Traces, owner, || spans::frame(&run, selection));
+                self.gather(Signal::Logs, owner, || logs::of_run(&run, &standing, now));
                 self.book.metrics().finished(&run, &standing, now);
             }
             Event::Missed(check, reason, count) => {
                 let owner = Owner::of(check.as_str());
-                self.gather(Signal::Logs, owner, logs::of_missed(&check, reason, count, now));
+                self.gather(Signal::Logs, owner, || {
+                    logs::of_missed(&check, reason, count, now)
+                });
                 self.book.metrics().missed(&check, reason, count);
             }
             Event::Reloaded(answer) => {
-                self.gather(Signal::Logs, Owner::RUNNER, logs::of_reload(&answer, now));
+                self.gather(Signal::Logs, Owner::RUNNER, || logs::of_reload(&answer, now));
                 self.book.metrics().reloaded(answer.is_ok());
             }
             Event::Suite(checks) => {
@@ -189,8 +192,12 @@ impl Desk {
         }
     }
 
-    fn gather(&mut self, signal: Signal, owner: Owner, encoded: Option<Encoded>) {
-        let Some(Encoded { bytes, left_out }) = encoded else {
+    /// Nothing is made for a signal that goes nowhere: most runners export no logs, and many nothing at all.
+    fn gather(&mut self, signal: Signal, owner: Owner, encode: impl FnOnce() -> Option<Encoded>) {
+        if !self.delivery.exports(signal) {
+            return;
+        }
+        let Some(Encoded { bytes, left_out }) = encode() else {
             return;
         };
         if left_out > 0 {
@@ -212,6 +219,9 @@ impl Desk {
     fn export(&mut self) {
         self.book.note_delivery(&self.delivery.report());
         self.tell_lost();
+        if !self.delivery.exports(Signal::Metrics) {
+            return;
+        }
         let requests = catch_unwind(AssertUnwindSafe(|| self.book.requests(SystemTime::now())));
         for request in requests.unwrap_or_default() {
             self.delivery.push(Signal::Metrics, request);
@@ -239,8 +249,9 @@ impl Desk {
             Severity::Warn => tracing::warn!("{text}"),
             Severity::Error => tracing::error!("{text}"),
         }
-        let record = logs::of_runner(severity, event, text.to_owned(), SystemTime::now());
-        self.gather(Signal::Logs, Owner::RUNNER, record);
+        self.gather(Signal::Logs, Owner::RUNNER, || {
+            logs::of_runner(severity, event, text.to_owned(), SystemTime::now())
+        });
         self.hand_over();
     }
 }

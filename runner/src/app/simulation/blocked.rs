@@ -1,14 +1,16 @@
 //! A publisher that blocks: it holds up the service's own task, and time goes on.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use tokio::time::advance;
+use tokio::time::{Instant, advance};
 
+use super::collector::Collector;
+use super::promises::words;
 use super::secs;
-use super::world::words;
 use crate::account::MissReason;
 use crate::age::Now;
 use crate::app::publisher::Publisher;
@@ -25,12 +27,34 @@ use crate::watch::health::Health;
 pub(super) struct Blocked {
     seconds: Rc<Cell<u64>>,
     is_reported: Rc<Cell<bool>>,
+    /// When each check was last due.
+    due: Rc<RefCell<HashMap<CheckId, Instant>>>,
 }
 
 impl Blocked {
     pub(super) fn set(&self, seconds: u64) {
         self.is_reported.set(false);
         self.seconds.set(seconds);
+    }
+
+    /// When the first of these checks is due again. One whose cadence is not known is looked at often enough to run
+    /// nearly in time: a tenth of its interval late is in time.
+    pub(super) fn next_due(&self, checks: &[Arc<Check>]) -> Instant {
+        let (now, due) = (Instant::now(), self.due.borrow());
+        let next = checks.iter().map(|check| {
+            let Some(last) = due.get(&check.id) else {
+                return now + check.interval / 20;
+            };
+            let passed = (now - *last).as_nanos() / check.interval.as_nanos();
+            let passed = u32::try_from(passed).expect("it is due now and then");
+            *last + check.interval * (passed + 1)
+        });
+        next.min().unwrap_or(now)
+    }
+
+    /// The cadence of checks is another from now on.
+    pub(super) fn forget_due_times(&self) {
+        self.due.borrow_mut().clear();
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -41,9 +65,10 @@ impl Blocked {
         self.is_reported.get()
     }
 
-    pub(super) fn watching(self, publisher: Publisher, health: Health) -> Blocking {
+    pub(super) fn watching(self, publisher: Publisher, health: Health, collector: Collector) -> Blocking {
         Blocking {
             blocked: self,
+            collector,
             publisher,
             health,
         }
@@ -53,6 +78,7 @@ impl Blocked {
 /// The publisher of the service, which can be made to block.
 pub(super) struct Blocking {
     blocked: Blocked,
+    collector: Collector,
     publisher: Publisher,
     health: Health,
 }
@@ -63,6 +89,10 @@ impl Watcher for Blocking {
     }
 
     fn due(&mut self, check: &Arc<Check>) {
+        self.blocked
+            .due
+            .borrow_mut()
+            .insert(check.id.clone(), Instant::now());
         self.publisher.due(check);
     }
 
@@ -73,6 +103,7 @@ impl Watcher for Blocking {
             let is_reported = words(&self.health).contains(&"publisher_stalled");
             self.blocked.is_reported.set(is_reported);
         }
+        self.collector.owe(run.trace.trace_id);
         self.publisher.finished(run, standing, board)
     }
 

@@ -1,10 +1,13 @@
 //! What goes wrong, and what the service has to do about it meanwhile.
 
+pub(super) mod outages;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, advance, sleep};
 
-use super::receivers::{self, NAMES};
+use super::collector::Mood as Collector;
+use super::receivers::{Mood as Receiver, NAMES};
 use super::secs;
 use super::targets::Mood as Target;
 use super::world::World;
@@ -12,6 +15,8 @@ use crate::state::simulated::Mood as Disk;
 
 /// Three intervals of the check that runs most rarely, and a look of whoever looks.
 const THREE_INTERVALS: Duration = Duration::from_secs(46);
+/// Longer than any fault, and what follows from it.
+const LONG: Duration = Duration::from_secs(60 * 60);
 /// What follows from a fault may be seen for a while after it.
 const AFTER: Duration = Duration::from_secs(60);
 
@@ -29,7 +34,13 @@ pub(super) enum Fault {
     /// The disk does not answer when the process begins.
     Unread(u64),
     /// One receiver, or each, takes nothing.
-    Receivers(receivers::Mood, bool, u64),
+    Receivers(Receiver, bool, u64),
+    /// The collector of telemetry.
+    Collector(Collector, u64),
+    /// Each use of the spool ends in this error, and the process may be killed meanwhile.
+    Spool(i32, u64, bool),
+    /// So many checks take what they get of what all share.
+    Hoards(usize, u64),
     /// All runs end like this.
     Targets(Target, u64),
     /// A run ignores its deadline.
@@ -39,6 +50,8 @@ pub(super) enum Fault {
     KillOnReceipt(u64),
     /// The task of a receiver panics; a restart is the way out.
     LaneDies,
+    /// The same with the task that sends to the collector.
+    ExportDies,
     Terminate(u64),
     /// The machine sleeps.
     Sleep(u64),
@@ -51,7 +64,7 @@ pub(super) enum Fault {
 
 impl Fault {
     pub(super) fn draw(random: &mut fastrand::Rng) -> Self {
-        match random.u32(..19) {
+        match random.u32(..24) {
             0 => Self::Scheduler(random.u64(7..60)),
             1 => Self::Publisher(random.u64(7..40)),
             2 => Self::Alerting(random.u64(7..60)),
@@ -60,8 +73,7 @@ impl Fault {
             5 => Self::Disk(Disk::Hangs, random.u64(1..60), random.u32(..4) == 0),
             6 => Self::Disk(Disk::Slow(random.u64(1..300)), random.u64(1..60), random.bool()),
             7 => Self::Unread(random.u64(3..100)),
-            8 => Self::Receivers(receivers::Mood::Refuses, random.bool(), random.u64(90..200)),
-            9 => Self::Receivers(receivers::Mood::Hangs, random.bool(), random.u64(90..200)),
+            8 | 9 => Self::Receivers(outages::receiver(random), random.bool(), random.u64(90..200)),
             10 => Self::Targets(targets(random), random.u64(20..90)),
             11 => Self::StuckRun,
             12 => Self::Kill(random.u64(..100)),
@@ -70,19 +82,30 @@ impl Fault {
             15 if random.bool() => Self::Step(random.i64(-7_200..7_200)),
             15 => Self::Pause(random.u64(3..90)),
             16 => Self::KillOnReceipt(random.u64(1..300)),
-            17 => Self::LaneDies,
+            17 if random.bool() => Self::LaneDies,
+            17 => Self::ExportDies,
+            18 | 19 => Self::Collector(outages::collector(random), random.u64(20..240)),
+            20 => Self::Collector(outages::collector(random), random.u64(380..700)),
+            21 => Self::Spool(outages::errno(random), random.u64(1..60), random.bool()),
+            22 => Self::Hoards(random.usize(1..=2), random.u64(20..60)),
             _ => Self::Reloads(random.u64(1..8)),
         }
     }
 
     /// Happens, and is over when this returns.
     pub(super) async fn play(self, world: &mut World) {
+        // Some runs wait for others when these take long.
+        world.allow("pool_short", LONG);
         match self {
             Self::Scheduler(_) | Self::Alerting(_) | Self::Telemetry(_) => self.freeze(world).await,
             Self::Publisher(seconds) => block(world, seconds).await,
             Self::Disk(mood, seconds, is_killed) => disk(world, mood, seconds, is_killed).await,
             Self::Unread(seconds) => unread(world, seconds).await,
-            Self::Receivers(mood, all, seconds) => refuse(world, mood, all, seconds).await,
+            Self::Receivers(mood, all, seconds) => outages::refuse(world, mood, all, seconds).await,
+            Self::Collector(mood, seconds) => outages::export(world, mood, seconds).await,
+            Self::Spool(errno, seconds, is_killed) => outages::spool(world, errno, seconds, is_killed).await,
+            Self::Hoards(count, seconds) => outages::hoard(world, count, seconds).await,
+            Self::ExportDies => outages::export_dies(world).await,
             Self::Targets(mood, seconds) => ask(world, mood, seconds).await,
             Self::StuckRun => stick(world).await,
             Self::Kill(seconds) => {
@@ -90,7 +113,7 @@ impl Fault {
                 world.start();
             }
             Self::KillOnReceipt(millis) => kill_on_receipt(world, millis).await,
-            Self::LaneDies => die(world).await,
+            Self::LaneDies => outages::die(world).await,
             Self::Terminate(seconds) => {
                 world.terminate(secs(seconds)).await;
                 world.start();
@@ -201,40 +224,13 @@ async fn unread(world: &mut World, seconds: u64) {
     world.run(secs(seconds)).await;
 }
 
-/// A receiver takes nothing while there is something to tell.
-async fn refuse(world: &mut World, mood: receivers::Mood, all: bool, seconds: u64) {
-    world.allow("notifier_failing", Duration::from_secs(24 * 60 * 60));
-    let failing = match all {
-        true => NAMES.to_vec(),
-        false => vec![NAMES[world.random.usize(..NAMES.len())]],
-    };
-    failing.iter().for_each(|name| world.receivers.set(name, mood));
-    let name = world.checks[0].name.clone();
-    world.targets.set(&name, Target::Fails);
-    let until = Instant::now() + secs(seconds);
-    // A minute of failures, and an attempt that hangs.
-    let patience = secs(60 + 5 + 5);
-    while Instant::now() < until {
-        world.run(secs(1)).await;
-        let is_due = |name: &&'static str| {
-            let since = world.receivers.failing_since(name);
-            since.is_some_and(|since| since.elapsed() > patience)
-        };
-        if failing.iter().any(is_due) && !world.words().contains(&"notifier_failing") {
-            world.fail("health does not say that a receiver takes nothing");
-        }
-    }
-    for name in NAMES.iter().filter(|name| !failing.contains(name)) {
-        world.assert_alerted(name).await;
-    }
-}
-
 /// Every run ends alike; what is down is told.
 async fn ask(world: &mut World, mood: Target, seconds: u64) {
     for check in world.checks.clone() {
         world.targets.set(&check.name, mood);
     }
     if mood == Target::NoDescriptors {
+        world.targets.starve(true);
         world.allow("descriptors_short", secs(seconds) + THREE_INTERVALS + 2 * AFTER);
         world.expect("descriptors_short", THREE_INTERVALS).await;
     }
@@ -248,7 +244,7 @@ async fn ask(world: &mut World, mood: Target, seconds: u64) {
     }
     if mood != Target::Fails {
         // No run comes to a verdict.
-        world.assert_no_heartbeat(began + secs(35));
+        world.assert_no_heartbeat(began + secs(50));
     }
 }
 
@@ -275,21 +271,6 @@ async fn kill_on_receipt(world: &mut World, millis: u64) {
         world.kill(Duration::ZERO).await;
         world.start();
     }
-}
-
-async fn die(world: &mut World) {
-    for word in ["component_died", "notifier_failing"] {
-        world.allow(word, 3 * AFTER);
-    }
-    world.receivers.set(NAMES[0], receivers::Mood::Panics);
-    for check in world.checks.clone() {
-        world.targets.set(&check.name, Target::Fails);
-    }
-    // All may have been told already; then a reminder is next.
-    world.expect("component_died", 3 * AFTER + THREE_INTERVALS).await;
-    world.receivers.heal();
-    world.terminate(secs(1)).await;
-    world.start();
 }
 
 async fn step(world: &mut World, seconds: i64) {

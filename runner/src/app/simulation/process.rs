@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_local};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::blocked::Blocked;
+use super::collector::Collector;
+use super::host::Host;
+use super::secs;
 use super::targets::{CONCURRENCY, Targets};
 use crate::account::Account;
 use crate::alert;
@@ -21,8 +24,8 @@ use crate::app::serve::{self, Parts, Swap};
 use crate::app::vigil::vitals;
 use crate::clock;
 use crate::dispatch::{Dispatcher, Plugins};
+use crate::ledger::Ledger;
 use crate::ledger::audit::{Audit, Reserve};
-use crate::ledger::{Budget, Ledger};
 use crate::liveness::{Impact, Registry, begun, reporting};
 use crate::net::resolve::NameFiles;
 use crate::net::tls::TrustStore;
@@ -30,7 +33,7 @@ use crate::publish::Board;
 use crate::report::Screen;
 use crate::state::simulated::Disk;
 use crate::state::{Kept, Shelf, State};
-use crate::telemetry::settings::{self, resource};
+use crate::telemetry::settings::{self, Exporter, Settings, SpoolSettings, resource};
 use crate::telemetry::{self, Exposition, HostView, Telemetry};
 use crate::watch::health::{Health, Limits, Sources};
 use crate::watch::heartbeat::{Cadence, Heartbeat, Ping};
@@ -55,6 +58,11 @@ pub(super) struct Start<'a> {
     pub(super) targets: Targets,
     pub(super) pings: Pings,
     pub(super) blocked: Blocked,
+    pub(super) collector: Collector,
+    /// Where telemetry waits.
+    pub(super) spool: SpoolSettings,
+    /// From one export of metrics to the next.
+    pub(super) exports: Duration,
 }
 
 /// Pings that would have been sent, and when.
@@ -65,18 +73,22 @@ pub(super) struct Process {
     pub(super) board: Board,
     pub(super) health: Health,
     pub(super) alerts: alert::Reports,
+    pub(super) exposition: Exposition,
     pub(super) scheduler: Freezer,
     pub(super) alerting: Freezer,
     pub(super) telemetry: Freezer,
     swaps: mpsc::Sender<Swap>,
     stop: CancellationToken,
     service: JoinHandle<Account>,
+    stop_export: CancellationToken,
+    export: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.service.abort();
+        self.export.abort();
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
@@ -87,22 +99,33 @@ impl Process {
         let (records, retired, unreadable) = serve::parse(&kept);
         assert_eq!(unreadable, [""; 0]);
         let (board, restored) = Board::restored(records, retired);
-        let core = Core::new(board, state);
+        let host = Host::new();
+        let core = Core::new(board, state, Arc::clone(&host.ledger));
+        start.targets.run_on(host);
         let (desk, alerts, deliveries) = core.alerts(start.settings, &kept);
         let mut tasks = vec![spawn_local(writer)];
         let (alerting, telemetry) = (Freezer::default(), Freezer::default());
         let alert = core.liveness.register("alert", Impact::Liveness);
         let deliver = async move { reporting(&alert, deliveries).await };
         tasks.push(spawn_local(alerting.freezing(deliver)));
-        let (informed, exposition, worker) = core.telemetry(&alerts);
+        let exporters = exporters(&start.collector, start.spool, start.exports);
+        let (informed, exposition, worker) = core.telemetry(&alerts, &exporters);
         let reporter = core.liveness.register("telemetry", Impact::Heartbeat);
-        let report = async move { reporting(&reporter, worker.run(CancellationToken::new())).await };
-        tasks.push(spawn_local(telemetry.freezing(report)));
+        let stop_export = CancellationToken::new();
+        let until = stop_export.clone();
+        let export = async move { reporting(&reporter, worker.run(until)).await };
+        let export = spawn_local(telemetry.freezing(export));
         let health = core.health(&alerts, exposition.clone());
-        let beats = beat(health.clone(), core.board.clone(), exposition, start.pings);
+        let beats = beat(
+            health.clone(),
+            core.board.clone(),
+            exposition.clone(),
+            start.pings,
+        );
         tasks.push(spawn_local(beats));
         let publisher = Publisher::new(Default::default(), SCREEN, informed, Some(desk));
-        let mut watcher = start.blocked.watching(publisher, health.clone());
+        let blocked = start.blocked;
+        let mut watcher = blocked.watching(publisher, health.clone(), start.collector);
         let (swaps, suites) = mpsc::channel(1);
         let (stop, scheduler) = (CancellationToken::new(), Freezer::default());
         let (until, loaded) = (stop.clone(), start.loaded);
@@ -114,12 +137,15 @@ impl Process {
             board: core.board,
             health,
             alerts,
+            exposition,
             service: spawn_local(scheduler.freezing(serve)),
             scheduler,
             alerting,
             telemetry,
             swaps,
             stop,
+            stop_export,
+            export,
             tasks,
         }
     }
@@ -131,15 +157,22 @@ impl Process {
         assert!(self.swaps.try_send(swap).is_ok(), "the service takes suites");
     }
 
-    /// SIGTERM.
-    pub(super) async fn stop(mut self) -> Account {
+    /// SIGTERM. Says how the runs ended, and whether telemetry did in its time.
+    pub(super) async fn stop(mut self) -> (Account, bool) {
         self.stop.cancel();
-        (&mut self.service).await.expect("the service ends")
+        let account = (&mut self.service).await.expect("the service ends");
+        self.stop_export.cancel();
+        let has_ended = timeout(telemetry::FLUSH + secs(1), &mut self.export)
+            .await
+            .is_ok();
+        (account, has_ended)
     }
 
     /// Whether a task ended that should go on.
     pub(super) fn has_ended(&self) -> bool {
-        self.service.is_finished() || self.tasks.iter().any(JoinHandle::is_finished)
+        self.service.is_finished()
+            || self.export.is_finished()
+            || self.tasks.iter().any(JoinHandle::is_finished)
     }
 }
 
@@ -155,9 +188,9 @@ struct Core {
 }
 
 impl Core {
-    fn new(board: Board, state: State) -> Self {
+    fn new(board: Board, state: State, ledger: Arc<Ledger>) -> Self {
         let liveness = Registry::default();
-        let (ledger, reserve) = (Ledger::new(Budget::new(10)), Reserve::default());
+        let reserve = Reserve::default();
         Self {
             board,
             state,
@@ -191,7 +224,11 @@ impl Core {
         (desk, alerts, deliveries)
     }
 
-    fn telemetry(&self, alerts: &alert::Reports) -> (Telemetry, Exposition, telemetry::Worker) {
+    fn telemetry(
+        &self,
+        alerts: &alert::Reports,
+        settings: &Settings,
+    ) -> (Telemetry, Exposition, telemetry::Worker) {
         let view = HostView {
             ledger: Arc::clone(&self.ledger),
             audit: self.audit.clone(),
@@ -201,9 +238,8 @@ impl Core {
             streams: Default::default(),
             liveness: self.liveness.clone(),
         };
-        let settings = telemetry::sample::settings().unsent();
-        let resource = resource(&settings, &settings::Process::current("simulated".to_owned()));
-        telemetry::start(&settings, resource, view, Box::new(std::io::sink()))
+        let resource = resource(settings, &settings::Process::current("simulated".to_owned()));
+        telemetry::start(settings, resource, view, Box::new(std::io::sink()))
     }
 
     fn health(&self, alerts: &alert::Reports, exposition: Exposition) -> Health {
@@ -225,14 +261,30 @@ impl Core {
     }
 
     fn parts(&self, targets: Targets, swaps: mpsc::Receiver<Swap>) -> Parts<Targets> {
+        let dispatcher = Dispatcher::new(targets, Plugins::default(), CONCURRENCY)
+            .counted_in(self.ledger.pools())
+            .timed_by(self.liveness.stall_clock().clone());
         Parts {
-            dispatcher: Arc::new(Dispatcher::new(targets, Plugins::default(), CONCURRENCY)),
+            dispatcher: Arc::new(dispatcher),
             board: self.board.clone(),
             state: self.state.clone(),
             pulse: self.pulse.clone(),
             swaps,
             pauses: Pauses::without_a_thread(),
         }
+    }
+}
+
+/// Everything is exported to the collector.
+fn exporters(collector: &Collector, spool: SpoolSettings, interval: Duration) -> Settings {
+    let to = || Exporter::Simulated(collector.exporter());
+    Settings {
+        traces: to(),
+        metrics: to(),
+        logs: to(),
+        interval,
+        spool: Some(spool),
+        ..telemetry::sample::settings()
     }
 }
 
@@ -271,6 +323,10 @@ impl Freezer {
         if let Some(waker) = frozen.waker.take() {
             waker.wake();
         }
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.lock().unwrap().is_set
     }
 
     fn freezing<F: Future + 'static>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {

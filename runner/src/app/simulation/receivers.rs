@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::reader::Reader;
-use crate::alert::simulated::Receiver;
-use crate::alert::{Answer, Failure, Notification};
+use super::reloads;
+use crate::alert::simulated::{Receiver, judged};
+use crate::alert::{Answer, Event, Notification};
+use crate::suite::Window;
 
 pub(super) const NAMES: [&str; 2] = ["chat", "pager"];
 
@@ -17,8 +19,10 @@ pub(super) const NAMES: [&str; 2] = ["chat", "pager"];
 pub(super) enum Mood {
     #[default]
     Takes,
-    /// It asks to be tried again later.
-    Refuses,
+    /// It answers this status, with these seconds to wait, and takes nothing.
+    Answers(u16, Option<u64>),
+    /// It says of each notification that it is wrong, and will be.
+    Rejects,
     /// It answers nothing.
     Hangs,
     /// The task that delivers to it panics.
@@ -31,6 +35,7 @@ pub(super) struct Receivers(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    windows: Vec<Window>,
     moods: BTreeMap<&'static str, Mood>,
     /// By receiver and check.
     readers: BTreeMap<(&'static str, String), Reader>,
@@ -44,6 +49,11 @@ struct Inner {
 }
 
 impl Receivers {
+    /// Nothing begins while one of these is open for its check.
+    pub(super) fn expect_silence(&self, windows: &[Window]) {
+        self.inner().windows = windows.to_vec();
+    }
+
     pub(super) fn receiver(&self, name: &'static str) -> Receiver {
         let receivers = self.clone();
         Receiver::new(move |notification| receivers.clone().receive(name, notification))
@@ -53,14 +63,19 @@ impl Receivers {
         sleep(Duration::from_millis(30)).await;
         let mood = self.inner().moods.get(name).copied().unwrap_or_default();
         match mood {
-            Mood::Takes => self.inner().take(name, &notification),
-            Mood::Refuses => {
+            Mood::Takes => {
+                self.inner().failing.remove(name);
+                self.inner().take(name, &notification);
+            }
+            Mood::Answers(status, after) => {
                 self.inner().failing.entry(name).or_insert_with(Instant::now);
-                let failure = Failure {
-                    word: "http_503".into(),
-                    message: "not now".to_owned(),
-                };
-                return Answer::Later(failure, None);
+                return judged(status, after);
+            }
+            Mood::Rejects => {
+                self.inner().failing.entry(name).or_insert_with(Instant::now);
+                // Its sender gives it up; whoever reads the receiver's log knows it all the same.
+                self.inner().take(name, &notification);
+                return judged(400, None);
             }
             Mood::Panics => std::panic::resume_unwind(Box::new("the task panics")),
             Mood::Hangs => {
@@ -100,6 +115,15 @@ impl Receivers {
         inner.readers.values_mut().for_each(Reader::forgive);
     }
 
+    /// Nothing is open, whoever was notified of what: what is received from now on has to make sense again.
+    pub(super) fn renew(&self) {
+        let mut inner = self.inner();
+        if inner.is_forgiving {
+            inner.is_forgiving = false;
+            inner.readers.clear();
+        }
+    }
+
     /// What made no sense so far.
     pub(super) fn trouble(&self) -> Option<String> {
         self.inner().trouble.clone()
@@ -131,7 +155,6 @@ impl Receivers {
 
 impl Inner {
     fn take(&mut self, name: &'static str, notification: &Notification) {
-        self.failing.remove(name);
         let id = notification.id();
         let may_repeat = self.may_repeat.contains(&(name, id.clone()));
         self.received.push((Instant::now(), name, id));
@@ -140,9 +163,22 @@ impl Inner {
         if self.is_forgiving {
             reader.forgive();
         }
-        if let Err(trouble) = reader.read(notification, may_repeat) {
+        let sense = reader.read(notification, may_repeat);
+        let sense = sense.and_then(|()| self.is_allowed(notification));
+        if let Err(trouble) = sense {
             self.trouble
                 .get_or_insert(format!("`{name}` cannot make sense of it: {trouble}"));
+        }
+    }
+
+    /// Nothing but the end of an alert comes about while a window of maintenance is open.
+    fn is_allowed(&self, notification: &Notification) -> Result<(), String> {
+        let Notification { check, event, at, .. } = notification;
+        let check = reloads::check(&check.name, 1);
+        let is_held = self.windows.iter().any(|window| window.covers(&check, *at));
+        match is_held && *event != Event::Resolved {
+            true => Err(format!("{event:?} {} during maintenance", notification.id())),
+            false => Ok(()),
         }
     }
 }

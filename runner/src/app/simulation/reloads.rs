@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::secs;
+use super::plan::Plan;
+use super::{host, secs};
 use crate::app::load::Loaded;
 use crate::app::reload::Footprint;
 use crate::dispatch::Plugins;
-use crate::suite::{Check, Suite};
+use crate::suite::{Check, Suite, Window};
 
-/// Intervals of checks, in seconds.
-const INTERVALS: [u64; 4] = [2, 5, 9, 15];
 /// Checks that there can be.
-const NAMES: [&str; 7] = ["api", "cache", "database", "mail", "page", "queue", "shop"];
+pub(super) const NAMES: [&str; 7] = ["api", "cache", "database", "mail", "page", "queue", "shop"];
 const FEWEST: usize = 3;
 
 pub(super) fn check(name: &str, interval: u64) -> Arc<Check> {
@@ -20,18 +19,19 @@ pub(super) fn check(name: &str, interval: u64) -> Arc<Check> {
         timeout: secs(interval.min(4)),
         failure_threshold: 2,
         success_threshold: 2,
+        quota: host::quota(),
         ..Check::plain(name, secs(interval))
     })
 }
 
 /// The checks that a seed begins with.
-pub(super) fn checks(random: &mut fastrand::Rng) -> Vec<Arc<Check>> {
+pub(super) fn checks(plan: &Plan, random: &mut fastrand::Rng) -> Vec<Arc<Check>> {
     let names = NAMES.iter().take(random.usize(FEWEST..=NAMES.len()));
-    names.map(|name| check(name, interval(random))).collect()
+    names.map(|name| check(name, interval(plan, random))).collect()
 }
 
 /// Adds a check, removes one, or changes the interval of one.
-pub(super) fn change(checks: &mut Vec<Arc<Check>>, random: &mut fastrand::Rng) {
+pub(super) fn change(checks: &mut Vec<Arc<Check>>, plan: &Plan, random: &mut fastrand::Rng) {
     let place = random.usize(..checks.len());
     let missing: Vec<&str> = NAMES
         .into_iter()
@@ -41,25 +41,25 @@ pub(super) fn change(checks: &mut Vec<Arc<Check>>, random: &mut fastrand::Rng) {
         0 if checks.len() > FEWEST => drop(checks.remove(place)),
         1 if !missing.is_empty() => {
             let name = missing[random.usize(..missing.len())];
-            checks.push(check(name, interval(random)));
+            checks.push(check(name, interval(plan, random)));
         }
         _ => {
             let name = checks[place].name.clone();
-            checks[place] = check(&name, interval(random));
+            checks[place] = check(&name, interval(plan, random));
         }
     }
 }
 
-fn interval(random: &mut fastrand::Rng) -> u64 {
-    INTERVALS[random.usize(..INTERVALS.len())]
+fn interval(plan: &Plan, random: &mut fastrand::Rng) -> u64 {
+    plan.intervals[random.usize(..plan.intervals.len())]
 }
 
-pub(super) fn loaded(checks: &[Arc<Check>]) -> Loaded {
+pub(super) fn loaded(checks: &[Arc<Check>], windows: &[Window]) -> Loaded {
     Loaded {
         suite: Suite {
             checks: checks.to_vec(),
             groups: BTreeMap::new(),
-            maintenance: Vec::new(),
+            maintenance: windows.to_vec(),
         },
         plugins: Plugins::default(),
         sources: Default::default(),

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::host::{Guest, Host};
 use crate::dispatch::{Execute, Request};
-use crate::outcome::{Fault, Outcome, StopCause, Usage, Verdict, VerdictStatus};
+use crate::ledger::Lease;
+use crate::outcome::{Fault, Outcome, StopCause, Verdict, VerdictStatus};
 use crate::sandbox::{Report, Room};
 use crate::suite::Check;
-use crate::trace::Trail;
+use crate::trace::EndCause;
 
 /// Runs that may go on at once.
 pub(super) const CONCURRENCY: usize = 4;
@@ -31,6 +33,8 @@ pub(super) enum Mood {
     Panics,
     /// The host has no descriptor to lend.
     NoDescriptors,
+    /// The run takes all that it gets of what checks share, and keeps it.
+    Hoards,
     /// The run ignores its deadline.
     NeverEnds,
 }
@@ -44,6 +48,10 @@ pub(super) struct Targets {
 
 #[derive(Debug)]
 struct Inner {
+    /// Of the process that goes on.
+    host: Option<Host>,
+    is_starved: bool,
+    trouble: Option<String>,
     moods: HashMap<String, Mood>,
     random: fastrand::Rng,
     running: usize,
@@ -63,6 +71,9 @@ impl Drop for Running {
 impl Targets {
     pub(super) fn new(seed: u64) -> Self {
         let inner = Inner {
+            host: None,
+            is_starved: false,
+            trouble: None,
             moods: HashMap::new(),
             random: fastrand::Rng::with_seed(seed),
             running: 0,
@@ -78,14 +89,49 @@ impl Targets {
         self.inner().moods.insert(check.to_owned(), mood);
     }
 
+    /// A process begins, which lends what it has.
+    pub(super) fn run_on(&self, host: Host) {
+        let mut inner = self.inner();
+        if inner.is_starved {
+            host.starve(true);
+        }
+        inner.host = Some(host);
+    }
+
+    /// The host has no descriptor to lend from now on, or has them again.
+    pub(super) fn starve(&self, is_starved: bool) {
+        let mut inner = self.inner();
+        inner.is_starved = is_starved;
+        if let Some(host) = &inner.host {
+            host.starve(is_starved);
+        }
+    }
+
     pub(super) fn heal(&self) {
         self.inner().moods.clear();
+        self.starve(false);
     }
 
     /// What must not be.
     pub(super) fn trouble(&self) -> Option<String> {
-        let most = self.inner().most;
-        (most > CONCURRENCY).then(|| format!("{most} runs went on at once"))
+        let inner = self.inner();
+        let most = inner.most;
+        let crowded = (most > CONCURRENCY).then(|| format!("{most} runs went on at once"));
+        // What was lent before the host fell short comes back in time.
+        let host = inner.host.as_ref().filter(|_| !inner.is_starved);
+        let overdrawn = host.and_then(Host::overdrawn);
+        inner.trouble.clone().or(crowded).or(overdrawn)
+    }
+
+    /// Descriptors that are lent while no more runs go on than that.
+    pub(super) fn leaked(&self) -> u64 {
+        let inner = self.inner();
+        let leased = inner.host.as_ref().map_or(0, |host| host.ledger.leased());
+        leased.saturating_sub(inner.running as u64)
+    }
+
+    fn note(&self, trouble: String) {
+        self.inner().trouble.get_or_insert(trouble);
     }
 
     fn is_stuck(&self, check: &Check) -> bool {
@@ -122,15 +168,19 @@ impl Execute for Targets {
         let Request { check, shutdown, .. } = request;
         let _running = self.begin();
         let (mood, latency) = self.draw(check);
+        let host = self.inner().host.clone().expect("a process goes on");
+        let guest = host.admit(&request);
+        let mut left_open = Vec::new();
         let outcome = tokio::select! {
             () = shutdown.cancelled(), if mood != Mood::NeverEnds => Outcome::Stopped(StopCause::Shutdown),
-            outcome = self.answer(check, mood, latency) => outcome,
+            outcome = self.answer(&guest, check, (mood, latency), &mut left_open) => outcome,
         };
+        guest.page.end(EndCause::Returned);
         Report {
             outcome,
-            usage: Usage::default(),
+            usage: guest.page.usage(),
             log: Vec::new(),
-            trail: Trail::default(),
+            trail: guest.page.take_trail(),
         }
     }
 
@@ -140,15 +190,33 @@ impl Execute for Targets {
 }
 
 impl Targets {
-    async fn answer(&self, check: &Check, mood: Mood, latency: Duration) -> Outcome {
+    async fn answer(
+        &self,
+        guest: &Guest,
+        check: &Check,
+        (mood, latency): (Mood, Duration),
+        left_open: &mut Vec<Lease>,
+    ) -> Outcome {
         match mood {
             Mood::Hangs => sleep(check.timeout).await,
+            Mood::Hoards => {
+                if let Err(trouble) = guest.hoard(left_open).await {
+                    self.note(trouble);
+                }
+            }
             Mood::NeverEnds => {
                 while self.is_stuck(check) {
                     sleep(Duration::from_secs(1)).await;
                 }
             }
-            _ => sleep(latency).await,
+            _ => {
+                if let Err(cause) = guest.reach(latency).await {
+                    if !self.inner().is_starved {
+                        self.note(format!("{} got nothing of what checks share: {cause}", check.id));
+                    }
+                    return Outcome::Stopped(cause);
+                }
+            }
         }
         outcome(mood, check.timeout)
     }
@@ -165,12 +233,13 @@ fn outcome(mood: Mood, timeout: Duration) -> Outcome {
         })
     };
     match mood {
-        Mood::Passes | Mood::Flaps(_) => verdict(VerdictStatus::Pass),
+        Mood::Passes | Mood::Flaps(_) | Mood::NoDescriptors => verdict(VerdictStatus::Pass),
         Mood::Warns => verdict(VerdictStatus::Warn),
         Mood::Fails => verdict(VerdictStatus::Fail),
         Mood::Breaks => Outcome::Faulted(Fault::Trap("unreachable".to_owned().into())),
         Mood::Panics => std::panic::resume_unwind(Box::new("the host panics")),
-        Mood::NoDescriptors => Outcome::Stopped(StopCause::Descriptors),
-        Mood::Hangs | Mood::NeverEnds => Outcome::Stopped(StopCause::Deadline { limit: timeout }),
+        Mood::Hangs | Mood::NeverEnds | Mood::Hoards => {
+            Outcome::Stopped(StopCause::Deadline { limit: timeout })
+        }
     }
 }

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, advance, sleep};
 
 use super::blocked::Blocked;
+use super::collector::{self, Collector};
 use super::expected::Expected;
-use super::process::{Pings, Process, Start};
+use super::plan::Plan;
+use super::process::{PINGS, Pings, Process, Start};
 use super::receivers::{self, Receivers};
+use super::spool::Spool;
 use super::targets::{self, Targets};
-use super::{noon, reloads, secs};
+use super::{noon, promises, reloads, secs};
 use crate::alert;
 use crate::clock::simulated::Simulated;
-use crate::publish::{Board, Record, Stage};
+use crate::publish::Stage;
 use crate::state::Shelf;
 use crate::state::simulated::{Disk, Mood};
-use crate::status::Status;
-use crate::suite::{Check, CheckId};
-use crate::watch::health::{Complaint, Health};
-use crate::watch::heartbeat::Ping;
+use crate::suite::{Check, Window};
 
 /// How long anything may be unwell after a fault: it is told for a minute that descriptors were short.
 const RECOVERY: Duration = Duration::from_secs(100);
@@ -28,15 +28,23 @@ const RECOVERY: Duration = Duration::from_secs(100);
 const BACKOFF: Duration = Duration::from_secs(6 * 60);
 /// What the disk has not taken for longer than this may be delivered all the same, and be forgotten in a kill.
 const UNKNOWN: Duration = Duration::from_millis(450);
+/// Pings that are due while all is well before something fails again.
+const PINGS_SEEN: u64 = 3;
+/// Within which what was sent has arrived, and its answer.
+const REST: Duration = Duration::from_millis(1_500);
+/// A leap ends this long before a due time.
+const BEFORE_DUE: Duration = Duration::from_millis(100);
+/// In seconds, with its waits.
+const LONGEST_RUN: u32 = 30;
 /// Lines of what happened that a failure shows.
 const SHOWN: usize = 60;
-const ALERTS: &str = "remind: 3m
-notifiers:
+const NOTIFIERS: &str = "notifiers:
   chat: { type: slack, url: 'http://127.0.0.1/', timeout: 5s }
   pager: { type: slack, url: 'http://127.0.0.1/', timeout: 5s, on: [degraded, down, unknown] }";
 
 pub(super) struct World {
     seed: u64,
+    pub(super) plan: &'static Plan,
     pub(super) random: fastrand::Rng,
     pub(super) clocks: Simulated,
     pub(super) disk: Disk,
@@ -46,12 +54,16 @@ pub(super) struct World {
     pub(super) expected: Expected,
     pub(super) checks: Vec<Arc<Check>>,
     pub(super) pings: Pings,
+    pub(super) collector: Collector,
+    pub(super) spool: Spool,
+    /// Of maintenance; they stay through all reloads.
+    pub(super) windows: Vec<Window>,
     settings: alert::Settings,
-    process: Option<Process>,
+    pub(super) process: Option<Process>,
     /// What health may say, and until when.
-    allowed: BTreeMap<&'static str, Instant>,
+    pub(super) allowed: BTreeMap<&'static str, Instant>,
     /// Until when the account may lag behind the clocks.
-    unsettled: Instant,
+    pub(super) unsettled: Instant,
     /// Whether the process began without the rows of an earlier one, and counted for itself.
     is_unread: bool,
     began: Instant,
@@ -59,10 +71,10 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn begin(seed: u64) -> Self {
+    pub(super) fn begin(seed: u64, plan: &'static Plan) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let receivers = Receivers::default();
-        let mut settings = alert::tests::settings(ALERTS).unwrap();
+        let mut settings = alert::tests::settings(&format!("remind: {}\n{NOTIFIERS}", plan.remind)).unwrap();
         for notifier in &mut settings.notifiers {
             let name = receivers::NAMES.into_iter().find(|name| **name == *notifier.name);
             *notifier = notifier.clone().received_by(receivers.receiver(name.unwrap()));
@@ -70,14 +82,18 @@ impl World {
         let now = Instant::now();
         let mut world = Self {
             seed,
+            plan,
             clocks: Simulated::begin(noon()),
             disk: Disk::default(),
             targets: Targets::new(seed),
             receivers,
             blocked: Blocked::default(),
             expected: Expected::default(),
-            checks: reloads::checks(&mut random),
+            checks: reloads::checks(plan, &mut random),
             pings: Pings::default(),
+            collector: Collector::default(),
+            spool: Spool::new(&mut random),
+            windows: plan.windows(&reloads::NAMES, &mut random, noon()),
             settings,
             process: None,
             allowed: BTreeMap::new(),
@@ -87,6 +103,7 @@ impl World {
             happened: Vec::new(),
             random,
         };
+        world.receivers.expect_silence(&world.windows);
         world.start();
         world
     }
@@ -96,12 +113,16 @@ impl World {
         self.process = Some(Process::start(Start {
             settings: &self.settings,
             disk: &self.disk,
-            loaded: reloads::loaded(&self.checks),
+            loaded: reloads::loaded(&self.checks, &self.windows),
             targets: self.targets.clone(),
             pings: Arc::clone(&self.pings),
             blocked: self.blocked.clone(),
+            collector: self.collector.clone(),
+            spool: self.spool.settings(),
+            exports: self.plan.exports,
         }));
         self.expected.restarted();
+        self.blocked.forget_due_times();
         self.is_unread = self.disk.mood() == Mood::Hangs;
         if self.is_unread {
             self.expected.forget();
@@ -116,6 +137,8 @@ impl World {
             self.disk.mood()
         ));
         let durable = self.disk.durable().unwrap_or(self.began);
+        let is_frozen = self.process().telemetry.is_set();
+        self.collector.killed(self.spool.has_everything() && !is_frozen);
         self.process = None;
         if durable.elapsed() > UNKNOWN {
             self.receivers.forgive();
@@ -128,7 +151,11 @@ impl World {
     /// SIGTERM, and `absence` without a process.
     pub(super) async fn terminate(&mut self, absence: Duration) {
         let process = self.process.take().unwrap();
-        let account = process.stop().await;
+        let (account, has_exported) = process.stop().await;
+        if !has_exported {
+            self.fail("telemetry has not ended in its time");
+        }
+        self.collector.killed(self.spool.has_everything());
         if account.under_way() > 0 {
             self.fail(&format!("{} runs have no end: {account:?}", account.under_way()));
         }
@@ -144,13 +171,15 @@ impl World {
     }
 
     pub(super) fn reload(&mut self) {
-        reloads::change(&mut self.checks, &mut self.random);
+        reloads::change(&mut self.checks, self.plan, &mut self.random);
+        self.blocked.forget_due_times();
         let suite = self.checks.iter();
         let suite: Vec<_> = suite
             .map(|check| format!("{} {:?}", check.name, check.interval))
             .collect();
         self.note(format!("reload: {suite:?}"));
-        self.process().reload(reloads::loaded(&self.checks));
+        let loaded = reloads::loaded(&self.checks, &self.windows);
+        self.process().reload(loaded);
     }
 
     /// Other targets fare otherwise, and now and then there is another suite.
@@ -182,13 +211,37 @@ impl World {
         self.unsettled = self.unsettled.max(Instant::now() + time);
     }
 
-    /// Time goes on, and everything is looked at each second.
+    /// Time goes on, and everything is looked at each second, or after each leap.
     pub(super) async fn run(&mut self, time: Duration) {
         let until = Instant::now() + time;
         while Instant::now() < until {
-            sleep(secs(1)).await;
+            match self.plan.leap {
+                Some(longest) => self.leap(until.min(Instant::now() + longest)).await,
+                None => sleep(secs(1)).await,
+            }
             self.observe();
         }
+    }
+
+    /// Time goes on to the next due time in one go, as long as no run goes on, and what comes of it comes to rest.
+    async fn leap(&self, until: Instant) {
+        let next = self.blocked.next_due(&self.checks);
+        let time = until.min(next).saturating_duration_since(Instant::now());
+        if time > REST {
+            advance(time.saturating_sub(BEFORE_DUE)).await;
+        }
+        sleep(secs(1)).await;
+        for _ in 0..LONGEST_RUN {
+            let mut goes_on = false;
+            self.process()
+                .board
+                .each(|_, sign| goes_on |= sign.stage != Stage::Idle);
+            if !goes_on {
+                break;
+            }
+            sleep(secs(1)).await;
+        }
+        sleep(REST).await;
     }
 
     /// Time goes on until health says this.
@@ -210,6 +263,8 @@ impl World {
         self.note("all is well".to_owned());
         self.targets.heal();
         self.receivers.heal();
+        self.collector.set(collector::Mood::Takes);
+        self.spool.heal();
         self.disk.set(Mood::Well);
         if std::mem::take(&mut self.is_unread) {
             // The rows are there now, and what was counted before is added to them.
@@ -217,17 +272,43 @@ impl World {
             self.expected.forget();
         }
         let is_refused = self.allowed.contains_key("notifier_failing");
-        let until = Instant::now() + if is_refused { BACKOFF } else { RECOVERY };
-        while !self.words().is_empty() || !self.is_delivered() {
-            if Instant::now() > until {
-                self.fail(&format!("health still says {:?}", self.words()));
-            }
-            self.run(secs(1)).await;
+        let mut patience = if is_refused { BACKOFF } else { RECOVERY };
+        if self.plan.leap.is_some() {
+            patience += 3 * self.plan.all_ran() + self.plan.exports;
         }
+        let until = Instant::now() + patience;
+        while !self.words().is_empty() || !self.is_delivered() || !self.is_exported() {
+            if Instant::now() > until {
+                let late = self.collector.late(Duration::ZERO);
+                self.fail(&format!(
+                    "health still says {:?}, and the spans of {late} runs have not arrived",
+                    self.words()
+                ));
+            }
+            self.run(self.plan.look).await;
+        }
+        self.renew();
         // A check may still wait for its next due time.
-        self.run(3 * super::process::PINGS).await;
+        for _ in 0..PINGS_SEEN * PINGS.as_secs() {
+            sleep(secs(1)).await;
+            self.observe();
+        }
         self.allowed.clear();
-        self.assert_heartbeat(2 * super::process::PINGS);
+        self.assert_heartbeat(2 * PINGS);
+        if self.targets.leaked() > 0 {
+            self.fail(&format!(
+                "{} descriptors are lent to no run",
+                self.targets.leaked()
+            ));
+        }
+    }
+
+    /// Whoever was notified of nothing that goes on has nothing to forgive any more.
+    fn renew(&self) {
+        let report = self.process().alerts.now();
+        if report.notifiers.values().all(|notifier| notifier.firing == 0) {
+            self.receivers.renew();
+        }
     }
 
     fn is_delivered(&self) -> bool {
@@ -235,31 +316,10 @@ impl World {
         report.notifiers.values().all(|notifier| notifier.waiting == 0)
     }
 
-    /// There was a ping of success within this time.
-    fn assert_heartbeat(&self, within: Duration) {
-        let pings = self.pings.lock().unwrap();
-        let is_well = |(at, ping): &(Instant, Ping)| *ping == Ping::Success && at.elapsed() < within;
-        if !pings.iter().any(is_well) {
-            let last: Vec<_> = pings.iter().rev().take(3).collect();
-            self.fail(&format!("no heartbeat while all is well: {last:?}"));
-        }
-    }
-
-    /// There was none since.
-    pub(super) fn assert_no_heartbeat(&self, since: Instant) {
-        let pings = self.pings.lock().unwrap();
-        if pings
-            .iter()
-            .any(|(at, ping)| *ping == Ping::Success && *at > since)
-        {
-            self.fail("a heartbeat while the runner is not well");
-        }
-    }
-
     /// The end of a seed: nothing is open, nothing waits, and every due time has come to something.
     pub(super) async fn finish(mut self) {
         self.recover().await;
-        self.run(secs(60)).await;
+        self.run(secs(60).max(4 * self.plan.all_ran())).await;
         let believing = self.receivers.believing();
         if !believing.is_empty() {
             self.fail(&format!("{believing:?} still believe that a check is not well"));
@@ -274,58 +334,7 @@ impl World {
 
     /// What health says.
     pub(super) fn words(&self) -> Vec<&'static str> {
-        words(&self.process().health)
-    }
-
-    fn observe(&mut self) {
-        if self.process().has_ended() {
-            self.fail("a task of the service has ended");
-        }
-        let board = self.process().board.clone();
-        let is_settled = Instant::now() > self.unsettled;
-        if let Err(trouble) = self.expected.hold_against(&board, is_settled) {
-            self.fail(&trouble);
-        }
-        if let Some(trouble) = self.receivers.trouble().or_else(|| self.targets.trouble()) {
-            self.fail(&trouble);
-        }
-        let now = Instant::now();
-        let is_allowed = |word: &&str| self.allowed.get(*word).is_some_and(|until| *until >= now);
-        if let Some(word) = self.words().iter().find(|word| !is_allowed(word)) {
-            let complaints = self.process().health.check().complaints;
-            self.fail(&format!("health says `{word}`: {complaints:?}"));
-        }
-        self.assert_bounds(&board);
-    }
-
-    fn assert_bounds(&self, board: &Board) {
-        let mut running = 0;
-        board.each(|_, sign| running += usize::from(sign.stage == Stage::Running));
-        let report = self.process().alerts.now();
-        let waiting: u64 = report.notifiers.values().map(|notifier| notifier.waiting).sum();
-        // Each alert has a reminder every three minutes.
-        if running > targets::CONCURRENCY || waiting > 1_000 {
-            self.fail(&format!("{running} runs go on, {waiting} notifications wait"));
-        }
-    }
-
-    /// A check that is down is known to be so by each receiver that takes what it is sent, a moment later.
-    pub(super) async fn assert_alerted(&mut self, name: &'static str) {
-        let down = self.down();
-        self.run(secs(3)).await;
-        let down = down.iter().filter(|id| self.down().contains(id));
-        let unknown: Vec<_> = down
-            .filter(|id| !self.receivers.is_alerted(name, id.as_str()))
-            .collect();
-        if !unknown.is_empty() {
-            self.fail(&format!("{unknown:?} are down, and `{name}` does not know"));
-        }
-    }
-
-    fn down(&self) -> Vec<CheckId> {
-        let is_down =
-            |check: &Check, record: &Record| (record.status() == Status::Down).then(|| check.id.clone());
-        self.process().board.choose(is_down)
+        promises::words(&self.process().health)
     }
 
     /// Time goes on until something is received, for a while at most; ends at that very moment.
@@ -334,6 +343,10 @@ impl World {
         while self.receivers.received() == before && Instant::now() < until {
             sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     pub(super) fn note(&mut self, what: String) {
@@ -347,9 +360,4 @@ impl World {
         let at = self.began.elapsed().as_secs();
         panic!("seed {}: {what}\n{happened}\n{at:>6} s  this", self.seed);
     }
-}
-
-pub(super) fn words(health: &Health) -> Vec<&'static str> {
-    let complaints = health.check().complaints;
-    complaints.iter().map(Complaint::word).collect()
 }

@@ -14,14 +14,24 @@ use crate::telemetry::settings::Signal;
 pub(super) enum Outlet {
     Collector(Box<Transport>),
     Console(Signal, Console),
+    /// A collector in a test.
+    #[cfg(test)]
+    Simulated(Signal, super::simulated::Collector),
 }
 
 impl Outlet {
+    /// Whether what it did not take is worth something later.
+    pub(super) fn is_collector(&self) -> bool {
+        !matches!(self, Self::Console(..))
+    }
+
     /// The longest that sending one request takes.
     pub(super) fn timeout(&self) -> Duration {
         match self {
             Self::Collector(transport) => transport.timeout(),
             Self::Console(..) => Duration::ZERO,
+            #[cfg(test)]
+            Self::Simulated(..) => super::simulated::TIMEOUT,
         }
     }
 
@@ -32,6 +42,8 @@ impl Outlet {
         match self {
             Self::Collector(transport) => transport.export(request).await,
             Self::Console(signal, console) => console.write(*signal, &request),
+            #[cfg(test)]
+            Self::Simulated(signal, collector) => collector.export(*signal, request).await,
         }
     }
 }

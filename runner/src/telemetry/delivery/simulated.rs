@@ -1,14 +1,79 @@
-//! A spool whose disk fails when a test says so.
+//! A collector that is a function, and a spool whose disk fails when a test says so.
 
 use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use hyper::body::Bytes;
+use tokio::time::timeout;
+
+use super::answer::Answer;
+use super::transport::judged;
+use crate::telemetry::settings::Signal;
+use crate::wire::{Cause, Failure};
+
+/// The longest that sending one request takes.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
+type Answering = Pin<Box<dyn Future<Output = Status> + Send>>;
+
+/// What a collector answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// By HTTP, with the seconds of a `Retry-After`.
+    Http(u16, Option<u64>),
+    /// The connection is refused.
+    Refused,
+}
+
+/// What answers in place of a collector. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Collector(Arc<dyn Fn(Signal, Bytes) -> Answering + Send + Sync>);
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Collector")
+    }
+}
+
+impl PartialEq for Collector {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Collector {}
+
+impl Collector {
+    pub(crate) fn new<F>(answer: impl Fn(Signal, Bytes) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Status> + Send + 'static,
+    {
+        Self(Arc::new(move |signal, request| Box::pin(answer(signal, request))))
+    }
+
+    pub(super) async fn export(&self, signal: Signal, request: Bytes) -> Answer {
+        match timeout(TIMEOUT, (self.0)(signal, request)).await {
+            Ok(Status::Http(status, after)) => {
+                judged(StatusCode::from_u16(status).expect("a status of HTTP"), after)
+            }
+            Ok(Status::Refused) => Failure::new(Cause::Connect, "connection refused").into(),
+            Err(_) => Failure::new(Cause::Timeout, "no answer").into(),
+        }
+    }
+}
 
 thread_local! {
     static FAILURE: Cell<Option<i32>> = const { Cell::new(None) };
 }
 
 /// From now on each use of a spool on this thread fails with this error of the operating system, or none does.
-pub(super) fn fail_disk(errno: Option<i32>) {
+pub(crate) fn fail_disk(errno: Option<i32>) {
     FAILURE.set(errno);
 }
 

@@ -56,6 +56,11 @@ impl Store {
         store
     }
 
+    /// Whether a signal is exported.
+    pub(super) fn exports(&self, signal: Signal) -> bool {
+        self.queues.contains_key(&signal)
+    }
+
     /// So many checks share the room that there is.
     pub(super) fn divide(&mut self, checks: usize) {
         self.shares.divide(checks);

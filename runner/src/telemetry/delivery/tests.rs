@@ -323,6 +323,8 @@ async fn the_console_has_a_line_of_json_for_each_request_and_none_goes_nowhere()
         console: Box::new(page.clone()),
         notices: sender,
     });
+    let exported = Signal::ALL.map(|signal| delivery.exports(signal));
+    assert_eq!(exported, [true, false, false]);
     delivery.append(Signal::Traces, &frame("shown"));
     delivery.append(Signal::Logs, &frame("dropped"));
     delivery.push(Signal::Metrics, b"dropped".to_vec());

@@ -112,6 +112,20 @@ impl Transport {
     }
 }
 
+/// What an answer without a body means.
+#[cfg(test)]
+pub(super) fn judged(status: http::StatusCode, after: Option<u64>) -> Answer {
+    let after = after.map(|seconds| (http::header::RETRY_AFTER, HeaderValue::from(seconds)));
+    let reply = Reply {
+        status,
+        headers: HeaderMap::from_iter(after),
+        body: Vec::new(),
+        trailers: HeaderMap::new(),
+        is_whole: true,
+    };
+    http1::judge(&reply, SystemTime::now())
+}
+
 fn place(destination: &Destination) -> Place {
     Place {
         url: destination.url.clone(),

@@ -71,5 +71,6 @@ fn urls(settings: &Settings) -> [&str; 3] {
         Exporter::Otlp(destination) => destination.url.as_str(),
         Exporter::Console => "console",
         Exporter::None => "none",
+        Exporter::Simulated(_) => "simulated",
     })
 }

@@ -1,0 +1,143 @@
+//! What the runner sends to others fails there, or on its way.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{AFTER, LONG, THREE_INTERVALS};
+use crate::app::simulation::collector::Mood as Collector;
+use crate::app::simulation::receivers::{Mood as Receiver, NAMES};
+use crate::app::simulation::secs;
+use crate::app::simulation::targets::Mood as Target;
+use crate::app::simulation::world::World;
+
+/// Exports may fail for so long before health says so.
+const EXPORTS_FAILING: Duration = Duration::from_secs(5 * 60);
+/// An attempt that hangs, the longest wait after a failure, the next export of metrics, and a look.
+const NOTICED: Duration = Duration::from_secs(10 + 30 + 30 + 5);
+/// No space left, an error of the device, no descriptor of the process or of the system, and no memory.
+const ERRORS: [i32; 5] = [libc::ENOSPC, libc::EIO, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
+
+pub(in crate::app::simulation) fn receiver(random: &mut fastrand::Rng) -> Receiver {
+    match random.u32(..7) {
+        0 | 1 => Receiver::Answers(503, None),
+        2 => Receiver::Answers(500, Some(5)),
+        3 => Receiver::Answers(429, Some(random.u64(1..120))),
+        4 => Receiver::Answers(401, None),
+        5 => Receiver::Rejects,
+        _ => Receiver::Hangs,
+    }
+}
+
+pub(in crate::app::simulation) fn collector(random: &mut fastrand::Rng) -> Collector {
+    match random.u32(..9) {
+        0 | 1 => Collector::Away,
+        2 => Collector::Hangs,
+        3 => Collector::TakesAndHangs,
+        4 => Collector::Slow(random.u64(1..9_000)),
+        5 => Collector::Answers(503, None),
+        6 => Collector::Answers(429, Some(random.u64(1..60))),
+        7 => Collector::TakesLittle,
+        _ => Collector::Rejects,
+    }
+}
+
+pub(in crate::app::simulation) fn errno(random: &mut fastrand::Rng) -> i32 {
+    ERRORS[random.usize(..ERRORS.len())]
+}
+
+/// A receiver takes nothing while there is something to tell.
+pub(super) async fn refuse(world: &mut World, mood: Receiver, all: bool, seconds: u64) {
+    world.allow("notifier_failing", Duration::from_secs(24 * 60 * 60));
+    let failing = match all {
+        true => NAMES.to_vec(),
+        false => vec![NAMES[world.random.usize(..NAMES.len())]],
+    };
+    failing.iter().for_each(|name| world.receivers.set(name, mood));
+    let name = world.checks[0].name.clone();
+    world.targets.set(&name, Target::Fails);
+    let until = Instant::now() + secs(seconds);
+    // A minute of failures, and an attempt that hangs.
+    let patience = secs(60 + 5 + 5);
+    while Instant::now() < until {
+        world.run(secs(1)).await;
+        let is_due = |name: &&'static str| {
+            let since = world.receivers.failing_since(name);
+            since.is_some_and(|since| since.elapsed() > patience)
+        };
+        if failing.iter().any(is_due) && !world.words().contains(&"notifier_failing") {
+            world.fail("health does not say that a receiver takes nothing");
+        }
+    }
+    for name in NAMES.iter().filter(|name| !failing.contains(name)) {
+        world.assert_alerted(name).await;
+    }
+}
+
+/// The collector takes nothing, or little, or is slow; what waits is sent when that is over.
+pub(super) async fn export(world: &mut World, mood: Collector, seconds: u64) {
+    let time = secs(seconds);
+    world.allow("exports_failing", LONG);
+    world.collector.set(mood);
+    let began = Instant::now();
+    if mood.is_failing() && time > EXPORTS_FAILING + NOTICED {
+        world.run(EXPORTS_FAILING).await;
+        world.expect("exports_failing", NOTICED).await;
+    }
+    world.run(time.saturating_sub(began.elapsed())).await;
+    if mood.is_failing() {
+        world.assert_no_heartbeat(began + NOTICED);
+    }
+}
+
+/// The disk under the spool fails each time; what is exported meanwhile gets through all the same.
+pub(super) async fn spool(world: &mut World, errno: i32, seconds: u64, is_killed: bool) {
+    // Whether it is over is seen at an export of metrics.
+    world.allow("spool_failing", LONG);
+    world.spool.fail(errno);
+    world.expect("spool_failing", THREE_INTERVALS).await;
+    world.run(secs(seconds)).await;
+    if is_killed {
+        world.kill(secs(1)).await;
+        world.start();
+        world.run(secs(seconds / 2)).await;
+    }
+}
+
+/// The task that sends to the collector panics.
+pub(super) async fn export_dies(world: &mut World) {
+    world.allow("component_died", 2 * AFTER);
+    world.collector.set(Collector::Panics);
+    world.expect("component_died", THREE_INTERVALS).await;
+    world.collector.set(Collector::Takes);
+    world.terminate(secs(1)).await;
+    world.start();
+}
+
+/// Checks take all that they get of what the host lends; the others get what they need.
+pub(super) async fn hoard(world: &mut World, hoarders: usize, seconds: u64) {
+    world.allow("checks_stale", secs(seconds) + AFTER);
+    for check in world.checks.clone() {
+        world.targets.set(&check.name, Target::Passes);
+    }
+    for check in world.checks.iter().take(hoarders) {
+        world.targets.set(&check.name, Target::Hoards);
+    }
+    world.run(secs(seconds)).await;
+}
+
+pub(super) async fn die(world: &mut World) {
+    for word in ["component_died", "notifier_failing"] {
+        world.allow(word, 6 * AFTER);
+    }
+    world.receivers.set(NAMES[0], Receiver::Panics);
+    for check in world.checks.clone() {
+        world.targets.set(&check.name, Target::Fails);
+    }
+    // All may have been told already; then a reminder is next.
+    let limit = 3 * AFTER + THREE_INTERVALS + world.plan.longest_window;
+    world.expect("component_died", limit).await;
+    world.receivers.heal();
+    world.terminate(secs(1)).await;
+    world.start();
+}

@@ -1,0 +1,142 @@
+//! What must hold at every moment, whatever fails.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::world::World;
+use super::{secs, targets};
+use crate::alert::report::{DropReason, NotifierReport};
+use crate::clock;
+use crate::publish::{Board, Record, Stage};
+use crate::status::Status;
+use crate::suite::{Check, CheckId};
+use crate::watch::health::{Complaint, Health};
+use crate::watch::heartbeat::Ping;
+
+/// Within which spans arrive while all is well: they wait for others, and the answer for a slow collector.
+const SENT: Duration = Duration::from_secs(5);
+
+impl World {
+    /// There was a ping of success within this time.
+    pub(super) fn assert_heartbeat(&self, within: Duration) {
+        let pings = self.pings.lock().unwrap();
+        let is_well = |(at, ping): &(Instant, Ping)| *ping == Ping::Success && at.elapsed() < within;
+        if !pings.iter().any(is_well) {
+            let last: Vec<_> = pings.iter().rev().take(3).collect();
+            self.fail(&format!("no heartbeat while all is well: {last:?}"));
+        }
+    }
+
+    /// There was none since.
+    pub(super) fn assert_no_heartbeat(&self, since: Instant) {
+        let pings = self.pings.lock().unwrap();
+        if pings
+            .iter()
+            .any(|(at, ping)| *ping == Ping::Success && *at > since)
+        {
+            self.fail("a heartbeat while the runner is not well");
+        }
+    }
+
+    pub(super) fn observe(&mut self) {
+        if self.process().has_ended() {
+            self.fail("a task of the service has ended");
+        }
+        let board = self.process().board.clone();
+        let is_settled = Instant::now() > self.unsettled;
+        if let Err(trouble) = self.expected.hold_against(&board, is_settled) {
+            self.fail(&trouble);
+        }
+        let trouble = self.receivers.trouble().or_else(|| self.targets.trouble());
+        if let Some(trouble) = trouble.or_else(|| self.collector.trouble()) {
+            self.fail(&trouble);
+        }
+        let now = Instant::now();
+        let is_allowed = |word: &&str| self.allowed.get(*word).is_some_and(|until| *until >= now);
+        if let Some(word) = self.words().iter().find(|word| !is_allowed(word)) {
+            let complaints = self.process().health.check().complaints;
+            self.fail(&format!("health says `{word}`: {complaints:?}"));
+        }
+        self.assert_bounds(&board);
+    }
+
+    fn assert_bounds(&self, board: &Board) {
+        let mut running = 0;
+        board.each(|_, sign| running += usize::from(sign.stage == Stage::Running));
+        let report = self.process().alerts.now();
+        let waiting: u64 = report.notifiers.values().map(|notifier| notifier.waiting).sum();
+        // Each alert has a reminder every three minutes.
+        if running > targets::CONCURRENCY || waiting > 1_000 {
+            self.fail(&format!("{running} runs go on, {waiting} notifications wait"));
+        }
+        let lost = [DropReason::Expired, DropReason::Full];
+        let is_lossy =
+            |notifier: &NotifierReport| lost.iter().any(|reason| notifier.dropped.contains_key(reason));
+        if report.notifiers.values().any(is_lossy) {
+            self.receivers.forgive();
+        }
+        self.assert_exports();
+    }
+
+    /// What waits has its bound, and what was lost was counted.
+    fn assert_exports(&self) {
+        let Some(exports) = self.process().exposition.delivery() else {
+            return;
+        };
+        let signals = || exports.report.signals.values();
+        let (bytes, bound) = (
+            signals().map(|signal| signal.spool_bytes).sum::<u64>(),
+            self.spool.settings().max_bytes,
+        );
+        if bytes > bound {
+            self.fail(&format!("{bytes} bytes are in a spool of {bound}"));
+        }
+        if signals().any(|signal| !signal.dropped.is_empty() || signal.dropped_items > 0) {
+            self.collector.forgive();
+        }
+    }
+
+    /// Whether the spans of all runs have arrived, but for the last ones, and the runner knows that: it looks at each
+    /// export of metrics.
+    pub(super) fn is_exported(&self) -> bool {
+        let exports = self.process().exposition.delivery();
+        let is_well = exports.is_some_and(|exports| {
+            let mut signals = exports.report.signals.values();
+            signals.all(|signal| signal.failing_for.is_none())
+        });
+        is_well && self.collector.late(SENT) == 0
+    }
+
+    /// A check that is down is known to be so by each receiver that takes what it is sent, a moment later.
+    pub(super) async fn assert_alerted(&mut self, name: &'static str) {
+        let down = self.down();
+        self.run(secs(3)).await;
+        let down = down.iter().filter(|id| self.down().contains(id));
+        let unknown: Vec<_> = down
+            .filter(|id| !self.receivers.is_alerted(name, id.as_str()))
+            .collect();
+        if !unknown.is_empty() {
+            self.fail(&format!("{unknown:?} are down, and `{name}` does not know"));
+        }
+    }
+
+    fn down(&self) -> Vec<CheckId> {
+        // It is looked again after a few seconds whether a window is over.
+        let now = clock::wall();
+        let moments = [now, now - secs(10), now - self.plan.look - secs(10)];
+        let is_held = |check: &Check| {
+            let mut windows = self.windows.iter();
+            windows.any(|window| moments.iter().any(|at| window.covers(check, *at)))
+        };
+        let is_down = |check: &Check, record: &Record| {
+            (record.status() == Status::Down && !is_held(check)).then(|| check.id.clone())
+        };
+        self.process().board.choose(is_down)
+    }
+}
+
+pub(super) fn words(health: &Health) -> Vec<&'static str> {
+    let complaints = health.check().complaints;
+    complaints.iter().map(Complaint::word).collect()
+}
