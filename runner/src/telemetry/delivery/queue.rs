@@ -201,7 +201,7 @@ impl Queue {
             memory_bytes: self.memory_bytes,
             oldest_age: oldest.map(|stamp| stamp.since().age(now)),
             last_success: self.tally.last_success,
-            failing_for: self.tally.failing_since.map(|since| since.elapsed()),
+            failing_for: self.tally.failing_for(!self.waiting.is_empty()),
         }
     }
 
@@ -233,6 +233,9 @@ impl Queue {
         share: Option<Share>,
         shares: &mut Shares,
     ) {
+        if self.tally.failing_for(!self.waiting.is_empty()).is_none() {
+            self.tally.failing = None;
+        }
         shares.add(bytes, share.as_ref().unwrap_or(&Share::default()));
         let waiting = Waiting {
             bytes,

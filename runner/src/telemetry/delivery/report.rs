@@ -58,6 +58,10 @@ impl DropReason {
     }
 }
 
+/// How long a failed attempt counts once nothing waits any more: longer than from one export of metrics to the next, so that
+/// a collector which is away for what is dropped at once is still known to be.
+const FORGOTTEN: Duration = Duration::from_secs(90);
+
 /// The state of delivery at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryReport {
@@ -96,7 +100,7 @@ pub struct SignalReport {
     pub oldest_age: Option<Duration>,
     /// When an export was last accepted.
     pub last_success: Option<SystemTime>,
-    /// How long every attempt has failed; none when the last one did not.
+    /// How long every attempt has failed; none when the last one did not, or when it was a while ago and nothing waits.
     pub failing_for: Option<Duration>,
 }
 
@@ -109,7 +113,8 @@ pub(super) struct Tally {
     pub(super) dead_letters: u64,
     pub(super) rejected_items: u64,
     pub(super) last_success: Option<SystemTime>,
-    pub(super) failing_since: Option<Instant>,
+    /// When attempts began to fail, and when the last one did.
+    pub(super) failing: Option<(Instant, Instant)>,
 }
 
 impl Tally {
@@ -124,11 +129,20 @@ impl Tally {
     /// The collector answered as it should.
     pub(super) fn succeed(&mut self) {
         self.last_success = Some(SystemTime::now());
-        self.failing_since = None;
+        self.failing = None;
     }
 
     /// The collector did not.
     pub(super) fn fail(&mut self) {
-        self.failing_since.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        let since = self.failing.map_or(now, |(since, _)| since);
+        self.failing = Some((since, now));
+    }
+
+    /// How long every attempt has failed. When all that failed was dropped and nothing has been tried since, it is not
+    /// known whether the next attempt would.
+    pub(super) fn failing_for(&self, has_waiting: bool) -> Option<Duration> {
+        let (since, last) = self.failing?;
+        (has_waiting || last.elapsed() < FORGOTTEN).then(|| since.elapsed())
     }
 }

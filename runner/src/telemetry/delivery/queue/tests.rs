@@ -337,3 +337,22 @@ async fn a_collector_that_is_away_is_told_once_and_again_when_it_is_back() {
     assert_eq!(fixture.of(Signal::Metrics).failing_for, None);
     assert!(fixture.of(Signal::Metrics).last_success.is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_and_was_dropped_is_not_failing_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = Fixture::bounded(Some(folder.path()), 0);
+    fixture.store.push(Signal::Metrics, b"1".to_vec());
+    fixture.answer(Signal::Metrics, away());
+    assert!(fixture.send(Signal::Metrics).is_none());
+    advance(Duration::from_secs(60)).await;
+    let failing = |fixture: &mut Fixture| {
+        let report = fixture.of(Signal::Metrics);
+        (report.waiting, report.failing_for.map(|time| time.as_secs()))
+    };
+    assert_eq!(failing(&mut fixture), (0, Some(60)));
+    advance(Duration::from_secs(60)).await;
+    assert_eq!(failing(&mut fixture), (0, None));
+    fixture.store.push(Signal::Metrics, b"2".to_vec());
+    assert_eq!(failing(&mut fixture).1, None);
+}
