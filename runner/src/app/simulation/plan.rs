@@ -35,8 +35,8 @@ pub(super) struct Plan {
     pub(super) longest_window: Duration,
 }
 
-/// Half an hour, in which something always fails.
-pub(super) const HALF_AN_HOUR: Plan = Plan {
+/// Minutes, in which something always fails.
+pub(super) const BUSY: Plan = Plan {
     intervals: [3, 7, 11, 15],
     exports: Duration::from_secs(30),
     remind: "3m",

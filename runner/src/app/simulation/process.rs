@@ -103,7 +103,7 @@ impl Process {
         let core = Core::new(board, state, Arc::clone(&host.ledger));
         start.targets.run_on(host);
         let (desk, alerts, deliveries) = core.alerts(start.settings, &kept);
-        let mut tasks = vec![spawn_local(writer)];
+        let mut tasks = vec![spawn_local(Freezer::default().freezing(writer))];
         let (alerting, telemetry) = (Freezer::default(), Freezer::default());
         let alert = core.liveness.register("alert", Impact::Liveness);
         let deliver = async move { reporting(&alert, deliveries).await };
@@ -122,7 +122,7 @@ impl Process {
             exposition.clone(),
             start.pings,
         );
-        tasks.push(spawn_local(beats));
+        tasks.push(spawn_local(Freezer::default().freezing(beats)));
         let publisher = Publisher::new(Default::default(), SCREEN, informed, Some(desk));
         let blocked = start.blocked;
         let mut watcher = blocked.watching(publisher, health.clone(), start.collector);
@@ -306,14 +306,29 @@ async fn beat(health: Health, board: Board, exposition: Exposition, pings: Pings
     }
 }
 
-/// Keeps a task from its turn while it is set.
+/// Keeps a task from its turn while it is set, and ends one that never lets time go on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Freezer(Arc<Mutex<Frozen>>);
+
+/// Turns that a task may have at one moment: one that never waits would go on for ever.
+const TURNS: u32 = 100_000;
 
 #[derive(Debug, Default)]
 struct Frozen {
     is_set: bool,
     waker: Option<Waker>,
+    /// When the task last had its turn, and how often it had by then.
+    turns: Option<(Instant, u32)>,
+}
+
+impl Frozen {
+    fn count(&mut self) -> u32 {
+        let now = Instant::now();
+        let turns = self.turns.filter(|(at, _)| *at == now);
+        let turns = turns.map_or(1, |(_, turns)| turns + 1);
+        self.turns = Some((now, turns));
+        turns
+    }
 }
 
 impl Freezer {
@@ -338,7 +353,9 @@ impl Freezer {
                 frozen.waker = Some(context.waker().clone());
                 return Poll::Pending;
             }
+            let turns = frozen.count();
             drop(frozen);
+            assert!(turns < TURNS, "a task has had {turns} turns at one moment");
             work.as_mut().poll(context)
         })
     }

@@ -23,7 +23,7 @@ use crate::state::simulated::{Disk, Mood};
 use crate::suite::{Check, Window};
 
 /// How long anything may be unwell after a fault: it is told for a minute that descriptors were short.
-const RECOVERY: Duration = Duration::from_secs(100);
+const RECOVERY: Duration = Duration::from_secs(150);
 /// The same after receivers took nothing: they are left alone for this long at most.
 const BACKOFF: Duration = Duration::from_secs(6 * 60);
 /// What the disk has not taken for longer than this may be delivered all the same, and be forgotten in a kill.
@@ -279,11 +279,7 @@ impl World {
         let until = Instant::now() + patience;
         while !self.words().is_empty() || !self.is_delivered() || !self.is_exported() {
             if Instant::now() > until {
-                let late = self.collector.late(Duration::ZERO);
-                self.fail(&format!(
-                    "health still says {:?}, and the spans of {late} runs have not arrived",
-                    self.words()
-                ));
+                self.fail(&self.unfinished());
             }
             self.run(self.plan.look).await;
         }
@@ -301,6 +297,18 @@ impl World {
                 self.targets.leaked()
             ));
         }
+    }
+
+    /// What is still not as it was.
+    fn unfinished(&self) -> String {
+        let late = self.collector.late(Duration::ZERO);
+        let waiting = self.process().alerts.now().notifiers;
+        let waiting: Vec<_> = waiting.values().map(|notifier| notifier.waiting).collect();
+        let exports = self.process().exposition.delivery().map(|exports| exports.report);
+        format!(
+            "health still says {:?}, {waiting:?} notifications wait, the spans of {late} runs have not arrived: {exports:?}",
+            self.words()
+        )
     }
 
     /// Whoever was notified of nothing that goes on has nothing to forgive any more.
