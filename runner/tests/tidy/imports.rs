@@ -132,7 +132,12 @@ const RULES: [Rule; 12] = [
         ],
         // `regular_file` waits for its thread, or gives it up and counts it; simulated worlds have one each. The admin address
         // has one at most that looks at the files of its certificate, and goes on with the old one while it hangs.
-        places: &["liveness/thread", "regular_file/deadline", "admin/tls", "app/simulation"],
+        places: &[
+            "liveness/thread",
+            "regular_file/deadline",
+            "admin/tls",
+            "app/simulation",
+        ],
     },
     Rule {
         what: "a task",
