@@ -34,6 +34,7 @@ impl Questions {
         let party = Party {
             zone: zone(name),
             check: check.clone(),
+            plugin: "tcp".into(),
         };
         let answer = async {
             answer.await;
