@@ -84,9 +84,7 @@ impl Host {
         };
         let recorder = Arc::clone(request.recorder);
         Guest {
-            page: self
-                .ledger
-                .open_page(owner, request.check.quota.clone(), recorder),
+            page: self.ledger.open_page(owner, request.check.quota, recorder),
             host: self.clone(),
             check: Arc::clone(request.check),
         }

@@ -116,12 +116,8 @@ impl Process {
         let export = async move { reporting(&reporter, worker.run(until)).await };
         let export = spawn_local(telemetry.freezing(export));
         let health = core.health(&alerts, exposition.clone());
-        let beats = beat(
-            health.clone(),
-            core.board.clone(),
-            exposition.clone(),
-            start.pings,
-        );
+        let seen = (core.board.clone(), exposition.clone());
+        let beats = beat(health.clone(), seen, start.pings);
         tasks.push(spawn_local(Freezer::default().freezing(beats)));
         let publisher = Publisher::new(Default::default(), SCREEN, informed, Some(desk));
         let blocked = start.blocked;
@@ -289,7 +285,7 @@ fn exporters(collector: &Collector, spool: SpoolSettings, interval: Duration) ->
 }
 
 /// The heartbeat, but for the requests that bring pings to their address.
-async fn beat(health: Health, board: Board, exposition: Exposition, pings: Pings) {
+async fn beat(health: Health, (board, exposition): (Board, Exposition), pings: Pings) {
     let cadence = Cadence {
         interval: PINGS,
         grace: PINGS / 2,
