@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hyper::body::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message as _;
 use tokio::time::{Instant, sleep};
 
 use crate::telemetry::delivery::simulated::{self, Status};
@@ -145,29 +143,16 @@ impl Collector {
     }
 }
 
-/// The runs whose spans a request has.
-fn runs(signal: Signal, request: &Bytes) -> Vec<TraceId> {
-    if signal != Signal::Traces {
-        return Vec::new();
-    }
-    let request = ExportTraceServiceRequest::decode(request.clone()).expect("a request of OTLP");
-    let scopes = request.resource_spans.iter().flat_map(|spans| &spans.scope_spans);
-    let spans = scopes.flat_map(|scope| &scope.spans);
-    let roots = spans.filter(|span| span.parent_span_id.is_empty());
-    let id = |id: &Vec<u8>| id.as_slice().try_into().expect("an id of 16 bytes");
-    roots.map(|root| id(&root.trace_id)).collect()
-}
-
 impl Inner {
     fn take(&mut self, signal: Signal, request: &Bytes, may_repeat: bool) {
-        for trace_id in runs(signal, request) {
+        for trace_id in simulated::runs(signal, request) {
             self.arrive(trace_id, may_repeat);
         }
     }
 
     /// What is refused is divided and sent again, and lost in the end: whether it comes once more is left open.
     fn refuse(&mut self, signal: Signal, request: &Bytes) {
-        for trace_id in runs(signal, request) {
+        for trace_id in simulated::runs(signal, request) {
             self.owed.remove(&trace_id);
         }
     }

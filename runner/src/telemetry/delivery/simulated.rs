@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use hyper::body::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
 use tokio::time::timeout;
 
 use super::answer::Answer;
@@ -79,4 +81,17 @@ pub(crate) fn fail_disk(errno: Option<i32>) {
 
 pub(super) fn disk_failure() -> Option<io::Error> {
     FAILURE.get().map(io::Error::from_raw_os_error)
+}
+
+/// The runs whose spans a request has, by the ids of their traces.
+pub(crate) fn runs(signal: Signal, request: &Bytes) -> Vec<[u8; 16]> {
+    if signal != Signal::Traces {
+        return Vec::new();
+    }
+    let request = ExportTraceServiceRequest::decode(request.clone()).expect("a request of OTLP");
+    let scopes = request.resource_spans.iter().flat_map(|spans| &spans.scope_spans);
+    let spans = scopes.flat_map(|scope| &scope.spans);
+    let roots = spans.filter(|span| span.parent_span_id.is_empty());
+    let id = |id: &Vec<u8>| id.as_slice().try_into().expect("an id of 16 bytes");
+    roots.map(|root| id(&root.trace_id)).collect()
 }
