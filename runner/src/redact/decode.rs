@@ -1,20 +1,22 @@
 //! Escapes of URLs, forms, JSON, Rust, HTML, mail and LDAP: what one stands for. Quotes, and what escapes them, count nowhere.
 
+pub(super) mod dialects;
+mod entities;
+pub(super) mod lists;
+
 use super::reading::Unit;
 
 /// What an escape stands for.
 pub(super) enum Decoded {
     Byte(u8),
     Char(char),
-    /// A line that goes on.
+    Text(&'static str),
+    /// A line that goes on, or the sign of an escape.
     Nothing,
 }
 
 /// The escape that these begin with, and how many of them it is.
 pub(super) type Decoder = fn(&[Unit]) -> Option<(Decoded, usize)>;
-
-/// Longest entity between `&` and `;`, in bytes.
-const LONGEST_ENTITY: usize = 10;
 
 /// The escape that these begin with, and how many of them it is.
 pub(super) fn decode(units: &[Unit]) -> Option<(Decoded, usize)> {
@@ -22,38 +24,23 @@ pub(super) fn decode(units: &[Unit]) -> Option<(Decoded, usize)> {
         b'%' => percent(units),
         b'+' => Some((Decoded::Byte(b' '), 1)),
         b'\\' => backslash(units),
-        b'&' => entity(units),
+        b'&' => entities::decode(units),
         _ => None,
     }
 }
 
-/// `%41`, and `%u0041` of JavaScript's `escape`.
+/// `%41`, `%2541` and so on to any depth, and `%u0041` of JavaScript's `escape`.
 fn percent(units: &[Unit]) -> Option<(Decoded, usize)> {
-    if let Some(byte) = hex(units, 1, 2) {
-        return Some((Decoded::Byte(byte), 3));
+    let mut start = 1;
+    while hex(units, start, 2) == Some(b'%') && hex(units, start + 2, 2).is_some() {
+        start += 2;
+    }
+    if let Some(byte) = hex(units, start, 2) {
+        return Some((Decoded::Byte(byte), start + 2));
     }
     let is_long = matches!(at(units, 1), Some(b'u' | b'U'));
     let code = number(units, 2, 6).filter(|_| is_long)?;
     Some((Decoded::Char(char::from_u32(code)?), 6))
-}
-
-/// Quoted-printable: `=41`, and a line that goes on. LDAP: `\41`. Not part of [`decode`], for which these are the signs
-/// of a value that begins with such digits.
-pub(super) fn mail(units: &[Unit]) -> Option<(Decoded, usize)> {
-    match (units.first()?.byte, at(units, 1)) {
-        (b'=', Some(b'\n')) => Some((Decoded::Nothing, 2)),
-        (b'=', Some(b'\r')) if at(units, 2) == Some(b'\n') => Some((Decoded::Nothing, 3)),
-        (b'=' | b'\\', _) => hex(units, 1, 2).map(|byte| (Decoded::Byte(byte), 3)),
-        _ => None,
-    }
-}
-
-/// As in a header of a mail (RFC 2047): `_` is a blank.
-pub(super) fn encoded_word(units: &[Unit]) -> Option<(Decoded, usize)> {
-    match units.first()?.byte {
-        b'_' => Some((Decoded::Byte(b' '), 1)),
-        _ => mail(units),
-    }
 }
 
 fn backslash(units: &[Unit]) -> Option<(Decoded, usize)> {
@@ -105,41 +92,6 @@ fn unicode(units: &[Unit]) -> Option<(Decoded, usize)> {
     let pair = [u16::try_from(high).ok()?, u16::try_from(low).ok()?];
     let char = char::decode_utf16(pair).next()?.ok()?;
     Some((Decoded::Char(char), 12))
-}
-
-fn entity(units: &[Unit]) -> Option<(Decoded, usize)> {
-    if at(units, 1) == Some(b'#') {
-        return numbered(units);
-    }
-    let end = (1..=LONGEST_ENTITY + 1).find(|place| at(units, *place) == Some(b';'))?;
-    let name: Vec<u8> = (1..end).filter_map(|place| at(units, place)).collect();
-    let char = match name.as_slice() {
-        b"quot" => '"',
-        b"apos" => '\'',
-        b"amp" => '&',
-        b"lt" => '<',
-        b"gt" => '>',
-        b"nbsp" => ' ',
-        _ => return None,
-    };
-    Some((Decoded::Char(char), end + 1))
-}
-
-/// `&#39;` and `&#x27;`, which browsers read without the `;` as well.
-fn numbered(units: &[Unit]) -> Option<(Decoded, usize)> {
-    let (start, radix) = match at(units, 2) {
-        Some(b'x' | b'X') => (3, 16),
-        _ => (2, 10),
-    };
-    let digits = (start..=LONGEST_ENTITY).map_while(|place| char::from(at(units, place)?).to_digit(radix));
-    let (mut code, mut end) = (0_u32, start);
-    for digit in digits {
-        code = code.checked_mul(radix)?.checked_add(digit)?;
-        end += 1;
-    }
-    let char = char::from_u32(code).filter(|_| end > start)?;
-    let is_closed = at(units, end) == Some(b';');
-    Some((Decoded::Char(char), end + usize::from(is_closed)))
 }
 
 fn hex(units: &[Unit], start: usize, digits: usize) -> Option<u8> {

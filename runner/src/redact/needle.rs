@@ -1,7 +1,6 @@
 //! The forms in which a value may turn up, and the pieces by which they are found.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use base64::Engine;
@@ -21,12 +20,8 @@ const MIN_BYTES: usize = 4;
 const MIN_PART_BYTES: usize = 8;
 /// Characters; a shorter piece of base64 may be anything. A value of [`MIN_BYTES`] has so many at any place.
 const MIN_BASE64_CHARS: usize = 4;
-/// Bytes of a value that is known as a list of numbers; of a longer one, the begin.
-const MAX_LISTED: usize = 64 << 10;
 /// Bytes of an encoding of which each piece is known; of a longer one, as many as touch each other.
 const MAX_DENSE: usize = 1 << 10;
-/// Bytes of a list of numbers from one known piece to the next: a number and what stands behind it.
-const LIST_STEP: usize = 4;
 /// Bytes; a shorter value, or form of one, is masked in the texts of its holder only: in those of others it is likely
 /// to be something else.
 const MIN_SHARED: usize = 8;
@@ -83,13 +78,12 @@ fn plain(value: &str, mut pass_on: impl FnMut(&[u8])) {
     // What is written in the suite as `a b c` reads `abc`.
     let own = Reading::of(value).canonical().0;
     let is_known = |form: &[u8]| form.len() >= MIN_BYTES || (form == own && !form.is_empty());
-    let whole = without_armour(value);
-    let others = parts(value)
-        .into_iter()
-        .chain(of_path(&whole))
-        .chain(hosts(value));
-    let others = others.chain(percent_decoded(&whole)).chain(decoded(value));
-    for text in std::iter::once(whole.clone()).chain(others) {
+    let bodies = without_armour(value);
+    let rewritten = bodies
+        .iter()
+        .flat_map(|body| of_path(body).into_iter().chain(percent_decoded(body)));
+    let others = parts(value).into_iter().chain(hosts(value)).chain(decoded(value));
+    for text in bodies.iter().cloned().chain(rewritten).chain(others) {
         let mut reading = Reading::of(&text);
         for _ in 0..=LEVELS {
             let form = reading.canonical().0;
@@ -123,22 +117,38 @@ fn encodings(value: &str, mut pass_on: impl FnMut(&[u8], usize)) {
     }
 }
 
-/// The begin and end of PEM are the same for everyone.
-fn without_armour(value: &str) -> String {
-    let is_own = |line: &&str| !line.trim_start().starts_with("-----");
-    let own: Vec<&str> = value.lines().filter(is_own).collect();
-    match own.iter().map(|line| line.trim().len()).sum::<usize>() >= MIN_PART_BYTES {
-        true => own.join("\n"),
-        false => value.to_owned(),
+/// What is between the lines that begin and end PEM, which are the same for everyone; where any of that is too short to
+/// be known by itself, the value as it is.
+fn without_armour(value: &str) -> Vec<String> {
+    let lines: Vec<&str> = value.lines().collect();
+    let bodies = lines.split(|line| is_armour(line)).map(|lines| lines.join("\n"));
+    let mut bodies: Vec<(String, usize)> = bodies
+        .map(|body| (body.clone(), canonical_length(&body)))
+        .collect();
+    bodies.retain(|(_, length)| *length > 0);
+    match !bodies.is_empty() && bodies.iter().all(|(_, length)| *length >= MIN_PART_BYTES) {
+        true => bodies.into_iter().map(|(body, _)| body).collect(),
+        false => vec![value.to_owned()],
     }
+}
+
+fn canonical_length(text: &str) -> usize {
+    Reading::of(text).canonical().0.len()
+}
+
+/// A line that begins or ends PEM (RFC 7468), or a begin of such a line.
+fn is_armour(line: &str) -> bool {
+    let Some(label) = line.trim().strip_prefix("-----") else {
+        return false;
+    };
+    let label = label.trim_end_matches('-');
+    let is_of_label = |char: char| char.is_ascii_uppercase() || char.is_ascii_digit() || char == ' ';
+    (label.starts_with("BEGIN") || label.starts_with("END")) && label.chars().all(is_of_label)
 }
 
 /// What a peer or a parser may quote alone: a line of a key, the password of a URL, a token behind `Bearer`.
 fn parts(value: &str) -> Vec<String> {
-    let lines = value
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with("-----"));
+    let lines = value.lines().map(str::trim).filter(|line| !is_armour(line));
     let lines = lines.filter(|line| line.len() >= MIN_PART_BYTES);
     let mut parts: Vec<String> = lines.map(str::to_owned).collect();
     let value = value.trim();
@@ -255,49 +265,28 @@ fn addresses(address: IpAddr) -> Vec<String> {
     .collect()
 }
 
-/// Base64 of either alphabet, also within that of a longer text; hexadecimal; lists of numbers.
+/// Base64 of either alphabet, also within that of a longer text; hexadecimal.
 fn encoded(value: &str, add: &mut impl FnMut(&[u8], usize)) {
     let bytes = value.as_bytes();
-    let mut add = |text: &str, is_list| {
+    let mut add = |text: &str| {
         // There is nothing in it that a canonical reading leaves out.
         let form = text.as_bytes().to_ascii_lowercase();
-        let step = match is_list {
-            _ if form.len() > MAX_DENSE => SEED,
-            true => LIST_STEP,
-            false => 1,
-        };
+        let step = if form.len() > MAX_DENSE { SEED } else { 1 };
         add(&form, step);
     };
-    add(&hex::encode(bytes), false);
+    add(&hex::encode(bytes));
     for alphabet in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-        add(&alphabet.encode(bytes), false);
-        for piece in (0..3).filter_map(|shift| within_base64(alphabet, bytes, shift)) {
-            add(&piece, false);
+        let whole = std::iter::once(alphabet.encode(bytes));
+        let within = (0..3).filter_map(|shift| within_base64(alphabet, bytes, shift));
+        for text in whole.chain(within) {
+            add(&text);
+            // In a URL its other signs may be escaped, and this one may not.
+            if text.contains('+') {
+                add(&text.replace('+', ""));
+            }
         }
-    }
-    let listed = bytes.get(..bytes.len().min(MAX_LISTED)).unwrap_or_default();
-    for (show, between) in LISTS {
-        let mut list = String::new();
-        for (place, byte) in listed.iter().enumerate() {
-            list.push_str(if place == 0 { "" } else { between });
-            show(&mut list, *byte);
-        }
-        add(&list, true);
     }
 }
-
-/// Adds a number to a list.
-type Show = fn(&mut String, u8);
-
-/// How numbers are written in a list, and what stands between two of them.
-const LISTS: [(Show, &str); 6] = [
-    (|list, byte| _ = write!(list, "{byte}"), ","),
-    (|list, byte| _ = write!(list, "{byte:x}"), ","),
-    (|list, byte| _ = write!(list, "{byte:02x}"), ","),
-    (|list, byte| _ = write!(list, "{byte:02x}"), ":"),
-    (|list, byte| _ = write!(list, "{byte:#x}"), ","),
-    (|list, byte| _ = write!(list, "{byte:#04x}"), ","),
-];
 
 /// What is always the same in the base64 of a longer text that holds `value` behind `shift` bytes more than a
 /// multiple of three, as `user:password` does.

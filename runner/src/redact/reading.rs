@@ -1,9 +1,13 @@
 //! A text as it reads at some level of decoding.
 
 use icu_normalizer::properties::{CanonicalDecompositionBorrowed, Decomposed};
+use icu_properties::props::DefaultIgnorableCodePoint;
+use icu_properties::{CodePointSetData, CodePointSetDataBorrowed};
 
-use super::decode::{self, Decoded, Decoder};
+use super::decode::{self, Decoded, Decoder, dialects, lists};
 
+/// Characters that show nothing, such as a zero-width space.
+const INVISIBLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
 const DECOMPOSITION: CanonicalDecompositionBorrowed<'static> = CanonicalDecompositionBorrowed::new();
 
 /// One byte as it reads, and the bytes of the text that it stands for.
@@ -12,6 +16,14 @@ pub(super) struct Unit {
     pub(super) byte: u8,
     start: u32,
     end: u32,
+}
+
+impl Unit {
+    /// What these read as together.
+    pub(super) fn spanning(byte: u8, units: &[Self]) -> Option<Self> {
+        let (start, end) = (units.first()?.start, units.last()?.end);
+        Some(Self { byte, start, end })
+    }
 }
 
 /// A text, or what is left of it when some levels of escapes are decoded.
@@ -32,13 +44,17 @@ impl Reading {
         self.decode_as(decode::decode)
     }
 
-    /// The text as it reads to mail and LDAP, for which other signs are escapes.
+    /// The text as it reads where other signs are escapes, or where bytes are written as numbers.
     pub(super) fn variants(&self) -> impl Iterator<Item = Self> {
-        let bytes = self.0.iter().map(|unit| unit.byte);
-        let has_word = bytes.clone().zip(bytes.skip(1)).any(|pair| pair == (b'=', b'?'));
-        let word = has_word.then_some(decode::encoded_word as Decoder);
-        let variants = [Some(decode::mail as Decoder), word].into_iter().flatten();
-        variants.filter_map(|decoder| self.decode_as(decoder))
+        let dialects = dialects::of(self.0.iter().map(|unit| unit.byte));
+        let decoded = dialects.filter_map(|dialect| self.decode_as(dialect));
+        decoded.chain(self.lists())
+    }
+
+    /// The text with the bytes in place of numbers, which are decimal or hexadecimal.
+    fn lists(&self) -> impl Iterator<Item = Self> {
+        let radices = [10, 16].into_iter();
+        radices.filter_map(|radix| lists::decode(&self.0, radix).map(Self))
     }
 
     fn decode_as(&self, decode: Decoder) -> Option<Self> {
@@ -60,7 +76,7 @@ impl Reading {
         is_changed.then_some(Self(decoded))
     }
 
-    /// Lower-case, without accents, blanks, control characters, quotes and backslashes; and where in the text each byte is. There
+    /// Lower-case, without accents, blanks, control and invisible characters, quotes and backslashes; and where in the text each byte is. There
     /// are many ways to write a quote within quotes, of shells, SQL, YAML, CSV and JSON, and in each other they cannot be
     /// told apart.
     pub(super) fn canonical(&self) -> (Vec<u8>, Vec<(usize, usize)>) {
@@ -80,7 +96,7 @@ impl Reading {
             let (these, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             let place = span(first.start, these.last().map_or(first.end, |last| last.end));
             match char {
-                Some(char) if char.is_whitespace() || char.is_control() => {}
+                Some(char) if char.is_whitespace() || char.is_control() || INVISIBLE.contains(char) => {}
                 Some(char) => {
                     // Upper case in between: `ß`, `ẞ` and `SS` are one.
                     let upper = char.to_lowercase().flat_map(char::to_uppercase);
@@ -121,6 +137,7 @@ fn push(units: &mut Vec<Unit>, read: Decoded, start: u32, end: u32) {
     match read {
         Decoded::Byte(byte) => units.push(unit(byte)),
         Decoded::Char(char) => units.extend(char.encode_utf8(&mut [0; 4]).bytes().map(unit)),
+        Decoded::Text(text) => units.extend(text.bytes().map(unit)),
         Decoded::Nothing => {}
     }
 }

@@ -81,6 +81,18 @@ pub(crate) fn encodings(value: &str) -> Vec<String> {
         format!("{:#04x?}", value.as_bytes()).replace(",\n]", "]"),
         value.bytes().map(char::from).collect(),
         quoted_printable(value),
+        html_escape::encode_text(value).into_owned(),
+        named_entities(value),
+        numbers(value, "[", " ", |byte| byte.to_string()),
+        numbers(value, "", ", ", |byte| byte.cast_signed().to_string()),
+        numbers(value, "", "-", |byte| format!("{byte:02X}")),
+        numbers(value, "", ".", |byte| format!("{byte:02x}")),
+        numbers(value, "{", ",\r\n\t\t", |byte| format!("0x{byte:x}")),
+        numbers(value, "&#", ";&#", |byte| byte.to_string()),
+        numbers(value, "\\", "\\", |byte| format!("{byte:03}")),
+        value.split("").collect::<Vec<_>>().join("\u{200b}"),
+        escaped(value, '^', "&<>|^"),
+        escaped(value, '`', "$`\"'"),
         value.bytes().fold(String::new(), |mut text, byte| {
             write!(text, "\\{byte:02x}").unwrap();
             text
@@ -90,6 +102,32 @@ pub(crate) fn encodings(value: &str) -> Vec<String> {
 
 fn shell(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+fn numbers(value: &str, before: &str, between: &str, show: impl Fn(u8) -> String) -> String {
+    let shown: Vec<String> = value.bytes().map(show).collect();
+    before.to_owned() + &shown.join(between)
+}
+
+/// With a sign before each of some characters, as `cmd` and PowerShell have it.
+fn escaped(value: &str, sign: char, which: &str) -> String {
+    let before = |char| which.contains(char).then_some(sign);
+    value
+        .chars()
+        .flat_map(|char| before(char).into_iter().chain([char]))
+        .collect()
+}
+
+fn named_entities(value: &str) -> String {
+    let names = html_escape::NAMED_ENTITIES;
+    value.chars().fold(String::new(), |mut text, char| {
+        let name = names.iter().find(|(_, shown)| shown.chars().eq([char]));
+        match name {
+            Some((name, _)) => write!(text, "&{};", str::from_utf8(name).unwrap()).unwrap(),
+            None => text.push(char),
+        }
+        text
+    })
 }
 
 fn quoted_printable(value: &str) -> String {

@@ -55,14 +55,30 @@ fn secrets_that_touch_are_masked_as_one() {
 
 #[test]
 fn a_secret_is_masked_three_escapes_deep() {
-    let secret = "sec/ret/wit/h/a/lot/of/them";
+    let secret = "sec\nret\nwit\nh\na\nlot\nof\nthem";
     let mut written = secret.to_owned();
     let secrets = secrets(&[secret]);
     for _ in 0..=LEVELS {
         assert_eq!(secrets.redact(&format!("<{written}>")), "<***>");
-        written = utf8_percent_encode(&written, NON_ALPHANUMERIC).to_string();
+        written = written.replace('\\', r"\\").replace('\n', r"\n");
     }
     assert_eq!(secrets.redact(&written), written);
+}
+
+#[test]
+fn a_secret_in_urls_or_html_is_masked_however_often_it_was_escaped() {
+    let secret = "sec/ret&wit%h<a\"lot>of/them";
+    let mut written = [secret.to_owned(), secret.to_owned()];
+    let secrets = secrets(&[secret]);
+    for _ in 0..9 {
+        let [url, html] = written;
+        let url = utf8_percent_encode(&url, NON_ALPHANUMERIC).to_string();
+        let html = html_escape::encode_quoted_attribute(&html).into_owned();
+        for text in [&url, &html] {
+            assert_eq!(secrets.redact(&format!("<{text}>")), "<***>");
+        }
+        written = [url, html];
+    }
 }
 
 #[test]

@@ -78,6 +78,9 @@ fn entities() {
     read(&[
         ("a&quot;&apos;&nbsp;b", "ab"),
         ("&lt;&amp;&gt;", "<&>"),
+        ("&excl;&dollar;&uuml;&NotEqualTilde;", "!$u\u{2242}"),
+        ("&amp;amp;lt;&amp;#97;&amp;amp;#x62;", "<ab"),
+        ("&amp;other;&amp", "&other;&amp"),
         ("&other;", "&other;"),
         ("&#97;&#x62;&#X63;", "abc"),
         ("&#97&#x62-", "ab-"),
@@ -88,18 +91,55 @@ fn entities() {
     ]);
 }
 
+/// The other readings of a text, in canonical form.
+fn variants(text: &str) -> Vec<String> {
+    let reading = Reading::of(text);
+    let read = reading.variants().map(|variant| variant.canonical().0);
+    read.map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+}
+
 #[test]
 fn escapes_of_mail_and_ldap() {
-    let variants = |text: &str| -> Vec<String> {
-        let reading = Reading::of(text);
-        let read = reading.variants().map(|variant| variant.canonical().0);
-        read.map(|bytes| String::from_utf8(bytes).unwrap()).collect()
-    };
-    assert_eq!(variants(r"=41\42"), ["ab"]);
+    assert_eq!(variants(r"=41\4b"), ["ak"]);
     assert_eq!(variants("%=\n41=\r\n42"), ["%4142"]);
     assert_eq!(variants("=41=\rxb"), ["a=xb"]);
     assert_eq!(variants("=?q?a_=62?="), ["=?q?a_b?=", "=?q?ab?="]);
     assert!(variants("nothing").is_empty());
+}
+
+#[test]
+fn escapes_of_names_and_of_windows() {
+    assert_eq!(variants(r"a\046b\256"), ["a6b%6", "a.b256"]);
+    assert_eq!(variants("a^&b^^`n`$``%%"), ["a&b^$`%"]);
+}
+
+#[test]
+fn lists_of_numbers() {
+    assert_eq!(variants("x [104, 117, 110, 116] y"), ["x[hunt]y"]);
+    assert_eq!(variants("104\n  117\t110;116 8"), ["hunt"]);
+    assert_eq!(variants("68-75-6e-74."), ["hunt."]);
+    assert_eq!(variants("0x68,0X75,0x6E,0x74"), ["hunt", "hunt"]);
+    assert_eq!(variants("104,117,110 of 116,104,117,110"), ["104,117,110ofthun"]);
+    assert_eq!(variants("1,2,3"), [""; 0]);
+    assert_eq!(variants("256,257,258,259"), [""; 0]);
+    assert_eq!(variants("a4 v1 b5 x6"), [""; 0]);
+    let between = " ".repeat(24);
+    assert_eq!(variants(&["104"; 4].join(&between)), ["hhhh"]);
+    assert_eq!(variants(&["104"; 4].join(&format!("{between} "))), [""; 0]);
+}
+
+#[test]
+fn a_list_with_signs_is_one_of_bytes() {
+    let umlauts = secrets(&["pässwörd"]);
+    for written in [
+        "[112, -61, -92, 115, 115, 119, -61, -74, 114, 100]",
+        "112,-61,-92,115,115,119,-61,-74,114,100",
+    ] {
+        let redacted = umlauts.redact(written);
+        assert!(redacted.contains("***") && redacted.len() < 6, "{redacted}");
+    }
+    let hunter = secrets(&["hunt-er"]);
+    assert_eq!(hunter.redact("104-117-110-116-45-101-114"), "***");
 }
 
 #[test]

@@ -45,6 +45,41 @@ fn the_armour_of_a_key_is_no_secret_unless_there_is_nothing_else() {
 }
 
 #[test]
+fn what_is_between_armour_is_known_however_little_it_is() {
+    for secret in [
+        "one-7ab\n-----BEGIN KEY-----\ntwo-7ab",
+        "one-8abc\n-----BEGIN KEY-----\ntwo-8abc",
+        "one\n-----END KEY-----\n-----BEGIN KEY-----\ntwo-and-three",
+        "r[iz\n\n-----\n\n]\u{1}x",
+        "\u{2066}r[iz\n-----\n]\u{1}",
+        "-----\nBEGIN",
+    ] {
+        for text in [
+            secret.to_owned(),
+            secret.replace('\n', "\r\n"),
+            format!("{secret:?}"),
+        ] {
+            let redacted = secrets(&[secret]).redact(&text);
+            assert!(redacted.contains("***"), "{redacted}");
+            for word in ["one", "two", "iz"] {
+                assert!(!redacted.contains(word), "{redacted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn base64_in_a_url_is_known_whichever_of_its_signs_are_escaped() {
+    let secret = "??>>~~pass>>word??";
+    let encoded = STANDARD.encode(secret);
+    assert!(encoded.contains('+') && encoded.contains('/'), "{encoded}");
+    masked(&[
+        (secret, &encoded.replace('/', "%2F")),
+        (secret, &encoded.replace('+', "%2B")),
+    ]);
+}
+
+#[test]
 fn a_line_of_eight_bytes_is_known_by_itself() {
     masked(&[
         ("first-line-x\nsecond-8", "second-8"),

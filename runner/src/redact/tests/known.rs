@@ -104,7 +104,7 @@ fn secrets_for_which_there_is_no_memory_are_refused_and_those_before_stay_known(
         set
     };
     let (one, two) = (set(ONE), set(TWO));
-    let refused = known.admit(&one, 1_000, usize::MAX);
+    let refused = known.admit(&one, 500, usize::MAX);
     assert_eq!(refused, Err(TooManySecrets::Suite));
     let bytes = 9 * Pieces::from(needle::shared(ONE)).len();
     assert_eq!(known.admit(&one, bytes, bytes), Ok(()));

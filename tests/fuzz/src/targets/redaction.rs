@@ -59,11 +59,11 @@ pub(crate) fn run(data: &[u8]) {
     );
 }
 
-/// Whether it can be told from the mask and from nothing at all: blanks, quotes and accents do not count.
+/// Whether it can be known from the mask and from nothing at all: only these characters count.
 fn is_secret(text: &str) -> bool {
     let is_ignored = |char| matches!(char, '"' | '\'' | '\\' | '\u{300}'..='\u{36f}');
-    let is_letter = |char: &char| !char.is_whitespace() && !char.is_control() && !is_ignored(*char);
-    text.chars().filter(is_letter).map(char::len_utf8).sum::<usize>() >= MIN_SECRET
+    let counts = |char: &char| (char.is_alphanumeric() || char.is_ascii_punctuation()) && !is_ignored(*char);
+    text.chars().filter(counts).map(char::len_utf8).sum::<usize>() >= MIN_SECRET
         && !text.contains(['*', '…'])
         && text.trim() == text
 }

@@ -1,0 +1,63 @@
+//! Escapes that are none elsewhere: a text is read once more with those of each of these.
+
+use super::{Decoded, Decoder, Unit, at, hex};
+
+/// Those that a text may hold, which are the ones whose signs are in it.
+pub(in crate::redact) fn of(text: impl Iterator<Item = u8> + Clone) -> impl Iterator<Item = Decoder> {
+    let has = |sign: u8| text.clone().any(|byte| byte == sign);
+    let pairs = text.clone().zip(text.clone().skip(1));
+    let has_word = pairs.clone().any(|pair| pair == (b'=', b'?'));
+    let has_decimal = pairs
+        .clone()
+        .any(|(sign, digit)| sign == b'\\' && digit.is_ascii_digit());
+    let dialects = [
+        (has(b'=') || has(b'\\'), mail as Decoder),
+        (has_word, encoded_word),
+        (has_decimal, dns),
+        (has(b'^') || has(b'`'), windows),
+    ];
+    let held = dialects.into_iter().filter(|(is_held, _)| *is_held);
+    held.map(|(_, decoder)| decoder)
+}
+
+/// Quoted-printable: `=41`, and a line that goes on. LDAP: `\41`.
+fn mail(units: &[Unit]) -> Option<(Decoded, usize)> {
+    match (units.first()?.byte, at(units, 1)) {
+        (b'=', Some(b'\n')) => Some((Decoded::Nothing, 2)),
+        (b'=', Some(b'\r')) if at(units, 2) == Some(b'\n') => Some((Decoded::Nothing, 3)),
+        (b'=' | b'\\', _) => hex(units, 1, 2).map(|byte| (Decoded::Byte(byte), 3)),
+        _ => None,
+    }
+}
+
+/// As in a header of a mail (RFC 2047): `_` is a blank.
+fn encoded_word(units: &[Unit]) -> Option<(Decoded, usize)> {
+    match units.first()?.byte {
+        b'_' => Some((Decoded::Byte(b' '), 1)),
+        _ => mail(units),
+    }
+}
+
+/// As in a name of DNS (RFC 1035, section 5.1): `\065`, decimal.
+fn dns(units: &[Unit]) -> Option<(Decoded, usize)> {
+    let digit = |place| char::from(at(units, place)?).to_digit(10);
+    if units.first()?.byte != b'\\' {
+        return None;
+    }
+    let value = digit(1)? * 100 + digit(2)? * 10 + digit(3)?;
+    Some((Decoded::Byte(u8::try_from(value).ok()?), 4))
+}
+
+/// Of PowerShell: `` `n ``, and of `cmd`: `^&`, `%%`.
+fn windows(units: &[Unit]) -> Option<(Decoded, usize)> {
+    let escaped = at(units, 1)?;
+    match (units.first()?.byte, escaped) {
+        (b'`', b'0' | b'a' | b'b' | b'e' | b'f' | b'n' | b'r' | b't' | b'v') => {
+            Some((Decoded::Byte(b' '), 2))
+        }
+        (sign @ (b'`' | b'^' | b'%'), _) if sign == escaped => Some((Decoded::Byte(sign), 2)),
+        // The sign alone, so that the quote in front of a value is not masked with it.
+        (b'`' | b'^', _) => Some((Decoded::Nothing, 1)),
+        _ => None,
+    }
+}

@@ -1,0 +1,102 @@
+//! Texts that are written as a list of numbers, one for each byte: `[104, 117]` of Rust, `[104 117]` of Go, `68-75` of
+//! .NET, `68:75` of OpenSSL, `[-61, -68]` of Java.
+
+use super::{Unit, at};
+
+/// Numbers that follow each other; fewer are no list.
+const MIN_NUMBERS: usize = 4;
+/// Bytes between two numbers at most: a comma, a line break, an indent.
+const MAX_BETWEEN: usize = 24;
+/// Bytes of a number at most: `0x`, and two digits. What is longer is not one of a byte.
+const MAX_NUMBER: usize = 4;
+
+/// The text with the bytes in place of all its lists; nothing where it has none.
+pub(in crate::redact) fn decode(units: &[Unit], radix: u32) -> Option<Vec<Unit>> {
+    let mut decoded = Vec::new();
+    let (mut done, mut place) = (0, 0);
+    while let Some(start) = next_word(units, place) {
+        let list = List::at(units, start, radix);
+        place = list.end;
+        if list.bytes.len() >= MIN_NUMBERS {
+            decoded.extend_from_slice(units.get(done..start).unwrap_or_default());
+            decoded.extend(list.bytes);
+            done = list.end;
+        }
+    }
+    if done == 0 {
+        return None;
+    }
+    decoded.extend_from_slice(units.get(done..).unwrap_or_default());
+    Some(decoded)
+}
+
+/// Numbers that follow each other.
+struct List {
+    bytes: Vec<Unit>,
+    /// Where what was looked at ends, which is at least a word.
+    end: usize,
+}
+
+impl List {
+    fn at(units: &[Unit], start: usize, radix: u32) -> Self {
+        let mut list = Self {
+            bytes: Vec::new(),
+            end: start,
+        };
+        let mut next = Some(start);
+        while let Some(start) = next {
+            let end = word_end(units, start);
+            let word = units.get(start..end).unwrap_or_default();
+            let Some(byte) = number(word, is_negative(units, start), radix) else {
+                // What is no number belongs to no list, unless it is all that there is.
+                list.end = if list.bytes.is_empty() { end } else { list.end };
+                break;
+            };
+            list.bytes.extend(Unit::spanning(byte, word));
+            list.end = end;
+            next = next_word(units, end).filter(|next| next - end <= MAX_BETWEEN && *next > end);
+        }
+        list
+    }
+}
+
+/// Where the next letter or digit is.
+fn next_word(units: &[Unit], start: usize) -> Option<usize> {
+    let rest = units.get(start..)?;
+    let ahead = rest.iter().position(|unit| is_of_word(unit.byte))?;
+    Some(start + ahead)
+}
+
+fn word_end(units: &[Unit], start: usize) -> usize {
+    let rest = units.get(start..).unwrap_or_default();
+    start + rest.iter().take_while(|unit| is_of_word(unit.byte)).count()
+}
+
+/// A character that is not ASCII is one of a word, so that it ends a list.
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || !byte.is_ascii()
+}
+
+/// Whether the `-` before a number is its sign, and does not stand between it and the one before.
+fn is_negative(units: &[Unit], start: usize) -> bool {
+    let before = |distance| start.checked_sub(distance).and_then(|place| at(units, place));
+    before(1) == Some(b'-') && !before(2).is_some_and(is_of_word)
+}
+
+fn number(word: &[Unit], is_negative: bool, radix: u32) -> Option<u8> {
+    let is_prefixed = at(word, 0) == Some(b'0') && matches!(at(word, 1), Some(b'x' | b'X'));
+    let (digits, radix) = match is_prefixed {
+        true => (word.get(2..)?, 16),
+        false => (word, radix),
+    };
+    if digits.is_empty() || word.len() > MAX_NUMBER {
+        return None;
+    }
+    let value = digits.iter().try_fold(0_u32, |value, unit| {
+        Some(value * radix + char::from(unit.byte).to_digit(radix)?)
+    })?;
+    match is_negative && radix == 10 {
+        true => Some(i8::try_from(-i64::from(value)).ok()?.cast_unsigned()),
+        false => u8::try_from(value).ok(),
+    }
+}
