@@ -31,7 +31,7 @@ use crate::telemetry::settings::Signal;
 use leftovers::Leftovers;
 use send::Sending;
 
-pub(super) use room::Thinned;
+pub(super) use room::{Room, Thinned};
 pub(super) use send::Next;
 
 /// How long to leave a file alone that cannot be read just now.
@@ -62,6 +62,8 @@ pub(super) struct Around<'a> {
     pub(super) disk: &'a mut Disk,
     pub(super) shares: &'a mut Shares,
     pub(super) envelope: &'a Envelope,
+    /// For what goes to disk.
+    pub(super) room: Room,
     pub(super) now: Now,
 }
 
@@ -174,9 +176,8 @@ impl Queue {
         !self.sending.is_under_way() && (self.waiting.is_empty() || self.is_away)
     }
 
-    /// Moves everything to disk, since the process ends; what cannot go there is lost.
-    pub(super) fn end(&mut self, around: &mut Around<'_>) {
-        self.spill(around.disk);
+    /// Counts as lost what is not on disk, since the process ends.
+    pub(super) fn end(&mut self) {
         let is_kept = |waiting: &&Waiting| match waiting.place {
             Place::Memory { journaled, .. } => journaled == Journaled::Whole,
             Place::Disk => true,

@@ -49,8 +49,8 @@ pub(super) enum Kind {
 pub(super) enum Leftover {
     /// A request that waits, with its size in bytes.
     Request(u64),
-    /// A batch that was open or under way.
-    Segment,
+    /// A batch that was open or under way, with the bytes of its journal.
+    Segment(u64),
 }
 
 impl Spool {
@@ -92,12 +92,12 @@ impl Spool {
             };
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some(REQUEST) => found.push((stamp, Leftover::Request(entry.metadata()?.len()))),
-                Some(SEGMENT) => found.push((stamp, Leftover::Segment)),
+                Some(SEGMENT) => found.push((stamp, Leftover::Segment(entry.metadata()?.len()))),
                 Some(TEMPORARY) => remove(&path)?,
                 _ => {}
             }
         }
-        found.sort_by_key(|(stamp, leftover)| (*stamp, *leftover == Leftover::Segment));
+        found.sort_by_key(|(stamp, leftover)| (*stamp, matches!(leftover, Leftover::Segment(_))));
         Ok(found)
     }
 

@@ -9,7 +9,7 @@ use super::disk::Disk;
 use super::envelope::Envelope;
 use super::frame::Frame;
 use super::notice::Notices;
-use super::queue::{Around, Next, Queue, Thinned};
+use super::queue::{Around, Next, Queue, Room, Thinned};
 use super::report::{DeliveryReport, DropReason};
 use super::share::Shares;
 use super::stamp::Stamp;
@@ -74,7 +74,6 @@ impl Store {
         };
         let is_news = queue.append(frame, delay, &mut around);
         if is_news {
-            queue.settle(&mut around);
             self.tend();
         }
         is_news
@@ -84,7 +83,6 @@ impl Store {
     pub(super) fn push(&mut self, signal: Signal, request: Vec<u8>) {
         if let Some((queue, mut around)) = self.queue(signal) {
             queue.push(request, &mut around);
-            queue.settle(&mut around);
             self.tend();
         }
     }
@@ -119,7 +117,8 @@ impl Store {
     /// Moves everything to disk, and lets go of it.
     pub(super) fn end(&mut self) {
         self.close_batches();
-        self.each(Queue::end);
+        self.settle(|_| true);
+        self.each(|queue, _| queue.end());
     }
 
     /// Lets go of the spool's folder, whatever still waits.
@@ -139,6 +138,7 @@ impl Store {
 
     fn queue(&mut self, signal: Signal) -> Option<(&mut Queue, Around<'_>)> {
         self.now = self.clock.read();
+        let room = self.room();
         let queue = self.queues.get_mut(&signal)?;
         let around = Around {
             disk: match queue.is_kept() {
@@ -147,9 +147,20 @@ impl Store {
             },
             shares: &mut self.shares,
             envelope: &self.envelope,
+            room,
             now: self.now,
         };
         Some((queue, around))
+    }
+
+    fn room(&self) -> Room {
+        let bound = self.disk.settings().map_or(0, |settings| settings.max_bytes);
+        let free = bound.saturating_sub(self.disk_bytes());
+        Room { bound, free }
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.queues.values().map(Queue::disk_bytes).sum()
     }
 
     /// Does something with each queue.
@@ -161,34 +172,67 @@ impl Store {
         }
     }
 
-    /// Opens the spool if it is not open yet, and keeps its bounds.
+    /// Opens the spool if it is not open yet, takes over what is there, and keeps all bounds.
     fn tend(&mut self) {
-        let Some(bounds) = self.disk.settings() else {
-            return;
-        };
-        let (max_age, max_bytes) = (bounds.max_age, bounds.max_bytes);
-        self.disk.open();
-        self.disk.remove_leftovers();
-        let is_open = self.disk.is_open();
-        self.each(|queue, around| {
-            if queue.is_kept() {
-                if is_open {
-                    queue.take_over(around);
+        if let Some(bounds) = self.disk.settings() {
+            let max_age = bounds.max_age;
+            self.disk.open();
+            self.disk.remove_leftovers();
+            self.take_over();
+            self.each(|queue, around| {
+                if queue.is_kept() {
+                    queue.expire(max_age, around);
                 }
-                queue.expire(max_age, around);
-            }
+            });
+            // An earlier process may have been allowed more.
+            self.make_room(0);
+        }
+        self.settle(Queue::has_to_spill);
+    }
+
+    fn take_over(&mut self) {
+        if self.disk.is_open() {
+            self.with_room(|queue, around| match queue.is_kept() {
+                true => queue.take_over(around),
+                false => None,
+            });
+        }
+    }
+
+    /// Moves to disk what of these queues is in memory, and keeps the rest within its bound.
+    fn settle(&mut self, goes: impl Fn(&Queue) -> bool) {
+        self.with_room(|queue, around| match goes(queue) {
+            true => queue.spill(around),
+            false => None,
         });
+        self.each(Queue::bound_memory);
+    }
+
+    /// Does something with each queue that says for how many bytes there has to be room on disk before it goes on, and
+    /// makes that.
+    fn with_room(&mut self, mut work: impl FnMut(&mut Queue, &mut Around<'_>) -> Option<u64>) {
+        for signal in self.queues.keys().copied().collect::<Vec<_>>() {
+            while let Some((queue, mut around)) = self.queue(signal)
+                && let Some(bytes) = work(queue, &mut around)
+                && self.make_room(bytes)
+            {}
+        }
+    }
+
+    /// Makes room on disk before anything is written there; false if there is none for now.
+    fn make_room(&mut self, bytes: u64) -> bool {
         let mut looks = 0;
-        while self.queues.values().map(Queue::disk_bytes).sum::<u64>() > max_bytes {
+        while self.disk_bytes().saturating_add(bytes) > self.room().bound {
             match self.thin() {
                 Thinned::Made => {}
                 Thinned::Looked if looks < MAX_LOOKS => looks += 1,
-                // The next time goes on from here.
-                Thinned::Looked => return,
+                // What is new waits in memory meanwhile, and the next time goes on from here.
+                Thinned::Looked => return false,
                 Thinned::Nothing if self.drop_oldest() => {}
-                Thinned::Nothing => return,
+                Thinned::Nothing => return false,
             }
         }
+        true
     }
 
     /// Takes what checks have on disk beyond their share out of a request, of the signal that has most there first.

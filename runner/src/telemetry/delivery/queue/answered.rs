@@ -42,7 +42,7 @@ impl Queue {
                     self.sending.grow();
                 }
                 self.sending.put_back(piece);
-                self.put_off(message, around);
+                self.put_off(message);
             }
         }
     }
@@ -127,8 +127,8 @@ impl Queue {
         self.tally.rejected_items += items.iter().map(|item| item.count).sum::<u64>();
     }
 
-    /// The request stays where it is, and goes to disk with everything behind it.
-    fn put_off(&mut self, message: String, around: &mut Around<'_>) {
+    /// The request stays where it is, until it goes to disk with everything behind it.
+    fn put_off(&mut self, message: String) {
         let signal = self.signal;
         self.is_away = true;
         self.tally.fail();
@@ -136,6 +136,5 @@ impl Queue {
             let notice = Notice::Unreachable { signal, message };
             self.is_away_told = self.notices.tell_seldom("unreachable", notice);
         }
-        self.settle(around);
     }
 }

@@ -16,31 +16,44 @@ use crate::telemetry::delivery::stamp::Stamp;
 pub(super) struct Leftovers {
     /// Whether the folder was looked through.
     is_listed: bool,
-    /// Journals that could not be read yet.
-    segments: Vec<Stamp>,
+    /// Journals that were not read yet, and their bytes.
+    segments: Vec<(Stamp, u64)>,
     /// When to try again what the disk refused.
     not_before: Option<Instant>,
 }
 
 impl Queue {
     /// Takes over what is left of an earlier process, which goes before everything new. What the disk refuses stays where
-    /// it is, and is tried again after a while.
-    pub(in crate::telemetry::delivery) fn take_over(&mut self, around: &mut Around<'_>) {
+    /// it is, and is tried again after a while. Returns the bytes for which there has to be room before it goes on.
+    pub(in crate::telemetry::delivery) fn take_over(&mut self, around: &mut Around<'_>) -> Option<u64> {
         let now = Instant::now();
         let is_done = self.leftovers.is_listed && self.leftovers.segments.is_empty();
         if is_done || self.leftovers.not_before.is_some_and(|until| now < until) {
-            return;
+            return None;
         }
         if !self.leftovers.is_listed && self.list(around) {
             self.leftovers.is_listed = true;
         }
-        let segments = std::mem::take(&mut self.leftovers.segments);
-        self.leftovers.segments = segments
-            .into_iter()
-            .filter(|stamp| !self.recover(*stamp, around))
-            .collect();
-        self.leftovers.not_before = Some(now + PATIENCE);
-        self.spill(around.disk);
+        if !self.leftovers.is_listed {
+            self.leftovers.not_before = Some(now + PATIENCE);
+            return None;
+        }
+        let mut segments = std::mem::take(&mut self.leftovers.segments).into_iter();
+        let mut wanted = None;
+        while let Some((stamp, bytes)) = segments.next() {
+            let wants = bytes.min(around.room.bound);
+            if wants > around.room.free {
+                wanted = Some(wants);
+                self.leftovers.segments.push((stamp, bytes));
+                break;
+            }
+            if !self.recover(stamp, around) {
+                self.leftovers.segments.push((stamp, bytes));
+                self.leftovers.not_before = Some(now + PATIENCE);
+            }
+        }
+        self.leftovers.segments.extend(segments);
+        wanted
     }
 
     /// Whether the folder could be looked through.
@@ -57,10 +70,10 @@ impl Queue {
             match leftover {
                 Leftover::Request(_) if is_known => {}
                 Leftover::Request(bytes) => self.insert_on_disk(stamp, bytes, around.shares),
-                Leftover::Segment if self.is_ours(stamp) => {}
+                Leftover::Segment(_) if self.is_ours(stamp) => {}
                 // The kill came between writing the request and removing its journal.
-                Leftover::Segment if is_known => self.remove_segment(stamp, around.disk),
-                Leftover::Segment => self.leftovers.segments.push(stamp),
+                Leftover::Segment(_) if is_known => self.remove_segment(stamp, around.disk),
+                Leftover::Segment(bytes) => self.leftovers.segments.push((stamp, bytes)),
             }
             self.last = self.last.max(Some(stamp));
         }
@@ -126,7 +139,9 @@ impl Queue {
         let share = Parts::of(&request).map(|parts| Share::of(&parts.bytes(self.signal)));
         let place = Place::memory(request, Journaled::Not);
         self.insert(stamp, place, share, around.shares);
-        self.spill(around.disk);
+        // There is room, but for a few bytes of an envelope perhaps: then it goes to disk a moment later.
+        let _no_room = self.spill(around);
+        self.bound_memory(around);
         stamp
     }
 }

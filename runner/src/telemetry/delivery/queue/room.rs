@@ -6,7 +6,6 @@ use hyper::body::Bytes;
 
 use super::{Around, Place, Queue, Waiting, length};
 use crate::telemetry::delivery::batch::Journaled;
-use crate::telemetry::delivery::disk::Disk;
 use crate::telemetry::delivery::notice::Notice;
 use crate::telemetry::delivery::parts::Parts;
 use crate::telemetry::delivery::report::DropReason;
@@ -32,12 +31,23 @@ pub(in crate::telemetry::delivery) enum Thinned {
     Nothing,
 }
 
+/// Bytes of requests on disk, of all signals together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::telemetry::delivery) struct Room {
+    /// That there may be.
+    pub(in crate::telemetry::delivery) bound: u64,
+    /// For which there is room.
+    pub(in crate::telemetry::delivery) free: u64,
+}
+
 impl Queue {
-    /// Moves to disk what has to wait, and makes room in memory for what does not find any.
-    pub(in crate::telemetry::delivery) fn settle(&mut self, around: &mut Around<'_>) {
-        if self.is_away || self.disk_bytes > 0 || self.memory_bytes > MAX_PENDING {
-            self.spill(around.disk);
-        }
+    /// Whether what is in memory has to wait, and belongs on disk.
+    pub(in crate::telemetry::delivery) fn has_to_spill(&self) -> bool {
+        self.is_away || self.disk_bytes > 0 || self.memory_bytes > MAX_PENDING
+    }
+
+    /// Drops from memory what is more than may be there.
+    pub(in crate::telemetry::delivery) fn bound_memory(&mut self, around: &mut Around<'_>) {
         while self.memory_bytes > MAX_MEMORY {
             match self.thin(|waiting| !waiting.is_on_disk(), around) {
                 Thinned::Made | Thinned::Looked => continue,
@@ -50,28 +60,40 @@ impl Queue {
         }
     }
 
-    /// Moves to disk whatever is in memory, oldest first, as far as the disk takes it.
-    pub(in crate::telemetry::delivery) fn spill(&mut self, disk: &mut Disk) {
-        let signal = self.signal;
-        if self.memory_bytes == 0 {
-            return;
+    /// Moves to disk whatever is in memory, oldest first, as far as there is room and the disk takes it. Returns the bytes
+    /// of the first request for which there has to be room before it goes there.
+    pub(in crate::telemetry::delivery) fn spill(&mut self, around: &mut Around<'_>) -> Option<u64> {
+        if self.memory_bytes == 0 || !around.disk.is_open() {
+            return None;
         }
+        self.lose_larger_than(around.room.bound, around);
+        let signal = self.signal;
         for (stamp, waiting) in &mut self.waiting {
             let Place::Memory { request, journaled } = &waiting.place else {
                 continue;
             };
-            if disk
-                .attempt(|spool| spool.keep(signal, *stamp, request))
-                .is_none()
-            {
-                return;
+            if waiting.bytes > around.room.free {
+                return (waiting.bytes <= around.room.bound).then_some(waiting.bytes);
             }
+            around
+                .disk
+                .attempt(|spool| spool.keep(signal, *stamp, request))?;
             if *journaled != Journaled::Not {
-                disk.remove(signal, *stamp, Kind::Segment);
+                around.disk.remove(signal, *stamp, Kind::Segment);
             }
             waiting.place = Place::Disk;
+            around.room.free -= waiting.bytes;
             self.memory_bytes -= waiting.bytes;
             self.disk_bytes += waiting.bytes;
+        }
+        None
+    }
+
+    /// Drops what is larger than the whole spool may be, for which all others would make room in vain.
+    fn lose_larger_than(&mut self, bound: u64, around: &mut Around<'_>) {
+        let is_larger = |waiting: &Waiting| !waiting.is_on_disk() && waiting.bytes > bound;
+        while let Some(stamp) = self.droppable(is_larger) {
+            self.lose(stamp, DropReason::SpoolFull, around);
         }
     }
 

@@ -46,7 +46,7 @@ fn leftovers_come_oldest_first_without_what_was_never_finished_and_what_is_not_o
         [
             (stamp(1), request),
             (stamp(2), request),
-            (stamp(2), Leftover::Segment),
+            (stamp(2), Leftover::Segment(0)),
             (stamp(3), request)
         ]
     );

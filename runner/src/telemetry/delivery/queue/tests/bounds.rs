@@ -22,6 +22,40 @@ async fn the_oldest_of_all_signals_makes_room_in_a_full_spool() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_written_to_a_spool_before_there_is_room_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = Fixture::bounded(Some(folder.path()), 400);
+    for _ in 0..400 {
+        fixture.store.push(Signal::Metrics, b"0".to_vec());
+        fixture.answer(Signal::Metrics, away());
+    }
+    drop(fixture);
+    // Nobody knows any more whose these are, and more of them than are looked through at once.
+    let mut fixture = Fixture::bounded(Some(folder.path()), 400);
+    fixture.store.push(Signal::Traces, vec![b'1'; 30]);
+    fixture.store.push(Signal::Traces, vec![b'2'; 500]);
+    fixture.answer(Signal::Traces, away());
+    let spooled = |fixture: &Fixture| {
+        let of = |signal| fixture.of(signal);
+        (of(Signal::Metrics).spool_bytes, of(Signal::Traces).spool_bytes)
+    };
+    assert_eq!(spooled(&fixture), (400, 0), "it waits in memory");
+    for _ in 0..8 {
+        fixture.answer(Signal::Traces, away());
+        let (metrics, traces) = spooled(&fixture);
+        assert!(metrics + traces <= 400, "{metrics} and {traces}");
+    }
+    assert_eq!(spooled(&fixture), (370, 30));
+    assert_eq!(fixture.of(Signal::Metrics).dropped[&DropReason::SpoolFull], 30);
+    let report = fixture.of(Signal::Traces);
+    assert_eq!(
+        report.dropped[&DropReason::SpoolFull],
+        1,
+        "what is larger than all of the spool costs nobody anything: {report:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_on_its_way_is_not_dropped_to_make_room() {
     let folder = tempfile::tempdir().unwrap();
     let mut fixture = Fixture::bounded(Some(folder.path()), 70);
