@@ -4,6 +4,7 @@
 //! may have.
 
 mod connect;
+mod denial;
 mod failure;
 mod files;
 mod link;
@@ -27,6 +28,7 @@ use url::{Position, Url};
 
 pub use connect::open;
 pub(crate) use connect::{TlsClient, dial};
+pub use denial::{Denial, denial};
 pub use failure::{Cause, Failure};
 pub(crate) use files::Memory;
 pub use link::{Link, MAX_BODY, Reply};

@@ -22,6 +22,9 @@ pub(super) enum Answer {
         rejected: u64,
         message: String,
     },
+    /// The collector took it, and threw all of its items away; it must not be sent again (OTLP specification, "Partial
+    /// Success").
+    Rejected { message: String },
     /// It will never be taken as it is, but parts of it may be.
     TooLarge { cause: Cause, message: String },
     /// It will never be taken.
@@ -47,6 +50,7 @@ impl Answer {
     pub(super) fn word(&self) -> Cow<'static, str> {
         match self {
             Self::Accepted { .. } => Cow::Borrowed("success"),
+            Self::Rejected { .. } => Cow::Borrowed("rejected"),
             Self::TooLarge { cause, .. } | Self::Refused { cause, .. } | Self::Later { cause, .. } => {
                 cause.word()
             }
@@ -57,6 +61,7 @@ impl Answer {
     /// these down to what may stand in a log line.
     pub(super) fn readable(mut self, secrets: &Secrets) -> Self {
         let (Self::Accepted { message, .. }
+        | Self::Rejected { message }
         | Self::TooLarge { message, .. }
         | Self::Refused { message, .. }
         | Self::Later { message, .. }) = &mut self;

@@ -126,7 +126,10 @@ impl Lane {
     async fn conclude(&mut self, stamp: Stamp, answer: Answer) {
         let wait = match &answer {
             Answer::Later { after, .. } => Some(self.backoff.after_failure(*after)),
-            Answer::Accepted { .. } | Answer::TooLarge { .. } | Answer::Refused { .. } => {
+            Answer::Accepted { .. }
+            | Answer::Rejected { .. }
+            | Answer::TooLarge { .. }
+            | Answer::Refused { .. } => {
                 self.backoff.reset();
                 None
             }

@@ -78,8 +78,8 @@ pub struct DeliveryReport {
 /// The state of one signal's delivery; counts are since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignalReport {
-    /// Attempts by result: `success`, or a word of a bounded set such as `timeout`, `connect`, `http_503`,
-    /// `grpc_unavailable`.
+    /// Attempts by result: `success`, `rejected` where the collector threw away all that was in a request that it took, or
+    /// a word of a bounded set such as `timeout`, `connect`, `http_503`, `grpc_unavailable`.
     pub exports: BTreeMap<Cow<'static, str>, u64>,
     /// Requests that were never delivered.
     pub dropped: BTreeMap<DropReason, u64>,

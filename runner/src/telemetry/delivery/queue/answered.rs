@@ -21,11 +21,17 @@ impl Queue {
         let Some(piece) = self.sending.piece.take_if(|piece| piece.stamp == stamp) else {
             return;
         };
+        let answer = self.without_empty_success(&piece, answer);
         self.tally.export(answer.word());
         match answer {
             Answer::Accepted { rejected, message } => {
                 self.note_rejected(rejected, message);
                 self.accept(&piece, around);
+            }
+            Answer::Rejected { message } => {
+                let items = self.sending.items(&piece);
+                self.note_refused(&items, message);
+                self.drop_refused(&piece, &items, around);
             }
             Answer::TooLarge { message, .. } => match self.sending.shrink(&piece) {
                 // It answers, and takes less at once.
@@ -44,6 +50,20 @@ impl Queue {
                 self.sending.put_back(piece);
                 self.put_off(message);
             }
+        }
+    }
+
+    /// A collector that takes a request, and rejects all that is in it, has taken nothing.
+    fn without_empty_success(&mut self, piece: &Piece, answer: Answer) -> Answer {
+        match answer {
+            Answer::Accepted { rejected, message } if rejected > 0 => {
+                let items = self.sending.items(piece);
+                match !items.is_empty() && rejected >= count(&items) {
+                    true => Answer::Rejected { message },
+                    false => Answer::Accepted { rejected, message },
+                }
+            }
+            answer => answer,
         }
     }
 
@@ -124,7 +144,7 @@ impl Queue {
         }
         self.pass(piece, around);
         self.tally.lose(DropReason::Rejected);
-        self.tally.rejected_items += items.iter().map(|item| item.count).sum::<u64>();
+        self.tally.rejected_items += count(items);
     }
 
     /// The request stays where it is, until it goes to disk with everything behind it.
@@ -137,4 +157,9 @@ impl Queue {
             self.is_away_told = self.notices.tell_seldom("unreachable", notice);
         }
     }
+}
+
+/// Spans, records or data points.
+fn count(items: &[Item]) -> u64 {
+    items.iter().map(|item| item.count).sum()
 }

@@ -75,9 +75,7 @@ impl Queue {
             if waiting.bytes > around.room.free {
                 return (waiting.bytes <= around.room.bound).then_some(waiting.bytes);
             }
-            around
-                .disk
-                .attempt(|spool| spool.keep(signal, *stamp, request))?;
+            around.disk.attempt(|spool| spool.keep(signal, *stamp, request))?;
             if *journaled != Journaled::Not {
                 around.disk.remove(signal, *stamp, Kind::Segment);
             }

@@ -59,7 +59,7 @@ fn grpc_timeout(timeout: Duration) -> String {
 pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
     let status = Status::from_header_map(&reply.trailers).or_else(|| Status::from_header_map(&reply.headers));
     match status {
-        Some(status) if status.code() == Code::Ok => http1::accepted(message(&reply.body)),
+        Some(status) if status.code() == Code::Ok => succeeded(&reply.body),
         Some(status) => failed(&status),
         // Something in between answered, which knows HTTP only.
         None if reply.status != StatusCode::OK => http1::judge(reply, now),
@@ -72,16 +72,24 @@ pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
     }
 }
 
-fn message(body: &[u8]) -> &[u8] {
-    match body.split_at_checked(PREFIX) {
-        Some(([0, ..], message)) => message,
+/// A call that went well has a message, if an empty one: what answers without is no collector.
+fn succeeded(body: &[u8]) -> Answer {
+    let message = match body.split_at_checked(PREFIX) {
+        Some(([0, ..], message)) => http1::Partial::read(message),
         // None asked for a compressed answer.
-        _ => &[],
-    }
+        _ => None,
+    };
+    let garbage = || {
+        Failure::new(
+            wire::Cause::Garbage,
+            "a gRPC status of success without its message",
+        )
+    };
+    message.map_or_else(|| garbage().into(), Answer::from)
 }
 
 /// The OTLP specification's table, but what an operator mends is waited for, and so is a server's own mistake, as
-/// with the 401, 403 and 500 of HTTP.
+/// with the 401, 403, 404 and 500 of HTTP.
 fn failed(status: &Status) -> Answer {
     let code = status.code();
     let cause = Cause::Grpc(code);
@@ -95,11 +103,7 @@ fn failed(status: &Status) -> Answer {
         return Answer::TooLarge { cause, message };
     }
     let is_final = match code {
-        Code::InvalidArgument
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::FailedPrecondition
-        | Code::Unimplemented => true,
+        Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition => true,
         // It has no room, and does not say when it will.
         Code::ResourceExhausted => after.is_none(),
         _ => false,
@@ -199,17 +203,17 @@ mod tests {
             Code::Aborted,
             Code::OutOfRange,
             Code::Internal,
+            Code::NotFound,
+            Code::Unimplemented,
             Code::Unavailable,
             Code::DataLoss,
             Code::Unauthenticated,
         ];
         let refused = [
             Code::InvalidArgument,
-            Code::NotFound,
             Code::AlreadyExists,
             Code::ResourceExhausted,
             Code::FailedPrecondition,
-            Code::Unimplemented,
         ];
         assert!(later.into_iter().all(is_later));
         assert!(!refused.into_iter().any(is_later));
@@ -223,6 +227,16 @@ mod tests {
             };
             assert_eq!(after, Some(Duration::from_secs(7)));
         }
+    }
+
+    #[test]
+    fn a_success_has_a_message_even_if_nothing_is_in_it() {
+        let mut reply = reply(&Status::ok(""));
+        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH).word(), "garbage");
+        std::mem::swap(&mut reply.headers, &mut reply.trailers);
+        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH).word(), "garbage");
+        reply.body = vec![0; PREFIX];
+        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH), Answer::accepted());
     }
 
     #[test]

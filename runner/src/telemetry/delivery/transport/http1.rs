@@ -8,23 +8,21 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
+use prost::encoding::{WireType, decode_key, decode_varint};
 use url::Position;
 
 use super::{WireError, encode};
 use crate::telemetry::delivery::answer::{Answer, Cause, is_about_size};
 use crate::telemetry::settings::Destination;
-use crate::wire::{Reply, Wire};
+use crate::wire::{Denial, Reply, Wire, denial};
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
-/// Answers of class 4xx after which the same request may be taken: these are mistakes that an operator mends (a
-/// token, a path, a proxy), or say that it is not the time for it.
-const WAITED_FOR: [StatusCode; 6] = [
-    StatusCode::UNAUTHORIZED,
-    StatusCode::FORBIDDEN,
-    StatusCode::NOT_FOUND,
-    StatusCode::PROXY_AUTHENTICATION_REQUIRED,
-    StatusCode::REQUEST_TIMEOUT,
-    StatusCode::TOO_MANY_REQUESTS,
+/// Answers that are about what a request holds, which will not be taken another time. All others below 500 are mistakes
+/// that an operator mends (a token, a path, a proxy, a quota), or say that it is not the time for it.
+const REFUSALS: [StatusCode; 3] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
 ];
 
 pub(super) fn wire(destination: &Destination, request: &Bytes) -> Result<Wire, WireError> {
@@ -40,21 +38,12 @@ pub(super) fn wire(destination: &Destination, request: &Bytes) -> Result<Wire, W
     Ok(wire)
 }
 
-/// What an answer says by its status. With a 2xx the request was taken, unless what follows is a page for people: a
-/// login or a proxy says that to whatever it is sent.
+/// What an answer says by its status, and by its body where that is a success.
 pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
     let status = reply.status;
     let cause = Cause::Http(status);
     if status.is_success() {
-        return match reply.body.trim_ascii_start().first() {
-            Some(b'<') => Answer::Later {
-                cause,
-                message: format!("HTTP {status} with a page for people: no collector answers so"),
-                after: None,
-            },
-            Some(b'{') => accepted_in_json(&reply.body),
-            _ => accepted(&reply.body),
-        };
+        return succeeded(reply);
     }
     let words = words(reply);
     let is_too_large = status == StatusCode::PAYLOAD_TOO_LARGE
@@ -66,7 +55,7 @@ pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
     if is_too_large {
         return Answer::TooLarge { cause, message };
     }
-    match status.is_client_error() && !WAITED_FOR.contains(&status) {
+    match REFUSALS.contains(&status) {
         true => Answer::Refused { cause, message },
         false => Answer::Later {
             cause,
@@ -76,13 +65,71 @@ pub(super) fn judge(reply: &Reply, now: SystemTime) -> Answer {
     }
 }
 
-/// The partial success in the answer's message, for which all signals have the same fields.
-pub(super) fn accepted(message: &[u8]) -> Answer {
-    let response = ExportTraceServiceResponse::decode(message).unwrap_or_default();
-    let partial = response.partial_success.unwrap_or_default();
-    Answer::Accepted {
-        rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
-        message: partial.error_message,
+/// With a 2xx the request was taken, unless what follows is no collector's answer: a page for people, which a login or a
+/// proxy has for whatever it is sent, an error, or something that is not the message that it is said to be.
+fn succeeded(reply: &Reply) -> Answer {
+    let body = &reply.body;
+    let later = |why: String| Answer::Later {
+        cause: Cause::Http(reply.status),
+        message: format!("HTTP {} with {why}", reply.status),
+        after: None,
+    };
+    match (denial(body), body.trim_ascii_start().first()) {
+        (Some(Denial::Page), _) | (None, Some(b'<')) => {
+            later("a page for people: no collector answers so".to_owned())
+        }
+        (Some(Denial::Error(words)), _) => later(format!("an error: {words}")),
+        (None, Some(b'{')) => accepted_in_json(body),
+        _ => match Partial::read(body) {
+            Some(partial) => partial.into(),
+            None if kind(reply) == "application/x-protobuf" => {
+                later("a body that is not the protobuf it is said to be".to_owned())
+            }
+            None => Answer::accepted(),
+        },
+    }
+}
+
+/// What an answer's message says of items that were rejected, for which all signals have the same fields.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Partial {
+    rejected: u64,
+    message: String,
+}
+
+impl Partial {
+    /// Reads a message; of one that was not read to its end, what there is. None if it is something else.
+    pub(super) fn read(message: &[u8]) -> Option<Self> {
+        if let Ok(response) = ExportTraceServiceResponse::decode(message) {
+            let partial = response.partial_success.unwrap_or_default();
+            return Some(Self {
+                rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
+                message: partial.error_message,
+            });
+        }
+        Self::begin(message)
+    }
+
+    /// The begin of a message whose words are longer than what is read of an answer.
+    fn begin(mut message: &[u8]) -> Option<Self> {
+        let lengthy = |field| (field, WireType::LengthDelimited);
+        (decode_key(&mut message).ok()? == lengthy(1)).then_some(())?;
+        let whole = decode_varint(&mut message).ok()?;
+        (whole > u64::try_from(message.len()).ok()?).then_some(())?;
+        (decode_key(&mut message).ok()? == (1, WireType::Varint)).then_some(())?;
+        let rejected = decode_varint(&mut message).ok()?;
+        (decode_key(&mut message).ok()? == lengthy(2)).then_some(())?;
+        let _length = decode_varint(&mut message).ok()?;
+        Some(Self {
+            rejected,
+            message: String::from_utf8_lossy(message).into_owned(),
+        })
+    }
+}
+
+impl From<Partial> for Answer {
+    fn from(Partial { rejected, message }: Partial) -> Self {
+        Self::Accepted { rejected, message }
     }
 }
 
@@ -110,12 +157,13 @@ struct RpcStatus {
     message: String,
 }
 
+fn kind(reply: &Reply) -> &str {
+    let kind = reply.headers.get(CONTENT_TYPE);
+    kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default()
+}
+
 fn words(reply: &Reply) -> String {
-    let kind = reply
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    match kind.unwrap_or_default() {
+    match kind(reply) {
         "application/x-protobuf" => {
             let status = RpcStatus::decode(&*reply.body).unwrap_or_default();
             status.message
@@ -140,6 +188,8 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTracePartialSuccess;
+
     use super::*;
 
     fn reply(status: u16) -> Reply {
@@ -161,8 +211,11 @@ mod tests {
 
     #[test]
     fn what_an_operator_or_time_can_mend_is_tried_again_and_the_rest_is_refused() {
-        let later = [301, 401, 403, 404, 407, 408, 429, 500, 501, 502, 503, 504, 599];
-        let refused = [400, 402, 405, 409, 410, 411, 415, 422, 431];
+        let later = [
+            301, 302, 307, 308, 401, 402, 403, 404, 405, 407, 408, 409, 410, 411, 421, 429, 431, 451, 500,
+            501, 502, 503, 504, 599,
+        ];
+        let refused = [400, 415, 422];
         assert!(later.iter().all(|status| is_later(*status)));
         for status in refused {
             let answer = judge(&reply(status), SystemTime::UNIX_EPOCH);
@@ -215,12 +268,44 @@ mod tests {
             reply.body = body.to_vec();
             judge(&reply, SystemTime::UNIX_EPOCH)
         };
-        for page in ["<html>log in</html>", "\r\n <!DOCTYPE html>"] {
+        for page in [
+            "<html>log in</html>",
+            "\r\n <!DOCTYPE html>",
+            "<xml/>",
+            r#"{"error": "no such tenant"}"#,
+        ] {
             let answer = judged(page.as_bytes());
             assert!(matches!(answer, Answer::Later { .. }), "{page}: {answer:?}");
         }
         for body in ["", "{}", "ok", "{", "\u{1}"] {
             assert_eq!(judged(body.as_bytes()), Answer::accepted(), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_be_protobuf_has_to_be_that() {
+        let mut reply = reply(200);
+        reply.headers.insert(CONTENT_TYPE, PROTOBUF);
+        for body in [b"\xff\xff\xff\xff".as_slice(), b"log in, please"] {
+            reply.body = body.to_vec();
+            let answer = judge(&reply, SystemTime::UNIX_EPOCH);
+            assert!(matches!(answer, Answer::Later { .. }), "{answer:?}");
+        }
+        reply.body.clear();
+        assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH), Answer::accepted());
+    }
+
+    #[test]
+    fn what_was_rejected_is_known_however_many_words_there_are_for_it() {
+        let partial_success = Some(ExportTracePartialSuccess {
+            rejected_spans: 300,
+            error_message: "too old ".repeat(10_000),
+        });
+        let whole = ExportTraceServiceResponse { partial_success }.encode_to_vec();
+        for read in [whole.as_slice(), &whole[..64 << 10]] {
+            let partial = Partial::read(read).unwrap();
+            assert_eq!(partial.rejected, 300);
+            assert!(partial.message.starts_with("too old too old"));
         }
     }
 

@@ -134,3 +134,44 @@ async fn a_collector_that_goes_away_in_between_gets_the_rest_when_it_is_back() {
     all.sort();
     assert_eq!(all, checks(8));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_takes_all_requests_and_rejects_all_that_is_in_them_is_failing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = fixture(Some(folder.path()));
+    let rejects = |rejected| Answer::Accepted {
+        rejected,
+        message: "too old".to_owned(),
+    };
+    for _ in 0..3 {
+        run_all(&mut fixture, &checks(3));
+        fixture.store.close_batches();
+        fixture.answer(Signal::Traces, rejects(1_000));
+        advance(Duration::from_secs(60)).await;
+    }
+    let report = fixture.of(Signal::Traces);
+    assert_eq!(report.exports, BTreeMap::from([("rejected".into(), 3)]));
+    assert_eq!(
+        (report.rejected_items, report.waiting, report.dead_letters),
+        (9, 0, 3)
+    );
+    assert_eq!(report.dropped[&DropReason::Rejected], 3);
+    assert_eq!(
+        (report.failing_for, report.last_success),
+        (Some(Duration::from_secs(180)), None)
+    );
+    assert_eq!(
+        fixture.notices(),
+        ["the collector refuses requests of traces, which are dropped: too old"]
+    );
+
+    run_all(&mut fixture, &checks(3));
+    fixture.store.close_batches();
+    fixture.answer(Signal::Traces, rejects(2));
+    let report = fixture.of(Signal::Traces);
+    assert_eq!(
+        (report.rejected_items, report.failing_for),
+        (11, None),
+        "one was taken"
+    );
+}
