@@ -40,7 +40,7 @@ impl Queue {
         }
         let mut segments = std::mem::take(&mut self.leftovers.segments).into_iter();
         let mut wanted = None;
-        while let Some((stamp, bytes)) = segments.next() {
+        for (stamp, bytes) in segments.by_ref() {
             let wants = bytes.min(around.room.bound);
             if wants > around.room.free {
                 wanted = Some(wants);
