@@ -70,6 +70,37 @@ impl IoClass {
     }
 }
 
+/// Whether what failed may succeed later although nobody changes the file: a disk or a server that does not answer, too
+/// few descriptors, threads or memory, a right that a mount or a policy withholds for now.
+///
+/// What depends on the file or its name alone is final: it is missing, not a regular file, or too large.
+#[must_use]
+pub fn is_transient(error: &io::Error) -> bool {
+    let Some(errno) = Errno::from_io_error(error) else {
+        return matches!(
+            error.kind(),
+            io::ErrorKind::TimedOut
+                | io::ErrorKind::Interrupted
+                | io::ErrorKind::OutOfMemory
+                | io::ErrorKind::ResourceBusy
+                | io::ErrorKind::WouldBlock
+                | io::ErrorKind::UnexpectedEof
+        );
+    };
+    !matches!(
+        errno,
+        Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::ISDIR
+            | Errno::LOOP
+            | Errno::NAMETOOLONG
+            | Errno::INVAL
+            | Errno::FBIG
+            | Errno::ILSEQ
+            | Errno::NOEXEC
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +113,44 @@ mod tests {
         }
         let damaged = io::Error::new(io::ErrorKind::InvalidData, "a wrong sum");
         assert_eq!(IoClass::of(&damaged), IoClass::Corrupt);
+    }
+
+    #[test]
+    fn what_may_pass_by_itself_is_told_from_what_somebody_has_to_mend() {
+        let is_transient = |errno: Errno| is_transient(&io::Error::from_raw_os_error(errno.raw_os_error()));
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::AGAIN,
+            Errno::INTR,
+            Errno::STALE,
+            Errno::IO,
+            Errno::NODEV,
+            Errno::HOSTDOWN,
+            Errno::TIMEDOUT,
+            Errno::ACCESS,
+            Errno::BUSY,
+        ] {
+            assert!(is_transient(errno), "{errno}");
+        }
+        for errno in [
+            Errno::NOENT,
+            Errno::NOTDIR,
+            Errno::ISDIR,
+            Errno::LOOP,
+            Errno::NAMETOOLONG,
+        ] {
+            assert!(!is_transient(errno), "{errno}");
+        }
+        assert!(super::is_transient(&io::ErrorKind::TimedOut.into()));
+        for kind in [
+            io::ErrorKind::InvalidInput,
+            io::ErrorKind::PermissionDenied,
+            io::ErrorKind::FileTooLarge,
+        ] {
+            assert!(!super::is_transient(&kind.into()), "{kind}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use clock::StallClock;
 pub use tasks::Tasks;
 #[cfg(test)]
 pub(crate) use thread::reporting;
-pub use thread::{Component, Thread, apart_from_main, begun, join, runtime, spawn};
+pub use thread::{Component, Thread, apart_from_main, begun, join, once, runtime, spawn};
 
 /// How often a component that has nothing to do reports all the same.
 pub const BEAT: Duration = Duration::from_secs(1);

@@ -22,6 +22,8 @@ pub use loader::Loader;
 pub use refusal::Refusal;
 pub use source::{EMBEDDED, embedded};
 
+use crate::io_class;
+use crate::regular_file::Session;
 use crate::sandbox::{Description, Program, Sandbox};
 use crate::suite::{PluginFacts, PluginSource};
 use isolated::IsolationError;
@@ -88,10 +90,24 @@ pub enum PluginError {
     },
 }
 
+impl PluginError {
+    /// Whether it may pass by itself: the disk or the host is short of something, and the plugin may be sound.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Read { source, .. } => io_class::is_transient(source),
+            Self::Refused(refusal) => refusal.is_transient(),
+            Self::Isolation(error) => error.is_transient(),
+            Self::TooLarge { .. } | Self::Digest { .. } | Self::NoRoom { .. } | Self::Unknown { .. } => false,
+        }
+    }
+}
+
 impl Plugin {
     /// Reads, compiles and asks a plugin what it is. One whose bytes are in memory is not compiled again.
     ///
-    /// Compiling is done off the runtime's workers and can take seconds for a large component.
+    /// Compiling is done off the runtime's workers and can take seconds for a large component. The file is read within
+    /// the time that `session` has left.
     ///
     /// Cancellation: a process that examines the plugin is killed.
     ///
@@ -102,10 +118,11 @@ impl Plugin {
         source: &PluginSource,
         loader: &Loader,
         sandbox: &Sandbox,
+        session: &Session,
     ) -> Result<Arc<Self>, PluginError> {
         // Before the file is read: plugins that are read and wait are bytes that wait.
         let _turn = loader.turn().await;
-        let (wasm, wanted) = source::read(name, source).await?;
+        let (wasm, wanted) = source::read(name, source, session).await?;
         let digest = hex::encode(Sha256::digest(&wasm));
         if let Some(wanted) = wanted.filter(|wanted| *wanted != digest) {
             return Err(PluginError::Digest {

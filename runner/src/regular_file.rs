@@ -7,6 +7,8 @@
 mod deadline;
 mod kernel;
 mod owner;
+mod session;
+mod stamp;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +23,8 @@ use rustix::fs::{FileType, Mode, OFlags};
 
 pub use self::deadline::{LIMIT, Stalled, Started, start, within};
 pub use self::owner::Owner;
+pub use self::session::{CancelOnDrop, Session};
+pub use self::stamp::Stamp;
 
 /// Descriptors that reads hold now, those of reads that were given up included.
 static OPEN: AtomicU64 = AtomicU64::new(0);

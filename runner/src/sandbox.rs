@@ -30,6 +30,7 @@ use wasmtime::Store;
 
 pub use bindings::Description;
 pub use engine::{Engine, EngineError, EngineSettings};
+pub(crate) use fault::is_short_of_memory;
 pub use fault::panic_text;
 pub use polls::{HostFunction, PollRegistry, PollUnderWay};
 pub use program::{LinkError, Program};

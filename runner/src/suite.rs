@@ -267,27 +267,46 @@ pub struct PluginDeclaration {
     pub location: Location,
 }
 
+/// Why a plugin, or its schema, cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// Part of a problem, after the plugin's name.
+    pub reason: String,
+    /// Whether it may pass by itself: the disk or the host was short of something.
+    pub is_transient: bool,
+}
+
+impl From<String> for Unusable {
+    /// Somebody has to mend it.
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            is_transient: false,
+        }
+    }
+}
+
 /// What is known of each plugin: what it says of itself, or why it cannot be used.
 #[derive(Default)]
 pub struct Catalog {
-    facts: HashMap<String, Result<PluginFacts, String>>,
-    judgements: HashMap<String, Result<Judgement, String>>,
+    facts: HashMap<String, Result<PluginFacts, Unusable>>,
+    judgements: HashMap<String, Result<Judgement, Unusable>>,
 }
 
 impl Catalog {
-    /// Enters a plugin. The text of an error is part of a problem, after the plugin's name.
-    pub fn insert(&mut self, name: impl Into<String>, facts: Result<PluginFacts, String>) {
+    /// Enters a plugin.
+    pub fn insert(&mut self, name: impl Into<String>, facts: Result<PluginFacts, Unusable>) {
         self.facts.insert(name.into(), facts);
     }
 
     /// Enters what a plugin's schema says of the configurations that [`Draft::schema_request`] put together, or why
     /// nobody knows. Without it, the schema judges them within [`Draft::finish`].
-    pub fn insert_judgement(&mut self, name: impl Into<String>, judgement: Result<Judgement, String>) {
+    pub fn insert_judgement(&mut self, name: impl Into<String>, judgement: Result<Judgement, Unusable>) {
         self.judgements
             .insert(name.into(), judgement.map(Judgement::bounded));
     }
 
-    fn get(&self, name: &str) -> Option<&Result<PluginFacts, String>> {
+    fn get(&self, name: &str) -> Option<&Result<PluginFacts, Unusable>> {
         self.facts.get(name)
     }
 }

@@ -16,6 +16,7 @@ use canary::net::resolve::{Resolver, ResolverSettings};
 use canary::net::tls::TrustStore;
 use canary::plugin::{Cache, Loader, Plugin, PluginError, embedded};
 use canary::quota::QuotaKind;
+use canary::regular_file::{Owner, Session};
 use canary::sandbox::{Engine, EngineSettings, Sandbox};
 use canary::suite::PluginSource;
 use canary_tests::harness::{Harness, Ran, alone, ms};
@@ -269,7 +270,8 @@ async fn load_as<const N: usize>(names: [&str; N], wasm: &[u8]) -> [Result<Arc<P
     std::fs::write(&path, wasm).unwrap();
     let source = PluginSource::File { path, digest: None };
     let loader = Loader::trusting(Cache::none());
-    let loaded = names.map(|name| Plugin::load(name, &source, &loader, &sandbox));
+    let session = Session::new(Owner::Plugins);
+    let loaded = names.map(|name| Plugin::load(name, &source, &loader, &sandbox, &session));
     let loaded = join_all(loaded).await;
     loaded.try_into().unwrap_or_else(|_| unreachable!())
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
+use crate::io_class;
 use crate::net::tls::provider;
 use crate::pem::{self, PemError};
-use crate::regular_file::{self, Owner};
+use crate::regular_file::{self, Owner, Stamp};
 use crate::settings::Identity;
 
 /// Bytes of a file with certificates or a key.
@@ -51,8 +52,12 @@ pub enum TlsError {
     },
 }
 
-/// Tells two versions of a file apart.
-type Stamp = Option<(SystemTime, u64)>;
+impl TlsError {
+    /// Whether it may pass by itself.
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if io_class::is_transient(source))
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Tls {
@@ -69,10 +74,13 @@ struct Files {
 
 #[derive(Debug)]
 struct Loaded {
-    stamps: [Stamp; 2],
+    /// Of the files that it was made of; absent where there was none.
+    stamps: [Option<Stamp>; 2],
     config: Arc<ServerConfig>,
     /// When the last look at the files ended; absent while one goes on.
     looked: Option<Instant>,
+    /// Whether the files could not be read for a reason that may pass.
+    is_failing: bool,
 }
 
 impl Tls {
@@ -83,6 +91,7 @@ impl Tls {
             stamps,
             config: config(identity)?,
             looked: Some(Instant::now()),
+            is_failing: false,
         };
         Ok(Self {
             names: names(&chain(&identity.certificate)?),
@@ -122,15 +131,26 @@ impl Files {
         let is_same = self.loaded().stamps == stamps;
         let read = (!is_same).then(|| config(&self.identity));
         let mut loaded = self.loaded();
-        (loaded.stamps, loaded.looked) = (stamps, Some(Instant::now()));
+        loaded.looked = Some(Instant::now());
         match read {
             None => {}
-            Some(Ok(config)) => loaded.config = config,
-            Some(Err(error)) => tracing::warn!(
-                "the admin address keeps its old certificate: {:#}",
-                anyhow::Error::new(error)
-            ),
+            Some(Ok(config)) => (loaded.stamps, loaded.config) = (stamps, config),
+            Some(Err(error)) => {
+                // What may pass by itself is tried again at the next look, which does not repeat itself.
+                let is_transient = error.is_transient();
+                if !is_transient {
+                    loaded.stamps = stamps;
+                }
+                if !std::mem::replace(&mut loaded.is_failing, is_transient) || !is_transient {
+                    tracing::warn!(
+                        "the admin address keeps its old certificate: {:#}",
+                        anyhow::Error::new(error)
+                    );
+                }
+                return;
+            }
         }
+        loaded.is_failing = false;
     }
 
     fn loaded(&self) -> MutexGuard<'_, Loaded> {
@@ -138,10 +158,10 @@ impl Files {
     }
 }
 
-fn stamps(identity: &Identity) -> [Stamp; 2] {
+fn stamps(identity: &Identity) -> [Option<Stamp>; 2] {
     [&identity.certificate, &identity.key].map(|path| {
         let found = regular_file::metadata(Owner::Admin, path).ok()?;
-        Some((found.modified().ok()?, found.len()))
+        Some(Stamp::of(&found))
     })
 }
 
@@ -230,5 +250,28 @@ mod tests {
         std::fs::remove_file(&identity.certificate).unwrap();
         tls.files.look();
         assert!(Arc::ptr_eq(&tls.config(), &second));
+    }
+
+    #[test]
+    fn a_renewed_certificate_of_the_same_size_and_time_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            certificate: folder.path().join("admin.pem"),
+            key: folder.path().join("admin.key"),
+        };
+        write(&identity, &["localhost"]);
+        let tls = Tls::load(&identity).unwrap();
+        let first = tls.config();
+        let times = std::fs::metadata(&identity.key).unwrap();
+        // The same bytes, by a copy that keeps the time.
+        for path in [&identity.certificate, &identity.key] {
+            let copy = folder.path().join("copy");
+            std::fs::copy(path, &copy).unwrap();
+            let copied = std::fs::File::options().write(true).open(&copy).unwrap();
+            copied.set_modified(times.modified().unwrap()).unwrap();
+            std::fs::rename(copy, path).unwrap();
+        }
+        tls.files.look();
+        assert!(!Arc::ptr_eq(&tls.config(), &first));
     }
 }

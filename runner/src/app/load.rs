@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
 
 use super::Host;
 use super::reload::Footprint;
 use crate::dispatch::Plugins;
+use crate::io_class;
+use crate::liveness;
 use crate::plugin::{EMBEDDED, Plugin};
+use crate::regular_file::{Owner, Session};
 use crate::suite::{
-    Catalog, Draft, Environment, Operator, PluginDeclaration, PluginSource, Problems, Suite,
-    SuiteEnvironment, read,
+    Catalog, Draft, Environment, Operator, PluginDeclaration, PluginSource, Problems, ReferencePolicy, Suite,
+    SuiteEnvironment, Unusable, read,
 };
 
 /// A suite that can run.
@@ -23,29 +26,36 @@ pub struct Loaded {
     pub suite: Suite,
     /// Their plugins.
     pub plugins: Plugins,
-    /// Every file that it was made of: those of the suite, of plugins, and of what it refers to.
-    pub sources: BTreeSet<PathBuf>,
-    /// What the files of the suite looked like before they were read.
-    pub(super) before: Footprint,
-    /// What all sources looked like before plugins were compiled.
+    /// The files that it was made of.
+    pub(super) files: Files,
+}
+
+/// The files that a suite is made of: its own, those that it refers to, and plugins.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Files {
+    pub(super) sources: BTreeSet<PathBuf>,
+    /// What each looked like before it was read.
     pub(super) seen: Footprint,
 }
 
-/// The files of a suite, whatever came of it.
-#[derive(Debug, Default)]
-pub(super) struct Noted {
-    pub(super) sources: BTreeSet<PathBuf>,
-    /// What they looked like before plugins were compiled.
-    pub(super) seen: Footprint,
+impl Files {
+    fn extend(&mut self, others: Self) {
+        self.sources.extend(others.sources);
+        self.seen.extend(others.seen);
+    }
 }
 
 /// Reads files, compiles the plugins that they name, and judges each check by its plugin. Plugins whose bytes are in
 /// memory are not compiled again. References reach what the operator lets them reach.
 ///
+/// Files are read on a thread of its own; the disk may take two minutes for all of them, and as much for plugins.
+///
+/// Cancellation: the thread ends with the file that it reads, after ten seconds at most.
+///
 /// # Errors
 /// Every problem of every file.
 pub async fn load(paths: &[PathBuf], host: &Host) -> Result<Loaded, Problems> {
-    load_noting(paths, host, &mut Noted::default()).await
+    load_noting(paths, host, &mut Files::default()).await
 }
 
 /// The same; `noted` has every file that the suite is made of, also where it is refused.
@@ -55,50 +65,105 @@ pub async fn load(paths: &[PathBuf], host: &Host) -> Result<Loaded, Problems> {
 pub(super) async fn load_noting(
     paths: &[PathBuf],
     host: &Host,
-    noted: &mut Noted,
+    noted: &mut Files,
 ) -> Result<Loaded, Problems> {
-    let embedded = EMBEDDED.map(|(name, _)| name);
-    let mut sources: BTreeSet<PathBuf> = paths.iter().cloned().collect();
-    let before = Footprint::of(&sources);
-    let environment = SuiteEnvironment::new(&host.settings().references);
-    let noting = Noting::new(&environment);
-    let draft = read(paths, &embedded, &noting);
-    sources.extend(noting.files());
-    sources.extend(draft.plugins().iter().filter_map(file_of));
-    // Compiling takes long: a plugin that changes meanwhile has changed.
-    let seen = Footprint::of(&sources);
-    (noted.sources, noted.seen) = (sources.clone(), seen.clone());
+    let session = Session::new(Owner::Suites);
+    let _cancelled_with_this = session.cancel_on_drop();
+    let (draft, files) = {
+        let (paths, policy) = (paths.to_vec(), host.settings().references.clone());
+        on_thread(&paths.clone(), move || draft(&paths, &policy, &session)).await?
+    };
+    noted.extend(files);
     let mut catalog = Catalog::default();
-    let mut plugins = Plugins::new();
-    let compiled = draft.plugins().iter().map(|declared| compile(declared, host));
-    for (name, plugin) in join_all(compiled).await {
-        match plugin {
-            Ok(plugin) => {
-                catalog.insert(name.clone(), Ok(plugin.facts()));
-                plugins.insert(name, plugin);
-            }
-            Err(reason) => catalog.insert(name, Err(reason)),
-        }
-    }
+    let plugins = compile_all(&draft, host, noted, &mut catalog).await;
     judge(&draft, &plugins, host, &mut catalog).await;
     let operator = Operator {
         ceiling: host.settings().ceiling,
         notifiers: host.settings().notifiers.clone(),
         secrets: host.settings().secrets.clone(),
     };
-    let suite = draft.finish(&catalog, &operator)?;
+    let suite = on_thread(paths, move || draft.finish(&catalog, &operator)).await??;
     Ok(Loaded {
         suite,
         plugins,
-        sources,
-        before,
-        seen,
+        files: noted.clone(),
     })
 }
 
-async fn compile(declared: &PluginDeclaration, host: &Host) -> (String, Result<Arc<Plugin>, String>) {
-    let plugin = Plugin::load(&declared.name, &declared.source, &host.loader, &host.sandbox).await;
-    (declared.name.clone(), plugin.map_err(|error| chain(&error)))
+/// Does what waits for a disk or computes for long where it holds nobody up.
+async fn on_thread<T: Send + 'static>(
+    paths: &[PathBuf],
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problems> {
+    let done = liveness::once("suite", work).await;
+    done.map_err(|error| {
+        let suite = paths.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+        let is_transient = io_class::is_transient(&error);
+        Problems::of_file(suite, format!("cannot be read: {error}"), is_transient)
+    })
+}
+
+/// The suite as it is written, and the files of which that was made.
+fn draft(paths: &[PathBuf], policy: &ReferencePolicy, session: &Session) -> (Draft, Files) {
+    let sources: BTreeSet<PathBuf> = paths.iter().cloned().collect();
+    // Before they are read: what changes meanwhile has changed.
+    let mut files = Files {
+        seen: Footprint::within(session, &sources),
+        sources,
+    };
+    let environment = SuiteEnvironment::new(policy, session.clone());
+    let noting = Noting::new(&environment, session);
+    let draft = read(paths, &EMBEDDED.map(|(name, _)| name), &noting, session);
+    files.extend(noting.into_files());
+    (draft, files)
+}
+
+/// Compiles the plugins of a suite, and enters in `catalog` what each says of itself, or why it cannot be used.
+async fn compile_all(draft: &Draft, host: &Host, noted: &mut Files, catalog: &mut Catalog) -> Plugins {
+    let sources: BTreeSet<PathBuf> = draft.plugins().iter().filter_map(file_of).collect();
+    if !sources.is_empty() {
+        let own = sources.clone();
+        let seen = liveness::once("suite", move || Footprint::of(&own)).await;
+        noted.extend(Files {
+            sources,
+            seen: seen.unwrap_or_default(),
+        });
+    }
+    let session = Session::new(Owner::Plugins);
+    let mut plugins = Plugins::new();
+    let compiled = draft
+        .plugins()
+        .iter()
+        .map(|declared| compile(declared, host, &session));
+    for (name, plugin) in join_all(compiled).await {
+        match plugin {
+            Ok(plugin) => {
+                catalog.insert(name.clone(), Ok(plugin.facts()));
+                plugins.insert(name, plugin);
+            }
+            Err(unusable) => catalog.insert(name, Err(unusable)),
+        }
+    }
+    plugins
+}
+
+async fn compile(
+    declared: &PluginDeclaration,
+    host: &Host,
+    session: &Session,
+) -> (String, Result<Arc<Plugin>, Unusable>) {
+    let plugin = Plugin::load(
+        &declared.name,
+        &declared.source,
+        &host.loader,
+        &host.sandbox,
+        session,
+    );
+    let plugin = plugin.await.map_err(|error| Unusable {
+        is_transient: error.is_transient(),
+        reason: chain(&error),
+    });
+    (declared.name.clone(), plugin)
 }
 
 /// Has the schemas of plugins that are not embedded judge the configurations of their checks.
@@ -111,7 +176,11 @@ async fn judge(draft: &Draft, plugins: &Plugins, host: &Host, catalog: &mut Cata
     let judged = loaded.map(async |plugin| {
         let request = || draft.schema_request(&plugin.name, &plugin.facts());
         let judged = host.loader.judge(request).await;
-        (plugin.name.clone(), judged.map_err(|error| chain(&error)))
+        let judged = judged.map_err(|error| Unusable {
+            is_transient: error.is_transient(),
+            reason: chain(&error),
+        });
+        (plugin.name.clone(), judged)
     });
     for (name, judgement) in join_all(judged).await {
         catalog.insert_judgement(name, judgement);
@@ -131,22 +200,28 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// An environment that notes which files were asked for.
+/// An environment that notes which files were asked for, and what they looked like before they were read.
 struct Noting<'a> {
     environment: &'a dyn Environment,
-    files: Mutex<BTreeSet<PathBuf>>,
+    session: &'a Session,
+    files: Mutex<Files>,
 }
 
 impl<'a> Noting<'a> {
-    fn new(environment: &'a dyn Environment) -> Self {
+    fn new(environment: &'a dyn Environment, session: &'a Session) -> Self {
         Self {
             environment,
+            session,
             files: Mutex::default(),
         }
     }
 
-    fn files(self) -> BTreeSet<PathBuf> {
+    fn into_files(self) -> Files {
         self.files.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -156,8 +231,9 @@ impl Environment for Noting<'_> {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.insert(path.to_owned());
+        let sources = BTreeSet::from([path.to_owned()]);
+        let seen = Footprint::within(self.session, &sources);
+        self.files().extend(Files { sources, seen });
         self.environment.file(path)
     }
 

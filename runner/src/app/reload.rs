@@ -3,6 +3,7 @@
 
 mod footprint;
 mod reloaded;
+mod retry;
 mod settling;
 mod writers;
 
@@ -13,17 +14,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use super::load::{Loaded, Noted, load_noting};
+use super::load::{Files, Loaded, load_noting};
 use super::serve::Swap;
 use super::systemd::Systemd;
-use crate::liveness::{Component, Impact, Thread, runtime};
+use crate::liveness::{self, Component, Impact, Thread, runtime};
 use crate::signal::Hangup;
-use crate::suite::{CheckId, Suite};
+use crate::suite::{CheckId, Problems, Suite};
 use crate::watch::reloads::Reloads;
+use retry::Retry;
 use settling::Settling;
 use writers::Writers;
 
@@ -65,6 +67,9 @@ impl Reload {
     }
 }
 
+/// Is given what came of a reload, and when it is tried again by itself.
+pub type OnAnswer = dyn FnMut(&Answer, Option<Instant>) + Send;
+
 /// What a reloader works with.
 pub struct Parts {
     /// Compiles plugins.
@@ -83,25 +88,25 @@ pub struct Parts {
     pub(super) systemd: Systemd,
     /// When to begin.
     pub begin: CancellationToken,
-    /// Told of each time, with what came of it.
-    pub told: Box<dyn FnMut(&Answer) + Send>,
+    /// For each time.
+    pub told: Box<OnAnswer>,
 }
 
-/// Starts the thread that reads the suite when it is asked to, on SIGHUP, and when one of its files changed.
+/// Starts the thread that reads the suite when it is asked to, on SIGHUP, when one of its files changed, and now and then
+/// while it could not be read for a reason that may pass.
 ///
 /// # Errors
 /// The operating system refuses a thread, a signal handler, or what a runtime needs.
 pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
     let (asks, asked) = mpsc::channel(ASKERS);
-    let suite = parts.paths.iter().cloned().collect();
+    let Files { sources, seen } = parts.current.files.clone();
     let reloader = Reloader {
         // What changed since it was read is a change like any other.
-        settling: match Footprint::of(&suite) == parts.current.before {
-            true => Settling::new(parts.current.seen.clone()),
-            false => Settling::changed(Footprint::of(&parts.current.sources), Instant::now()),
-        },
+        settling: Settling::new(seen),
         checks: ids(&parts.current.suite),
-        sources: parts.current.sources.clone(),
+        sources,
+        retry: Retry::default(),
+        is_blind: false,
         parts,
     };
     let begin = reloader.parts.begin.clone();
@@ -118,6 +123,35 @@ struct Reloader {
     settling: Settling,
     /// Those in force.
     checks: BTreeSet<CheckId>,
+    retry: Retry,
+    /// Whether the disk did not say at the last look what files look like.
+    is_blind: bool,
+}
+
+/// Why a suite is not in force.
+struct Refusal {
+    /// Every problem.
+    problems: String,
+    /// Whether one of them may pass by itself.
+    is_transient: bool,
+}
+
+impl Refusal {
+    fn ending() -> Self {
+        Self {
+            problems: "the runner is shutting down".to_owned(),
+            is_transient: false,
+        }
+    }
+}
+
+impl From<Problems> for Refusal {
+    fn from(problems: Problems) -> Self {
+        Self {
+            problems: problems.to_string(),
+            is_transient: problems.is_transient(),
+        }
+    }
 }
 
 impl Reloader {
@@ -125,6 +159,7 @@ impl Reloader {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let next_try = self.retry.at();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -134,8 +169,9 @@ impl Reloader {
                     // Whoever asked may have gone.
                     let _nobody_waits = asker.send(answer);
                 }
+                () = due(next_try) => drop(self.reload().await),
                 _ = looks.tick() => {
-                    if self.has_changed() {
+                    if self.has_changed().await {
                         drop(self.reload().await);
                     }
                 }
@@ -144,62 +180,87 @@ impl Reloader {
     }
 
     /// Whether files changed, and are whole enough to be read.
-    fn has_changed(&mut self) -> bool {
-        let found = Footprint::of(&self.sources);
-        self.settling.look(found, Instant::now(), Writers::of_any)
+    async fn has_changed(&mut self) -> bool {
+        let sources = self.sources.clone();
+        let found = liveness::once("suite", move || Footprint::of(&sources)).await;
+        let is_known = found.as_ref().is_ok_and(Footprint::is_known);
+        self.note_blindness(!is_known);
+        match found {
+            Ok(found) if is_known => self.settling.look(found, Instant::now(), Writers::of_any),
+            _ => false,
+        }
+    }
+
+    /// Where nobody can see whether files changed they are read now and then.
+    fn note_blindness(&mut self, is_blind: bool) {
+        self.is_blind = is_blind;
+        self.parts.reloads.see(!is_blind);
+        if is_blind && self.retry.at().is_none() {
+            self.retry.failed(Instant::now());
+        }
     }
 
     async fn reload(&mut self) -> Answer {
-        // Before they are read: what changes meanwhile is another change.
-        self.settling.taken(Footprint::of(&self.sources));
         self.parts.systemd.reloading();
         self.parts.reloads.started(Instant::now());
+        let answer = self.read().await;
+        let retry_at = match &answer {
+            Err(Refusal {
+                is_transient: true, ..
+            }) => Some(self.retry.failed(Instant::now())),
+            _ if self.is_blind => {
+                self.retry.failed(Instant::now());
+                None
+            }
+            _ => {
+                self.retry.clear();
+                None
+            }
+        };
         let shown = self.parts.host.settings().secrets.others();
-        let answer = self.read().await.map_err(|problems| shown.redact(&problems));
+        let answer = answer.map_err(|refusal| shown.redact(&refusal.problems));
         let now = SystemTime::now();
         match &answer {
             Ok(_) => self.parts.reloads.succeeded(now),
-            Err(problems) => self.parts.reloads.failed(problems.clone(), now),
+            Err(problems) => self.parts.reloads.failed(problems.clone(), now, retry_at),
         }
-        (self.parts.told)(&answer);
+        (self.parts.told)(&answer, retry_at);
         answer
     }
 
-    async fn read(&mut self) -> Answer {
+    async fn read(&mut self) -> Result<Reloaded, Refusal> {
         let Parts {
             host, paths, swaps, ..
         } = &self.parts;
-        let mut noted = Noted::default();
+        let mut noted = Files::default();
         let loaded = timeout(LIMIT, load_noting(paths, host, &mut noted)).await;
-        let loaded = loaded.map_err(|_| format!("the reload took longer than {} s", LIMIT.as_secs()))?;
-        let loaded = match loaded {
-            Ok(loaded) => loaded,
-            Err(problems) => {
-                // A file that it lacks may come, and one that is wrong may be mended.
-                self.watch(noted);
-                return Err(problems.to_string());
-            }
-        };
-        let checks = ids(&loaded.suite);
-        let (sources, seen) = (loaded.sources.clone(), loaded.seen.clone());
-        let (done, in_force) = oneshot::channel();
-        let gone = || "the runner goes down".to_owned();
-        swaps.send(Swap { loaded, done }).await.map_err(|_| gone())?;
-        in_force.await.map_err(|_| gone())?;
-        if sources != self.sources {
-            self.settling.taken(seen);
-        }
-        self.sources = sources;
-        let before = std::mem::replace(&mut self.checks, checks);
-        Ok(Reloaded::new(&before, &self.checks))
-    }
-
-    /// Looks at the files of a suite that is refused from now on.
-    fn watch(&mut self, noted: Noted) {
-        if noted.sources != self.sources {
+        // A file that it lacks may come, and one that is wrong may be mended.
+        if !noted.sources.is_empty() {
             self.settling.taken(noted.seen);
             self.sources = noted.sources;
         }
+        let loaded = loaded.map_err(|_| Refusal {
+            problems: format!("the reload took longer than {} s", LIMIT.as_secs()),
+            is_transient: true,
+        })??;
+        let checks = ids(&loaded.suite);
+        let (done, in_force) = oneshot::channel();
+        let ending = |_| Refusal::ending();
+        swaps
+            .send(Swap { loaded, done })
+            .await
+            .map_err(|_| Refusal::ending())?;
+        in_force.await.map_err(ending)?;
+        let before = std::mem::replace(&mut self.checks, checks);
+        Ok(Reloaded::new(&before, &self.checks))
+    }
+}
+
+/// Waits until then, or for ever.
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 

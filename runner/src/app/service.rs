@@ -309,8 +309,8 @@ fn restored(kept: &Kept) -> (Board, Restored) {
 }
 
 /// Says what came of a reload.
-fn told(telemetry: Telemetry, systemd: Systemd) -> impl FnMut(&Answer) + Send {
-    move |answer| {
+fn told(telemetry: Telemetry, systemd: Systemd) -> impl FnMut(&Answer, Option<Instant>) + Send {
+    move |answer, retry_at| {
         match answer {
             Ok(reloaded) => {
                 systemd.ready(reloaded.checks);
@@ -321,7 +321,10 @@ fn told(telemetry: Telemetry, systemd: Systemd) -> impl FnMut(&Answer) + Send {
             }
             Err(problems) => {
                 systemd.refused();
-                tracing::error!("the old suite goes on; the new one has problems:\n{problems}");
+                let retry = retry_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs());
+                let retry = retry.map(|wait| format!("\nthis may pass: it is read again in {wait} s"));
+                let retry = retry.unwrap_or_default();
+                tracing::error!("the old suite goes on; the new one has problems:\n{problems}{retry}");
             }
         }
         telemetry.reloaded(

@@ -24,6 +24,7 @@ use crate::liveness::{self, Registry};
 use crate::outcome::Run;
 use crate::plugin::isolated::worker;
 use crate::plugin::{EMBEDDED, Plugin};
+use crate::regular_file::{Owner, Session};
 use crate::report::{self, Screen};
 use crate::settings;
 use crate::signal::{self, Hangup, Shutdown};
@@ -330,7 +331,8 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 async fn plugin(name: &str, source: &PluginSource, host: &Host) -> anyhow::Result<Arc<Plugin>> {
-    Plugin::load(name, source, &host.loader, &host.sandbox)
+    let session = Session::new(Owner::Plugins);
+    Plugin::load(name, source, &host.loader, &host.sandbox, &session)
         .await
         .with_context(|| format!("plugin `{name}`"))
 }

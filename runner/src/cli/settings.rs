@@ -24,6 +24,7 @@ use crate::liveness::Registry;
 use crate::plugin::Cache;
 use crate::plugin::isolated::Limits;
 use crate::quota::Quota;
+use crate::regular_file::{Owner, Session};
 use crate::settings::{Access, Admin, File, Token};
 use crate::suite::{Environment, KnownSecrets, ProcessEnvironment, Secrets, units};
 use crate::telemetry::settings as telemetry;
@@ -93,6 +94,7 @@ pub(super) struct HostArgs {
 /// The process's environment, with a collector of its own choice.
 struct Surroundings<'a> {
     otlp: Option<&'a Url>,
+    session: Session,
 }
 
 impl Environment for Surroundings<'_> {
@@ -114,7 +116,7 @@ impl Environment for Surroundings<'_> {
     }
 
     fn file(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        ProcessEnvironment.file(path)
+        ProcessEnvironment::file_within(&self.session, path)
     }
 }
 
@@ -169,7 +171,8 @@ impl HostArgs {
     /// Puts together what was said. `otlp` is where all telemetry goes, whatever else was said of that. From now on no
     /// text that looks into `known` shows a secret of the settings.
     pub(super) fn settings(&self, otlp: Option<&Url>, known: &KnownSecrets) -> anyhow::Result<Settings> {
-        let environment = &Surroundings { otlp };
+        let session = Session::new(Owner::Settings);
+        let environment = &Surroundings { otlp, session };
         let recording = Recording::new(environment);
         let file = self.file(&recording);
         let mut report = file.report;

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +79,27 @@ pub fn apart_from_main<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
         .spawn(work)?;
     // Ends as it would have on the calling thread.
     thread.join().or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Does `work` on a thread of its own, which ends with it: for what waits for a disk, or computes for long, now and then.
+/// A runtime's pool panics where the operating system has no thread to spare.
+///
+/// Cancellation: the work goes on, and nobody hears what came of it.
+///
+/// # Errors
+/// The operating system refuses a thread, or `work` panicked.
+pub async fn once<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (done_tx, done) = oneshot::channel();
+    std::thread::Builder::new()
+        .name(format!("canary-{name}"))
+        .stack_size(MAIN_STACK)
+        // Nobody waits when this was cancelled.
+        .spawn(move || drop(done_tx.send(work())))?;
+    done.await
+        .map_err(|_| io::Error::other(format!("the thread canary-{name} panicked")))
 }
 
 /// Waits for the end of a thread that was asked for it, for `limit` at most: one that hangs is left behind.

@@ -12,6 +12,7 @@ use std::hash::{Hash as _, Hasher};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 use std::{fs, fs::File};
 
@@ -113,19 +114,30 @@ impl Cache {
         artefact.map(Some).ok_or(CacheError::Damaged { path })
     }
 
-    /// Keeps what a plugin was compiled to. Waits for the disk.
+    /// Keeps what a plugin was compiled to. Waits for the disk, for ten seconds at most.
     ///
     /// # Errors
     /// It is not kept.
-    pub(super) fn write(&self, digest: &str, engine: &Engine, artefact: &Artefact) -> Result<(), CacheError> {
+    pub(super) fn write(
+        &self,
+        digest: &str,
+        engine: &Engine,
+        artefact: &Arc<Artefact>,
+    ) -> Result<(), CacheError> {
         let Some((path, folder)) = self.path(digest, engine).zip(self.folder.as_deref()) else {
             return Ok(());
         };
-        let header = entry::header(file_name(&path), artefact.bytes());
-        let written = write(folder, &path, &[&header, artefact.bytes()]);
-        written.map_err(|source| CacheError::Write { path, source })?;
-        evict::evict(folder, SystemTime::now());
-        Ok(())
+        let (own, folder, artefact) = (path.clone(), folder.to_owned(), Arc::clone(artefact));
+        // The disk may hang: the plugin is compiled, and can be used all the same.
+        let written = regular_file::within(Owner::PluginCache, &path, move || {
+            let header = entry::header(file_name(&own), artefact.bytes());
+            write(&folder, &own, &[&header, artefact.bytes()])?;
+            evict::evict(&folder, SystemTime::now());
+            Ok(())
+        });
+        written
+            .flatten()
+            .map_err(|source| CacheError::Write { path, source })
     }
 
     fn path(&self, digest: &str, engine: &Engine) -> Option<PathBuf> {

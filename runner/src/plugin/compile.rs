@@ -4,7 +4,7 @@ use wasmtime::component::Component;
 
 use super::artefact::Artefact;
 use super::refusal::Refusal;
-use crate::sandbox::{Engine, Program, Sandbox};
+use crate::sandbox::{Engine, Program, Sandbox, is_short_of_memory};
 
 /// Compiles wasm. Takes seconds for a large component, and as long as it likes for a hostile one.
 pub(super) fn component(wasm: &[u8], engine: &Engine) -> Result<Component, Refusal> {
@@ -37,7 +37,11 @@ pub(super) fn restore(artefact: &Artefact, engine: &Engine) -> Result<Component,
 }
 
 fn unusable(error: &wasmtime::Error) -> Refusal {
-    Refusal::NotAComponent(error.root_cause().to_string())
+    let reason = error.root_cause().to_string();
+    match is_short_of_memory(error) {
+        true => Refusal::NoMemory(reason),
+        false => Refusal::NotAComponent(reason),
+    }
 }
 
 /// Says what the compiler would say of the first eight bytes, in words for people.

@@ -75,13 +75,16 @@ impl Isolation {
             (Answer::Artefact, payload) => {
                 Artefact::parse(payload).ok_or_else(|| IsolationError::Unintelligible.into())
             }
-            (Answer::Refused(refusal), _) => match error::is_out_of_memory(&refusal.to_string()) {
-                true => Err(IsolationError::TooMuchMemory {
-                    limit: self.limits.memory,
+            (Answer::Refused(refusal), _) => {
+                let is_out_of_memory = matches!(refusal, Refusal::NoMemory(_));
+                match is_out_of_memory || error::is_out_of_memory(&refusal.to_string()) {
+                    true => Err(IsolationError::TooMuchMemory {
+                        limit: self.limits.memory,
+                    }
+                    .into()),
+                    false => Err(Refusal::bounded(refusal).into()),
                 }
-                .into()),
-                false => Err(Refusal::bounded(refusal).into()),
-            },
+            }
             (Answer::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason)).into()),
             (Answer::Judgement, _) => Err(IsolationError::Unintelligible.into()),
         }

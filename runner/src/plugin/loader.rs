@@ -10,6 +10,7 @@ use super::cache::Cache;
 use super::isolated::{Isolation, IsolationError};
 use super::shared::{Compiled, Shared};
 use super::{PluginError, Refusal, compile};
+use crate::liveness;
 use crate::sandbox::{Program, Sandbox};
 use crate::suite::{Judgement, SchemaRequest, judge};
 
@@ -191,6 +192,7 @@ fn restore(artefact: &Artefact, sandbox: &Sandbox) -> Result<Program, PluginErro
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, IsolationError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|panic| IsolationError::Failed(panic.to_string()))
+    liveness::once("plugin", work)
+        .await
+        .map_err(IsolationError::Thread)
 }

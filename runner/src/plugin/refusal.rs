@@ -19,12 +19,20 @@ pub enum Refusal {
     /// It may be sound: the host has no room for it.
     #[error(transparent)]
     NoRoom(LinkError),
+    /// It may be sound: this process, or the machine, is short of memory.
+    #[error("there is too little memory to load it: {0}")]
+    NoMemory(String),
     /// It cannot say what it is.
     #[error("it does not describe itself: {0}")]
     Describe(String),
 }
 
 impl Refusal {
+    /// Whether it may pass by itself: the host is short of something, and the plugin may be sound.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::NoRoom(_) | Self::NoMemory(_))
+    }
+
     /// With texts of a length that can be shown, and no control characters in them.
     pub(super) fn bounded(self) -> Self {
         match self {
@@ -33,6 +41,7 @@ impl Refusal {
             Self::Link(LinkError::NoProbe(text)) => Self::Link(LinkError::NoProbe(bounded(&text))),
             Self::Link(other) => Self::from(other),
             Self::NoRoom(_) => self,
+            Self::NoMemory(text) => Self::NoMemory(bounded(&text)),
             Self::Describe(text) => Self::Describe(bounded(&text)),
         }
     }

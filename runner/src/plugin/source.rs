@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::PluginError;
 use super::loader::blocking;
-use crate::regular_file::{self, Owner};
+use crate::regular_file::Session;
 use crate::suite::PluginSource;
 
 /// The largest plugin that is read, in bytes. Language runtimes come to some 20 MiB.
@@ -29,10 +29,11 @@ pub fn embedded(name: &str) -> Option<&'static [u8]> {
         .map(|(_, wasm)| *wasm)
 }
 
-/// The bytes of a plugin, and the digest that they must have.
+/// The bytes of a plugin, read within the time that `session` has left, and the digest that they must have.
 pub(super) async fn read(
     name: &str,
     source: &PluginSource,
+    session: &Session,
 ) -> Result<(Cow<'static, [u8]>, Option<String>), PluginError> {
     match source {
         PluginSource::Embedded => match embedded(name) {
@@ -42,8 +43,8 @@ pub(super) async fn read(
             }),
         },
         PluginSource::File { path, digest } => {
-            let own = path.clone();
-            let wasm = blocking(move || regular_file::read(Owner::Plugins, &own, LARGEST)).await?;
+            let (own, session) = (path.clone(), session.clone());
+            let wasm = blocking(move || session.read(&own, LARGEST)).await?;
             let wasm = wasm.map_err(|source| unreadable(path, source))?;
             Ok((Cow::Owned(wasm), digest.clone()))
         }

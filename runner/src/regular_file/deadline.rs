@@ -27,6 +27,15 @@ pub enum Stalled {
     /// Too many attempts of the same owner at other files still wait.
     #[error("{0} earlier reads still wait for the disk")]
     TooMany(usize),
+    /// All reads of a session together took too long.
+    #[error("the disk is too slow: reading all files took longer than {} s", .limit.as_secs_f32())]
+    Session {
+        /// What they were given.
+        limit: Duration,
+    },
+    /// Nobody needs it any more.
+    #[error("reading was cancelled")]
+    Cancelled,
 }
 
 impl From<Stalled> for io::Error {
@@ -115,7 +124,7 @@ pub fn start<T: 'static>(
 }
 
 impl Reads {
-    fn of_process() -> &'static Self {
+    pub(super) fn of_process() -> &'static Self {
         static READS: OnceLock<Reads> = OnceLock::new();
         READS.get_or_init(Self::default)
     }

@@ -189,3 +189,31 @@ fn a_read_that_nobody_waits_for_any_more_counts_until_it_ends() {
     ended.recv().unwrap();
     assert!(reads.within(LIMIT, owner, path, || ()).is_ok());
 }
+
+#[test]
+fn all_reads_of_a_session_have_one_limit_and_none_begins_after_it() {
+    let session = Session::within_limit(Owner::Suites, Reads::default(), MOMENT);
+    let (work, release) = hung();
+    let over = Stalled::Session { limit: MOMENT }.to_string();
+    let late = session.within(Path::new("/hung/file"), work).unwrap_err();
+    assert_eq!(
+        (late.kind(), late.to_string()),
+        (io::ErrorKind::TimedOut, over.clone())
+    );
+    let never = || panic!("it began");
+    let next = session
+        .on_behalf_of(Owner::Plugins)
+        .within(Path::new("/other"), never);
+    assert_eq!(next.unwrap_err().to_string(), over);
+    drop(release);
+}
+
+#[test]
+fn a_session_that_nobody_needs_any_more_reads_nothing() {
+    let session = Session::new(Owner::peer());
+    let cancel = session.cancel_on_drop();
+    assert!(session.within(Path::new("/file"), || ()).is_ok());
+    drop(cancel);
+    let cancelled = session.read(Path::new("/file"), 1).unwrap_err();
+    assert_eq!(cancelled.to_string(), Stalled::Cancelled.to_string());
+}

@@ -65,7 +65,7 @@ fn stop(error: &wasmtime::Error) -> Option<Outcome> {
 }
 
 /// Whether the operating system refused memory for a guest: a limit of the process, or of the machine.
-pub(super) fn is_short_of_memory(error: &wasmtime::Error) -> bool {
+pub(crate) fn is_short_of_memory(error: &wasmtime::Error) -> bool {
     let by_system = error.chain().any(|cause| {
         let by_system = cause.downcast_ref::<Errno>() == Some(&Errno::NOMEM);
         let by_std =

@@ -239,8 +239,8 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
     let expanded = match interpolator.expand(text, place) {
         Ok(expanded) => expanded,
         Err(unresolved) => {
-            for problem in unresolved {
-                reader.problem_with(node.at, problem.message, problem.hint);
+            for problem in &unresolved {
+                reader.unresolved(node.at, problem);
             }
             return None;
         }
@@ -284,8 +284,8 @@ fn raw_config(
         captures: true,
     };
     let filled = config::fill(&entry.value, place, interpolator);
-    for (at, problem) in filled.unresolved.iter() {
-        reader.problem_with(*at, &problem.message, problem.hint.clone());
+    for (at, problem) in &filled.unresolved {
+        reader.unresolved(*at, problem);
     }
     Some(RawConfig {
         key: entry.at,

@@ -20,9 +20,10 @@ use super::suggest;
 use super::tree::quoted;
 use super::validate::{self, Judge, Schema, Usable};
 use super::{
-    Catalog, Operator, PluginDeclaration, PluginFacts, PluginSource, Suite, group, parse, relations,
+    Catalog, Operator, PluginDeclaration, PluginFacts, PluginSource, Suite, Unusable, group, parse, relations,
 };
 use crate::redact::SuiteSecrets;
+use crate::regular_file::Session;
 
 /// A suite as it is written. Which plugins it needs is known; whether they agree with it is not.
 pub struct Draft {
@@ -49,10 +50,11 @@ impl fmt::Debug for Draft {
 }
 
 /// Reads files as one suite; a directory stands for its `*.yaml` and `*.yml` files. `embedded` are the names of
-/// the plugins that need no declaration. Never fails: problems are kept for [`Draft::finish`].
-pub fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment) -> Draft {
+/// the plugins that need no declaration. Never fails: problems are kept for [`Draft::finish`]. Waits for the disk, as
+/// long as `session` allows.
+pub fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment, session: &Session) -> Draft {
     let mut report = Report::default();
-    let sources = source::load(paths, &mut report);
+    let sources = source::load(paths, session, &mut report);
     let origin = paths.first().cloned().unwrap_or_default();
     of_sources(sources, origin, report, embedded, environment)
 }
@@ -279,7 +281,7 @@ impl Draft {
                     .schema(&plugin.name, facts, catalog)
                     .map(|schema| (facts, schema)),
                 Some(Err(error)) => Err(error.clone()),
-                None => Err("was not loaded".to_owned()),
+                None => Err(Unusable::from("was not loaded".to_owned())),
             };
             match schema {
                 Ok((facts, schema)) => {
@@ -293,14 +295,18 @@ impl Draft {
                         },
                     );
                 }
-                Err(reason) => report.add(self.plugin_problem(plugin, &reason)),
+                Err(unusable) => {
+                    let problem = self.plugin_problem(plugin, &unusable.reason);
+                    report.add(problem.transient(unusable.is_transient));
+                }
             }
         }
         usable
     }
 
-    fn schema(&self, plugin: &str, facts: &PluginFacts, catalog: &Catalog) -> Result<Schema, String> {
-        let wrong = |reason: &str| format!("the schema of its configuration is wrong: {reason}");
+    fn schema(&self, plugin: &str, facts: &PluginFacts, catalog: &Catalog) -> Result<Schema, Unusable> {
+        let wrong =
+            |reason: &str| Unusable::from(format!("the schema of its configuration is wrong: {reason}"));
         match catalog.judgements.get(plugin) {
             None => match Contract::new(&facts.config_schema) {
                 Ok(contract) => Ok(Schema::Here(Box::new(contract))),
@@ -311,7 +317,10 @@ impl Draft {
                 Ok(Schema::Elsewhere(Verdicts::new(places, verdicts)))
             }
             Some(Ok(Judgement::BadSchema(reason))) => Err(wrong(reason)),
-            Some(Err(reason)) => Err(format!("its schema cannot be used: {reason}")),
+            Some(Err(unusable)) => Err(Unusable {
+                reason: format!("its schema cannot be used: {}", unusable.reason),
+                is_transient: unusable.is_transient,
+            }),
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Problem {
     pub hint: Option<String>,
     /// The line that `location` points at.
     pub source_line: Option<Box<SourceLine>>,
+    /// Whether it may pass by itself: the disk or the host was short of something, and nothing is wrong with the suite.
+    pub is_transient: bool,
     /// Place of the file among all files of the suite.
     pub(super) file_order: usize,
 }
@@ -84,8 +86,14 @@ impl Problem {
             message: message.into(),
             hint: None,
             source_line: None,
+            is_transient: false,
             file_order: 0,
         }
+    }
+
+    pub(super) fn transient(mut self, is_transient: bool) -> Self {
+        self.is_transient = is_transient;
+        self
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -119,9 +127,24 @@ impl fmt::Display for Problem {
 pub struct Problems {
     listed: Vec<Problem>,
     omitted: usize,
+    is_transient: bool,
 }
 
 impl Problems {
+    /// The one problem of a file as a whole, which may pass by itself or not.
+    #[must_use]
+    pub fn of_file(file: &Path, message: impl Into<String>, is_transient: bool) -> Self {
+        let mut report = Report::default();
+        report.add(Problem::of_file(file, message).transient(is_transient));
+        report.into_problems()
+    }
+
+    /// Whether one of them may pass by itself, so that it makes sense to read the suite again as it is.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.is_transient
+    }
+
     /// In the order of the files, then of the lines.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.listed.iter()
@@ -156,6 +179,7 @@ impl fmt::Display for Problems {
 pub(super) struct Report {
     problems: Vec<Problem>,
     omitted: usize,
+    is_transient: bool,
 }
 
 impl Report {
@@ -164,6 +188,7 @@ impl Report {
     }
 
     pub(super) fn add(&mut self, problem: Problem) {
+        self.is_transient |= problem.is_transient;
         if self.is_full() {
             self.omitted += 1;
         } else {
@@ -186,6 +211,7 @@ impl Report {
         Problems {
             listed: self.problems,
             omitted: self.omitted,
+            is_transient: self.is_transient,
         }
     }
 }

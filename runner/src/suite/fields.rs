@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{Position, Report};
-use super::interpolate::has_reference;
+use super::interpolate::{Unresolved, has_reference};
 use super::source::Source;
 use super::suggest;
 use super::tree::{Entry, Kind, Node, quoted};
@@ -66,6 +66,13 @@ impl Reader<'_> {
         }
         let message = format!("{}{}", self.subject, message.as_ref());
         self.report.add(self.source.problem(at, message).maybe_hint(hint));
+    }
+
+    pub(super) fn unresolved(&mut self, at: Position, reference: &Unresolved) {
+        let message = format!("{}{}", self.subject, reference.message);
+        let problem = self.source.problem(at, message);
+        let problem = problem.maybe_hint(reference.hint.clone());
+        self.report.add(problem.transient(reference.is_transient));
     }
 
     pub(super) fn unexpected(&mut self, entry: &Entry, expected: &str, hint: Option<String>) {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::references::{FileRule, ReferencePolicy, read_permitted};
 use super::suggest::closest;
 use super::tree::{quoted, quoted_path};
+use crate::io_class;
 use crate::redact::{REDACTED, Secret};
-use crate::regular_file::{self, Owner};
+use crate::regular_file::{self, Owner, Session};
 
 /// Bytes of a file that a suite refers to.
 const MAX_SECRET_BYTES: u64 = 1 << 20;
@@ -53,19 +54,31 @@ impl Environment for ProcessEnvironment {
     }
 }
 
+impl ProcessEnvironment {
+    /// As [`Environment::file`], within the time that all files of a session have.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn file_within(session: &Session, path: &Path) -> io::Result<Vec<u8>> {
+        session.read(path, MAX_SECRET_BYTES)
+    }
+}
+
 /// What a suite may refer to of the environment and the files of this process.
 #[derive(Debug)]
 pub struct SuiteEnvironment<'p> {
     policy: &'p ReferencePolicy,
     files: Arc<FileRule>,
+    session: Session,
 }
 
 impl<'p> SuiteEnvironment<'p> {
-    /// As `policy` has it, with the files that the runner owns at the moment.
+    /// As `policy` has it, with the files that the runner owns at the moment. Files are read within `session`.
     #[must_use]
-    pub fn new(policy: &'p ReferencePolicy) -> Self {
+    pub fn new(policy: &'p ReferencePolicy, session: Session) -> Self {
         Self {
             policy,
+            session,
             files: Arc::new(policy.file_rule()),
         }
     }
@@ -80,7 +93,7 @@ impl Environment for SuiteEnvironment<'_> {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        read_permitted(path, MAX_SECRET_BYTES, &self.files)
+        read_permitted(&self.session, path, MAX_SECRET_BYTES, &self.files)
     }
 
     fn withheld(&self, variable: &str) -> Option<&'static str> {
@@ -102,6 +115,19 @@ pub(super) struct Expanded {
 pub(super) struct Unresolved {
     pub(super) message: String,
     pub(super) hint: Option<String>,
+    /// Whether it may pass by itself.
+    pub(super) is_transient: bool,
+}
+
+impl Unresolved {
+    /// What is wrong until somebody mends it.
+    fn new(message: String, hint: Option<String>) -> Self {
+        Self {
+            message,
+            hint,
+            is_transient: false,
+        }
+    }
 }
 
 /// Where a string stands.
@@ -153,10 +179,10 @@ impl<'e> Interpolator<'e> {
                     Ok(Value::Secret(secret)) => expanded.secret(secret),
                     Err(error) => unresolved.push(error),
                 },
-                Piece::Unclosed(text) => unresolved.push(Unresolved {
-                    message: format!("{} has no closing `}}`", quoted(text)),
-                    hint: Some("write `$${` for a plain `${`".to_owned()),
-                }),
+                Piece::Unclosed(text) => unresolved.push(Unresolved::new(
+                    format!("{} has no closing `}}`", quoted(text)),
+                    Some("write `$${` for a plain `${`".to_owned()),
+                )),
             }
             rest = after;
         }
@@ -174,10 +200,10 @@ impl<'e> Interpolator<'e> {
             Some(("env", variable)) => self.variable(variable),
             Some(("file", path)) => self.file(&place.directory.join(path)).map(Value::Secret),
             Some((kind, body)) if is_name(kind) => Err(unknown(kind, body)),
-            None if !place.captures && is_name(inner) => Err(Unresolved {
-                message: format!("`${{{inner}}}` does not say where its value is"),
-                hint: Some(format!("write `${{env:{inner}}}`, or `$${{` for a plain `${{`")),
-            }),
+            None if !place.captures && is_name(inner) => Err(Unresolved::new(
+                format!("`${{{inner}}}` does not say where its value is"),
+                Some(format!("write `${{env:{inner}}}`, or `$${{` for a plain `${{`")),
+            )),
             _ => Ok(Value::Literal(format!("${{{inner}}}"))),
         }
     }
@@ -188,18 +214,18 @@ impl<'e> Interpolator<'e> {
             None => (text, None),
         };
         if !is_name(name) || name.contains('-') {
-            return Err(Unresolved {
-                message: format!("{} is no name of an environment variable", quoted(name)),
-                hint: Some("write `${env:NAME}` or `${env:NAME:-default}`".to_owned()),
-            });
+            return Err(Unresolved::new(
+                format!("{} is no name of an environment variable", quoted(name)),
+                Some("write `${env:NAME}` or `${env:NAME:-default}`".to_owned()),
+            ));
         }
         if let Some(reason) = self.environment.withheld(name) {
-            return Err(Unresolved {
-                message: format!("the environment variable `{name}` {reason}"),
-                hint: Some(format!(
+            return Err(Unresolved::new(
+                format!("the environment variable `{name}` {reason}"),
+                Some(format!(
                     "use another, or have the operator list `{name}` under `suites.env` of the runner's settings"
                 )),
-            });
+            ));
         }
         let secret = match self.variables.get(name) {
             Some(known) => known.clone(),
@@ -217,10 +243,10 @@ impl<'e> Interpolator<'e> {
             (Some(secret), Some(_)) if !secret.expose().is_empty() => self.charge(secret).map(Value::Secret),
             // A default is written in the suite for all to read.
             (_, Some(default)) => Ok(Value::Literal(default.to_owned())),
-            (None, None) => Err(Unresolved {
-                message: format!("the environment variable `{name}` is not set"),
-                hint: Some(format!("set it, or give a default: `${{env:{name}:-default}}`")),
-            }),
+            (None, None) => Err(Unresolved::new(
+                format!("the environment variable `{name}` is not set"),
+                Some(format!("set it, or give a default: `${{env:{name}:-default}}`")),
+            )),
         }
     }
 
@@ -235,7 +261,12 @@ impl<'e> Interpolator<'e> {
         };
         match read {
             Ok(secret) => self.charge(secret),
-            Err(Unread { reason, is_withheld }) => Err(Unresolved {
+            Err(Unread {
+                reason,
+                is_withheld,
+                is_transient,
+            }) => Err(Unresolved {
+                is_transient,
                 message: format!("the file {} {reason}", quoted_path(path)),
                 hint: match is_withheld {
                     true => Some(
@@ -253,10 +284,8 @@ impl<'e> Interpolator<'e> {
         self.total_bytes = self.total_bytes.saturating_add(secret.expose().len());
         if self.total_bytes > MAX_TOTAL_BYTES {
             let limit = MAX_TOTAL_BYTES >> 20;
-            return Err(Unresolved {
-                message: format!("the references of the suite bring in more than {limit} MiB"),
-                hint: None,
-            });
+            let message = format!("the references of the suite bring in more than {limit} MiB");
+            return Err(Unresolved::new(message, None));
         }
         Ok(secret)
     }
@@ -321,10 +350,7 @@ fn unknown(kind: &str, body: &str) -> Unresolved {
     } else {
         "write `${env:NAME}` or `${file:PATH}`, or `$${` for a plain `${`".to_owned()
     };
-    Unresolved {
-        message: format!("`${{{kind}:` is no kind of reference"),
-        hint: Some(hint),
-    }
+    Unresolved::new(format!("`${{{kind}:` is no kind of reference"), Some(hint))
 }
 
 /// Why a file has no value to give.
@@ -333,18 +359,22 @@ struct Unread {
     /// The end of a sentence about it.
     reason: String,
     is_withheld: bool,
+    /// Whether it may be read later, as it is.
+    is_transient: bool,
 }
 
 fn read_secret(environment: &dyn Environment, path: &Path) -> Result<Arc<Secret>, Unread> {
     let unread = |reason| Unread {
         reason,
         is_withheld: false,
+        is_transient: false,
     };
     let bytes = environment.file(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => unread("does not exist".to_owned()),
         io::ErrorKind::FileTooLarge => unread(format!("is larger than {} MiB", MAX_SECRET_BYTES >> 20)),
         _ => Unread {
             is_withheld: is_withheld(&error),
+            is_transient: io_class::is_transient(&error),
             reason: format!("cannot be read: {error}"),
         },
     })?;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::error::{Location, Position, Problem, Report, SourceLine};
-use crate::regular_file::{self, Owner};
+use crate::io_class;
+use crate::regular_file::Session;
 
 /// Bytes of one file.
 const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -15,6 +16,8 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 const MAX_SUITE_BYTES: u64 = 256 << 20;
 /// Files of a suite.
 const MAX_FILES: usize = 10_000;
+/// Entries of a directory that are looked at, whatever they are: this is done every few seconds.
+pub(super) const MAX_ENTRIES: usize = 100_000;
 /// Characters of a source line in a problem.
 const MAX_LINE_CHARS: usize = 120;
 /// Characters that stay in front of the underlined part of a long line.
@@ -61,6 +64,7 @@ impl Source {
             message: message.into(),
             hint: None,
             source_line: self.line(at.line).map(|line| Box::new(excerpt(line, at.column))),
+            is_transient: false,
             file_order: self.order,
         }
     }
@@ -149,12 +153,12 @@ fn token(rest: &str) -> &str {
 }
 
 /// Reads every file that `paths` stand for; what cannot be read becomes a problem.
-pub(super) fn load(paths: &[PathBuf], report: &mut Report) -> Vec<Arc<Source>> {
+pub(super) fn load(paths: &[PathBuf], session: &Session, report: &mut Report) -> Vec<Arc<Source>> {
     let mut sources = Vec::new();
     let mut budget = MAX_SUITE_BYTES;
-    for path in files(paths, report) {
+    for path in files(paths, session, report) {
         let order = sources.len();
-        match read_text(&path, budget) {
+        match read_text(&path, budget, session) {
             Ok(text) => {
                 budget = budget.saturating_sub(u64::try_from(text.len()).unwrap_or(u64::MAX));
                 sources.push(Arc::new(Source::new(&path, text, order)));
@@ -169,11 +173,11 @@ pub(super) fn load(paths: &[PathBuf], report: &mut Report) -> Vec<Arc<Source>> {
 }
 
 /// The files behind `paths`, each once, directories opened.
-fn files(paths: &[PathBuf], report: &mut Report) -> Vec<PathBuf> {
+fn files(paths: &[PathBuf], session: &Session, report: &mut Report) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
     let mut files = Vec::new();
     for path in paths {
-        match expand(path) {
+        match expand(path, session) {
             Ok(found) => files.extend(found),
             Err(problem) => report.add(problem),
         }
@@ -191,32 +195,39 @@ fn files(paths: &[PathBuf], report: &mut Report) -> Vec<PathBuf> {
 }
 
 /// What a path stands for: each file as it is named, and where it really is.
-fn expand(path: &Path) -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
+fn expand(path: &Path, session: &Session) -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
     let own = path.to_owned();
-    let expanded = regular_file::within(
-        Owner::Suites,
-        path,
-        move || -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
-            let found = match own.is_dir() {
-                true => list(&own)?,
-                false => vec![own],
-            };
-            let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-            Ok(found
-                .into_iter()
-                .map(|path| (path.clone(), real(&path)))
-                .collect())
-        },
-    );
-    expanded.unwrap_or_else(|error| Err(Problem::of_file(path, format!("cannot be read: {error}"))))
+    let expanded = session.within(path, move || -> Result<Vec<(PathBuf, PathBuf)>, Problem> {
+        let found = match own.is_dir() {
+            true => list(&own)?,
+            false => vec![own],
+        };
+        let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        Ok(found
+            .into_iter()
+            .map(|path| (path.clone(), real(&path)))
+            .collect())
+    });
+    expanded.unwrap_or_else(|error| Err(unreadable(path, "cannot be read", &error)))
+}
+
+/// A problem of the disk.
+fn unreadable(path: &Path, what: &str, error: &io::Error) -> Problem {
+    Problem::of_file(path, format!("{what}: {error}")).transient(io_class::is_transient(error))
 }
 
 /// The YAML files of a directory, by name; hidden ones are some editor's.
 fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let unreadable = |error: io::Error| Problem::of_file(directory, format!("cannot be listed: {error}"));
+    let failed = |error: io::Error| unreadable(directory, "cannot be listed", &error);
     let mut found = Vec::new();
-    for entry in fs::read_dir(directory).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
+    for (number, entry) in fs::read_dir(directory).map_err(failed)?.enumerate() {
+        if number >= MAX_ENTRIES {
+            let message = format!("the directory holds more than {MAX_ENTRIES} entries");
+            return Err(
+                Problem::of_file(directory, message).hint("put the suite into a directory of its own")
+            );
+        }
+        let path = entry.map_err(failed)?.path();
         let hidden = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -240,9 +251,9 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, Problem> {
     Ok(found)
 }
 
-fn read_text(path: &Path, budget: u64) -> Result<String, Problem> {
+fn read_text(path: &Path, budget: u64, session: &Session) -> Result<String, Problem> {
     let limit = MAX_FILE_BYTES.min(budget);
-    let bytes = regular_file::read(Owner::Suites, path, limit).map_err(|error| match error.kind() {
+    let bytes = session.read(path, limit).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Problem::of_file(path, "no such file"),
         io::ErrorKind::FileTooLarge if budget < MAX_FILE_BYTES => {
             let limit = MAX_SUITE_BYTES >> 20;
@@ -256,7 +267,7 @@ fn read_text(path: &Path, budget: u64) -> Result<String, Problem> {
             let problem = Problem::of_file(path, format!("the file is larger than {limit} MiB"));
             problem.hint("split the suite into several files")
         }
-        _ => Problem::of_file(path, format!("cannot be read: {error}")),
+        _ => unreadable(path, "cannot be read", &error),
     })?;
     decode(path, bytes)
 }

@@ -3,11 +3,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::regular_file::{Owner, Session};
 
 mod bounds;
 mod broken;
 mod golden;
 mod policy;
+mod transient;
 
 const EMBEDDED: [&str; 4] = ["http", "tls", "tcp", "leak"];
 const TOKEN: &str = "hunter2-from-the-environment";
@@ -27,6 +29,11 @@ impl Environment for Fixed {
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
         ProcessEnvironment.file(path)
     }
+}
+
+/// As [`super::read`], with time enough.
+fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment) -> Draft {
+    super::read(paths, embedded, environment, &Session::new(Owner::Suites))
 }
 
 fn testdata(path: &str) -> PathBuf {
@@ -57,7 +64,7 @@ fn catalog(draft: &Draft) -> Catalog {
         let facts = match plugin.name.as_str() {
             "http" => Ok(http()),
             "tcp" => Ok(tcp()),
-            "broken" => Err("`broken.wasm` is no WebAssembly component".to_owned()),
+            "broken" => Err("`broken.wasm` is no WebAssembly component".to_owned().into()),
             _ => Ok(facts("{}", "HOST:PORT")),
         };
         catalog.insert(&plugin.name, facts);

@@ -10,6 +10,8 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use complaint::{Complaint, Stale};
 pub use components::NotifierFailing;
 pub use short::PoolShort;
@@ -174,9 +176,13 @@ impl Health {
         if let Some(time) = running.filter(|time| *time > RELOAD_STALL) {
             complaints.push(Complaint::ReloadStalled { time });
         }
+        if reloads.is_blind {
+            complaints.push(Complaint::SuiteUnwatched);
+        }
         if let Some(refused) = reloads.refused {
             let first = refused.problems.lines().next().unwrap_or_default().to_owned();
-            complaints.push(Complaint::SuiteRefused { first });
+            let retry = refused.retry_at.map(|at| at - Instant::now());
+            complaints.push(Complaint::SuiteRefused { first, retry });
         }
         Checkup { complaints }
     }

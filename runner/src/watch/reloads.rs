@@ -20,6 +20,8 @@ pub struct Report {
     pub in_force_since: Option<SystemTime>,
     /// When the reload that is going on began; nothing while none is.
     pub running_since: Option<Instant>,
+    /// Whether the disk does not say if files of the suite changed.
+    pub is_blind: bool,
     /// Why the last one was not put in force, and when; nothing when it was.
     pub refused: Option<Refused>,
 }
@@ -31,12 +33,19 @@ pub struct Refused {
     pub at: SystemTime,
     /// Every problem, as `canary validate` shows them.
     pub problems: String,
+    /// When it is read again by itself; nothing when somebody has to mend something.
+    pub retry_at: Option<Instant>,
 }
 
 impl Reloads {
     /// The suite is being read again; what came of it is said afterwards.
     pub fn started(&self, now: Instant) {
         self.report().running_since = Some(now);
+    }
+
+    /// Whether the disk said what the files of the suite look like.
+    pub fn see(&self, is_seen: bool) {
+        self.report().is_blind = !is_seen;
     }
 
     /// A suite is in force from now on.
@@ -54,11 +63,15 @@ impl Reloads {
     }
 
     /// The old one stays in force.
-    pub fn failed(&self, problems: String, now: SystemTime) {
+    pub fn failed(&self, problems: String, now: SystemTime, retry_at: Option<Instant>) {
         let mut report = self.report();
         report.running_since = None;
         report.failed += 1;
-        report.refused = Some(Refused { at: now, problems });
+        report.refused = Some(Refused {
+            at: now,
+            problems,
+            retry_at,
+        });
     }
 
     /// How it goes.

@@ -249,6 +249,22 @@ async fn a_suite_that_was_refused_is_read_again_once_the_file_that_it_lacked_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_suite_that_was_refused_for_want_of_descriptors_is_read_again_although_no_file_changes() {
+    let site = site();
+    let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));
+    let folder = suite(&good);
+    let mut running = canary(&folder, &["run", "suite.yaml"]).start();
+    next(&mut running, "running");
+    accepted(&site, 5).await;
+    running.limit_descriptors(3);
+    running.signal(Signal::HUP);
+    next(&mut running, "the old suite goes on");
+    next(&mut running, "this may pass: it is read again in");
+    running.limit_descriptors(256);
+    next(&mut running, "reloaded: 1 checks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_suite_that_was_refused_shows_in_readiness_and_the_service_lives() {
     let site = site();
     let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));

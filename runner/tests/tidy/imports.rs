@@ -161,9 +161,9 @@ const RULES: [Rule; 12] = [
     },
     Rule {
         what: "the blocking pool",
-        why: "what waits there outlives its run; only compiling is done there",
+        why: "what waits there outlives its run, and it panics where there is no thread to spare: `liveness::once`",
         paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
-        places: &["plugin/loader", "wire/connect"],
+        places: &["wire/connect"],
     },
     Rule {
         what: "a process",

@@ -10,6 +10,7 @@ use canary::net::Shared;
 use canary::net::resolve::{Resolver, ResolverSettings};
 use canary::net::tls::TrustStore;
 use canary::plugin::{Cache, EMBEDDED, Loader, Plugin, PluginError};
+use canary::regular_file::{Owner, Session};
 use canary::sandbox::{Engine, EngineSettings, Sandbox};
 use canary::suite::PluginSource;
 use futures_util::future::join_all;
@@ -59,7 +60,7 @@ impl Guests {
         let cache = Cache::at(&folder).expect("a folder for compiled plugins");
         let loader = Loader::trusting(cache);
         let loads = sources.into_iter().map(async |(name, source)| {
-            let loaded = Plugin::load(&name, &source, &loader, &sandbox).await;
+            let loaded = Plugin::load(&name, &source, &loader, &sandbox, &Session::new(Owner::Plugins)).await;
             (name, loaded)
         });
         let plugins = join_all(loads).await.into_iter().collect();

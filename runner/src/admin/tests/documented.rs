@@ -73,7 +73,7 @@ fn full() -> Bench {
     leaking.end(EndCause::Returned);
     std::mem::forget(holding);
     bench.complain(vec![Complaint::AccountUneven]);
-    bench.reloads.failed("bad".to_owned(), super::bench::at(60));
+    bench.reloads.failed("bad".to_owned(), super::bench::at(60), None);
     bench
 }
 

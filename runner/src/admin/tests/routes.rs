@@ -269,7 +269,7 @@ async fn a_reload_that_takes_long_is_not_waited_for() {
 #[tokio::test]
 async fn a_suite_that_was_refused_is_told_of() {
     let bench = Bench::busy();
-    bench.reloads.failed("web.yaml:1:1: bad".to_owned(), at(60));
+    bench.reloads.failed("web.yaml:1:1: bad".to_owned(), at(60), None);
     let (_, status) = bench.get("/api/v1/status").await;
     insta::assert_snapshot!(status["suite"], @r#"{"checks":4,"in_force_since":"2025-12-29T09:20:00.000Z","refused":{"at":"2025-12-29T09:21:00.000Z","problems":"web.yaml:1:1: bad"},"reloads":{"failed":1,"succeeded":0}}"#);
 }

@@ -5,98 +5,91 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::regular_file::{self, Owner};
+use crate::regular_file::{Owner, Session, Stamp};
 
-/// Files of one folder that are looked at.
-const FILES: usize = 10_000;
+/// Entries of one folder that are looked at, whatever they are; a suite cannot have more.
+const MAX_ENTRIES: usize = 100_000;
 
-/// What files looked like at one moment.
+/// What files looked like at one moment, by their names; no stamp stands for a file that is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::app) struct Footprint(Vec<Mark>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Mark {
-    path: PathBuf,
-    /// Nothing when it is not there.
-    stat: Option<Stat>,
-}
-
-/// Device, inode, bytes, and nanoseconds of the last change.
-type Stat = (u64, u64, u64, i64, i64);
+pub(in crate::app) struct Footprint(BTreeMap<PathBuf, Option<Stamp>>);
 
 impl Footprint {
-    /// Of files, and of the YAML files in folders; of none when the disk does not answer, which looks like a change,
-    /// so that a reload says what is wrong.
+    /// Of files, and of the YAML files in folders; empty when the disk does not answer.
     pub(in crate::app) fn of(sources: &BTreeSet<PathBuf>) -> Self {
+        Self::within(&Session::new(Owner::Changes), sources)
+    }
+
+    /// The same, within the time that a session has left.
+    pub(in crate::app) fn within(session: &Session, sources: &BTreeSet<PathBuf>) -> Self {
         let Some(first) = sources.first() else {
             return Self::default();
         };
         let all = sources.clone();
-        regular_file::within(Owner::Changes, first, move || Self::now(&all)).unwrap_or_default()
+        let session = session.on_behalf_of(Owner::Changes);
+        session.within(first, move || Self::now(&all)).unwrap_or_default()
+    }
+
+    /// Whether the disk said what files look like.
+    pub(super) fn is_known(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Adds files that were looked at another time.
+    pub(in crate::app) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
     }
 
     /// Files that are not what they were, and whether each is another file in the place of one.
     pub(super) fn changed(&self, before: &Self) -> BTreeMap<PathBuf, bool> {
-        let by_path = |all: &Self| -> BTreeMap<PathBuf, Option<Stat>> {
-            all.0.iter().map(|mark| (mark.path.clone(), mark.stat)).collect()
-        };
-        let (mut then, now) = (by_path(before), by_path(self));
         let mut changed = BTreeMap::new();
-        for (path, stat) in now {
-            let known = then.remove(&path).flatten();
-            if stat != known {
-                let inode = |stat: Stat| (stat.0, stat.1);
-                let is_replaced = stat.is_some() && stat.map(inode) != known.map(inode);
-                changed.insert(path, is_replaced);
+        for (path, stamp) in &self.0 {
+            let known = before.0.get(path).copied().flatten();
+            if *stamp != known {
+                let identity = |stamp: &Option<Stamp>| stamp.map(Stamp::identity);
+                let is_replaced = stamp.is_some() && identity(stamp) != identity(&known);
+                changed.insert(path.clone(), is_replaced);
             }
         }
-        changed.extend(then.into_keys().map(|path| (path, false)));
+        let gone = before.0.keys().filter(|path| !self.0.contains_key(*path));
+        changed.extend(gone.map(|path| (path.clone(), false)));
         changed
     }
 
     fn now(sources: &BTreeSet<PathBuf>) -> Self {
-        let mut marks = Vec::new();
+        let mut stamps = BTreeMap::new();
         for source in sources {
-            marks.push(mark(source));
-            marks.extend(inside(source).iter().map(|path| mark(path)));
+            stamps.insert(source.clone(), stamp(source));
+            for path in inside(source) {
+                let stamp = stamp(&path);
+                stamps.insert(path, stamp);
+            }
         }
-        Self(marks)
+        Self(stamps)
     }
 }
 
-fn mark(path: &Path) -> Mark {
-    let stat = fs::metadata(path).ok().filter(|found| !found.is_dir());
-    Mark {
-        path: path.to_owned(),
-        stat: stat.map(|found| {
-            (
-                found.dev(),
-                found.ino(),
-                found.size(),
-                found.mtime(),
-                found.mtime_nsec(),
-            )
-        }),
-    }
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = fs::metadata(path).ok().filter(|found| !found.is_dir());
+    found.as_ref().map(Stamp::of)
 }
 
-fn inside(folder: &Path) -> Vec<PathBuf> {
+fn inside(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let is_yaml = |path: &PathBuf| {
         let extension = path.extension().and_then(|extension| extension.to_str());
         matches!(extension, Some("yaml" | "yml"))
     };
-    let entries = fs::read_dir(folder).into_iter().flatten();
+    let entries = fs::read_dir(folder).into_iter().flatten().take(MAX_ENTRIES);
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<PathBuf> = paths.filter(is_yaml).take(FILES).collect();
-    files.sort();
-    files
+    paths.filter(is_yaml)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{File, FileTimes};
+
     use tempfile::TempDir;
 
     use super::*;
@@ -130,6 +123,33 @@ mod tests {
         changed("renamed");
         fs::remove_file(&b).unwrap();
         changed("removed");
+    }
+
+    /// Gives a file the times that another moment had, as `touch -r`, `cp -p` and `rsync -t` do.
+    fn set_back(path: &Path, times: FileTimes) {
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_times(times).unwrap();
+    }
+
+    #[test]
+    fn a_file_of_the_same_size_and_time_shows_however_it_came_there() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("suite.yaml");
+        fs::write(&path, "one").unwrap();
+        let found = fs::metadata(&path).unwrap();
+        let times = FileTimes::new()
+            .set_modified(found.modified().unwrap())
+            .set_accessed(found.accessed().unwrap());
+        let before = of(&path);
+        fs::write(&path, "two").unwrap();
+        set_back(&path, times);
+        let written = of(&path);
+        assert_ne!(before, written);
+        let other = folder.path().join("other");
+        fs::write(&other, "six").unwrap();
+        set_back(&other, times);
+        fs::rename(&other, &path).unwrap();
+        assert_ne!(of(&path), written);
     }
 
     #[test]

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::plan::Plan;
 use super::{host, secs};
-use crate::app::load::Loaded;
-use crate::app::reload::Footprint;
+use crate::app::load::{Files, Loaded};
 use crate::dispatch::Plugins;
 use crate::suite::{Check, Suite, Window};
 
@@ -62,8 +61,6 @@ pub(super) fn loaded(checks: &[Arc<Check>], windows: &[Window]) -> Loaded {
             maintenance: windows.to_vec(),
         },
         plugins: Plugins::default(),
-        sources: Default::default(),
-        before: Footprint::default(),
-        seen: Footprint::default(),
+        files: Files::default(),
     }
 }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::super::Cli;
 use super::*;
+use crate::regular_file::{Owner, Session};
 use crate::suite::SuiteEnvironment;
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -85,7 +86,7 @@ fn no_suite_reads_a_file_that_the_settings_name_or_refer_to() {
     let arguments = ["canary", "run", "suite.yaml"].map(str::to_owned);
     let cli = Cli::try_parse_from(arguments.into_iter().chain(flags.into_iter().flatten())).unwrap();
     let settings = cli.host.settings(None, &KnownSecrets::default()).unwrap();
-    let suite = SuiteEnvironment::new(&settings.host.references);
+    let suite = SuiteEnvironment::new(&settings.host.references, Session::new(Owner::Suites));
     let inside = FOLDERS.map(|name| format!("{name}/inside"));
     let files = files().into_iter().chain(["canary.yaml", "flag.token"]);
     let own: BTreeSet<String> = files.map(str::to_owned).chain(inside).collect();

@@ -31,7 +31,7 @@ fn artefact() -> Artefact {
 /// A cache with one artefact in it, and the file that it is in.
 fn filled(folder: &TempDir) -> (Cache, PathBuf) {
     let cache = Cache::at(&folder.path().join("cache")).unwrap();
-    cache.write(DIGEST, &engine(), &artefact()).unwrap();
+    cache.write(DIGEST, &engine(), &Arc::new(artefact())).unwrap();
     let path = cache.path(DIGEST, &engine()).unwrap();
     (cache, path)
 }
@@ -106,7 +106,7 @@ fn writing_again_replaces_and_leaves_nothing_behind() {
     let folder = TempDir::new().unwrap();
     let (cache, path) = filled(&folder);
     fs::write(&path, "damaged").unwrap();
-    cache.write(DIGEST, &engine(), &artefact()).unwrap();
+    cache.write(DIGEST, &engine(), &Arc::new(artefact())).unwrap();
     assert!(cache.read(DIGEST, &engine()).unwrap().is_some());
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
@@ -117,7 +117,9 @@ fn two_at_once_never_meet_half_a_file() {
     let (cache, _) = filled(&folder);
     std::thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| (0..20).for_each(|_| cache.write(DIGEST, &engine(), &artefact()).unwrap()));
+            scope.spawn(|| {
+                (0..20).for_each(|_| cache.write(DIGEST, &engine(), &Arc::new(artefact())).unwrap())
+            });
         }
         for _ in 0..50 {
             assert!(cache.read(DIGEST, &engine()).unwrap().is_some());
@@ -149,7 +151,7 @@ fn what_cannot_be_written_is_an_error() {
     let folder = TempDir::new().unwrap();
     let (cache, path) = filled(&folder);
     fs::remove_dir_all(path.parent().unwrap()).unwrap();
-    let written = cache.write(DIGEST, &engine(), &artefact());
+    let written = cache.write(DIGEST, &engine(), &Arc::new(artefact()));
     assert!(matches!(written, Err(CacheError::Write { .. })));
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::Limits;
+use crate::io_class;
 use crate::plugin::refusal::bounded;
 
 /// What Rust says before it aborts for want of memory.
@@ -66,9 +67,29 @@ pub enum IsolationError {
     /// It could not be started or talked to.
     #[error("cannot start or reach the process that examines plugins")]
     Start(#[source] io::Error),
+    /// There is no thread to examine it on, or to read it.
+    #[error("cannot start a thread for it")]
+    Thread(#[source] io::Error),
     /// Nobody wants the result any more.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl IsolationError {
+    /// Whether it may pass by itself: the host is short of something, and the plugin may be sound.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Start(error) | Self::Thread(error) => io_class::is_transient(error),
+            Self::Killed { .. } | Self::Failed(_) => true,
+            Self::TooLong { .. }
+            | Self::TooMuchMemory { .. }
+            | Self::Crashed { .. }
+            | Self::TooLarge { .. }
+            | Self::Unintelligible
+            | Self::Cancelled => false,
+        }
+    }
 }
 
 /// Why a process ended that handed back nothing of use, by how it ended and what it wrote to its standard error.

@@ -125,11 +125,18 @@ pub enum Complaint {
         /// For how long.
         time: Duration,
     },
+    /// Nobody can see whether the suite changed.
+    #[error(
+        "changes of the suite's files cannot be seen for now; they are read again every five minutes at least"
+    )]
+    SuiteUnwatched,
     /// The suite that was read last is not in force.
-    #[error("the changed suite has problems, and the old one goes on: {first}")]
+    #[error("the changed suite has problems, and the old one goes on: {first}{}", again(*.retry))]
     SuiteRefused {
         /// The first of its problems.
         first: String,
+        /// How long it is until it is read again by itself; absent when somebody has to mend something.
+        retry: Option<Duration>,
     },
 }
 
@@ -160,6 +167,7 @@ impl Complaint {
             Self::NotifierFailing(_) => "notifier_failing",
             Self::StateUnavailable { .. } => "state_unavailable",
             Self::ReloadStalled { .. } => "reload_stalled",
+            Self::SuiteUnwatched => "suite_unwatched",
             Self::SuiteRefused { .. } => "suite_refused",
         }
     }
@@ -193,6 +201,7 @@ impl Complaint {
                 Self::StateNotKept { .. }
                     | Self::StateUnavailable { .. }
                     | Self::ReloadStalled { .. }
+                    | Self::SuiteUnwatched
                     | Self::SuiteRefused { .. }
                     | Self::DescriptorsShort { .. }
                     | Self::SlowPoll(_)
@@ -247,6 +256,16 @@ impl fmt::Display for Stale {
         }
         write!(f, "; {} at most)", seconds(self.longest))
     }
+}
+
+fn again(retry: Option<Duration>) -> String {
+    let again = |wait| {
+        format!(
+            "; this may pass, and the suite is read again in {}",
+            seconds(wait)
+        )
+    };
+    retry.map(again).unwrap_or_default()
 }
 
 fn seconds(time: Duration) -> String {

@@ -12,7 +12,7 @@ use crate::telemetry;
 use crate::telemetry::HostView;
 use crate::telemetry::settings::{Process, resource};
 
-use tokio::time::{Instant, advance};
+use tokio::time::advance;
 
 /// A runner whose parts are there, and are worked by hand.
 struct Runner {
@@ -233,7 +233,7 @@ async fn a_suite_that_was_refused_shows_until_a_better_one_is_in_force() {
     runner.turn();
     runner
         .reloads
-        .failed("a.yaml:1:1: no\nmore".to_owned(), SystemTime::now());
+        .failed("a.yaml:1:1: no\nmore".to_owned(), SystemTime::now(), None);
     let checkup = runner.health.check();
     assert_eq!(runner.words(), ["suite_refused"]);
     // The old suite is at work.
@@ -242,6 +242,15 @@ async fn a_suite_that_was_refused_shows_until_a_better_one_is_in_force() {
         complaint
             .to_string()
             .ends_with("the old one goes on: a.yaml:1:1: no")
+    }));
+    let retry_at = Some(Instant::now() + Duration::from_secs(40));
+    runner
+        .reloads
+        .failed("a.yaml: cannot be read".to_owned(), SystemTime::now(), retry_at);
+    assert!(runner.health.check().complaints.iter().any(|complaint| {
+        complaint
+            .to_string()
+            .ends_with("a.yaml: cannot be read; this may pass, and the suite is read again in 40 s")
     }));
     runner.reloads.succeeded(SystemTime::now());
     assert_eq!(runner.words(), [""; 0]);

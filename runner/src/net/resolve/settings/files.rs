@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hickory_resolver::Hosts;
 use hickory_resolver::config::NameServerConfig;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::{Current, ResolverSettings};
 use crate::liveness::{self, Component, Impact, Registry, STALL};
+use crate::regular_file;
 
 /// The longest that one server may take to answer one question.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -63,8 +64,8 @@ struct Look {
     failure: Option<(Instant, String)>,
 }
 
-/// When a file last changed; absent where there is none.
-type Stamp = Option<SystemTime>;
+/// What a file looks like; absent where there is none.
+type Stamp = Option<regular_file::Stamp>;
 
 /// A file that is another one than before.
 struct Changed {
@@ -191,8 +192,9 @@ fn changed(file: &Path, most: u64, known: Option<Stamp>) -> Result<Option<Change
     look().map_err(|error| format!("`{}`: {error}", file.display()))
 }
 
-fn changed_at(file: &Path) -> io::Result<Option<SystemTime>> {
-    if_there(fs::metadata(file).and_then(|metadata| metadata.modified()))
+fn changed_at(file: &Path) -> io::Result<Stamp> {
+    let found = if_there(fs::metadata(file))?;
+    Ok(found.as_ref().map(regular_file::Stamp::of))
 }
 
 /// The whole lines among the first `most` bytes of a regular file; none where there is no file.
@@ -251,6 +253,7 @@ mod tests {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
+    use std::time::SystemTime;
 
     fn servers(files: &Arc<SystemFiles>) -> Vec<SocketAddr> {
         files.current().settings.servers.clone()
