@@ -195,16 +195,11 @@ impl Secrets {
 
 fn find(all: &[&Pieces], text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut reading = Reading::of(text);
-    for variant in reading.variants() {
+    for variant in Reading::of(text).variants() {
         mark(all, &variant, &mut found);
     }
-    for _ in 0..=LEVELS {
+    for reading in Reading::levels(text) {
         mark(all, &reading, &mut found);
-        match reading.decode() {
-            Some(decoded) => reading = decoded,
-            None => break,
-        }
     }
     found
 }

@@ -22,10 +22,17 @@ pub(super) type Decoder = fn(&[Unit]) -> Option<(Decoded, usize)>;
 pub(super) fn decode(units: &[Unit]) -> Option<(Decoded, usize)> {
     match units.first()?.byte {
         b'%' => percent(units),
-        b'+' => Some((Decoded::Byte(b' '), 1)),
         b'\\' => backslash(units),
         b'&' => entities::decode(units),
         _ => None,
+    }
+}
+
+/// The same where a `+` is a blank.
+pub(super) fn of_form(units: &[Unit]) -> Option<(Decoded, usize)> {
+    match units.first()?.byte {
+        b'+' => Some((Decoded::Byte(b' '), 1)),
+        _ => decode(units),
     }
 }
 

@@ -1,16 +1,13 @@
 //! The forms in which a value may turn up, and the pieces by which they are found.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
-use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use super::LEVELS;
 use super::pieces::{Collected, SEED, is_varied};
 use super::reading::Reading;
 
@@ -79,19 +76,17 @@ fn plain(value: &str, mut pass_on: impl FnMut(&[u8])) {
     let own = Reading::of(value).canonical().0;
     let is_known = |form: &[u8]| form.len() >= MIN_BYTES || (form == own && !form.is_empty());
     let bodies = without_armour(value);
-    let rewritten = bodies
-        .iter()
-        .flat_map(|body| of_path(body).into_iter().chain(percent_decoded(body)));
-    let others = parts(value).into_iter().chain(hosts(value)).chain(decoded(value));
-    for text in bodies.iter().cloned().chain(rewritten).chain(others) {
-        let mut reading = Reading::of(&text);
-        for _ in 0..=LEVELS {
+    let paths = bodies.iter().flat_map(|body| of_path(body));
+    let others = paths
+        .chain(parts(value))
+        .chain(hosts(value))
+        .chain(decoded(value));
+    for text in bodies.iter().cloned().chain(others) {
+        for reading in Reading::levels(&text) {
             let form = reading.canonical().0;
             if is_known(&form) {
                 pass_on(&form);
             }
-            let Some(decoded) = reading.decode() else { break };
-            reading = decoded;
         }
     }
 }
@@ -168,13 +163,6 @@ fn parts(value: &str) -> Vec<String> {
     }
     parts.retain(|part| part.len() >= MIN_BYTES);
     parts
-}
-
-/// What stands in a URL, without its escapes: there a `+` may be one, or not.
-fn percent_decoded(value: &str) -> Option<String> {
-    let is_ambiguous = value.contains('%') && value.contains('+');
-    let decoded = is_ambiguous.then(|| percent_decode_str(value).decode_utf8());
-    decoded.and_then(Result::ok).map(Cow::into_owned)
 }
 
 /// What credentials in base64 or hexadecimal stand for, where that is a text, and the password in it.
@@ -280,10 +268,6 @@ fn encoded(value: &str, add: &mut impl FnMut(&[u8], usize)) {
         let within = (0..3).filter_map(|shift| within_base64(alphabet, bytes, shift));
         for text in whole.chain(within) {
             add(&text);
-            // In a URL its other signs may be escaped, and this one may not.
-            if text.contains('+') {
-                add(&text.replace('+', ""));
-            }
         }
     }
 }

@@ -1,9 +1,12 @@
 //! A text as it reads at some level of decoding.
 
+use std::iter::{once, successors};
+
 use icu_normalizer::properties::{CanonicalDecompositionBorrowed, Decomposed};
 use icu_properties::props::DefaultIgnorableCodePoint;
 use icu_properties::{CodePointSetData, CodePointSetDataBorrowed};
 
+use super::LEVELS;
 use super::decode::{self, Decoded, Decoder, dialects, lists};
 
 /// Characters that show nothing, such as a zero-width space.
@@ -39,9 +42,18 @@ impl Reading {
         Self(text.bytes().zip(0..).map(unit).collect())
     }
 
-    /// One level deeper; nothing where nothing is escaped.
-    pub(super) fn decode(&self) -> Option<Self> {
-        self.decode_as(decode::decode)
+    /// A text as it is, and with its escapes decoded, up to [`LEVELS`] deep. A `+` is a blank in some, and itself in the
+    /// others.
+    pub(super) fn levels(text: &str) -> impl Iterator<Item = Self> {
+        let decoded = |decode: Decoder| {
+            let decode = move |reading: &Self| reading.decode_as(decode);
+            successors(decode(&Self::of(text)), decode).take(LEVELS)
+        };
+        let of_form = decoded(decode::of_form);
+        let others = text.contains('+').then(|| decoded(decode::decode));
+        once(Self::of(text))
+            .chain(of_form)
+            .chain(others.into_iter().flatten())
     }
 
     /// The text as it reads where other signs are escapes, or where bytes are written as numbers.

@@ -8,41 +8,50 @@ use super::{Decoded, Unit, at};
 const LONGEST_NAME: usize = 31;
 /// Digits of a number; more of them are leading zeros.
 const MAX_DIGITS: usize = 9;
+/// Names that browsers read without the `;` as well.
+const UNCLOSED: [&str; 8] = ["quot", "amp", "lt", "gt", "QUOT", "AMP", "LT", "GT"];
 
 /// `&quot;`, `&#34;`, and `&amp;quot;` and so on to any depth.
 pub(super) fn decode(units: &[Unit]) -> Option<(Decoded, usize)> {
-    // Where what reads as `&` ends.
-    let mut start = 1;
-    loop {
-        let (text, length) = match at(units, start) {
-            Some(b'#') => return numbered(units, start + 1),
-            _ => named(units, start)?,
-        };
-        let end = start + length;
-        if text != "&" || !is_begun(units, end) {
-            return Some((Decoded::Text(text), end));
-        }
-        start = end;
+    let Some((mut decoded, mut length)) = entity(units, 1) else {
+        return unclosed(units);
+    };
+    while let Decoded::Text("&") = decoded
+        && let Some((deeper, end)) = entity(units, length)
+    {
+        (decoded, length) = (deeper, end);
     }
+    Some((decoded, length))
 }
 
-/// Whether the rest of an entity follows.
-fn is_begun(units: &[Unit], start: usize) -> bool {
-    match at(units, start) {
-        Some(b'#') => numbered(units, start + 1).is_some(),
-        _ => named(units, start).is_some(),
+/// What stands behind an `&`, and where it ends.
+fn entity(units: &[Unit], start: usize) -> Option<(Decoded, usize)> {
+    if at(units, start) == Some(b'#') {
+        return numbered(units, start + 1);
     }
+    let name = name(units, start);
+    let end = start + name.len();
+    let is_closed = at(units, end) == Some(b';');
+    known(&name)
+        .filter(|_| is_closed)
+        .map(|decoded| (decoded, end + 1))
 }
 
-fn named(units: &[Unit], start: usize) -> Option<(&'static str, usize)> {
+fn unclosed(units: &[Unit]) -> Option<(Decoded, usize)> {
+    let name = name(units, 1);
+    let begin = UNCLOSED.iter().find(|begin| name.starts_with(begin.as_bytes()))?;
+    Some((known(begin.as_bytes())?, 1 + begin.len()))
+}
+
+fn name(units: &[Unit], start: usize) -> Vec<u8> {
     let letters = (start..=start + LONGEST_NAME).map_while(|place| at(units, place));
-    let name: Vec<u8> = letters.take_while(u8::is_ascii_alphanumeric).collect();
-    if at(units, start + name.len()) != Some(b';') {
-        return None;
-    }
-    let place = NAMED_ENTITIES.binary_search_by(|(known, _)| (*known).cmp(&name));
+    letters.take_while(u8::is_ascii_alphanumeric).collect()
+}
+
+fn known(name: &[u8]) -> Option<Decoded> {
+    let place = NAMED_ENTITIES.binary_search_by(|(known, _)| (*known).cmp(name));
     let (_, text) = NAMED_ENTITIES.get(place.ok()?)?;
-    Some((text, name.len() + 1))
+    Some(Decoded::Text(text))
 }
 
 /// `&#39;` and `&#x27;`, which browsers read without the `;` as well.

@@ -20,6 +20,7 @@ fn stay(cases: &[(&str, &str)]) {
 #[test]
 fn a_value_has_four_bytes_at_least() {
     masked(&[("abcd", "abcd"), ("a b c", "a b c"), ("a b c", "abc")]);
+    masked(&[("ab+\u{17}c", r"ab+\u{17}c"), ("ab+\u{17}c", r"ab+\\u{17}c")]);
     stay(&[("abc", "abc"), ("%41%42", "crab"), ("%41%42%43", "abc")]);
 }
 
