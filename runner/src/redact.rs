@@ -198,9 +198,7 @@ fn find(all: &[&Pieces], text: &str) -> Vec<Range<usize>> {
     for variant in Reading::of(text).variants() {
         mark(all, &variant, &mut found);
     }
-    for reading in Reading::levels(text) {
-        mark(all, &reading, &mut found);
-    }
+    Reading::levels(text, |reading| mark(all, reading, &mut found));
     found
 }
 

@@ -82,12 +82,12 @@ fn plain(value: &str, mut pass_on: impl FnMut(&[u8])) {
         .chain(hosts(value))
         .chain(decoded(value));
     for text in bodies.iter().cloned().chain(others) {
-        for reading in Reading::levels(&text) {
+        Reading::levels(&text, |reading| {
             let form = reading.canonical().0;
             if is_known(&form) {
                 pass_on(&form);
             }
-        }
+        });
     }
 }
 

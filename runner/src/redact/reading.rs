@@ -1,6 +1,6 @@
 //! A text as it reads at some level of decoding.
 
-use std::iter::{once, successors};
+use std::iter::successors;
 
 use icu_normalizer::properties::{CanonicalDecompositionBorrowed, Decomposed};
 use icu_properties::props::DefaultIgnorableCodePoint;
@@ -42,18 +42,25 @@ impl Reading {
         Self(text.bytes().zip(0..).map(unit).collect())
     }
 
-    /// A text as it is, and with its escapes decoded, up to [`LEVELS`] deep. A `+` is a blank in some, and itself in the
-    /// others.
-    pub(super) fn levels(text: &str) -> impl Iterator<Item = Self> {
-        let decoded = |decode: Decoder| {
-            let decode = move |reading: &Self| reading.decode_as(decode);
-            successors(decode(&Self::of(text)), decode).take(LEVELS)
+    /// Passes on a text as it is, and with its escapes decoded, up to [`LEVELS`] deep. Where there is a `+`, then once more
+    /// with each of them read as a blank.
+    pub(super) fn levels(text: &str, mut pass_on: impl FnMut(&Self)) {
+        let whole = Self::of(text);
+        let mut has_plus = false;
+        let mut note = |reading: &Self| {
+            has_plus |= reading.0.iter().any(|unit| unit.byte == b'+');
+            pass_on(reading);
         };
-        let of_form = decoded(decode::of_form);
-        let others = text.contains('+').then(|| decoded(decode::decode));
-        once(Self::of(text))
-            .chain(of_form)
-            .chain(others.into_iter().flatten())
+        note(&whole);
+        whole.deeper(decode::decode).for_each(|level| note(&level));
+        if has_plus {
+            whole.deeper(decode::of_form).for_each(|level| pass_on(&level));
+        }
+    }
+
+    fn deeper(&self, decode: Decoder) -> impl Iterator<Item = Self> {
+        let deeper = move |reading: &Self| reading.decode_as(decode);
+        successors(deeper(self), deeper).take(LEVELS)
     }
 
     /// The text as it reads where other signs are escapes, or where bytes are written as numbers.
