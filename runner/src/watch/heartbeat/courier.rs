@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{Ping, Record, Settings};
 use crate::ledger::audit::Reserve;
 use crate::watch::spare::Spare;
-use crate::wire::{self, Place, Reply};
+use crate::wire::{self, Denial, Place, Reply};
 
 /// Attempts at one ping.
 const ATTEMPTS: u32 = 3;
@@ -138,12 +138,24 @@ fn judge(reply: &Reply) -> Result<(), Failure> {
         });
     }
     let in_vain = IN_VAIN.iter().find(|(body, _)| reply.body.starts_with(body));
-    match in_vain {
-        None => Ok(()),
-        Some((body, word)) => Err(Failure {
+    if let Some((body, word)) = in_vain {
+        return Err(Failure {
             word: Cow::Borrowed(word),
             message: format!("the answer was `{}`", String::from_utf8_lossy(body)),
             is_final: true,
-        }),
+        });
     }
+    let (word, message) = match wire::denial(&reply.body) {
+        None => return Ok(()),
+        Some(Denial::Page) => (
+            "page",
+            format!("HTTP {status} with a page for people: no heartbeat service answers so"),
+        ),
+        Some(Denial::Error(words)) => ("denied", format!("HTTP {status} with an error: {words}")),
+    };
+    Err(Failure {
+        word: Cow::Borrowed(word),
+        message,
+        is_final: false,
+    })
 }

@@ -121,6 +121,24 @@ async fn an_address_that_knows_no_such_check_is_a_failure_with_one_attempt_an_in
     }
 }
 
+#[tokio::test]
+async fn a_success_that_its_body_denies_is_a_failure() {
+    for (body, word) in [
+        ("<!DOCTYPE html><title>Log in</title>", "page"),
+        (
+            r#"{"ok": false, "msg": "Monitor not found or not active."}"#,
+            "denied",
+        ),
+    ] {
+        let site = Site::start(move |_| Reply::text(body));
+        let report = beat(&site, 3, works()).await;
+        assert_eq!((report.sent, report.last_success), (0, None));
+        assert_eq!(report.failed, BTreeMap::from([(word.into(), 3)]));
+    }
+    let taken = Site::start(|_| Reply::text(r#"{"ok": true}"#));
+    assert_eq!(beat(&taken, 1, works()).await.failed, BTreeMap::new());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_address_that_never_answers_holds_one_connection_and_makes_no_ping_late() {
     let silent = Site::start(|_| Reply::text("OK").after(Duration::from_hours(24)));
