@@ -9,7 +9,7 @@ use http::header::RETRY_AFTER;
 
 use super::notification::bounded;
 use crate::suite::Secrets;
-use crate::wire;
+use crate::wire::{self, Denial};
 
 /// Characters of what a receiver says that are told.
 const MAX_EXCERPT: usize = 160;
@@ -21,15 +21,18 @@ const MAX_SECRET: usize = 16 << 10;
 pub enum Answer {
     /// It has it.
     Delivered,
-    /// It has it, but not for everybody: for some it takes none, which a further attempt would not change.
-    Partly(Failure),
+    /// It has it, but not for everybody. It may take it later for those that are named; for the others it does not.
+    Partly(Failure, Vec<String>),
     /// It does not take it now; it is tried again, not before the wait that it asks for.
     Later(Failure, Option<Duration>),
-    /// It takes none as things are set up: a wrong address or token. That holds for the next one as well, so that
-    /// this one is kept and tried again once in a while.
+    /// It takes none as things are set up, most likely: a wrong address or token, which an operator mends. This one is kept
+    /// and tried again once in a while, and given up only when the receiver takes others.
     Held(Failure),
-    /// It will never take this one, which is given up so that the next has its turn.
+    /// It does not take this one, or none as things are set up: not all services tell one from the other. This one is kept
+    /// and tried again like those that are held, but sooner.
     Refused(Failure),
+    /// It will never take this one, which is given up so that the next has its turn.
+    Rejected(Failure),
 }
 
 /// Why a notification did not arrive.
@@ -47,10 +50,11 @@ impl Answer {
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Delivered => None,
-            Self::Partly(failure)
+            Self::Partly(failure, _)
             | Self::Later(failure, _)
             | Self::Held(failure)
-            | Self::Refused(failure) => Some(failure),
+            | Self::Refused(failure)
+            | Self::Rejected(failure) => Some(failure),
         }
     }
 
@@ -79,26 +83,45 @@ impl Answer {
         }
     }
 
-    /// Judges the status of an HTTP answer, whose body says `excerpt`.
+    /// Judges an HTTP answer, whose body says `excerpt`.
     ///
-    /// What a request says is to blame for 400, 413, 414, 415 and 422: another one may be taken. Everything else
-    /// below 500 is about where it goes and who asks, and holds for all of them; of these, 408, 425 and 429 pass by
-    /// themselves.
-    pub(super) fn judge(status: StatusCode, headers: &HeaderMap, excerpt: &str, now: SystemTime) -> Self {
-        if status.is_success() {
-            return Self::Delivered;
-        }
-        let failure = Failure {
+    /// | answer | is about | becomes |
+    /// |---|---|---|
+    /// | 2xx | | delivered, unless the body denies it |
+    /// | 408, 425, 429, 5xx | the moment | [`Answer::Later`] |
+    /// | 413 | this notification | [`Answer::Rejected`] |
+    /// | 400, 414, 415, 422, or an error in the body of a 2xx | this notification, or what the operator set up: PagerDuty says 400 of a wrong key | [`Answer::Refused`] |
+    /// | 1xx, 3xx, another 4xx, or a page for people | what the operator set up | [`Answer::Held`] |
+    pub(super) fn judge(
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        excerpt: &str,
+        now: SystemTime,
+    ) -> Self {
+        let failure = |what: &str| Failure {
             word: format!("http_{}", status.as_u16()).into(),
             message: match excerpt {
-                "" => format!("the answer is {status}"),
-                excerpt => format!("the answer is {status}: {excerpt}"),
+                "" => format!("the answer is {status}{what}"),
+                excerpt => format!("the answer is {status}{what}: {excerpt}"),
             },
         };
-        match status.as_u16() {
-            400 | 413 | 414 | 415 | 422 => Self::Refused(failure),
-            408 | 425 | 429 | 500.. => Self::Later(failure, asked(headers, now)),
-            _ => Self::Held(failure),
+        match (status.as_u16(), wire::denial(body)) {
+            (200..300, None) => Self::Delivered,
+            (200..300, Some(Denial::Page)) => Self::Held(Failure {
+                word: "page".into(),
+                message: format!(
+                    "the answer is {status} with a page for people: is this the receiver's address?"
+                ),
+            }),
+            (200..300, Some(Denial::Error(_))) => Self::Refused(Failure {
+                word: "denied".into(),
+                ..failure(" with an error")
+            }),
+            (413, _) => Self::Rejected(failure("")),
+            (400 | 414 | 415 | 422, _) => Self::Refused(failure("")),
+            (408 | 425 | 429 | 500.., _) => Self::Later(failure(""), asked(headers, now)),
+            _ => Self::Held(failure("")),
         }
     }
 }
@@ -137,17 +160,18 @@ mod tests {
 
     fn judged(status: u16) -> Answer {
         let status = StatusCode::from_u16(status).unwrap();
-        Answer::judge(status, &HeaderMap::new(), "", SystemTime::UNIX_EPOCH)
+        Answer::judge(status, &HeaderMap::new(), b"", "", SystemTime::UNIX_EPOCH)
     }
 
     #[test]
-    fn what_a_notification_says_is_to_blame_for_some_refusals_and_for_others_the_address_or_the_token() {
+    fn a_refusal_is_about_the_moment_the_notification_or_what_is_set_up() {
         for status in [200, 202, 204] {
             assert_eq!(judged(status), Answer::Delivered);
         }
-        for status in [400, 413, 414, 415, 422] {
+        for status in [400, 414, 415, 422] {
             assert!(matches!(judged(status), Answer::Refused(_)), "{status}");
         }
+        assert!(matches!(judged(413), Answer::Rejected(_)));
         for status in [301, 302, 401, 403, 404, 405, 410] {
             assert!(matches!(judged(status), Answer::Held(_)), "{status}");
         }
@@ -157,11 +181,39 @@ mod tests {
     }
 
     #[test]
+    fn a_success_is_none_whose_body_says_that_it_failed() {
+        let judged = |body: &str| {
+            let headers = HeaderMap::new();
+            Answer::judge(
+                StatusCode::OK,
+                &headers,
+                body.as_bytes(),
+                body,
+                SystemTime::UNIX_EPOCH,
+            )
+        };
+        let Answer::Refused(failure) = judged(r#"{"ok":false,"error":"invalid_token"}"#) else {
+            panic!("it is refused");
+        };
+        assert_eq!(failure.word, "denied");
+        assert!(
+            failure
+                .message
+                .ends_with(r#"with an error: {"ok":false,"error":"invalid_token"}"#)
+        );
+        assert!(matches!(
+            judged("<!doctype html><title>Log in</title>"),
+            Answer::Held(_)
+        ));
+        assert_eq!(judged("ok"), Answer::Delivered);
+    }
+
+    #[test]
     fn a_receiver_may_ask_for_a_wait_in_seconds_or_by_a_date() {
         let now = httpdate::parse_http_date("Tue, 15 Nov 1994 08:12:31 GMT").unwrap();
         let wait = |value: &'static str| {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
-            match Answer::judge(StatusCode::TOO_MANY_REQUESTS, &headers, "", now) {
+            match Answer::judge(StatusCode::TOO_MANY_REQUESTS, &headers, b"", "", now) {
                 Answer::Later(failure, wait) => {
                     assert_eq!(failure.word, "http_429");
                     wait
@@ -194,6 +246,7 @@ mod tests {
             let answer = Answer::judge(
                 StatusCode::NOT_FOUND,
                 &HeaderMap::new(),
+                b"",
                 excerpt,
                 SystemTime::UNIX_EPOCH,
             );

@@ -76,30 +76,48 @@ impl fmt::Debug for Email {
 }
 
 impl Email {
-    /// Sends one mail in a session of its own.
+    /// Sends one mail in a session of its own, to the receivers of `only`, or to all if it names none.
     ///
     /// Cancellation: closes the connection; the mail may be on its way.
     pub(super) async fn send(
         &self,
-        notification: &Notification,
+        (notification, only): (&Notification, &[String]),
         link: Option<&Url>,
         reserve: &Reserve,
         limit: Duration,
     ) -> Answer {
         let message = match self.message(notification, link) {
-            Ok(message) => message,
-            Err(error) => return Answer::Refused(failure("message", error.to_string())),
+            Ok(message) => message.formatted(),
+            Err(error) => return Answer::Rejected(failure("message", error.to_string())),
+        };
+        let to = self.receivers(only);
+        if to.is_empty() {
+            // Another process wrote to others.
+            return Answer::Delivered;
+        }
+        let mail = Envelope {
+            from: self.from.email.as_ref(),
+            to: &to,
+            message: &message,
         };
         let deadline = Instant::now() + limit;
         let _held = reserve.hold();
-        match self.session(&message, deadline).await {
+        match self.session(&mail, deadline).await {
             Ok(left) => self.taken(&left),
+            // The others have it, and wait for nothing.
+            Err(SmtpError::NobodyTaken { left, .. }) if !only.is_empty() => self.taken(&left),
             Err(error) => self.judge(error),
         }
     }
 
+    fn receivers(&self, only: &[String]) -> Vec<&str> {
+        let all = self.to.iter().map(|mailbox| -> &str { mailbox.email.as_ref() });
+        all.filter(|receiver| only.is_empty() || only.iter().any(|name| name == receiver))
+            .collect()
+    }
+
     /// Connects, protects the session as the settings want it, and hands the mail over.
-    async fn session(&self, message: &Message, deadline: Instant) -> Result<Vec<Left>, SmtpError> {
+    async fn session(&self, mail: &Envelope<'_>, deadline: Instant) -> Result<Vec<Left>, SmtpError> {
         let host = self.host()?;
         let client = match self.tls {
             TlsMode::None => None,
@@ -112,12 +130,12 @@ impl Email {
             None => {
                 let mut plain = Conversation::new(stream);
                 plain.greet().await?;
-                self.hand_over(plain, message).await
+                self.hand_over(plain, mail).await
             }
             Some(client) if self.tls == TlsMode::Implicit => {
                 let mut protected = Conversation::new(client.handshake(stream, deadline).await?);
                 protected.greet().await?;
-                self.hand_over(protected, message).await
+                self.hand_over(protected, mail).await
             }
             Some(client) => {
                 let mut plain = Conversation::new(stream);
@@ -125,7 +143,7 @@ impl Email {
                 let extensions = plain.hello(&client_name()).await?;
                 let stream = plain.starttls(&extensions).await?;
                 let protected = Conversation::new(client.handshake(stream, deadline).await?);
-                self.hand_over(protected, message).await
+                self.hand_over(protected, mail).await
             }
         }
     }
@@ -133,7 +151,7 @@ impl Email {
     async fn hand_over<S>(
         &self,
         mut server: Conversation<S>,
-        message: &Message,
+        mail: &Envelope<'_>,
     ) -> Result<Vec<Left>, SmtpError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -142,13 +160,7 @@ impl Email {
         if let Some((user, password)) = &self.login {
             server.log_in(&extensions, user, password).await?;
         }
-        let receivers: Vec<&str> = self.to.iter().map(|mailbox| mailbox.email.as_ref()).collect();
-        let mail = Envelope {
-            from: self.from.email.as_ref(),
-            to: &receivers,
-            message: &message.formatted(),
-        };
-        server.send(&extensions, &mail).await
+        server.send(&extensions, mail).await
     }
 
     fn host(&self) -> Result<Host<&str>, wire::Failure> {
@@ -199,7 +211,7 @@ impl Email {
         format!("<{short}.canary@{}>", self.from.email.domain())
     }
 
-    /// What the server has taken, though perhaps not for everybody.
+    /// What the server has taken, though perhaps not for everybody: of a 4xx it says that it may be later.
     fn taken(&self, left: &[Left]) -> Answer {
         let Some(first) = left.first() else {
             return Answer::Delivered;
@@ -208,17 +220,19 @@ impl Email {
             .iter()
             .map(|left| format!("{} ({} {})", left.receiver, left.reply.code, left.reply.text()));
         let each = each.collect::<Vec<_>>().join(", ");
-        Answer::Partly(Failure {
+        let failure = Failure {
             word: format!("smtp_{}", first.reply.code).into(),
             message: excerpt(
                 format!("the mail server takes none for {each}").as_bytes(),
                 &self.secrets,
             ),
-        })
+        };
+        let later = left.iter().filter(|left| left.reply.code < 500);
+        Answer::Partly(failure, later.map(|left| left.receiver.clone()).collect())
     }
 
-    /// Without a reply code there was no answer. A 5xx to the mail itself is about this one; one before it, to who we are
-    /// and whom we write to, holds for every mail.
+    /// Without a reply code there was no answer. A 4xx is about the moment, and a 5xx that comes before the mail itself, to
+    /// who we are and whom we write to, about what the operator set up. One to the mail may be about either.
     fn judge(&self, error: SmtpError) -> Answer {
         let message = excerpt(error.to_string().as_bytes(), &self.secrets);
         let (step, reply) = match error {
@@ -227,6 +241,7 @@ impl Email {
             SmtpError::Garbage(_) => return Answer::Later(failure("garbage", message), None),
             SmtpError::Unsupported(_) => return Answer::Held(failure("client", message)),
             SmtpError::Rejected { step, reply } => (step, reply),
+            SmtpError::NobodyTaken { reply, .. } => (Step::Receivers, reply),
         };
         let failure = Failure {
             word: format!("smtp_{}", reply.code).into(),
@@ -236,6 +251,8 @@ impl Email {
             (_, ..500) => Answer::Later(failure, None),
             // A login is wanted, or is not enough.
             (Step::Message, 530..=538) => Answer::Held(failure),
+            // Larger than the server takes.
+            (Step::Message, 552) => Answer::Rejected(failure),
             (Step::Message, _) => Answer::Refused(failure),
             (Step::Session | Step::Sender | Step::Receivers, _) => Answer::Held(failure),
         }

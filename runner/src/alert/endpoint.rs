@@ -60,7 +60,13 @@ impl Endpoint {
         match exchange(request, &self.place, reserve, deadline).await {
             Ok(reply) => {
                 let said = excerpt(&reply.body, &self.secrets);
-                Answer::judge(reply.status, &reply.headers, &said, SystemTime::now())
+                Answer::judge(
+                    reply.status,
+                    &reply.headers,
+                    &reply.body,
+                    &said,
+                    SystemTime::now(),
+                )
             }
             Err(failure) => Answer::none(failure),
         }

@@ -1,5 +1,7 @@
 //! One notifier's way to its receiver: one notification at a time, oldest first.
 
+mod doubt;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use super::notice::Notice;
 use super::notification::{Event, Notification};
 use super::notifier::Notifier;
 use super::outbox::Outbox;
-use super::queue::{Entry, MAX_WAITING};
+use super::queue::{Entry, MAX_WAITING, Turn};
 use super::report::DropReason;
 use super::{Keep, Say};
 use crate::ledger::audit::Reserve;
@@ -52,6 +54,8 @@ pub(super) struct Lane {
     shared: Arc<Shared>,
     progress: Progress,
     backoff: Backoff,
+    /// Whether it is left alone since it refused something, and not since it does not answer or has no time.
+    is_doubted: bool,
     /// What fires, by alert, for a receiver that wants to hear it again and again.
     standing: BTreeMap<String, Notification>,
     refresh: Option<(Duration, Instant)>,
@@ -79,6 +83,7 @@ impl Lane {
             shared,
             progress,
             backoff: Backoff::default(),
+            is_doubted: false,
             standing: standing.map(|told| (told.alert.clone(), told)).collect(),
             refresh,
             is_failing: false,
@@ -99,20 +104,18 @@ impl Lane {
             self.adopt_standing();
             let now = Instant::now();
             let pause = self.backoff.until().filter(|until| *until > now);
-            if stop.is_cancelled() && pause.is_some() {
-                return;
+            if pause.is_none() && self.is_due(now) {
+                self.tell_again().await;
+                continue;
             }
-            let next = match pause {
-                None if self.is_due(now) => {
-                    self.tell_again().await;
-                    continue;
-                }
-                None => self.shared.outbox.next(&self.notifier.name).await,
-                Some(_) => None,
+            let turn = self.turn(pause.is_some());
+            let next = match turn {
+                Some(turn) => self.shared.outbox.next(&self.notifier.name, turn).await,
+                None => None,
             };
             match next {
                 Some(entry) => {
-                    self.deliver(&entry).await;
+                    self.deliver(&entry, turn).await;
                     // A backlog must not keep the thread for itself.
                     tokio::task::yield_now().await;
                 }
@@ -143,7 +146,8 @@ impl Lane {
 
     async fn wait(&self, pause: Option<Instant>, stop: &CancellationToken) {
         let refresh = self.refresh.filter(|_| !self.standing.is_empty());
-        let until = pause.or(refresh.map(|(_, at)| at));
+        let rest = self.shared.outbox.queue().due(&self.notifier.name);
+        let until = pause.or(refresh.map(|(_, at)| at).into_iter().chain(rest).min());
         let due = async {
             match until {
                 Some(until) => sleep_until(until).await,
@@ -157,61 +161,62 @@ impl Lane {
         }
     }
 
-    async fn deliver(&mut self, entry: &Entry) {
+    async fn deliver(&mut self, entry: &Entry, turn: Option<Turn>) {
         let notification = &entry.notification;
-        let work = self
-            .notifier
-            .deliver(notification, self.shared.link.as_ref(), &self.shared.reserve);
+        let (link, reserve) = (self.shared.link.as_ref(), &self.shared.reserve);
+        let work = self.notifier.deliver_to(&entry.only, notification, link, reserve);
         let answer = work.await;
-        self.judge(&answer);
-        let name = &self.notifier.name;
+        let name = Arc::clone(&self.notifier.name);
         let mut queue = self.shared.outbox.queue();
-        let change = match &answer {
-            Answer::Delivered | Answer::Partly(_) => queue.conclude(name, None),
-            Answer::Refused(_) => queue.conclude(name, Some(DropReason::Refused)),
-            Answer::Later(..) | Answer::Held(_) => {
-                queue.put_back(name);
-                None
+        let (changes, is_given_up) = match &answer {
+            Answer::Partly(_, rest) if !rest.is_empty() => (queue.leave_rest(&name, rest), false),
+            Answer::Delivered | Answer::Partly(..) => (queue.conclude(&name, None), false),
+            Answer::Rejected(_) => (queue.conclude(&name, Some(DropReason::Refused)), true),
+            Answer::Held(_) | Answer::Refused(_) => match queue.refuse(&name) {
+                Some(changes) => (changes, true),
+                None => (Vec::new(), false),
+            },
+            Answer::Later(..) => {
+                queue.put_back(&name);
+                (Vec::new(), false)
             }
         };
         drop(queue);
-        self.shared.keep(Vec::from_iter(change));
-        match answer {
-            Answer::Delivered | Answer::Partly(_) => self.remember(notification),
-            Answer::Refused(failure) if self.told.insert(DropReason::Refused) => {
-                self.shared.say(&Notice::Refused {
-                    notifier: Arc::clone(&self.notifier.name),
-                    id: notification.id(),
-                    message: failure.message,
-                });
+        self.shared.keep(changes);
+        match (&answer, is_given_up) {
+            (Answer::Held(failure) | Answer::Refused(failure) | Answer::Rejected(failure), true) => {
+                self.give_up(notification, failure, &answer);
             }
-            Answer::Refused(_) | Answer::Later(..) | Answer::Held(_) => {}
+            (Answer::Held(failure) | Answer::Refused(failure), false) if turn == Some(Turn::Unsuspected) => {
+                self.count(failure);
+            }
+            _ => self.judge(&answer),
+        }
+        if matches!(answer, Answer::Delivered | Answer::Partly(..)) {
+            self.remember(notification);
         }
     }
 
     /// Leaves the receiver alone for as long as its answer says, and tells the operator what is new.
     fn judge(&mut self, answer: &Answer) {
         let now = Instant::now();
+        self.is_doubted = false;
         match answer {
             Answer::Delivered => {
-                self.recovered(1);
+                self.recovered();
                 self.told.clear();
                 self.is_partial = false;
             }
-            Answer::Partly(failure) => {
+            Answer::Partly(failure, rest) => {
                 self.count(failure);
-                self.recovered(1);
+                self.recovered();
                 if !std::mem::replace(&mut self.is_partial, true) {
                     self.shared.say(&Notice::Partly {
                         notifier: Arc::clone(&self.notifier.name),
                         message: failure.message.clone(),
+                        is_final: rest.is_empty(),
                     });
                 }
-            }
-            // It answers, and may take the next one.
-            Answer::Refused(failure) => {
-                self.backoff.reset();
-                self.count(failure);
             }
             Answer::Later(failure, asked) => {
                 self.backoff.failed(*asked, now);
@@ -221,7 +226,17 @@ impl Lane {
                     waiting,
                 });
             }
+            Answer::Refused(failure) | Answer::Rejected(failure) => {
+                self.is_doubted = true;
+                self.backoff.failed(None, now);
+                self.fail(failure, |notifier, message, waiting| Notice::Held {
+                    notifier,
+                    message,
+                    waiting,
+                });
+            }
             Answer::Held(failure) => {
+                self.is_doubted = true;
                 self.backoff.held(now);
                 self.fail(failure, |notifier, message, waiting| Notice::Held {
                     notifier,
@@ -247,14 +262,14 @@ impl Lane {
         queue.note(&self.notifier.name, |report| report.fail(failure, now));
     }
 
-    /// The receiver took what it was given: `counted` of it are among those that wait.
-    fn recovered(&mut self, counted: usize) {
+    /// The receiver took what it was given.
+    fn recovered(&mut self) {
         self.backoff.reset();
         let mut queue = self.shared.outbox.queue();
         queue.note(&self.notifier.name, |report| report.failing = None);
         drop(queue);
         if std::mem::take(&mut self.is_failing) {
-            let waiting = self.waiting().saturating_sub(counted);
+            let waiting = self.waiting();
             self.shared.say(&Notice::Delivering {
                 notifier: Arc::clone(&self.notifier.name),
                 waiting,
@@ -299,7 +314,9 @@ impl Lane {
             }
         }
         match &answer {
-            Answer::Delivered => self.recovered(0),
+            Answer::Delivered => self.recovered(),
+            // It has taken the others of them, and takes what else there is.
+            Answer::Refused(failure) | Answer::Rejected(failure) => self.count(failure),
             answer => self.judge(answer),
         }
         if let Some((interval, at)) = &mut self.refresh {

@@ -30,9 +30,13 @@ pub(super) enum Notice {
     Delivering { notifier: Arc<str>, waiting: usize },
     /// The receiver takes notifications for some only of those whom they are for, for the first time since it took one
     /// for all.
-    #[error("notifier `{notifier}` does not reach everybody: {message}; mend its settings")]
-    Partly { notifier: Arc<str>, message: String },
-    /// The receiver refused a notification for what it says, for the first time since the last delivery.
+    #[error("notifier `{notifier}` does not reach everybody: {message}; {}", if *.is_final { "mend its settings" } else { "it is tried again for those that were told so for now" })]
+    Partly {
+        notifier: Arc<str>,
+        message: String,
+        is_final: bool,
+    },
+    /// The receiver refused a notification that it will not take, for the first time since the last delivery.
     #[error("notifier `{notifier}`: the notification `{id}` is refused and given up: {message}")]
     Refused {
         notifier: Arc<str>,

@@ -88,6 +88,17 @@ impl Notifier {
         link: Option<&Url>,
         reserve: &Reserve,
     ) -> Answer {
+        self.deliver_to(&[], notification, link, reserve).await
+    }
+
+    /// The same, for these only of the receivers of a mail, or for all if none is named.
+    pub(super) async fn deliver_to(
+        &self,
+        only: &[String],
+        notification: &Notification,
+        link: Option<&Url>,
+        reserve: &Reserve,
+    ) -> Answer {
         let limit = self.timeout;
         let work = async {
             match &self.way {
@@ -105,12 +116,12 @@ impl Notifier {
                 }
                 Way::Webhook(way) => match webhook::body(way, notification, link) {
                     Ok(body) => way.endpoint.send(body, reserve, limit).await,
-                    Err(error) => Answer::Refused(Failure {
+                    Err(error) => Answer::Rejected(Failure {
                         word: "template".into(),
                         message: format!("the template does not render: {}", error.message),
                     }),
                 },
-                Way::Email(way) => way.send(notification, link, reserve, limit).await,
+                Way::Email(way) => way.send((notification, only), link, reserve, limit).await,
                 #[cfg(test)]
                 Way::Simulated(receiver) => receiver.receive(notification.clone()).await,
             }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::notification::Notification;
-use super::queue::{Entry, Queue};
+use super::queue::{Entry, Queue, Turn};
 use super::report::AlertReport;
 use crate::age::Clock;
 use crate::state::Written;
@@ -61,10 +61,10 @@ impl Outbox {
     /// alert begins must hear of its end. A disk that hangs holds it up for a moment and no longer.
     ///
     /// Cancellation: it is still the next one.
-    pub(super) async fn next(&self, notifier: &str) -> Option<Entry> {
+    pub(super) async fn next(&self, notifier: &str, turn: Turn) -> Option<Entry> {
         let (entry, written) = {
             let mut queue = self.queue();
-            let entry = queue.next(notifier)?;
+            let entry = queue.next(notifier, turn)?;
             let written = queue.written(&entry);
             (entry, written)
         };
@@ -134,9 +134,15 @@ mod tests {
         let outbox = outbox();
         let (commit, written) = Written::pending();
         outbox.release(&written);
-        assert!(outbox.next("ops").now_or_never().is_none());
+        assert!(outbox.next("ops", Turn::Oldest).now_or_never().is_none());
         commit();
-        assert!(outbox.next("ops").now_or_never().flatten().is_some());
+        assert!(
+            outbox
+                .next("ops", Turn::Oldest)
+                .now_or_never()
+                .flatten()
+                .is_some()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -147,7 +153,13 @@ mod tests {
         commit();
         let (_later, pending) = Written::pending();
         outbox.release(&pending);
-        assert!(outbox.next("ops").now_or_never().flatten().is_some());
+        assert!(
+            outbox
+                .next("ops", Turn::Oldest)
+                .now_or_never()
+                .flatten()
+                .is_some()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -156,10 +168,16 @@ mod tests {
         let (_commit, written) = Written::pending();
         outbox.release(&written);
         let began = Instant::now();
-        assert!(outbox.next("ops").await.is_some());
+        assert!(outbox.next("ops", Turn::Oldest).await.is_some());
         let waited = began.elapsed();
         assert!((1..1_000).contains(&waited.as_millis()), "{waited:?}");
         outbox.queue().conclude("ops", None);
-        assert!(outbox.next("ops").now_or_never().flatten().is_some());
+        assert!(
+            outbox
+                .next("ops", Turn::Oldest)
+                .now_or_never()
+                .flatten()
+                .is_some()
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Notifications on their way: in order for each notifier, within bounds, each also on disk.
 
+mod entry;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod row;
@@ -10,15 +11,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
-use super::notification::{Notification, millis};
+use super::notification::Notification;
 use super::report::{DropReason, NotifierReport};
 use crate::age::{Clock, Since};
 use crate::state::Change;
 use crate::state::Shelf;
 use crate::state::Written;
+pub(super) use entry::Entry;
+use entry::{Kept, Read, key, number, pause};
 use row::Row;
+pub(super) use row::Turn;
 
 /// Notifications that one notifier may have waiting.
 pub(super) const MAX_WAITING: usize = 10_000;
@@ -27,44 +31,6 @@ pub(super) const MAX_BYTES: usize = 16 << 20;
 
 /// Powers of two: numbers of entries that a second has room for, when they begin at the time of day.
 const NUMBERS_A_SECOND: u32 = 20;
-
-/// A notification that waits for its notifier.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    /// Orders all notifications; its key on disk.
-    pub(super) number: u64,
-    since: Since,
-    pub(super) notification: Arc<Notification>,
-    bytes: usize,
-    /// Whether the receiver knows nothing of the alert yet, as far as can be told.
-    is_first: bool,
-}
-
-/// An entry on disk.
-#[derive(Debug, Serialize)]
-struct Kept<'a> {
-    notifier: &'a str,
-    since: Since,
-    notification: &'a Notification,
-}
-
-/// The same, read.
-#[derive(Debug, Deserialize)]
-struct Read {
-    notifier: String,
-    since: Option<Since>,
-    /// In place of that in what an older version left.
-    #[serde(default, with = "millis::optional")]
-    at: Option<SystemTime>,
-    notification: Notification,
-}
-
-impl Read {
-    fn since(&self) -> Since {
-        let at = self.at.unwrap_or(self.notification.at);
-        self.since.unwrap_or_else(|| Since::at(at))
-    }
-}
 
 /// All that waits.
 #[derive(Debug)]
@@ -117,9 +83,9 @@ impl Queue {
                 notifier,
                 since: entry.since,
                 notification: &entry.notification,
+                only: &entry.only,
             };
-            let text = serde_json::to_string(&kept).unwrap_or_default();
-            Change::keep(Shelf::Notification, &key(entry.number), text)
+            Change::keep(Shelf::Notification, &key(entry.number), kept.text())
         };
         entries.map(change).collect()
     }
@@ -138,11 +104,8 @@ impl Queue {
                     let number = if is_own { self.number } else { number };
                     self.number = self.number.max(number.saturating_add(1));
                     let entry = Entry {
-                        number,
-                        since: read.since(),
-                        is_first: read.notification.number == 1,
-                        notification: Arc::new(read.notification),
-                        bytes: text.len(),
+                        only: read.only.as_slice().into(),
+                        ..Entry::new(number, read.since(), read.notification, text.len())
                     };
                     entries.push((read.notifier, entry));
                 }
@@ -154,9 +117,8 @@ impl Queue {
             useless.extend(self.push(&notifier, entry));
         }
         for row in self.rows.values_mut() {
-            let busy = usize::from(row.busy);
-            let waiting = row.waiting.make_contiguous().get_mut(busy..);
-            waiting.unwrap_or_default().sort_by_key(|entry| entry.number);
+            let waiting = row.waiting.make_contiguous();
+            waiting.sort_by_key(|entry| entry.number);
         }
         (self.released, self.settled) = (self.number, self.number);
         useless
@@ -169,16 +131,15 @@ impl Queue {
             notifier,
             since,
             notification: &notification,
+            only: &[],
         };
-        // Plain data with text keys is always JSON.
-        let text = serde_json::to_string(&kept).unwrap_or_default();
-        let entry = Entry {
-            number: self.number,
-            since,
-            bytes: text.len(),
-            is_first: notification.number == 1,
-            notification: Arc::new(notification),
-        };
+        let text = kept.text();
+        let entry = Entry::new(self.number, since, notification, text.len());
+        self.put(notifier, entry, text)
+    }
+
+    /// Takes in an entry that has the next number.
+    fn put(&mut self, notifier: &str, entry: Entry, text: String) -> Vec<Change> {
         self.number += 1;
         let mut changes = vec![Change::keep(Shelf::Notification, &key(entry.number), text)];
         changes.extend(self.push(notifier, entry));
@@ -206,43 +167,93 @@ impl Queue {
         self.settled = self.settled.max(number);
     }
 
-    /// The next one for a notifier, which stays first until [`Queue::conclude`] or [`Queue::put_back`].
-    pub(super) fn next(&mut self, notifier: &str) -> Option<Entry> {
+    /// The next one for a notifier, which is under way until [`Queue::conclude`], [`Queue::refuse`],
+    /// [`Queue::leave_rest`] or [`Queue::put_back`].
+    pub(super) fn next(&mut self, notifier: &str, turn: Turn) -> Option<Entry> {
         let released = self.released;
-        self.rows.get_mut(notifier)?.next(released)
+        self.rows.get_mut(notifier)?.next(turn, released)
     }
 
-    /// The first one is delivered after all, or given up for a reason. What it returns is to be done on disk.
-    pub(super) fn conclude(&mut self, notifier: &str, dropped: Option<DropReason>) -> Option<Change> {
-        let row = self.rows.get_mut(notifier)?;
-        let entry = row.conclude()?;
-        self.bytes -= entry.bytes;
+    /// When there is something to deliver that is left alone until then.
+    pub(super) fn due(&self, notifier: &str) -> Option<Instant> {
+        self.rows.get(notifier)?.due()
+    }
+
+    /// The one under way is delivered after all, or given up for a reason. What it returns is to be done on disk.
+    pub(super) fn conclude(&mut self, notifier: &str, dropped: Option<DropReason>) -> Vec<Change> {
+        let Some(row) = self.rows.get_mut(notifier) else {
+            return Vec::new();
+        };
+        let Some(entry) = row.conclude() else {
+            return Vec::new();
+        };
         match dropped {
             None => row.report.delivered += 1,
             Some(reason) => row.report.lose(reason),
         }
-        Some(Change::forget(Shelf::Notification, &key(entry.number)))
+        self.forget(&[entry])
     }
 
-    /// The first one is not delivered, and is tried again later.
+    /// The receiver refused the one under way. That is given up if the receiver has taken another since it refused this
+    /// one for the first time; what is to be done on disk then.
+    pub(super) fn refuse(&mut self, notifier: &str) -> Option<Vec<Change>> {
+        let is_given_up = self.rows.get_mut(notifier)?.refuse();
+        is_given_up.then(|| self.conclude(notifier, Some(DropReason::Refused)))
+    }
+
+    /// The one under way is delivered, but for these receivers, for whom it is tried again after a while.
+    pub(super) fn leave_rest(&mut self, notifier: &str, rest: &[String]) -> Vec<Change> {
+        let row = self.rows.get(notifier);
+        let entry = row.and_then(|row| {
+            row.waiting
+                .iter()
+                .find(|entry| row.under_way == Some(entry.number))
+        });
+        let Some(entry) = entry.cloned() else {
+            return Vec::new();
+        };
+        let mut changes = self.conclude(notifier, None);
+        let kept = Kept {
+            notifier,
+            since: entry.since,
+            notification: &entry.notification,
+            only: rest,
+        };
+        let text = kept.text();
+        let rest = Entry {
+            number: self.number,
+            bytes: text.len(),
+            is_first: false,
+            only: rest.into(),
+            tries: entry.tries + 1,
+            not_before: Some(Instant::now() + pause(entry.tries)),
+            refused: None,
+            ..entry
+        };
+        // Nothing is told in it that was not told before it was on disk.
+        if self.released == self.number {
+            self.released += 1;
+        }
+        changes.extend(self.put(notifier, rest, text));
+        changes
+    }
+
+    /// The one under way is not delivered, and is tried again later.
     pub(super) fn put_back(&mut self, notifier: &str) {
         if let Some(row) = self.rows.get_mut(notifier) {
-            row.busy = false;
+            row.under_way = None;
         }
     }
 
     /// Gives up what has waited for longer than `max_age`.
     pub(super) fn expire(&mut self, notifier: &str, max_age: Duration) -> Vec<Change> {
         let now = self.clock.read();
-        let mut changes = Vec::new();
-        let is_old = |entry: &Entry| entry.since.is_older_than(max_age, &now);
-        while let Some(row) = self.rows.get(notifier) {
-            if row.busy || !row.waiting.front().is_some_and(is_old) {
-                break;
-            }
-            changes.extend(self.conclude(notifier, Some(DropReason::Expired)));
-        }
-        changes
+        let Some(row) = self.rows.get_mut(notifier).filter(|row| row.under_way.is_none()) else {
+            return Vec::new();
+        };
+        let gone = row.remove_old(|entry| entry.since.is_older_than(max_age, &now));
+        gone.iter().for_each(|_| row.report.lose(DropReason::Expired));
+        self.forget(&gone)
     }
 
     /// Counts in what came of one notifier.
@@ -281,29 +292,23 @@ impl Queue {
         if row.waiting.len() > MAX_WAITING {
             gone.extend(row.make_room());
         }
-        self.bytes -= gone.iter().map(|entry| entry.bytes).sum::<usize>();
+        let mut changes = self.forget(&gone);
         while self.bytes > MAX_BYTES {
             let heaviest = self.rows.values_mut().max_by_key(|row| row.bytes());
             let freed = heaviest.map(Row::make_room).unwrap_or_default();
             if freed.is_empty() {
                 break;
             }
-            self.bytes -= freed.iter().map(|entry| entry.bytes).sum::<usize>();
-            gone.extend(freed);
+            changes.extend(self.forget(&freed));
         }
+        changes
+    }
+
+    /// These wait no longer.
+    fn forget(&mut self, gone: &[Entry]) -> Vec<Change> {
+        self.bytes -= gone.iter().map(|entry| entry.bytes).sum::<usize>();
         let gone = gone.iter();
         gone.map(|entry| Change::forget(Shelf::Notification, &key(entry.number)))
             .collect()
     }
-}
-
-/// Keys sort as their numbers do.
-fn key(number: u64) -> String {
-    format!("{number:020}")
-}
-
-/// The number of a key that this program wrote. One near the end of numbers is damage: others have to come after it.
-fn number(name: &str) -> Option<u64> {
-    let number = name.parse().ok().filter(|number| *number < u64::MAX / 2)?;
-    (key(number) == name).then_some(number)
 }

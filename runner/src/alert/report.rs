@@ -81,8 +81,13 @@ impl NotifierReport {
         *self.dropped.entry(reason).or_default() += 1;
     }
 
-    pub(super) fn fail(&mut self, failure: &Failure, now: Instant) {
+    /// Counts an attempt that failed, though the receiver takes others.
+    pub(super) fn count(&mut self, failure: &Failure) {
         *self.failed.entry(failure.word.clone()).or_default() += 1;
+    }
+
+    pub(super) fn fail(&mut self, failure: &Failure, now: Instant) {
+        self.count(failure);
         let since = self.failing.as_ref().map_or(now, |failing| failing.since);
         self.failing = Some(Failing {
             since,

@@ -51,7 +51,7 @@ impl Notifier {
 pub(crate) fn judged(status: u16, after: Option<u64>) -> Answer {
     let after = after.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)));
     let status = StatusCode::from_u16(status).expect("a status of HTTP");
-    Answer::judge(status, &HeaderMap::from_iter(after), "", SystemTime::now())
+    Answer::judge(status, &HeaderMap::from_iter(after), b"", "", SystemTime::now())
 }
 
 /// As [`super::start`], but the caller runs what delivers.

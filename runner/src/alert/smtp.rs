@@ -40,6 +40,14 @@ pub(super) enum SmtpError {
         /// What it said.
         reply: Reply,
     },
+    /// The server takes the mail for none of its receivers.
+    #[error("the mail server answered {} with {} {}", Step::Receivers, reply.code, reply.text())]
+    NobodyTaken {
+        /// What it said of one that it may take later, if there is such a one, or else of another.
+        reply: Reply,
+        /// All of them.
+        left: Vec<Left>,
+    },
     /// The server cannot do what the settings or the addresses need.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -222,12 +230,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             }
         }
         let is_any_taken = left.len() < receivers.len();
-        let decisive = left.iter().min_by_key(|left| left.reply.code).cloned();
+        let decisive = left.iter().min_by_key(|left| left.reply.code);
         match decisive.filter(|_| !is_any_taken) {
             None => Ok(left),
-            Some(Left { reply, .. }) => Err(SmtpError::Rejected {
-                step: Step::Receivers,
-                reply,
+            Some(decisive) => Err(SmtpError::NobodyTaken {
+                reply: decisive.reply.clone(),
+                left,
             }),
         }
     }

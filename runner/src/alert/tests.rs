@@ -2,6 +2,7 @@
 
 mod database;
 mod delivery;
+mod doubt;
 mod lane;
 mod mail;
 mod payloads;

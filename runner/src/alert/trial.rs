@@ -37,7 +37,7 @@ pub async fn try_out(notifier: &Notifier, link: Option<&Url>, reserve: &Reserve,
         ..sample(now)
     };
     let firing = notifier.deliver(&notification, link, reserve).await;
-    if !matches!(firing, Answer::Delivered | Answer::Partly(_)) {
+    if !matches!(firing, Answer::Delivered | Answer::Partly(..)) {
         return Trial {
             firing,
             resolved: None,

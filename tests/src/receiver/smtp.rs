@@ -109,7 +109,14 @@ impl MailServer {
     /// From now on, answers this to a receiver of a mail.
     pub fn refuse(&self, receiver: &str, reply: &str) {
         let mut refused = self.state.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|(refused, _)| refused != receiver);
         refused.push((receiver.to_owned(), reply.to_owned()));
+    }
+
+    /// From now on, takes mail for everybody.
+    pub fn take_all(&self) {
+        let mut refused = self.state.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.clear();
     }
 
     /// The mails that it took, in its order.

@@ -3,6 +3,7 @@ use std::time::SystemTime;
 use super::*;
 use crate::age::Clock;
 use crate::alert::queue::Queue;
+use crate::alert::queue::Turn;
 use crate::alert::tests::{Disk, kept, settings};
 use crate::outcome::{Fault, Outcome, Verdict, VerdictStatus};
 use crate::status::{Thresholds, Tracker};
@@ -198,9 +199,9 @@ impl World {
         let mut told = Vec::new();
         let mut queue = self.outbox.queue();
         for notifier in &self.settings.notifiers {
-            while let Some(entry) = Queue::next(&mut queue, &notifier.name) {
-                let change = queue.conclude(&notifier.name, None);
-                self.disk.keep(Vec::from_iter(change));
+            while let Some(entry) = Queue::next(&mut queue, &notifier.name, Turn::Oldest) {
+                let changes = queue.conclude(&notifier.name, None);
+                self.disk.keep(changes);
                 told.push((Arc::clone(&notifier.name), entry.notification));
             }
         }

@@ -1,17 +1,29 @@
 //! What waits for one notifier, and which of it goes when there is no room.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use tokio::time::Instant;
 
 use super::Entry;
 use crate::alert::notification::Event;
 use crate::alert::report::{DropReason, NotifierReport};
 
+/// Which one is to be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::alert) enum Turn {
+    /// The oldest.
+    Oldest,
+    /// The oldest of a check of which nothing was refused: what its receiver makes of that tells whether it takes none, or
+    /// only not what it refused. Those of one check stay in their order.
+    Unsuspected,
+}
+
 /// What waits for one notifier, oldest first.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) waiting: VecDeque<Entry>,
-    /// Whether the first one is being delivered.
-    pub(super) busy: bool,
+    /// The one that is being delivered.
+    pub(super) under_way: Option<u64>,
     pub(super) report: NotifierReport,
     /// By the check's id.
     checks: HashMap<String, Held>,
@@ -20,6 +32,9 @@ pub(super) struct Row {
     /// Checks that have something to make room with, by the bytes of all that they have.
     ranks: BTreeSet<(usize, String)>,
     bytes: usize,
+    /// How many are for some of the receivers only, and how many were refused: mostly none, which need not be looked for.
+    rests: usize,
+    refused: usize,
 }
 
 /// What one check has waiting.
@@ -35,12 +50,14 @@ impl Row {
     pub(super) fn new(kind: &'static str) -> Self {
         Self {
             waiting: VecDeque::new(),
-            busy: false,
+            under_way: None,
             report: NotifierReport::new(kind),
             checks: HashMap::new(),
             alerts: HashMap::new(),
             ranks: BTreeSet::new(),
             bytes: 0,
+            rests: 0,
+            refused: 0,
         }
     }
 
@@ -54,6 +71,7 @@ impl Row {
         *of_alert += 1;
         let overtakes = usize::from(*of_alert > 1);
         self.bytes += entry.bytes;
+        self.rests += usize::from(!entry.only.is_empty());
         self.change(&entry.notification.check.id, |held| {
             held.count += 1;
             held.bytes += entry.bytes;
@@ -62,17 +80,84 @@ impl Row {
         self.waiting.push_back(entry);
     }
 
-    /// The first one, if it was released.
-    pub(super) fn next(&mut self, released: u64) -> Option<Entry> {
-        let entry = self.waiting.front().filter(|entry| entry.number < released)?;
-        self.busy = true;
-        Some(entry.clone())
+    /// The one whose turn it is, if it was released.
+    pub(super) fn next(&mut self, turn: Turn, released: u64) -> Option<Entry> {
+        let now = Instant::now();
+        let mut due = self.waiting.iter().filter(|entry| {
+            let is_due = entry.not_before.is_none_or(|moment| moment <= now);
+            is_due && entry.number < released
+        });
+        let entry = match turn {
+            Turn::Oldest => due.next(),
+            Turn::Unsuspected => {
+                let refused = self.waiting.iter().filter(|entry| entry.refused.is_some());
+                let refused = refused.take(self.refused);
+                let refused: HashSet<&str> = refused
+                    .map(|entry| entry.notification.check.id.as_str())
+                    .collect();
+                due.find(|entry| !refused.contains(entry.notification.check.id.as_str()))
+            }
+        }?;
+        let entry = entry.clone();
+        self.under_way = Some(entry.number);
+        Some(entry)
     }
 
-    /// Takes the first one out, which is done with.
+    /// When the next one is due of those that are left alone until a moment.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let rests = self.waiting.iter().filter_map(|entry| entry.not_before);
+        rests.take(self.rests).min()
+    }
+
+    /// Takes out the one that was delivered, or is given up.
     pub(super) fn conclude(&mut self) -> Option<Entry> {
-        self.busy = false;
-        self.remove(0)
+        let number = self.under_way.take()?;
+        self.remove(self.place(number)?)
+    }
+
+    /// Takes out what has waited for too long. All but the rests are in the order in which they began to wait.
+    pub(super) fn remove_old(&mut self, is_old: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let mut gone = Vec::new();
+        while self.waiting.front().is_some_and(&is_old) {
+            gone.extend(self.remove(0));
+        }
+        if self.rests > 0 {
+            gone.extend(self.remove_where(|entry| !entry.only.is_empty() && is_old(entry)));
+        }
+        gone
+    }
+
+    fn remove_where(&mut self, goes: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let mut gone = Vec::new();
+        while let Some(place) = self.waiting.iter().position(&goes) {
+            gone.extend(self.remove(place));
+        }
+        gone
+    }
+
+    /// The receiver refused the one under way. Says whether it is given up: the receiver has taken something since it
+    /// refused this one for the first time.
+    pub(super) fn refuse(&mut self) -> bool {
+        let delivered = self.report.delivered;
+        let place = self.under_way.and_then(|number| self.place(number));
+        let Some(entry) = place.and_then(|place| self.waiting.get_mut(place)) else {
+            return false;
+        };
+        self.refused += usize::from(entry.refused.is_none());
+        let before = *entry.refused.get_or_insert(delivered);
+        let is_given_up = delivered > before;
+        if !is_given_up {
+            self.under_way = None;
+        }
+        is_given_up
+    }
+
+    fn place(&self, number: u64) -> Option<usize> {
+        self.waiting.iter().position(|entry| entry.number == number)
+    }
+
+    fn is_under_way(&self, entry: &Entry) -> bool {
+        self.under_way == Some(entry.number)
     }
 
     /// Drops what makes room best, and says what that was; nothing if all that there is is on its way.
@@ -82,7 +167,11 @@ impl Row {
         let overtaken = heaviest.take(2).find_map(|check| self.overtaken(check));
         let dropped = match overtaken {
             Some((place, next)) => self.drop_overtaken(place, next),
-            None => Vec::from_iter(self.remove(usize::from(self.busy))),
+            None => {
+                let mut waiting = self.waiting.iter();
+                let place = waiting.position(|entry| !self.is_under_way(entry));
+                Vec::from_iter(place.and_then(|place| self.remove(place)))
+            }
         };
         for _ in &dropped {
             self.report.lose(DropReason::Full);
@@ -105,9 +194,10 @@ impl Row {
     /// The place of the oldest of a check that is neither on its way nor the last of its alert, and of the next of that
     /// alert.
     fn overtaken(&self, check: &str) -> Option<(usize, usize)> {
-        let waiting = self.waiting.iter().enumerate().skip(usize::from(self.busy));
+        let waiting = self.waiting.iter().enumerate();
         let mut seen: HashMap<&str, usize> = HashMap::new();
-        for (place, entry) in waiting.filter(|(_, entry)| entry.notification.check.id == check) {
+        let is_meant = |entry: &Entry| entry.notification.check.id == check && !self.is_under_way(entry);
+        for (place, entry) in waiting.filter(|(_, entry)| is_meant(entry)) {
             let alert = entry.notification.alert.as_str();
             if let Some(before) = seen.insert(alert, place) {
                 return Some((before, place));
@@ -128,6 +218,8 @@ impl Row {
     fn remove(&mut self, place: usize) -> Option<Entry> {
         let entry = self.waiting.remove(place)?;
         self.bytes = self.bytes.saturating_sub(entry.bytes);
+        self.rests -= usize::from(!entry.only.is_empty());
+        self.refused -= usize::from(entry.refused.is_some());
         let alert = &entry.notification.alert;
         let left = self.alerts.get_mut(alert).map(|count| {
             *count = count.saturating_sub(1);

@@ -1,5 +1,6 @@
 mod bounds;
 mod late;
+mod rests;
 
 use std::cell::Cell;
 
@@ -52,7 +53,7 @@ fn of(alert: &str, number: u32, event: Event) -> Notification {
 /// The numbers of all that waits for a notifier, which is delivered.
 fn drain(queue: &mut Queue, notifier: &str) -> Vec<u32> {
     let mut numbers = Vec::new();
-    while let Some(entry) = queue.next(notifier) {
+    while let Some(entry) = queue.next(notifier, Turn::Oldest) {
         numbers.push(entry.notification.number);
         queue.conclude(notifier, None);
     }
@@ -63,7 +64,7 @@ fn drain(queue: &mut Queue, notifier: &str) -> Vec<u32> {
 fn what_is_staged_waits_until_it_is_released() {
     let mut queue = queue();
     queue.stage("a", told(1));
-    assert!(queue.next("a").is_none());
+    assert!(queue.next("a", Turn::Oldest).is_none());
     assert!(queue.release(&kept()));
     assert!(!queue.release(&kept()));
     queue.stage("a", told(2));
@@ -80,7 +81,7 @@ fn each_notifier_has_its_own_order_and_none_waits_for_another() {
         queue.stage("b", told(number));
     }
     queue.release(&kept());
-    assert!(queue.next("a").is_some());
+    assert!(queue.next("a", Turn::Oldest).is_some());
     assert_eq!(drain(&mut queue, "b"), [1, 2, 3]);
     queue.put_back("a");
     assert_eq!(drain(&mut queue, "a"), [1, 2, 3]);
@@ -95,13 +96,13 @@ fn a_commit_is_waited_for_once_for_all_that_it_persists() {
     queue.stage("a", told(2));
     queue.release(&kept());
     for _ in 0..2 {
-        let entry = queue.next("a").unwrap();
+        let entry = queue.next("a", Turn::Oldest).unwrap();
         assert!(queue.written(&entry).is_some());
         queue.conclude("a", None);
     }
     queue.stage("a", told(3));
     queue.release(&kept());
-    let entry = queue.next("a").unwrap();
+    let entry = queue.next("a", Turn::Oldest).unwrap();
     let (_, released) = queue.written(&entry).unwrap();
     queue.settle(released);
     assert!(queue.written(&entry).is_none());
@@ -112,7 +113,7 @@ fn what_is_under_way_is_not_given_up_before_it_is_put_back() {
     let mut queue = queue();
     queue.stage("a", told(1));
     queue.release(&kept());
-    assert!(queue.next("a").is_some());
+    assert!(queue.next("a", Turn::Oldest).is_some());
     TOLD.set((3_600, 3_600));
     let hour = Duration::from_secs(3_599);
     assert_eq!(queue.expire("a", hour), []);
@@ -128,7 +129,7 @@ fn the_oldest_makes_room_but_not_the_one_under_way() {
         disk.keep(queue.stage("a", told(number)));
     }
     queue.release(&kept());
-    let first = queue.next("a").unwrap();
+    let first = queue.next("a", Turn::Oldest).unwrap();
     for number in 4..=u32::try_from(MAX_WAITING).unwrap() + 2 {
         disk.keep(queue.stage("a", told(number)));
     }
@@ -252,7 +253,7 @@ fn a_check_that_flaps_pushes_out_only_its_own_and_never_how_an_alert_stands() {
     );
     assert_eq!(report.dropped.keys().collect::<Vec<_>>(), [&DropReason::Full]);
     let mut left = Vec::new();
-    while let Some(entry) = queue.next("a") {
+    while let Some(entry) = queue.next("a", Turn::Oldest) {
         left.push((entry.notification.alert.clone(), entry.notification.event));
         queue.conclude("a", None);
     }
@@ -342,7 +343,7 @@ fn a_time_that_cannot_be_written_is_as_good_as_none() {
         assert_ne!(damaged, text);
         queue.restore(&[(Arc::clone(&key), damaged)]);
         queue.release(&kept());
-        let span = queue.next("a").unwrap().notification.span();
+        let span = queue.next("a", Turn::Oldest).unwrap().notification.span();
         assert!(span.contains("1970-01-01T00:00:00Z"), "{span}");
     }
 }

@@ -39,11 +39,13 @@ pub(super) async fn trial(notifier: &Notifier) -> Trial {
 pub(super) fn word(answer: &Answer) -> String {
     let fate = match answer {
         Answer::Delivered => return "delivered".to_owned(),
-        Answer::Partly(_) => "partly",
+        Answer::Partly(_, rest) if rest.is_empty() => "partly",
+        Answer::Partly(..) => "partly for now",
         Answer::Later(_, None) => "later",
         Answer::Later(_, Some(wait)) => return format!("{} after {wait:?}", answer.failure().unwrap().word),
         Answer::Held(_) => "held",
         Answer::Refused(_) => "refused",
+        Answer::Rejected(_) => "rejected",
     };
     format!("{} {fate}", answer.failure().unwrap().word)
 }
@@ -176,7 +178,7 @@ fn no_hostile_receiver_holds_a_notifier_for_longer_than_its_time_out() {
             // Some of them say 200 before they go wrong, which is all that was asked.
             let is_fine = match &answer {
                 Answer::Delivered | Answer::Held(_) | Answer::Later(..) => true,
-                Answer::Refused(_) | Answer::Partly(_) => false,
+                Answer::Refused(_) | Answer::Rejected(_) | Answer::Partly(..) => false,
             };
             assert!(is_fine, "{}: {answer:?}", hostile.name());
             assert_eq!(format!("{reserve:?}"), "Reserve(0)", "{}", hostile.name());

@@ -21,8 +21,8 @@ use crate::state::Shelf;
 
 const OPS: &str = "notifiers: { ops: { type: slack, url: 'http://127.0.0.1/', timeout: 10s } }";
 
-/// One notifier, whose receiver gives these answers and then takes everything.
-struct World {
+/// One notifier and its receiver.
+pub(super) struct World {
     desk: Desk,
     reports: Reports,
     disk: Arc<Mutex<Disk>>,
@@ -32,18 +32,26 @@ struct World {
 }
 
 impl World {
+    /// The receiver gives these answers and then takes everything.
     fn new(answers: impl IntoIterator<Item = Answer>) -> (Self, Deliveries) {
-        let began = Instant::now();
         let answers = Mutex::new(answers.into_iter().collect::<VecDeque<_>>());
+        Self::judged(move |_| {
+            let answer = answers.lock().unwrap().pop_front();
+            answer.unwrap_or(Answer::Delivered)
+        })
+    }
+
+    /// The receiver answers as `judge` has it.
+    pub(super) fn judged(
+        judge: impl Fn(&Notification) -> Answer + Send + Sync + 'static,
+    ) -> (Self, Deliveries) {
+        let began = Instant::now();
         let tries: Arc<Mutex<Vec<_>>> = Arc::default();
         let tried = Arc::clone(&tries);
         let receiver = Receiver::new(move |notification: Notification| {
-            tried
-                .lock()
-                .unwrap()
-                .push((began.elapsed().as_secs(), notification.number));
-            let answer = answers.lock().unwrap().pop_front();
-            std::future::ready(answer.unwrap_or(Answer::Delivered))
+            let attempt = (began.elapsed().as_secs(), notification.number);
+            tried.lock().unwrap().push(attempt);
+            std::future::ready(judge(&notification))
         });
         let mut settings = settings(OPS).unwrap();
         let notifiers = std::mem::take(&mut settings.notifiers).into_iter();
@@ -73,51 +81,55 @@ impl World {
         (world, deliveries)
     }
 
-    fn stage(&self, numbers: impl IntoIterator<Item = u32>) {
-        for number in numbers {
-            let notification = Notification {
-                number,
-                ..sample(SystemTime::now())
-            };
+    /// Has these delivered.
+    pub(super) fn stage_all(&self, notifications: impl IntoIterator<Item = Notification>) {
+        for notification in notifications {
             let changes = self.desk.outbox().queue().stage("ops", notification);
             self.disk.lock().unwrap().keep(changes);
         }
         self.desk.post(&kept());
     }
 
-    fn tries(&self) -> Vec<(u64, u32)> {
+    fn stage(&self, numbers: impl IntoIterator<Item = u32>) {
+        self.stage_all(numbers.into_iter().map(|number| Notification {
+            number,
+            ..sample(SystemTime::now())
+        }));
+    }
+
+    pub(super) fn tries(&self) -> Vec<(u64, u32)> {
         std::mem::take(&mut self.tries.lock().unwrap())
     }
 
-    fn said(&self) -> Vec<String> {
+    pub(super) fn said(&self) -> Vec<String> {
         std::mem::take(&mut self.said.lock().unwrap())
     }
 
-    fn report(&self) -> NotifierReport {
+    pub(super) fn report(&self) -> NotifierReport {
         self.reports.now().notifiers.remove("ops").unwrap()
     }
 
-    fn on_disk(&self) -> usize {
+    pub(super) fn on_disk(&self) -> usize {
         self.disk.lock().unwrap().rows(Shelf::Notification).len()
     }
 }
 
-fn failure(word: &'static str) -> Failure {
+pub(super) fn failure(word: &'static str) -> Failure {
     Failure {
         word: word.into(),
         message: format!("it is {word}"),
     }
 }
 
-fn later() -> Answer {
+pub(super) fn later() -> Answer {
     Answer::Later(failure("away"), Some(Duration::from_secs(20)))
 }
 
-fn refused() -> Answer {
+pub(super) fn refused() -> Answer {
     Answer::Refused(failure("bad"))
 }
 
-async fn run(deliveries: Deliveries, seconds: u64) {
+pub(super) async fn run(deliveries: Deliveries, seconds: u64) {
     let forever = deliveries.run(CancellationToken::new());
     timeout(Duration::from_secs(seconds), forever).await.unwrap_err();
 }
@@ -169,7 +181,7 @@ async fn a_receiver_that_is_away_is_tried_with_the_oldest_and_spoken_of_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_was_away_and_reaches_some_delivers_again_and_may_be_away_again() {
-    let partly = || Answer::Partly(failure("for some"));
+    let partly = || Answer::Partly(failure("for some"), Vec::new());
     let answers = [later(), partly(), partly(), later(), Answer::Delivered, partly()];
     let (world, deliveries) = World::new(answers);
     world.stage(1..=4);
@@ -194,8 +206,9 @@ async fn a_receiver_that_was_away_and_reaches_some_delivers_again_and_may_be_awa
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refused_is_given_up_at_once_and_spoken_of_again_after_a_delivery() {
-    let answers = [refused(), refused(), Answer::Delivered, refused(), later()];
+async fn what_will_never_be_taken_is_given_up_at_once_and_spoken_of_again_after_a_delivery() {
+    let rejected = || Answer::Rejected(failure("bad"));
+    let answers = [rejected(), rejected(), Answer::Delivered, rejected(), later()];
     let (world, deliveries) = World::new(answers);
     world.stage(1..=5);
     run(deliveries, 10).await;
@@ -214,7 +227,7 @@ async fn what_is_refused_is_given_up_at_once_and_spoken_of_again_after_a_deliver
 #[tokio::test(start_paused = true)]
 async fn waits_begin_anew_once_a_receiver_answers() {
     let failing = || Answer::Later(failure("away"), None);
-    for answer in [Answer::Delivered, refused()] {
+    for answer in [Answer::Delivered, Answer::Rejected(failure("bad"))] {
         let answers = [
             failing(),
             failing(),

@@ -1,6 +1,6 @@
 //! Mail, to servers that take it and to others.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use canary_tests::certificate::Authority;
 use canary_tests::peer::{Hostile, Peer};
@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::delivery::{notifier, run, trial, word};
 use crate::alert::answer::Answer;
 use crate::alert::notifier::Notifier;
-use crate::alert::trial::Trial;
+use crate::alert::trial::{Trial, sample};
+use crate::ledger::audit::Reserve;
 
 fn mail(port: u16, more: &str) -> Notifier {
     notifier(&format!(
@@ -93,6 +94,7 @@ fn what_a_mail_server_says_decides_what_becomes_of_the_mail() {
             ("RCPT", "450 greylisted", "smtp_450 later"),
             ("AUTH", "535 wrong password", "smtp_535 held"),
             ("DATA", "554 looks like spam", "smtp_554 refused"),
+            ("DATA", "552 too much", "smtp_552 rejected"),
             ("MAIL", "421 going down", "smtp_421 later"),
             ("EHLO", "what?", "garbage later"),
         ] {
@@ -143,6 +145,38 @@ fn a_receiver_that_is_gone_keeps_the_mail_from_no_other() {
         server.refuse("b@example.com", "452 mailbox full");
         let none = trial(&mail(server.port(), ", tls: none")).await.firing;
         assert_eq!(word(&none), "smtp_452 later", "one of them may take it later");
+    });
+}
+
+#[test]
+fn a_receiver_that_is_refused_for_now_gets_its_mail_alone_and_later() {
+    run(async {
+        let server = MailServer::start(Protection::None);
+        server.refuse("a@example.com", "450 4.2.0 greylisted");
+        let notifier = mail(server.port(), ", tls: none");
+        let (notification, reserve) = (sample(SystemTime::now()), Reserve::default());
+        let answer = notifier.deliver(&notification, None, &reserve).await;
+        let Answer::Partly(_, rest) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(rest, ["a@example.com"]);
+        let again = notifier.deliver_to(&rest, &notification, None, &reserve).await;
+        assert_eq!(word(&again), "smtp_450 partly for now");
+        server.refuse("a@example.com", "550 no such user after all");
+        let refused = notifier.deliver_to(&rest, &notification, None, &reserve).await;
+        assert_eq!(word(&refused), "smtp_550 partly", "it is given up");
+        server.take_all();
+        let taken = notifier.deliver_to(&rest, &notification, None, &reserve).await;
+        assert_eq!(word(&taken), "delivered");
+        let mails = server.mails();
+        let receivers: Vec<_> = mails.iter().map(|mail| mail.to.clone()).collect();
+        assert_eq!(receivers, [["b@example.com"], ["a@example.com"]]);
+        let id = |mail: &str| {
+            mail.lines()
+                .find(|line| line.starts_with("Message-ID:"))
+                .map(str::to_owned)
+        };
+        assert_eq!(id(&mails[0].data), id(&mails[1].data));
     });
 }
 

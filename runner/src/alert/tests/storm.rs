@@ -177,7 +177,7 @@ fn an_alertmanager_hears_at_once_of_what_fired_before_a_restart() {
 fn losses_are_said_once_for_each_row_of_failures() {
     run(async {
         let receiver = Receiver::webhook();
-        receiver.set(Mood::Answers(Reply::status(422)));
+        receiver.set(Mood::Answers(Reply::status(413)));
         let yaml = hook("hook", &receiver, "");
         let settings = settings(&format!("notifiers:\n{yaml}")).unwrap();
         let mut process = Process::start(&settings, &Arc::default());
@@ -219,16 +219,16 @@ fn a_receiver_that_hangs_holds_up_neither_another_nor_the_end() {
 }
 
 #[test]
-fn what_is_refused_is_given_up_and_counted_and_the_next_one_has_its_turn() {
+fn what_is_too_large_is_given_up_and_counted_and_the_next_one_has_its_turn() {
     run(async {
         let receiver = Receiver::webhook();
-        receiver.set(Mood::Answers(Reply::status(422).body("no such field")));
+        receiver.set(Mood::Answers(Reply::status(413).body("too large")));
         let yaml = hook("hook", &receiver, "");
         let settings = settings(&format!("notifiers:\n{yaml}")).unwrap();
         let disk = Arc::default();
         let mut process = Process::start(&settings, &disk);
         process.tell(&["hook"], &told(1));
-        process.hears("is refused and given up: the answer is 422").await;
+        process.hears("is refused and given up: the answer is 413").await;
         receiver.set(Mood::Takes);
         process.tell(&["hook"], &told(2));
         timeout(LIMIT, receiver.until(1)).await.unwrap();
@@ -237,7 +237,7 @@ fn what_is_refused_is_given_up_and_counted_and_the_next_one_has_its_turn() {
         let report = reports.now();
         let hook = &report.notifiers["hook"];
         assert_eq!((hook.delivered, hook.waiting), (1, 0));
-        assert_eq!(hook.failed.get("http_422"), Some(&1));
+        assert_eq!(hook.failed.get("http_413"), Some(&1));
         assert_eq!(hook.dropped.values().sum::<u64>(), 1);
         assert!(disk.lock().unwrap().rows(Shelf::Notification).is_empty());
     });

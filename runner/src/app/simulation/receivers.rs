@@ -21,7 +21,7 @@ pub(super) enum Mood {
     Takes,
     /// It answers this status, with these seconds to wait, and takes nothing.
     Answers(u16, Option<u64>),
-    /// It says of each notification that it is wrong, and will be.
+    /// It says of each notification that it is too large.
     Rejects,
     /// It answers nothing.
     Hangs,
@@ -75,7 +75,7 @@ impl Receivers {
                 self.inner().failing.entry(name).or_insert_with(Instant::now);
                 // Its sender gives it up; whoever reads the receiver's log knows it all the same.
                 self.inner().take(name, &notification);
-                return judged(400, None);
+                return judged(413, None);
             }
             Mood::Panics => std::panic::resume_unwind(Box::new("the task panics")),
             Mood::Hangs => {

@@ -29,15 +29,15 @@ fn what_is_restored_late_comes_before_what_is_new() {
 }
 
 #[test]
-fn what_is_under_way_stays_first() {
+fn what_is_under_way_is_the_one_that_is_concluded_whatever_comes_before_it() {
     let mut queue = queue();
     queue.begin_late(noon());
     queue.stage("a", told(3));
     queue.release(&kept());
-    assert!(queue.next("a").is_some());
+    assert!(queue.next("a", Turn::Oldest).is_some());
     queue.restore(&left_behind(&[told(1), told(2)]));
-    queue.put_back("a");
-    assert_eq!(drain(&mut queue, "a"), [3, 1, 2]);
+    queue.conclude("a", None);
+    assert_eq!(drain(&mut queue, "a"), [1, 2]);
 }
 
 #[test]

@@ -19,8 +19,9 @@ const NOTICED: Duration = Duration::from_secs(10 + 30 + 30 + 5);
 const ERRORS: [i32; 5] = [libc::ENOSPC, libc::EIO, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
 
 pub(in crate::app::simulation) fn receiver(random: &mut fastrand::Rng) -> Receiver {
-    match random.u32(..7) {
+    match random.u32(..8) {
         0 | 1 => Receiver::Answers(503, None),
+        7 => Receiver::Answers(400, None),
         2 => Receiver::Answers(500, Some(5)),
         3 => Receiver::Answers(429, Some(random.u64(1..120))),
         4 => Receiver::Answers(401, None),

@@ -1,0 +1,105 @@
+//! What is refused, of which nobody knows whose fault it is.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join;
+use tokio::time::{Instant, sleep};
+
+use super::lane::{World, failure, refused, run};
+use crate::alert::answer::Answer;
+use crate::alert::notification::Notification;
+use crate::alert::report::DropReason;
+use crate::alert::trial::sample;
+
+/// The first of an alert of this check.
+fn of(check: &str, number: u32) -> Notification {
+    let mut notification = sample(SystemTime::now());
+    notification.check.id = check.to_owned();
+    notification.alert = format!("{check}/1");
+    Notification {
+        number,
+        ..notification
+    }
+}
+
+/// The check and the number of each that a receiver took, and when.
+type Taken = Arc<Mutex<Vec<(u64, String, u32)>>>;
+
+/// A receiver that refuses, with this answer, what it does not want.
+fn receiver(
+    refusal: impl Fn() -> Answer + Send + Sync + 'static,
+    wants: impl Fn(&Notification) -> bool + Send + Sync + 'static,
+) -> (World, crate::alert::courier::Deliveries, Taken) {
+    let taken = Taken::default();
+    let (took, began) = (Arc::clone(&taken), Instant::now());
+    let (world, deliveries) = World::judged(move |notification| {
+        if !wants(notification) {
+            return refusal();
+        }
+        let (check, number) = (notification.check.id.clone(), notification.number);
+        took.lock()
+            .unwrap()
+            .push((began.elapsed().as_secs(), check, number));
+        Answer::Delivered
+    });
+    (world, deliveries, taken)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_wrong_for_an_hour_costs_no_alert_and_few_requests() {
+    for refusal in [refused, || Answer::Held(failure("gone"))] {
+        let is_right = Arc::new(AtomicBool::new(false));
+        let right = Arc::clone(&is_right);
+        let (world, deliveries, taken) = receiver(refusal, move |_| right.load(Ordering::Relaxed));
+        let checks: Vec<String> = (0..20).map(|number| format!("check {number}")).collect();
+        world.stage_all(checks.iter().flat_map(|check| [of(check, 1), of(check, 2)]));
+        let mended = async {
+            sleep(Duration::from_secs(3_600)).await;
+            let report = world.report();
+            assert!(report.failing.is_some(), "{report:?}");
+            is_right.store(true, Ordering::Relaxed);
+        };
+        join(run(deliveries, 4_000), mended).await;
+        let all = checks
+            .iter()
+            .flat_map(|check| [(check.clone(), 1), (check.clone(), 2)]);
+        let taken = taken.lock().unwrap();
+        let taken: Vec<_> = taken
+            .iter()
+            .map(|(_, check, number)| (check.clone(), *number))
+            .collect();
+        assert_eq!(taken, all.collect::<Vec<_>>(), "all of it, in its order");
+        let report = world.report();
+        assert_eq!((report.waiting, report.dropped.len(), world.on_disk()), (0, 0, 0));
+        let refused: u64 = report.failed.values().sum();
+        assert!(refused < 120, "{refused} requests in vain");
+        assert_eq!(world.said().len(), 2, "that it fails and that it works again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_what_it_says_is_given_up_once_others_are_taken_and_delays_none() {
+    for refusal in [refused, || Answer::Held(failure("forbidden"))] {
+        let (world, deliveries, taken) = receiver(refusal, |it| it.check.id != "bad");
+        world.stage_all([of("bad", 1), of("bad", 2)]);
+        let comes = async {
+            sleep(Duration::from_secs(2_000)).await;
+            assert_eq!(world.on_disk(), 2, "nothing shows whose fault it is");
+            world.stage_all([of("good", 1), of("good", 2), of("bad", 3), of("other", 1)]);
+        };
+        join(run(deliveries, 3_000), comes).await;
+        let good = |check: &str, number| (2_000, check.to_owned(), number);
+        assert_eq!(
+            *taken.lock().unwrap(),
+            [good("good", 1), good("good", 2), good("other", 1)]
+        );
+        let report = world.report();
+        assert_eq!(report.dropped[&DropReason::Refused], 3);
+        assert_eq!((report.waiting, report.failing, world.on_disk()), (0, None, 0));
+        let said = world.said();
+        let given_up = said.iter().filter(|line| line.contains("refused and given up"));
+        assert_eq!(given_up.count(), 3, "once after each delivery: {said:?}");
+    }
+}
