@@ -16,6 +16,7 @@ mod gate;
 mod hosts;
 mod protocol;
 mod query;
+mod queues;
 mod reload;
 mod route;
 mod slow;
@@ -153,7 +154,11 @@ async fn serve_within(
             Some(_) = connections.join_next() => continue,
             accepted = arrivals.next(&admission) => accepted,
         };
-        let Arrival { stream, peer, held } = match accepted {
+        let Arrival {
+            stream,
+            admitted,
+            held,
+        } = match accepted {
             Ok(accepted) => accepted,
             // Some client broke off.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
@@ -167,7 +172,6 @@ async fn serve_within(
                 continue;
             }
         };
-        let admitted = admission.admit(peer.ip());
         let server = Arc::clone(&server);
         connections.spawn(async move {
             let _held = held;

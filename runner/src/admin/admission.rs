@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the first message may take before its connection makes room ahead of others: a client sends it right after
 /// it has connected.
-const OPENING_TIME: Duration = Duration::from_millis(50);
+pub(super) const OPENING_TIME: Duration = Duration::from_millis(50);
 /// The same of every later stage: more than a round trip.
 const STAGE_TIME: Duration = Duration::from_millis(500);
 /// Descriptors of the reserve that are not for connections without a whole request.
@@ -136,13 +136,32 @@ impl Admission {
         }
     }
 
-    /// Takes in a connection that has just come. Another one may be closed for it.
-    pub(super) fn admit(&self, peer: IpAddr) -> Admitted {
-        let (close, blocked) = (CancellationToken::new(), Blocked::default());
+    /// Whether there is a place for a connection whose first message is not whole that costs nobody else's.
+    pub(super) fn has_room(&self) -> bool {
+        self.table().at(Stage::Opening).len() < self.places.openings
+    }
+
+    /// Takes in a connection that has just come, at the stage that it has reached by what it has sent. Another one may be
+    /// closed for it.
+    pub(super) fn admit(&self, peer: IpAddr, stage: Stage) -> Admitted {
         let mut table = self.table();
+        table.make_room(stage, self.places.of(stage));
+        self.add(&mut table, peer, stage)
+    }
+
+    /// Takes in a connection that has sent a whole request for an answer of any length, unless as many have as can be
+    /// answered or wait.
+    pub(super) fn admit_request(&self, peer: IpAddr) -> Option<Admitted> {
+        let mut table = self.table();
+        let requests = table.at(Stage::Waiting).len() + table.at(Stage::Answer).len();
+        let has_room = requests < self.places.waiting + self.places.answers;
+        has_room.then(|| self.add(&mut table, peer, Stage::Waiting))
+    }
+
+    fn add(&self, table: &mut Table, peer: IpAddr, stage: Stage) -> Admitted {
+        let (close, blocked) = (CancellationToken::new(), Blocked::default());
         let number = table.number();
-        table.make_room(Stage::Opening, self.places.openings);
-        table.at(Stage::Opening).push(Connection {
+        table.at(stage).push(Connection {
             number,
             peer: network(peer),
             since: Instant::now(),

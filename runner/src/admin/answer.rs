@@ -55,15 +55,24 @@ pub(super) fn json_parts(asked: &HeaderMap, parts: Parts) -> Page {
     page
 }
 
+const BUSY: &str = "too many answers are being sent; try again in a second";
+
 /// Too many answers are under way.
 pub(super) fn busy() -> Page {
-    let mut page = declined(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "too many answers are being sent; try again in a second",
-    );
+    let mut page = declined(StatusCode::SERVICE_UNAVAILABLE, BUSY);
     page.headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     page
+}
+
+/// The same as it goes over the wire, for a connection that no more is spent on.
+pub(super) fn busy_in_full() -> String {
+    let body = format!(r#"{{"error":"{BUSY}"}}"#);
+    let length = body.len();
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+         connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
 
 /// A document that is JSON already.
@@ -135,4 +144,25 @@ fn gzipped(text: &str) -> io::Result<Page> {
     page.headers_mut()
         .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_are_turned_away_get_the_answer_that_the_others_get() {
+        let page = busy();
+        let text = busy_in_full();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {}\r\n", page.status())));
+        for (name, value) in page.headers() {
+            let line = format!("\r\n{name}: {}", value.to_str().unwrap());
+            assert!(head.contains(&line), "{line}");
+        }
+        assert!(head.ends_with(&format!("content-length: {}", body.len())));
+        assert_eq!(page.into_body().collect().await.unwrap().to_bytes(), body);
+    }
 }

@@ -1,60 +1,59 @@
-//! Connections as they come.
+//! Connections in the order in which they are served: not in that in which they came, but by what they have sent.
+//!
+//! A crowd must not cost those behind it more than it costs to accept a connection, to look at what has been sent, and to
+//! close it. So nothing is set up for a connection before its first message is there, and requests for answers of any
+//! length wait until all that have come have been looked at: a probe behind ten thousand others is the next to be served.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Read as _, Write as _};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::yield_now;
-use tokio::time::{Instant, sleep};
+use tokio::net::TcpStream;
+use tokio::task::{coop, yield_now};
+use tokio::time::sleep;
 
-use super::admission::Admission;
-use super::door;
-use super::protocol::Protocol;
-use crate::io_class::IoClass;
+use super::admission::{Admission, Admitted, OPENING_TIME, Stage};
+use super::answer;
+use super::protocol::{First, Protocol};
+use super::queues::{Accepted, Queues};
 use crate::ledger::audit::{Held, Reserve};
 
-/// How long connections are left with the kernel for want of room. A crowd that is larger than that fills its queues,
-/// and then no client could connect at all.
-const PATIENCE: Duration = Duration::from_millis(100);
-/// Queues of the kernel, a descriptor each: ten thousand clients that come at once find room in them.
-pub(super) const QUEUES: usize = 3;
-/// Connections that are turned away before others have their turn.
-const PORTION: usize = 32;
+/// Connections that are looked at before others have their turn.
+const PORTION: usize = 256;
+/// Bytes of a request that are read before it is turned away: a connection that is closed with something unread is reset,
+/// and its client may not see why.
+const REFUSED: usize = 4 << 10;
 
-/// A connection that has come.
+/// A connection that is to be served.
 pub(super) struct Arrival {
     pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
+    pub(super) admitted: Admitted,
     pub(super) held: Held,
 }
 
 /// Connections to an address.
 pub(super) struct Arrivals {
     protocol: Protocol,
-    queues: Vec<Queue>,
-    /// The queue that is looked at first.
-    first: usize,
-    reserve: Reserve,
-    /// When nobody was waiting last; absent while nobody is.
-    idle: Option<Instant>,
-    /// Given up for a connection where the process has no descriptor left.
-    spare: Option<(OwnedFd, Held)>,
+    queues: Queues,
+    /// It has not sent its first message yet, there is no place for it, and it still has time.
+    young: Option<Accepted>,
+    /// Whole requests for answers of any length; as many as there are places for.
+    requests: VecDeque<Arrival>,
+    looked_at: usize,
+    age: fn(&Accepted) -> Duration,
 }
 
-/// A listener, with one queue of the kernel's.
-struct Queue {
-    listener: TcpListener,
-    /// Absent for the one that was there when stock was taken.
-    _held: Option<Held>,
+/// What comes next.
+enum Next {
+    Accepted(Accepted),
+    /// All that have come have been looked at.
+    Request(Arrival),
 }
 
 impl Arrivals {
-    /// Connections to the address of `listener`, in [`QUEUES`] queues unless descriptors are few.
+    /// Connections to the address of `listener`.
     ///
     /// # Errors
     /// `listener` is of no use.
@@ -63,219 +62,233 @@ impl Arrivals {
         reserve: Reserve,
         are_descriptors_few: bool,
     ) -> io::Result<Self> {
-        let more = if are_descriptors_few { 0 } else { QUEUES - 1 };
-        let more: Vec<Queue> = (0..more)
-            .map_while(|_| Queue::beside(&listener, &reserve).ok())
-            .collect();
-        let mut queues = vec![Queue {
-            listener: TcpListener::from_std(listener)?,
-            _held: None,
-        }];
-        queues.extend(more);
         Ok(Self {
             protocol,
-            queues,
-            first: 0,
-            reserve,
-            idle: None,
-            spare: None,
+            queues: Queues::new(listener, reserve, are_descriptors_few)?,
+            young: None,
+            requests: VecDeque::new(),
+            looked_at: 0,
+            age: Accepted::age,
         })
     }
 
-    /// The next one. While each of those that are to make room for it came a moment ago, it stays with the kernel, which
-    /// takes what it sends meanwhile; and when too many have stayed there, only those are taken that have sent their
-    /// first message, and the others are closed.
+    /// The next one. A connection has [`OPENING_TIME`] to send its first message, and spends that with the kernel while
+    /// there is no place for it: then it is closed.
     ///
     /// Cancellation: no connection is lost.
     pub(super) async fn next(&mut self, admission: &Admission) -> io::Result<Arrival> {
-        let room_in = admission.room_in();
-        if self.is_patient() && !room_in.is_zero() {
-            sleep(room_in).await;
-        }
-        let mut turned_away = 0_usize;
         loop {
-            let arrival = poll_fn(|context| self.poll(context)).await?;
-            if admission.room_in().is_zero() || self.is_patient() {
-                return Ok(arrival);
-            }
-            if let Some(arrival) = self.that_has_begun(arrival)? {
-                return Ok(arrival);
-            }
-            turned_away = turned_away.wrapping_add(1);
-            if turned_away.is_multiple_of(PORTION) {
+            self.looked_at = self.looked_at.wrapping_add(1);
+            if self.looked_at.is_multiple_of(PORTION) {
+                if let Some(request) = self.requests.pop_front() {
+                    return Ok(request);
+                }
                 yield_now().await;
             }
+            let next = match self.young.take() {
+                Some(young) => Next::Accepted(young),
+                // It yields here, by count.
+                None => coop::unconstrained(poll_fn(|context| self.poll(context))).await?,
+            };
+            let accepted = match next {
+                Next::Accepted(accepted) => accepted,
+                Next::Request(request) => return Ok(request),
+            };
+            if let Some(arrival) = self.look_at(accepted, admission)? {
+                return Ok(arrival);
+            }
+            if let Some(young) = &self.young {
+                if let Some(request) = self.requests.pop_front() {
+                    return Ok(request);
+                }
+                let time_left = OPENING_TIME.saturating_sub((self.age)(young));
+                sleep(admission.room_in().min(time_left)).await;
+            }
         }
     }
 
-    /// Whether connections have come without a pause for a short time only.
-    fn is_patient(&self) -> bool {
-        self.idle.is_none_or(|idle| idle.elapsed() < PATIENCE)
-    }
-
-    /// The connection, if its client has sent its first message; else it is closed.
-    fn that_has_begun(&self, arrival: Arrival) -> io::Result<Option<Arrival>> {
-        let Arrival { stream, peer, held } = arrival;
-        let stream = stream.into_std()?;
-        if !self.protocol.has_begun(&stream) {
-            return Ok(None);
-        }
-        let stream = TcpStream::from_std(stream)?;
-        Ok(Some(Arrival { stream, peer, held }))
-    }
-
-    /// Whether a connection waits with the kernel. Where descriptors are short [`Self::next`] fails whether one does or
-    /// not, for accept(2) takes the descriptor first.
+    /// Whether a connection waits with the kernel.
     pub(super) fn is_anyone_waiting(&self) -> bool {
-        let queues = self.queues.iter();
-        let mut listeners: Vec<_> = queues
-            .map(|queue| PollFd::new(&queue.listener, PollFlags::IN))
-            .collect();
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        rustix::event::poll(&mut listeners, Some(&at_once)).is_ok_and(|ready| ready > 0)
+        self.queues.is_anyone_waiting()
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
-        // Held before the descriptor exists, and only while it can.
-        let held = self.reserve.hold();
-        self.keep_a_spare();
-        let accepted = match self.poll_accept(context) {
-            Poll::Ready(Err(error)) if is_short(&error) && self.spare.take().is_some() => {
-                self.poll_accept(context)
-            }
-            accepted => accepted,
-        };
-        let Poll::Ready(accepted) = accepted else {
-            self.idle = None;
-            self.keep_a_spare();
-            return Poll::Pending;
-        };
-        self.idle.get_or_insert_with(Instant::now);
-        let (stream, peer) = accepted?;
-        Poll::Ready(Ok(Arrival { stream, peer, held }))
-    }
-
-    /// Of one queue after the other.
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let (before, from) = self.queues.split_at(self.first);
-        for queue in from.iter().chain(before) {
-            self.first = (self.first + 1) % self.queues.len();
-            if let Poll::Ready(accepted) = queue.listener.poll_accept(context) {
-                return Poll::Ready(accepted);
-            }
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Next>> {
+        match self.queues.poll(context) {
+            Poll::Ready(Ok(accepted)) => Poll::Ready(Ok(Next::Accepted(accepted))),
+            nothing => match self.requests.pop_front() {
+                Some(request) => Poll::Ready(Ok(Next::Request(request))),
+                None => nothing.map_ok(Next::Accepted),
+            },
         }
-        Poll::Pending
     }
 
-    fn keep_a_spare(&mut self) {
-        if self.spare.is_none()
-            && let Some(queue) = self.queues.first()
-        {
-            let held = self.reserve.hold();
-            let spare = queue.listener.as_fd().try_clone_to_owned();
-            self.spare = spare.ok().map(|spare| (spare, held));
-        }
+    /// The connection, if it is to be served now; else it is kept, or closed.
+    fn look_at(&mut self, accepted: Accepted, admission: &Admission) -> io::Result<Option<Arrival>> {
+        let stage = match self.protocol.first(&accepted.stream) {
+            First::Gone => return Ok(None),
+            First::Partial if admission.has_room() => Stage::Opening,
+            First::Partial if (self.age)(&accepted) >= OPENING_TIME => return Ok(None),
+            First::Partial if admission.room_in().is_zero() => Stage::Opening,
+            First::Partial => {
+                self.young = Some(accepted);
+                return Ok(None);
+            }
+            First::Hello => Stage::Handshake,
+            First::Probe => Stage::Probe,
+            First::Request => {
+                match admission.admit_request(accepted.peer.ip()) {
+                    Some(admitted) => self.requests.push_back(Arrival::new(accepted, admitted)?),
+                    None => turn_away(&accepted.stream),
+                }
+                return Ok(None);
+            }
+        };
+        let admitted = admission.admit(accepted.peer.ip(), stage);
+        Arrival::new(accepted, admitted).map(Some)
     }
 }
 
-impl Queue {
-    fn beside(listener: &std::net::TcpListener, reserve: &Reserve) -> io::Result<Self> {
-        let held = reserve.hold();
+impl Arrival {
+    fn new(Accepted { stream, held, .. }: Accepted, admitted: Admitted) -> io::Result<Self> {
         Ok(Self {
-            listener: TcpListener::from_std(door::beside(listener)?)?,
-            _held: Some(held),
+            stream: TcpStream::from_std(stream)?,
+            admitted,
+            held,
         })
     }
 }
 
-/// Whether there is no descriptor for a connection.
-fn is_short(error: &io::Error) -> bool {
-    IoClass::of(error) == IoClass::Shortage
+/// As many wait as may. What the client gets of that is up to it.
+fn turn_away(mut stream: &std::net::TcpStream) {
+    let _read = stream.read(&mut [0; REFUSED]);
+    let _written = stream.write(answer::busy_in_full().as_bytes());
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
     use std::net::TcpStream as Client;
 
     use super::super::admission::Places;
-    use super::super::{Door, DoorError, LIMITS};
+    use super::super::{Door, LIMITS};
     use super::*;
     use crate::settings::{Access, Listen};
 
-    fn open(address: SocketAddr) -> Result<Door, DoorError> {
-        Door::open(&Listen::flag("--admin", address), &Access::default())
+    /// Arrivals that are all of an age, with one place at each stage.
+    struct Crowd {
+        arrivals: Arrivals,
+        admission: Admission,
+        address: std::net::SocketAddr,
     }
 
-    fn arrivals(are_descriptors_few: bool) -> (Arrivals, SocketAddr) {
-        let door = open(([127, 0, 0, 1], 0).into()).unwrap();
-        let address = door.listener.local_addr().unwrap();
-        let reserve = Reserve::default();
-        let arrivals = Arrivals::new((door.listener, Protocol::Http), reserve, are_descriptors_few).unwrap();
-        (arrivals, address)
+    impl Crowd {
+        fn new(age: fn(&Accepted) -> Duration) -> Self {
+            let listen = Listen::flag("--admin", ([127, 0, 0, 1], 0).into());
+            let listener = Door::open(&listen, &Access::default()).unwrap().listener;
+            let address = listener.local_addr().unwrap();
+            let arrivals = Arrivals::new((listener, Protocol::Http), Reserve::default(), true).unwrap();
+            let admission = Admission::new(Places {
+                openings: 1,
+                waiting: 1,
+                answers: 0,
+                ..LIMITS.places
+            });
+            Self {
+                arrivals: Arrivals { age, ..arrivals },
+                admission,
+                address,
+            }
+        }
+
+        fn client(&self, sends: &str) -> Client {
+            let mut client = Client::connect(self.address).unwrap();
+            client.write_all(sends.as_bytes()).unwrap();
+            client
+        }
+
+        async fn next(&mut self) -> Arrival {
+            self.arrivals.next(&self.admission).await.unwrap()
+        }
+
+        /// Which client an arrival is.
+        async fn is_next(&mut self, client: &Client) -> bool {
+            self.next().await.stream.peer_addr().unwrap() == client.local_addr().unwrap()
+        }
     }
 
-    #[test]
-    fn ten_thousand_clients_at_once_find_room_with_the_kernel() {
-        // Which queue a client comes to is left to chance: a fifth more than an equal part is for that.
-        assert!(QUEUES * usize::try_from(door::BACKLOG).unwrap() >= 12_000);
+    fn is_closed(client: &mut Client) -> bool {
+        match client.read(&mut [0]) {
+            Ok(length) => length == 0,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
     }
+
+    const PROBE: &str = "GET /livez HTTP/1.1\r\nhost: a\r\n\r\n";
+    const REQUEST: &str = "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n";
+    const OLD: fn(&Accepted) -> Duration = |_| OPENING_TIME;
+    const YOUNG: fn(&Accepted) -> Duration = |_| Duration::ZERO;
 
     #[tokio::test]
-    async fn clients_come_by_several_queues_and_none_of_them_is_forgotten() {
-        for (are_descriptors_few, queues) in [(true, 1), (false, QUEUES)] {
-            let (mut arrivals, address) = arrivals(are_descriptors_few);
-            let clients: Vec<_> = (0..120).map(|_| Client::connect(address).unwrap()).collect();
-            let busy = arrivals.queues.iter();
-            let busy = busy.filter(|queue| has_a_client(&queue.listener)).count();
-            assert_eq!(busy, queues);
-            let admission = Admission::new(LIMITS.places);
-            for _ in &clients {
-                arrivals.next(&admission).await.unwrap();
-            }
-            assert!(!arrivals.is_anyone_waiting());
+    async fn of_those_who_had_time_to_send_a_message_only_they_are_served_that_have() {
+        let mut crowd = Crowd::new(OLD);
+        let _open = crowd.admission.admit(crowd.address.ip(), Stage::Opening);
+        let slow = |number: usize| {
+            crowd.client(if number.is_multiple_of(2) {
+                ""
+            } else {
+                "GET / HTTP/1.1\r\n"
+            })
+        };
+        let slow: Vec<_> = (0..2 * PORTION).map(slow).collect();
+        let client = crowd.client(PROBE);
+        assert!(crowd.is_next(&client).await);
+        for mut one in slow {
+            assert!(is_closed(&mut one));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn of_a_crowd_that_is_too_large_those_are_taken_that_have_sent_a_request() {
-        let (mut arrivals, address) = arrivals(true);
-        let admission = Admission::new(Places {
-            openings: 1,
-            ..LIMITS.places
-        });
-        let _first = Client::connect(address).unwrap();
-        arrivals.next(&admission).await.unwrap();
-        let _young = admission.admit(address.ip());
-        arrivals.idle = Instant::now().checked_sub(PATIENCE);
-        let mut crowd: Vec<_> = (0..3 * PORTION)
-            .map(|_| Client::connect(address).unwrap())
-            .collect();
-        crowd[0].write_all(b"GET / HTTP/1.1\r\n").unwrap();
-        let mut client = Client::connect(address).unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-        let arrival = arrivals.next(&admission).await.unwrap();
-        assert_eq!(arrival.peer, client.local_addr().unwrap());
-        for mut one in crowd.into_iter().skip(1) {
-            assert_eq!(one.read(&mut [0]).unwrap(), 0, "it is closed");
-        }
+    async fn one_that_still_has_time_waits_for_a_place() {
+        let mut crowd = Crowd::new(YOUNG);
+        let open = crowd.admission.admit(crowd.address.ip(), Stage::Opening);
+        let client = crowd.client("GET / HTTP/1.1\r\n");
+        let began = tokio::time::Instant::now();
+        assert!(crowd.is_next(&client).await);
+        assert_eq!(began.elapsed(), OPENING_TIME);
+        tokio::time::timeout(Duration::ZERO, open.closed()).await.unwrap();
     }
 
     #[tokio::test]
-    async fn an_address_with_several_queues_is_nobody_elses() {
-        let (_arrivals, address) = arrivals(false);
-        assert!(open(address).is_err());
+    async fn probes_come_before_requests_that_came_before_them() {
+        let mut crowd = Crowd::new(OLD);
+        let (request, probe) = (crowd.client(REQUEST), crowd.client(PROBE));
+        assert!(crowd.is_next(&probe).await && crowd.is_next(&request).await);
     }
 
-    fn has_a_client(listener: &TcpListener) -> bool {
-        let mut listener = [PollFd::new(listener, PollFlags::IN)];
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        rustix::event::poll(&mut listener, Some(&at_once)).unwrap() > 0
+    #[tokio::test]
+    async fn requests_have_their_turn_however_many_come() {
+        let mut crowd = Crowd::new(OLD);
+        let _open = crowd.admission.admit(crowd.address.ip(), Stage::Opening);
+        let request = crowd.client(REQUEST);
+        let _silent: Vec<_> = (0..PORTION).map(|_| crowd.client("")).collect();
+        let _probe = crowd.client(PROBE);
+        assert!(crowd.is_next(&request).await);
+    }
+
+    #[tokio::test]
+    async fn a_request_for_which_there_is_no_place_is_answered_that_it_is_too_much() {
+        let mut crowd = Crowd::new(OLD);
+        let (request, mut too_much) = (crowd.client(REQUEST), crowd.client(REQUEST));
+        assert!(crowd.is_next(&request).await);
+        let mut answer = String::new();
+        too_much.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, answer::busy_in_full());
+    }
+
+    #[tokio::test]
+    async fn one_that_has_left_is_not_served() {
+        let mut crowd = Crowd::new(YOUNG);
+        drop(crowd.client(""));
+        let probe = crowd.client(PROBE);
+        assert!(crowd.is_next(&probe).await);
     }
 }

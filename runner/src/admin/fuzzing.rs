@@ -48,7 +48,7 @@ impl Admin {
     /// What comes back on a connection on which this is sent.
     pub async fn answer(&self, sent: &[u8]) -> Vec<u8> {
         let admission = Admission::new(self.server.limits.places);
-        let admitted = admission.admit(Ipv4Addr::LOCALHOST.into());
+        let admitted = admission.admit(Ipv4Addr::LOCALHOST.into(), Stage::Opening);
         let mut answer = Vec::new();
         let stream = tokio::io::join(sent, &mut answer);
         self.server.converse(stream, &admitted).await;

@@ -85,7 +85,7 @@ fn the_admin_address_leaves_descriptors_of_the_reserve_to_the_other_parts() {
         answers,
         ..
     } = LIMITS.places;
-    let listeners_and_the_next = arrivals::QUEUES + 1;
+    let listeners_and_the_next = queues::QUEUES + 1;
     let most = openings + handshakes + heads + probes + waiting + answers + listeners_and_the_next;
     assert!(most <= 216, "{most}: say so where `RESERVE` is");
     assert!(most as u64 + 40 <= RESERVE);

@@ -24,7 +24,7 @@ fn is_closed(admitted: &Admitted) -> bool {
 async fn crowd(admission: &Admission, addresses: u8, stage: Stage) -> Vec<Admitted> {
     let mut crowd = Vec::new();
     for number in 0..200 {
-        let one = admission.admit(peer(number % addresses));
+        let one = admission.admit(peer(number % addresses), Stage::Opening);
         if stage != Stage::Opening {
             one.enter(stage);
         }
@@ -42,7 +42,7 @@ fn open(crowd: &[Admitted]) -> usize {
 async fn however_many_send_nothing_a_client_that_goes_on_keeps_its_place() {
     for addresses in [1, 7, 200] {
         let admission = Admission::new(PLACES);
-        let probe = admission.admit(peer(1));
+        let probe = admission.admit(peer(1), Stage::Opening);
         probe.enter(Stage::Handshake);
         let silent = crowd(&admission, addresses, Stage::Opening).await;
         assert!(!is_closed(&probe), "{addresses}");
@@ -56,11 +56,13 @@ async fn however_many_send_nothing_a_client_that_goes_on_keeps_its_place() {
 #[tokio::test(start_paused = true)]
 async fn handshakes_that_do_not_go_on_make_room_before_those_that_have_time_left() {
     let admission = Admission::new(PLACES);
-    let abandoned: Vec<_> = (0..4).map(|number| admission.admit(peer(number))).collect();
+    let abandoned: Vec<_> = (0..4)
+        .map(|number| admission.admit(peer(number), Stage::Opening))
+        .collect();
     abandoned.iter().for_each(|one| one.enter(Stage::Handshake));
     tokio::time::advance(STAGE_TIME).await;
     // Its address has the most, and still it is not the one.
-    let going_on: Vec<_> = (0..4).map(|_| admission.admit(peer(9))).collect();
+    let going_on: Vec<_> = (0..4).map(|_| admission.admit(peer(9), Stage::Opening)).collect();
     going_on.iter().for_each(|one| one.enter(Stage::Handshake));
     assert_eq!((open(&abandoned), open(&going_on)), (0, 4));
 }
@@ -71,10 +73,10 @@ async fn the_newer_half_is_spared_while_nobody_is_late() {
         let admission = Admission::new(PLACES);
         let mut crowd = Vec::new();
         for _ in 0..4 {
-            crowd.push(admission.admit(peer(1)));
+            crowd.push(admission.admit(peer(1), Stage::Opening));
             tokio::time::advance(Duration::from_millis(1)).await;
         }
-        let _one_more = admission.admit(peer(1));
+        let _one_more = admission.admit(peer(1), Stage::Opening);
         assert_eq!(open(&crowd[..2]), 1);
         assert_eq!(open(&crowd[2..]), 2);
     }
@@ -83,8 +85,10 @@ async fn the_newer_half_is_spared_while_nobody_is_late() {
 #[tokio::test(start_paused = true)]
 async fn an_address_that_sends_many_closes_its_own() {
     let admission = Admission::new(PLACES);
-    let other = admission.admit(peer(2));
-    let many: Vec<Admitted> = (0..100).map(|_| admission.admit(peer(1))).collect();
+    let other = admission.admit(peer(2), Stage::Opening);
+    let many: Vec<Admitted> = (0..100)
+        .map(|_| admission.admit(peer(1), Stage::Opening))
+        .collect();
     assert!(!is_closed(&other));
     assert_eq!(open(&many), PLACES.openings - 1);
 }
@@ -95,7 +99,7 @@ async fn the_next_one_waits_while_every_opening_is_young() {
     let mut crowd = Vec::new();
     for _ in 0..PLACES.openings {
         assert_eq!(admission.room_in(), Duration::ZERO);
-        crowd.push(admission.admit(peer(1)));
+        crowd.push(admission.admit(peer(1), Stage::Opening));
     }
     assert_eq!(admission.room_in(), OPENING_TIME);
     tokio::time::advance(OPENING_TIME).await;
@@ -107,9 +111,9 @@ async fn where_descriptors_are_short_only_a_connection_that_takes_long_gives_up_
     let admission = Admission::new(PLACES);
     assert!(!admission.close_late());
     let (opening, handshake, probe) = (
-        admission.admit(peer(1)),
-        admission.admit(peer(2)),
-        admission.admit(peer(3)),
+        admission.admit(peer(1), Stage::Opening),
+        admission.admit(peer(2), Stage::Opening),
+        admission.admit(peer(3), Stage::Opening),
     );
     handshake.enter(Stage::Handshake);
     probe.enter(Stage::Probe);
@@ -139,18 +143,20 @@ fn few_descriptors_make_few_places() {
 #[tokio::test(start_paused = true)]
 async fn a_whole_request_is_no_longer_among_those_that_make_room() {
     let admission = Admission::new(PLACES);
-    let probe = admission.admit(peer(1));
+    let probe = admission.admit(peer(1), Stage::Opening);
     probe.enter(Stage::Probe);
-    let _slow: Vec<Admitted> = (0..100).map(|_| admission.admit(peer(1))).collect();
+    let _slow: Vec<Admitted> = (0..100)
+        .map(|_| admission.admit(peer(1), Stage::Opening))
+        .collect();
     assert!(!is_closed(&probe));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_nobody_reads_makes_room_after_its_time_and_not_before() {
     let admission = Admission::new(PLACES);
-    let slow = admission.admit(peer(1));
+    let slow = admission.admit(peer(1), Stage::Opening);
     assert!(slow.enter_answer().await);
-    let next = admission.admit(peer(1));
+    let next = admission.admit(peer(1), Stage::Opening);
     // It takes what there is, however long that takes to be made.
     tokio::time::advance(PLACES.answer_time * 10).await;
     assert!(!next.enter_answer().await && !is_closed(&slow));
@@ -162,9 +168,12 @@ async fn an_answer_that_nobody_reads_makes_room_after_its_time_and_not_before() 
 #[tokio::test(start_paused = true)]
 async fn few_wait_for_an_answer_and_the_others_hear_so_at_once() {
     let admission = Admission::new(PLACES);
-    let first = admission.admit(peer(1));
+    let first = admission.admit(peer(1), Stage::Opening);
     assert!(first.enter_answer().await);
-    let (second, third) = (admission.admit(peer(1)), admission.admit(peer(1)));
+    let (second, third) = (
+        admission.admit(peer(1), Stage::Opening),
+        admission.admit(peer(1), Stage::Opening),
+    );
     let began = Instant::now();
     let (is_second_in, is_third_in) = tokio::join!(
         async {
