@@ -10,6 +10,7 @@ use super::envelope::Envelope;
 use super::frame::Frame;
 use super::journal::Segment;
 use super::share::{Owner, Share};
+use super::spool::Spool;
 use super::stamp::Stamp;
 use crate::telemetry::settings::Signal;
 
@@ -59,8 +60,9 @@ impl Batch {
         envelope: &Envelope,
         disk: &mut Disk,
     ) -> Self {
-        let segment =
-            disk.attempt(|spool| Segment::create(&spool.segment(signal, stamp), envelope, spool.hold()));
+        let begin =
+            |spool: &mut Spool| Segment::create(&spool.segment(signal, stamp), envelope, spool.hold());
+        let segment = disk.takes_segments().then(|| disk.attempt(begin)).flatten();
         Self {
             stamp,
             close_at: Instant::now() + delay,

@@ -1,6 +1,8 @@
 //! The spool folder as something that may fail: every use of it goes through [`Disk::attempt`].
 
-use std::collections::{BTreeMap, BTreeSet};
+mod unremoved;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -12,10 +14,14 @@ use super::stamp::Stamp;
 use crate::io_class::IoClass;
 use crate::ledger::audit::Reserve;
 use crate::telemetry::settings::{Signal, SpoolSettings};
+use unremoved::Unremoved;
 
 /// How often a folder that could not be opened is tried again, and how long the disk must have done well after a
 /// failure to be called recovered: a full disk takes small files between big ones.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Files that cannot be removed are tried again, so many of them at once.
+const REMOVALS: usize = 4;
 
 /// The spool, where there is one.
 #[derive(Debug)]
@@ -25,9 +31,8 @@ pub(super) struct Disk {
     spool: Option<Spool>,
     trouble: Option<Trouble>,
     failures: BTreeMap<IoClass, u64>,
-    /// Files that nobody needs and that the disk did not remove yet: no more than were there. The next process would send
-    /// them again.
-    unremoved: BTreeSet<(Signal, Stamp, Kind)>,
+    /// Files that nobody needs and that the disk did not remove yet. The next process would send them again.
+    unremoved: Unremoved,
     notices: Notices,
 }
 
@@ -46,7 +51,7 @@ impl Disk {
             spool: None,
             trouble: None,
             failures: BTreeMap::new(),
-            unremoved: BTreeSet::new(),
+            unremoved: Unremoved::default(),
             notices,
         }
     }
@@ -103,11 +108,27 @@ impl Disk {
 
     /// Removes a file, now or once the disk is well again.
     pub(super) fn remove(&mut self, signal: Signal, stamp: Stamp, kind: Kind) {
-        let is_open = self.is_open();
         let removed = self.attempt(|spool| spool.remove(signal, stamp, kind));
-        if is_open && removed.is_none() {
-            self.unremoved.insert((signal, stamp, kind));
+        if let (Some(spool), None) = (&self.spool, removed) {
+            let bytes = spool.size(signal, stamp, kind);
+            self.unremoved.insert((signal, stamp, kind), bytes);
         }
+    }
+
+    /// Bytes of files that nobody needs and that the disk did not remove.
+    pub(super) fn unremoved_bytes(&self) -> u64 {
+        self.unremoved.bytes()
+    }
+
+    /// Whether the disk seems to remove nothing: then dropping what is there makes no room.
+    pub(super) fn is_clogged(&self) -> bool {
+        self.unremoved.is_clogged()
+    }
+
+    /// Whether a file may be begun that has to be removed soon.
+    pub(super) fn takes_segments(&self) -> bool {
+        let bound = self.settings.as_ref().map(|settings| settings.max_bytes);
+        bound.is_some_and(|bound| !self.unremoved.is_full(bound))
     }
 
     /// Removes what could not be removed when it was time, a while after the disk last failed.
@@ -116,12 +137,15 @@ impl Disk {
         if self.trouble.as_ref().is_some_and(waits) {
             return;
         }
-        while let Some((signal, stamp, kind)) = self.unremoved.first().copied() {
-            let removed = self.attempt(|spool| spool.remove(signal, stamp, kind));
-            if removed.is_none() {
-                return;
+        let mut failed = 0;
+        while failed < REMOVALS
+            && let Some(name) = self.unremoved.next()
+        {
+            let (signal, stamp, kind) = name;
+            match self.attempt(|spool| spool.remove(signal, stamp, kind)) {
+                Some(()) => self.unremoved.removed(&name),
+                None => failed += 1,
             }
-            self.unremoved.pop_first();
         }
     }
 
@@ -170,7 +194,9 @@ impl Disk {
     }
 
     fn do_well(&mut self) {
-        let is_over = |trouble: &mut Trouble| trouble.last_failure.elapsed() >= PATIENCE;
+        // A disk from which nothing can be removed is in trouble, whatever it takes.
+        let is_well = self.unremoved.is_empty();
+        let is_over = |trouble: &mut Trouble| is_well && trouble.last_failure.elapsed() >= PATIENCE;
         if let (Some(_), Some(settings)) = (self.trouble.take_if(is_over), &self.settings) {
             let folder = settings.folder.clone();
             self.notices.tell(Notice::SpoolRecovered { folder });
@@ -187,16 +213,20 @@ mod tests {
     use super::*;
     use crate::age::Clock;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_file_that_cannot_be_removed_is_removed_once_the_disk_is_well() {
-        let folder = tempfile::tempdir().unwrap();
+    fn disk(folder: &std::path::Path) -> Disk {
         let settings = SpoolSettings {
-            folder: folder.path().join("spool"),
+            folder: folder.join("spool"),
             max_bytes: 1 << 20,
             max_age: Duration::from_secs(60),
         };
         let (sender, _notices) = mpsc::channel(8);
-        let mut disk = Disk::new(Some(settings), Reserve::default(), Notices::new(sender));
+        Disk::new(Some(settings), Reserve::default(), Notices::new(sender))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_cannot_be_removed_is_removed_once_the_disk_is_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = disk(folder.path());
         disk.open();
         let stamp = Stamp::after(None, &Clock::default().read());
         let kept = disk.attempt(|spool| spool.keep(Signal::Traces, stamp, b"delivered"));
@@ -216,5 +246,52 @@ mod tests {
             (left(&mut disk).len(), disk.is_unremoved(Signal::Traces, stamp)),
             (0, false)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn files_that_cannot_be_removed_hold_up_no_others_and_the_disk_is_in_trouble_until_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = disk(folder.path());
+        disk.open();
+        let clock = || Clock::default().read();
+        let mut last = None;
+        let stamps = [(); 6].map(|()| {
+            let stamp = Stamp::after(last, &clock());
+            last = Some(stamp);
+            stamp
+        });
+        for stamp in stamps {
+            disk.attempt(|spool| spool.keep(Signal::Traces, stamp, b"delivered"));
+        }
+        fail_disk(Some(libc::EROFS));
+        for stamp in stamps {
+            disk.remove(Signal::Traces, stamp, Kind::Request);
+        }
+        fail_disk(None);
+        assert_eq!(disk.unremoved_bytes(), 6 * 9);
+        // A folder in its place cannot be removed as a file.
+        let stuck = stamps.map(|stamp| folder.path().join(format!("spool/traces/{stamp}.request")));
+        for path in &stuck[..5] {
+            std::fs::remove_file(path).unwrap();
+            std::fs::create_dir(path).unwrap();
+        }
+        let is_left = |disk: &Disk| disk.is_unremoved(Signal::Traces, stamps[5]);
+        for _ in 0..2 {
+            assert!(is_left(&disk));
+            advance(PATIENCE).await;
+            disk.remove_leftovers();
+        }
+        assert!(!is_left(&disk) && disk.is_unremoved(Signal::Traces, stamps[0]));
+        assert_eq!(disk.unremoved_bytes(), 5 * 9);
+        advance(PATIENCE).await;
+        disk.attempt(|spool| spool.keep(Signal::Logs, stamps[0], b"1"));
+        assert!(!disk.is_well());
+        for path in &stuck[..5] {
+            std::fs::remove_dir(path).unwrap();
+        }
+        disk.remove_leftovers();
+        advance(PATIENCE).await;
+        disk.attempt(|spool| spool.keep(Signal::Logs, stamps[1], b"1"));
+        assert!(disk.is_well() && disk.unremoved_bytes() == 0);
     }
 }

@@ -21,6 +21,8 @@ use crate::ledger::audit::{Held, Reserve};
 use crate::telemetry::settings::Signal;
 use dead::DeadLetters;
 
+/// Bytes of the largest request.
+const LARGEST: u64 = 1 << 20;
 const REQUEST: &str = "request";
 const SEGMENT: &str = "segment";
 const TEMPORARY: &str = "tmp";
@@ -134,13 +136,23 @@ impl Spool {
         }
     }
 
+    /// The bytes of a file; those of the largest request where nobody says.
+    pub(super) fn size(&self, signal: Signal, stamp: Stamp, kind: Kind) -> u64 {
+        let found = self.path(signal, stamp, kind).metadata();
+        found.map_or(LARGEST, |found| found.len())
+    }
+
     /// # Errors
     /// The file is there and stays there.
     pub(super) fn remove(&self, signal: Signal, stamp: Stamp, kind: Kind) -> io::Result<()> {
-        remove(&match kind {
+        remove(&self.path(signal, stamp, kind))
+    }
+
+    fn path(&self, signal: Signal, stamp: Stamp, kind: Kind) -> PathBuf {
+        match kind {
             Kind::Request => self.request(signal, stamp),
             Kind::Segment => self.segment(signal, stamp),
-        })
+        }
     }
 
     /// Keeps a request that nobody will take, or a part of one, among the dead letters.

@@ -155,12 +155,14 @@ impl Store {
 
     fn room(&self) -> Room {
         let bound = self.disk.settings().map_or(0, |settings| settings.max_bytes);
-        let free = bound.saturating_sub(self.disk_bytes());
+        let free = bound.saturating_sub(self.taken());
         Room { bound, free }
     }
 
-    fn disk_bytes(&self) -> u64 {
-        self.queues.values().map(Queue::disk_bytes).sum()
+    /// Bytes on disk: of what waits, and of what should not be there any more.
+    fn taken(&self) -> u64 {
+        let waiting: u64 = self.queues.values().map(Queue::disk_bytes).sum();
+        waiting.saturating_add(self.disk.unremoved_bytes())
     }
 
     /// Does something with each queue.
@@ -222,12 +224,14 @@ impl Store {
     /// Makes room on disk before anything is written there; false if there is none for now.
     fn make_room(&mut self, bytes: u64) -> bool {
         let mut looks = 0;
-        while self.disk_bytes().saturating_add(bytes) > self.room().bound {
+        while self.taken().saturating_add(bytes) > self.room().bound {
             match self.thin() {
                 Thinned::Made => {}
                 Thinned::Looked if looks < MAX_LOOKS => looks += 1,
                 // What is new waits in memory meanwhile, and the next time goes on from here.
                 Thinned::Looked => return false,
+                // What would be dropped would stay there.
+                Thinned::Nothing if self.disk.is_clogged() => return false,
                 Thinned::Nothing if self.drop_oldest() => {}
                 Thinned::Nothing => return false,
             }

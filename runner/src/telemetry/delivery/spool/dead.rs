@@ -42,7 +42,8 @@ impl DeadLetters {
             bytes,
             max_bytes,
         };
-        dead.make_room()?;
+        // What cannot be removed now makes room before the next one comes.
+        let _later = dead.make_room(0);
         Ok(dead)
     }
 
@@ -59,33 +60,43 @@ impl DeadLetters {
             0 => format!("{stem}.{REQUEST}"),
             part => format!("{stem}-{part}.{REQUEST}"),
         };
+        let bytes = request.len().try_into().unwrap_or(u64::MAX);
+        if bytes > self.max_bytes {
+            return Ok(());
+        }
+        self.make_room(bytes)?;
         write_durably(&self.folder.join(&name), request)?;
-        self.count(name, request.len().try_into().unwrap_or(u64::MAX))
+        self.count(name, bytes);
+        Ok(())
     }
 
     /// Moves a segment here from where it lies.
     pub(super) fn take(&mut self, segment: &Path, signal: Signal, stamp: Stamp) -> io::Result<()> {
         let name = format!("{}-{}.{SEGMENT}", stamp.number(), signal.word());
         let bytes = fs::metadata(segment)?.len();
+        self.make_room(bytes)?;
         fs::rename(segment, self.folder.join(&name))?;
-        self.count(name, bytes)?;
+        self.count(name, bytes);
         sync_folder(&self.folder)
     }
 
-    fn count(&mut self, name: String, bytes: u64) -> io::Result<()> {
+    fn count(&mut self, name: String, bytes: u64) {
         self.bytes += bytes;
         if let Some(before) = self.letters.insert(name, bytes) {
             self.bytes = self.bytes.saturating_sub(before);
         }
-        self.make_room()
     }
 
-    fn make_room(&mut self) -> io::Result<()> {
-        while self.bytes > self.max_bytes
-            && let Some((name, bytes)) = self.letters.pop_first()
+    /// Removes the oldest until there is room for so many bytes.
+    ///
+    /// # Errors
+    /// One of them stays where it is, and counts as before.
+    fn make_room(&mut self, bytes: u64) -> io::Result<()> {
+        while self.bytes.saturating_add(bytes) > self.max_bytes
+            && let Some(oldest) = self.letters.first_entry()
         {
-            self.bytes = self.bytes.saturating_sub(bytes);
-            remove(&self.folder.join(name))?;
+            remove(&self.folder.join(oldest.key()))?;
+            self.bytes = self.bytes.saturating_sub(oldest.remove());
         }
         Ok(())
     }
@@ -134,6 +145,24 @@ mod tests {
         bury(&mut dead, 3, 30);
         let kept = [2, 3].map(|second| format!("{}-logs.request", stamp(second)));
         assert_eq!(names(folder.path()), kept);
+    }
+
+    #[test]
+    fn where_none_can_be_removed_no_further_one_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dead = DeadLetters::bounded(folder.path().to_owned(), 100).unwrap();
+        bury(&mut dead, 1, 60);
+        // A folder in its place cannot be removed as a file.
+        let first = folder.path().join(&names(folder.path())[0]);
+        fs::remove_file(&first).unwrap();
+        fs::create_dir(&first).unwrap();
+        for second in 2..5 {
+            assert!(dead.keep(Signal::Logs, stamp(second), 0, &[0; 60]).is_err());
+        }
+        assert_eq!((names(folder.path()).len(), dead.bytes), (1, 60));
+        fs::remove_dir(&first).unwrap();
+        bury(&mut dead, 5, 60);
+        assert_eq!((names(folder.path()).len(), dead.bytes), (1, 60));
     }
 
     #[test]

@@ -56,6 +56,35 @@ async fn nothing_is_written_to_a_spool_before_there_is_room_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_removed_counts_and_the_rest_waits_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("metrics");
+    let mut fixture = Fixture::bounded(Some(folder.path()), 2_000);
+    for _ in 0..20 {
+        fixture.store.push(Signal::Metrics, vec![b'0'; 100]);
+        fixture.answer(Signal::Metrics, away());
+    }
+    // Folders in their place cannot be removed as files.
+    for name in files(&metrics) {
+        fs::remove_file(metrics.join(&name)).unwrap();
+        fs::create_dir(metrics.join(name)).unwrap();
+    }
+    for _ in 0..40 {
+        fixture.store.push(Signal::Metrics, vec![b'1'; 100]);
+    }
+    let report = fixture.of(Signal::Metrics);
+    let lost = report.dropped[&DropReason::SpoolFull];
+    assert_eq!(
+        (lost, report.spool_bytes),
+        (16, 400),
+        "it is seen soon that nothing goes"
+    );
+    assert_eq!(report.memory_bytes, 4_000);
+    assert_eq!(files(&metrics).len(), 20);
+    assert!(!fixture.store.report().spool_is_well);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_on_its_way_is_not_dropped_to_make_room() {
     let folder = tempfile::tempdir().unwrap();
     let mut fixture = Fixture::bounded(Some(folder.path()), 70);
