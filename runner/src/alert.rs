@@ -54,6 +54,7 @@ pub use notifier::Notifier;
 pub use outbox::Reports;
 #[cfg(feature = "fuzzing")]
 pub use queue::fuzzing as queue_fuzzing;
+pub use roster::Roster;
 pub use settings::Settings;
 #[cfg(feature = "fuzzing")]
 pub use smtp::fuzzing as smtp_fuzzing;

@@ -140,10 +140,13 @@ impl<E: Execute> Dispatcher<E> {
     }
 
     /// Plugins for what becomes due from now on, and how many runs of each group may go on at once. Runs that are
-    /// due already are not touched.
-    pub fn replace(&self, plugins: Plugins, groups: &BTreeMap<Arc<str>, u32>) {
-        *self.plugins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plugins);
+    /// due already are not touched. Gives back the plugins that were used until now.
+    pub fn replace(&self, plugins: Plugins, groups: &BTreeMap<Arc<str>, u32>) -> Arc<Plugins> {
+        let mut current = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *current, Arc::new(plugins));
+        drop(current);
         self.permits.divide(groups);
+        before
     }
 
     /// A run of `check` that was due at `due`.

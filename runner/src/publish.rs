@@ -112,6 +112,14 @@ pub struct Layout {
     pub gone: Vec<CheckId>,
     /// Runs that a kill of an earlier process cut off, by check.
     pub killed: Vec<(CheckId, u64)>,
+    /// What was known of those that are gone.
+    pub released: Released,
+}
+
+/// What nobody needs any more, and takes long to release where there is much of it.
+#[derive(Debug, Default)]
+pub struct Released {
+    _entries: Vec<Entry>,
 }
 
 impl Board {
@@ -158,7 +166,10 @@ impl Board {
                 }
             }
         }
-        layout.gone = state.retire();
+        let gone = state.retire();
+        drop(state);
+        layout.gone = gone.iter().map(|entry| entry.check.id.clone()).collect();
+        layout.released = Released { _entries: gone };
         layout
     }
 
@@ -354,17 +365,12 @@ impl State {
         }
     }
 
-    fn retire(&mut self) -> Vec<CheckId> {
-        let mut gone = Vec::new();
-        let retired = &mut self.retired;
-        self.entries.retain(|id, entry| {
-            let stays = !entry.is_leaving || entry.stage != Stage::Idle;
-            if !stays {
-                retired.absorb(&entry.record.account);
-                gone.push(id.clone());
-            }
-            stays
-        });
+    fn retire(&mut self) -> Vec<Entry> {
+        let leaves = |_: &CheckId, entry: &mut Entry| entry.is_leaving && entry.stage == Stage::Idle;
+        let gone: Vec<Entry> = self.entries.extract_if(leaves).map(|(_, entry)| entry).collect();
+        for entry in &gone {
+            self.retired.absorb(&entry.record.account);
+        }
         gone
     }
 }

@@ -33,8 +33,44 @@ const STILL_FRESH: Duration = Duration::from_secs(1);
 /// The due times of a suite's checks, soonest first.
 #[derive(Debug)]
 pub struct Schedule {
-    checks: Vec<Arc<Check>>,
+    plan: Plan,
     slots: BinaryHeap<Reverse<Slot>>,
+}
+
+/// The checks of a suite, and what their due times depend on. To make it takes long for many checks, and to put it in
+/// force a moment: it is made, and released, where nobody waits for it.
+#[derive(Debug, Default)]
+pub struct Plan {
+    checks: Vec<Arc<Check>>,
+    /// From the start to the first due time of each.
+    splays: Vec<Duration>,
+    index: HashMap<CheckId, usize>,
+}
+
+impl From<Vec<Arc<Check>>> for Plan {
+    fn from(checks: Vec<Arc<Check>>) -> Self {
+        let index = checks.iter().enumerate();
+        Self {
+            splays: checks
+                .iter()
+                .map(|check| splay(&check.id, interval(check)))
+                .collect(),
+            index: index.map(|(index, check)| (check.id.clone(), index)).collect(),
+            checks,
+        }
+    }
+}
+
+impl Plan {
+    /// The first due times; `wait` says how long after `start` a check is due that has a cadence already.
+    fn slots(&self, start: Instant, wait: impl Fn(&Check) -> Option<Duration>) -> BinaryHeap<Reverse<Slot>> {
+        let checks = self.checks.iter().zip(&self.splays).enumerate();
+        let slots = checks.filter_map(|(index, (check, splay))| {
+            let due = start.checked_add(wait(check).unwrap_or(*splay))?;
+            Some(Reverse(Slot { due, index }))
+        });
+        slots.collect::<Vec<_>>().into()
+    }
 }
 
 /// The next due time of one check. Of checks due at once, the first in the suite comes first.
@@ -87,28 +123,29 @@ impl Schedule {
         start: Instant,
         wait: impl Fn(&Check) -> Option<Duration>,
     ) -> Self {
-        let slot = |(index, check): (usize, &Arc<Check>)| {
-            let wait = wait(check).unwrap_or_else(|| splay(&check.id, interval(check)));
-            let due = start.checked_add(wait)?;
-            Some(Reverse(Slot { due, index }))
-        };
-        let slots = checks.iter().enumerate().filter_map(slot).collect();
-        Self { checks, slots }
+        let plan = Plan::from(checks);
+        let slots = plan.slots(start, wait);
+        Self { plan, slots }
     }
 
-    /// These are the checks from `now` on. One that stays with its interval keeps its cadence.
-    pub fn replace(&mut self, checks: Vec<Arc<Check>>, now: Instant) {
-        let mut known = HashMap::with_capacity(self.checks.len());
+    /// These are the checks from `now` on. One that stays with its interval keeps its cadence. Gives back those that were
+    /// in force.
+    pub fn replace(&mut self, plan: impl Into<Plan>, now: Instant) -> Plan {
+        let before = std::mem::replace(&mut self.plan, plan.into());
+        let mut due = vec![None; before.checks.len()];
         for Reverse(slot) in &self.slots {
-            if let Some(check) = self.checks.get(slot.index) {
-                known.insert(check.id.clone(), (check.interval, slot.due));
+            if let Some(due) = due.get_mut(slot.index) {
+                *due = Some(slot.due);
             }
         }
         let wait = |check: &Check| {
-            let (interval, due) = known.get(&check.id)?;
-            (*interval == check.interval).then(|| due.saturating_duration_since(now))
+            let index = *before.index.get(&check.id)?;
+            let due = due.get(index).copied().flatten()?;
+            let is_same = before.checks.get(index)?.interval == check.interval;
+            is_same.then(|| due.saturating_duration_since(now))
         };
-        *self = Self::going_on(checks, now, wait);
+        self.slots = self.plan.slots(now, wait);
+        before
     }
 
     /// The clock of due times stood still for this long while the world went on, as in a suspended machine: every due
@@ -136,7 +173,7 @@ impl Schedule {
         let mut next = self.slots.peek_mut()?;
         let Reverse(slot) = &mut *next;
         let late = now.checked_duration_since(slot.due)?;
-        let check = Arc::clone(self.checks.get(slot.index)?);
+        let check = Arc::clone(self.plan.checks.get(slot.index)?);
         let interval = interval(&check);
         let (tick, following) = tick(check, slot.due, late, interval);
         match following {

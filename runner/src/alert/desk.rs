@@ -22,11 +22,10 @@ use crate::status::Standing;
 use crate::status::Status;
 use crate::suite::Check;
 use crate::suite::CheckId;
-use crate::suite::Suite;
 
 /// How long what is held back is left alone before it is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// Checks that one tick looks at; the others have their turn in the next.
+/// Checks that one tick, or a new suite, looks at; the others have their turn in the next tick.
 const LOOKS: usize = 1_000;
 
 /// Decides who is told what. It never waits.
@@ -110,16 +109,22 @@ impl Desk {
     }
 
     /// These are the checks from now on. Alerts of a check that is gone, or that tells a notifier no longer, are
-    /// over.
-    pub fn keep(&mut self, suite: &Suite, now: &Now) -> Vec<Change> {
-        self.roster = Roster::of(suite);
+    /// over. `roster` is afterwards the one that was in force.
+    pub fn keep(&mut self, roster: &mut Roster, now: &Now) -> Vec<Change> {
+        std::mem::swap(&mut self.roster, roster);
         if self.is_held {
             return Vec::new();
         }
         let mut changes = std::mem::take(&mut self.owed);
         let ids: Vec<CheckId> = self.troubles.keys().cloned().collect();
-        for id in ids {
-            changes.extend(self.settle(&id, None, false, now));
+        for (place, id) in ids.iter().enumerate() {
+            if place < LOOKS {
+                changes.extend(self.settle(id, None, false, now));
+            } else {
+                // In the next ticks: nothing else goes on meanwhile.
+                self.disarm(id);
+                self.arm(id, now.since_boot());
+            }
         }
         changes
     }

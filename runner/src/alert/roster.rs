@@ -11,9 +11,10 @@ use crate::suite::Remind;
 use crate::suite::Suite;
 use crate::suite::Window;
 
-/// The checks of the suite.
+/// The checks of the suite. To make it, and to release it, takes long for many checks: neither is done where somebody
+/// waits for that.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub struct Roster {
     checks: HashMap<CheckId, Arc<Check>>,
     /// All targets of a name, for the names that some check depends on.
     by_name: HashMap<Arc<str>, Vec<CheckId>>,
@@ -21,7 +22,9 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    pub(super) fn of(suite: &Suite) -> Self {
+    /// Of a suite.
+    #[must_use]
+    pub fn of(suite: &Suite) -> Self {
         let names = suite.checks.iter().flat_map(|check| check.depends_on.iter());
         let mut by_name: HashMap<Arc<str>, Vec<CheckId>> =
             names.map(|name| (Arc::clone(name), Vec::new())).collect();

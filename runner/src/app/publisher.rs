@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::serve::Watcher;
 use crate::account::MissReason;
 use crate::age::Now;
-use crate::alert::Desk;
+use crate::alert::{Desk, Roster};
 use crate::console::Output;
 use crate::outcome::Run;
 use crate::publish::Board;
@@ -41,9 +41,9 @@ impl Publisher {
 }
 
 impl Watcher for Publisher {
-    fn laid_out(&mut self, suite: &Suite) -> Vec<Change> {
+    fn laid_out(&mut self, suite: &Suite, roster: &mut Roster) -> Vec<Change> {
         self.telemetry.suite(suite.checks.clone());
-        self.alert(|desk| desk.keep(suite, &Now::read()))
+        self.alert(|desk| desk.keep(roster, &Now::read()))
     }
 
     fn due(&mut self, check: &Arc<Check>) {

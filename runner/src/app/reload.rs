@@ -67,6 +67,24 @@ impl Reload {
     }
 }
 
+/// What a reloader needs to know of the suite that is in force, and not the suite itself: that goes with the next one.
+#[derive(Debug)]
+pub struct Current {
+    files: Files,
+    checks: BTreeSet<CheckId>,
+}
+
+impl Current {
+    /// Of a suite.
+    #[must_use]
+    pub fn of(loaded: &Loaded) -> Self {
+        Self {
+            files: loaded.files.clone(),
+            checks: ids(&loaded.suite),
+        }
+    }
+}
+
 /// Is given what came of a reload, and when it is tried again by itself.
 pub type OnAnswer = dyn FnMut(&Answer, Option<Instant>) + Send;
 
@@ -77,7 +95,7 @@ pub struct Parts {
     /// Files of the suite, as the operator named them.
     pub paths: Vec<PathBuf>,
     /// The suite that is in force.
-    pub current: Loaded,
+    pub current: Current,
     /// Where suites go.
     pub swaps: mpsc::Sender<Swap>,
     /// How it went.
@@ -103,7 +121,7 @@ pub fn start(parts: Parts) -> io::Result<(Reload, Thread)> {
     let reloader = Reloader {
         // What changed since it was read is a change like any other.
         settling: Settling::new(seen),
-        checks: ids(&parts.current.suite),
+        checks: parts.current.checks.clone(),
         sources,
         retry: Retry::default(),
         is_blind: false,
@@ -244,13 +262,10 @@ impl Reloader {
             is_transient: true,
         })??;
         let checks = ids(&loaded.suite);
-        let (done, in_force) = oneshot::channel();
-        let ending = |_| Refusal::ending();
-        swaps
-            .send(Swap { loaded, done })
-            .await
-            .map_err(|_| Refusal::ending())?;
-        in_force.await.map_err(ending)?;
+        let (swap, in_force) = Swap::new(loaded);
+        swaps.send(swap).await.map_err(|_| Refusal::ending())?;
+        // Released here, where nobody waits for that.
+        drop(in_force.await.map_err(|_| Refusal::ending())?);
         let before = std::mem::replace(&mut self.checks, checks);
         Ok(Reloaded::new(&before, &self.checks))
     }

@@ -2,6 +2,7 @@
 
 mod cadence;
 mod late;
+mod swap;
 mod watcher;
 
 use std::future::Future;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
@@ -19,10 +20,11 @@ use super::clocks::{Clocks, Reading};
 use super::load::Loaded;
 use crate::account::{Account, MissReason};
 use crate::age::{self, Now, Since};
+use crate::alert::Roster;
 use crate::clock;
 use crate::dispatch::{Dispatcher, Execute, Job};
 use crate::outcome::{Outcome, Run, StopCause};
-use crate::publish::{Board, Layout, Restored};
+use crate::publish::{Board, Layout, Released, Restored};
 use crate::sandbox::Sandbox;
 use crate::schedule::ticker::Ticker;
 use crate::schedule::{Due, Passed, Schedule, Tick};
@@ -31,6 +33,7 @@ use crate::suite::{Check, CheckId, Suite};
 use crate::watch::pulse::Pulse;
 use cadence::Cadences;
 pub use late::parse;
+pub use swap::{Replaced, Swap};
 pub use watcher::Watcher;
 
 /// The service comes round at least this often.
@@ -56,14 +59,6 @@ pub struct Parts<E = Sandbox> {
     pub swaps: mpsc::Receiver<Swap>,
     /// Tells when the whole process did not run.
     pub pauses: Pauses,
-}
-
-/// A suite to go on with, and who waits until it is in force.
-pub struct Swap {
-    /// Everything parsed and compiled.
-    pub loaded: Loaded,
-    /// Told when it is in force.
-    pub done: oneshot::Sender<()>,
 }
 
 /// Runs a suite until `stop` is done; then starts no more, gives runs under way `grace`, and cuts what is left.
@@ -137,7 +132,7 @@ impl<'a, E: Execute> Service<'a, E> {
         let Loaded { suite, plugins, .. } = first;
         let (now, started) = (Instant::now(), Now::read());
         let cadences = Cadences::of(&suite.checks, &restored, &started);
-        dispatcher.replace(plugins, &suite.groups);
+        drop(dispatcher.replace(plugins, &suite.groups));
         let layout = board.keep(&suite.checks, &mut restored, now);
         let schedule = Schedule::going_on(suite.checks.clone(), now, |check| cadences.wait(&check.id));
         let late = late::Late::new(&state, &board, now, started);
@@ -156,7 +151,7 @@ impl<'a, E: Execute> Service<'a, E> {
             woke: None,
             late,
         };
-        service.laid_out(&suite, layout);
+        service.laid_out(&suite, &mut Roster::of(&suite), layout);
         let gone = service.board.retire(restored);
         service.forget(&gone);
         for (check, passed, last) in cadences.passed(&suite.checks) {
@@ -166,14 +161,15 @@ impl<'a, E: Execute> Service<'a, E> {
     }
 
     /// Tells everyone of a suite that is in force from now on.
-    fn laid_out(&mut self, suite: &Suite, layout: Layout) {
-        let changes = self.watcher.laid_out(suite);
+    fn laid_out(&mut self, suite: &Suite, roster: &mut Roster, layout: Layout) -> Released {
+        let changes = self.watcher.laid_out(suite, roster);
         self.put(changes);
         for (id, killed) in layout.killed {
             self.watcher.missed(&id, MissReason::Killed, killed);
             self.keep(&id, Vec::new());
         }
         self.forget(&layout.gone);
+        layout.released
     }
 
     fn turn(&mut self) {
@@ -195,17 +191,6 @@ impl<'a, E: Execute> Service<'a, E> {
         let changes = self.watcher.beat(&now);
         self.put(changes);
         self.answer_state();
-    }
-
-    fn swap(&mut self, swap: Swap) {
-        let Loaded { suite, plugins, .. } = swap.loaded;
-        let now = Instant::now();
-        self.dispatcher.replace(plugins, &suite.groups);
-        self.ticker.schedule().replace(suite.checks.clone(), now);
-        let layout = self.board.keep(&suite.checks, &mut Restored::default(), now);
-        self.laid_out(&suite, layout);
-        // Whoever asked for it may have gone.
-        let _nobody_waits = swap.done.send(());
     }
 
     fn tick(&mut self, tick: Tick) {

@@ -203,7 +203,7 @@ impl Core {
         let (reload, thread) = reload::start(reload::Parts {
             host: Arc::clone(&self.host),
             paths,
-            current: first.clone(),
+            current: reload::Current::of(first),
             swaps: swaps_tx,
             reloads: self.reloads.clone(),
             hangup,
@@ -321,8 +321,10 @@ fn told(telemetry: Telemetry, systemd: Systemd) -> impl FnMut(&Answer, Option<In
             }
             Err(problems) => {
                 systemd.refused();
-                let retry = retry_at.map(|at| at.saturating_duration_since(Instant::now()).as_secs());
-                let retry = retry.map(|wait| format!("\nthis may pass: it is read again in {wait} s"));
+                let wait = retry_at.map(|at| at.saturating_duration_since(Instant::now()));
+                let seconds = wait.map(|wait| wait.as_millis().div_ceil(1_000));
+                let retry =
+                    seconds.map(|seconds| format!("\nthis may pass: it is read again in {seconds} s"));
                 let retry = retry.unwrap_or_default();
                 tracing::error!("the old suite goes on; the new one has problems:\n{problems}{retry}");
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::account::MissReason;
+use crate::alert::Roster;
 use crate::app::{Host, serve};
 use crate::console::{self, Output};
 use crate::ledger::Ledger;
@@ -78,7 +79,7 @@ impl Watcher {
 }
 
 impl serve::Watcher for Watcher {
-    fn laid_out(&mut self, suite: &Suite) -> Vec<Change> {
+    fn laid_out(&mut self, suite: &Suite, _roster: &mut Roster) -> Vec<Change> {
         self.telemetry.suite(suite.checks.clone());
         self.checks.clone_from(&suite.checks);
         Vec::new()

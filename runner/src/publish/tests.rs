@@ -57,6 +57,19 @@ fn the_account_holds_at_every_step_of_a_run() {
 }
 
 #[test]
+fn what_was_known_of_checks_that_are_gone_is_released_by_whoever_laid_out_others() {
+    let check = check("a");
+    let board = board(std::slice::from_ref(&check));
+    let kept = Arc::downgrade(&check);
+    drop(check);
+    let layout = board.keep(&[], &mut Restored::default(), Instant::now());
+    assert_eq!((layout.gone.len(), board.len()), (1, 0));
+    assert!(kept.upgrade().is_some());
+    drop(layout);
+    assert!(kept.upgrade().is_none());
+}
+
+#[test]
 fn a_run_that_vanished_shows() {
     let check = check("a");
     let board = board(std::slice::from_ref(&check));

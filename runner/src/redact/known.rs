@@ -54,6 +54,13 @@ pub(crate) enum TooManySecrets {
     All,
 }
 
+impl TooManySecrets {
+    /// Whether there may be room later, once runs have ended that others are for.
+    pub(crate) fn is_transient(self) -> bool {
+        self == Self::All
+    }
+}
+
 /// The secrets of a suite while its checks are made.
 pub(crate) struct SuiteSecrets {
     known: KnownSecrets,

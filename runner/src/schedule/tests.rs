@@ -129,6 +129,17 @@ fn a_check_that_stays_keeps_its_cadence() {
 }
 
 #[test]
+fn what_was_in_force_is_released_by_whoever_replaced_it() {
+    let before = check("a", secs(10));
+    let kept = Arc::downgrade(&before);
+    let mut schedule = Schedule::new(vec![before], Instant::now());
+    let replaced = schedule.replace(vec![check("a", secs(10))], Instant::now());
+    assert!(kept.upgrade().is_some());
+    drop(replaced);
+    assert!(kept.upgrade().is_none());
+}
+
+#[test]
 fn a_check_with_another_interval_begins_anew() {
     let (mut schedule, first) = every_ten_seconds();
     schedule.replace(vec![check("a", secs(20))], first + secs(3));

@@ -151,6 +151,7 @@ impl Draft {
             && let Err(error) = judge.secrets.borrow().publish()
         {
             let problem = Problem::of_file(&self.origin, error.to_string());
+            let problem = problem.transient(error.is_transient());
             report.add(problem.hint("refer to fewer secrets, or to shorter ones"));
         }
         if report.count() > 0 {

@@ -7,11 +7,12 @@ use crate::alert::queue::Turn;
 use crate::alert::tests::{Disk, kept, settings};
 use crate::outcome::{Fault, Outcome, Verdict, VerdictStatus};
 use crate::status::{Thresholds, Tracker};
-use crate::suite::{Notify, Remind, Scope, Target, Times, Window};
+use crate::suite::{Notify, Remind, Scope, Suite, Target, Times, Window};
 
 mod clocks;
 mod holding;
 mod late;
+mod many;
 mod random;
 mod restarts;
 mod silent;
@@ -117,7 +118,7 @@ impl World {
     fn reload(&mut self, change: impl FnOnce(&mut Suite)) {
         change(&mut self.suite);
         let now = self.now();
-        let changes = self.desk.keep(&self.suite, &now);
+        let changes = self.desk.keep(&mut Roster::of(&self.suite), &now);
         self.write(changes);
         self.desk.post(&kept());
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::account::MissReason;
 use crate::age::Now;
+use crate::alert::Roster;
 use crate::outcome::Run;
 use crate::publish::Board;
 use crate::state::{Change, Kept, State, Written};
@@ -13,8 +14,9 @@ use crate::suite::{Check, CheckId, Suite};
 /// What the service tells while it goes on. It is told in the service's own task: nothing here may wait. What is
 /// returned is kept together with what caused it, all or nothing.
 pub trait Watcher {
-    /// This is the suite from now on.
-    fn laid_out(&mut self, _suite: &Suite) -> Vec<Change> {
+    /// This is the suite from now on; `roster` is that of its alerts, and afterwards the one that was in force: it is
+    /// released where nobody waits for that.
+    fn laid_out(&mut self, _suite: &Suite, _roster: &mut Roster) -> Vec<Change> {
         Vec::new()
     }
 

@@ -13,6 +13,7 @@ use super::promises::words;
 use super::secs;
 use crate::account::MissReason;
 use crate::age::Now;
+use crate::alert::Roster;
 use crate::app::publisher::Publisher;
 use crate::app::serve::Watcher;
 use crate::outcome::Run;
@@ -84,8 +85,8 @@ pub(super) struct Blocking {
 }
 
 impl Watcher for Blocking {
-    fn laid_out(&mut self, suite: &Suite) -> Vec<Change> {
-        self.publisher.laid_out(suite)
+    fn laid_out(&mut self, suite: &Suite, roster: &mut Roster) -> Vec<Change> {
+        self.publisher.laid_out(suite, roster)
     }
 
     fn due(&mut self, check: &Arc<Check>) {

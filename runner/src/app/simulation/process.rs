@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -148,8 +148,7 @@ impl Process {
 
     /// Has a suite put in force.
     pub(super) fn reload(&self, loaded: Loaded) {
-        let (done, _) = oneshot::channel();
-        let swap = Swap { loaded, done };
+        let (swap, _) = Swap::new(loaded);
         assert!(self.swaps.try_send(swap).is_ok(), "the service takes suites");
     }
 

@@ -259,11 +259,9 @@ impl fmt::Display for Stale {
 }
 
 fn again(retry: Option<Duration>) -> String {
-    let again = |wait| {
-        format!(
-            "; this may pass, and the suite is read again in {}",
-            seconds(wait)
-        )
+    let again = |wait: Duration| {
+        let seconds = wait.as_millis().div_ceil(1_000);
+        format!("; this may pass, and the suite is read again in {seconds} s")
     };
     retry.map(again).unwrap_or_default()
 }
