@@ -20,13 +20,13 @@ use crate::state::Change;
 use crate::state::Shelf;
 use crate::state::Written;
 pub(super) use entry::Entry;
-use entry::{Kept, Read, key, number, pause};
+use entry::{Kept, Read, key, number, pause, weight};
 use row::Row;
 pub(super) use row::Turn;
 
 /// Notifications that one notifier may have waiting.
 pub(super) const MAX_WAITING: usize = 10_000;
-/// Bytes of all that wait, as they are on disk.
+/// Bytes of all that wait, as they are in memory.
 pub(super) const MAX_BYTES: usize = 16 << 20;
 
 /// Powers of two: numbers of entries that a second has room for, when they begin at the time of day.
@@ -105,7 +105,7 @@ impl Queue {
                     self.number = self.number.max(number.saturating_add(1));
                     let entry = Entry {
                         only: read.only.as_slice().into(),
-                        ..Entry::new(number, read.since(), read.notification, text.len())
+                        ..Entry::new(number, read.since(), read.notification, text)
                     };
                     entries.push((read.notifier, entry));
                 }
@@ -134,7 +134,7 @@ impl Queue {
             only: &[],
         };
         let text = kept.text();
-        let entry = Entry::new(self.number, since, notification, text.len());
+        let entry = Entry::new(self.number, since, notification, &text);
         self.put(notifier, entry, text)
     }
 
@@ -222,7 +222,7 @@ impl Queue {
         let text = kept.text();
         let rest = Entry {
             number: self.number,
-            bytes: text.len(),
+            bytes: weight(&text),
             is_first: false,
             only: rest.into(),
             tries: entry.tries + 1,

@@ -187,7 +187,7 @@ fn finds_data(endpoint: &str, queries: &str) {
 /// good, one does not take it for now.
 fn alerting() -> (Site, TempDir) {
     let site = Site::start(|request| match request.path() {
-        "/refused" => Reply::status(400),
+        "/refused" => Reply::status(413),
         "/bad" | "/away" => Reply::status(503),
         _ => Reply::text("OK"),
     });

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A notification of so many bytes on disk.
+/// A notification of so many bytes in memory.
 fn of_bytes(bytes: usize) -> Notification {
     let mut queue = queue();
     let empty = Notification {
@@ -26,6 +26,20 @@ fn all_that_waits_may_have_exactly_so_many_bytes() {
         queue.stage("a", of_bytes(last));
         assert_eq!(queue.waiting("a"), kept);
     }
+}
+
+#[test]
+fn small_notifications_are_weighed_with_what_they_take_beside_their_text() {
+    let notifiers = (0..8).map(|number| (Arc::from(format!("{number}")), "slack"));
+    let mut queue = Queue::new(notifiers, Clock::of_boot(1).told_by(clock));
+    let (mut kept, mut texts) = (Disk::default(), 0);
+    for number in 0..40_000 {
+        kept.keep(queue.stage(&format!("{}", number % 8), told(number)));
+    }
+    for (_, text) in kept.rows(Shelf::Notification) {
+        texts += text.len() + 500;
+    }
+    assert!(texts <= MAX_BYTES, "{texts} bytes");
 }
 
 #[test]
