@@ -158,7 +158,12 @@ impl Row {
         let is_late = report.within.is_some_and(|within| time > within);
         (report.is_dead || is_late).then(|| Stall {
             name: Arc::clone(&self.name),
-            impact: self.impact,
+            // What has ended is not there again before a restart.
+            impact: if report.is_dead {
+                Impact::Liveness
+            } else {
+                self.impact
+            },
             activity: report.activity,
             time,
             is_dead: report.is_dead,

@@ -8,6 +8,7 @@ mod denial;
 mod failure;
 mod files;
 mod link;
+mod lookup;
 mod meter;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -16,13 +15,10 @@ use super::outbox::{Outbox, Reports};
 use super::settings::Settings;
 use super::{Keep, Say, Start};
 use crate::ledger::audit::Reserve;
-use crate::liveness::{Component, Impact, Registry, Tasks, Thread};
+use crate::liveness::{self, Component, Impact, Registry, Tasks, Thread};
 
 /// How long deliveries under way may go on at the end; what is not delivered by then stays on disk.
 const LAST_DELIVERIES: Duration = Duration::from_secs(2);
-/// Threads that look up names and read files for TLS, a notifier: one for each, and one of each that was given up and that
-/// the system goes on with.
-const LOOKUPS: usize = 4;
 /// Nobody hears of a check that is down while it stands still.
 const ALERT: Component = Component {
     name: "alert",
@@ -75,7 +71,7 @@ impl Courier {
             });
         }
         let deliveries = Deliveries::new(settings, desk, outbox, outside);
-        let runtime = runtime(settings.notifiers.len())?;
+        let runtime = liveness::runtime()?;
         let thread = Thread::start(ALERT, &liveness, runtime, &begin, |stop| deliveries.run(stop))?;
         Ok(Self {
             reports,
@@ -100,13 +96,6 @@ impl Courier {
     pub fn finish(self) {
         drop(self);
     }
-}
-
-fn runtime(notifiers: usize) -> io::Result<Runtime> {
-    Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(LOOKUPS * notifiers)
-        .build()
 }
 
 /// What the thread does: a lane for each notifier.

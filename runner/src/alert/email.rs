@@ -102,7 +102,7 @@ impl Email {
         };
         let deadline = Instant::now() + limit;
         let _held = reserve.hold();
-        match self.session(&mail, deadline).await {
+        match self.session(&mail, deadline, reserve).await {
             Ok(left) => self.taken(&left),
             // The others have it, and wait for nothing.
             Err(SmtpError::NobodyTaken { left, .. }) if !only.is_empty() => self.taken(&left),
@@ -117,7 +117,12 @@ impl Email {
     }
 
     /// Connects, protects the session as the settings want it, and hands the mail over.
-    async fn session(&self, mail: &Envelope<'_>, deadline: Instant) -> Result<Vec<Left>, SmtpError> {
+    async fn session(
+        &self,
+        mail: &Envelope<'_>,
+        deadline: Instant,
+        reserve: &Reserve,
+    ) -> Result<Vec<Left>, SmtpError> {
         let host = self.host()?;
         let client = match self.tls {
             TlsMode::None => None,
@@ -125,7 +130,7 @@ impl Email {
                 Some(TlsClient::new(&host, &self.files, None, deadline).await?)
             }
         };
-        let stream = dial(&host, self.port, deadline).await?;
+        let stream = dial(&host, self.port, deadline, reserve).await?;
         match client {
             None => {
                 let mut plain = Conversation::new(stream);

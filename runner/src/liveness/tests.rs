@@ -83,6 +83,11 @@ fn a_thread_that_panicked_is_dead() {
     let thread = spawn(TEST, &registry, |_| panic!("a fault")).unwrap();
     assert!(thread.join().is_err());
     assert_eq!(names(&registry), [("test".to_owned(), true)]);
+    assert_eq!(
+        registry.stalls()[0].impact,
+        Impact::Liveness,
+        "only a restart brings it back"
+    );
 }
 
 #[test]

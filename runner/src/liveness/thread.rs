@@ -17,10 +17,6 @@ const LAST_MOMENT: Duration = Duration::from_secs(2);
 const JOIN_LOOK: Duration = Duration::from_millis(1);
 /// Bytes of stack of the thread that does what the main one would: as many as that has.
 const MAIN_STACK: usize = 8 << 20;
-/// Threads for what the operating system does not offer without waiting: names of collectors, and files for TLS. For each
-/// of three signals as many as a notifier has, so that one collector's name server holds up no other.
-const BLOCKING_THREADS: usize = 12;
-
 /// What a thread is called in health, and what fails when it makes no progress. In the kernel it is `canary-NAME`.
 #[derive(Debug, Clone, Copy)]
 pub struct Component {
@@ -45,7 +41,8 @@ pub fn begun() -> CancellationToken {
 pub fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
+        // Nothing uses its pool of threads.
+        .max_blocking_threads(1)
         .build()
 }
 

@@ -297,11 +297,8 @@ fn syntax(source: &Source, error: &ScanError) -> Problem {
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
         return too_deep(source, at);
     }
-    let indent = source.line(at.line).unwrap_or_default();
-    let tab = indent
-        .chars()
-        .take_while(|c| c.is_whitespace())
-        .any(|c| c == '\t');
+    let line = source.line(at.line).into_iter().flatten();
+    let tab = line.take_while(|c| c.is_whitespace()).any(|c| c == '\t');
     let hint = match error.kind() {
         _ if tab => Some("indent with spaces: YAML allows no tab"),
         ErrorKind::MappingValueNotAllowed => Some("put a text with `: ` in it in quotes"),

@@ -23,12 +23,16 @@ const MAX_LINE_CHARS: usize = 120;
 /// Characters that stay in front of the underlined part of a long line.
 const LEAD_CHARS: usize = 40;
 
+/// Characters from one place that is known to the next, so that nobody counts more of them to quote a long line.
+const MARK: usize = 1_024;
+
 /// A file of the suite, as text.
 pub(super) struct Source {
     pub(super) path: Arc<Path>,
     pub(super) text: String,
     order: usize,
     line_starts: OnceLock<Vec<usize>>,
+    marks: OnceLock<Vec<usize>>,
 }
 
 impl Source {
@@ -38,6 +42,7 @@ impl Source {
             text,
             order,
             line_starts: OnceLock::new(),
+            marks: OnceLock::new(),
         }
     }
 
@@ -63,7 +68,7 @@ impl Source {
             location: self.location(at),
             message: message.into(),
             hint: None,
-            source_line: self.line(at.line).map(|line| Box::new(excerpt(line, at.column))),
+            source_line: self.excerpt(at).map(Box::new),
             is_transient: false,
             file_order: self.order,
         }
@@ -76,12 +81,66 @@ impl Source {
         }
     }
 
-    /// The text of a line, counted from 1.
-    pub(super) fn line(&self, number: u32) -> Option<&str> {
-        let starts = self.line_starts.get_or_init(|| line_starts(&self.text));
-        let start = *starts.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
-        self.text.get(start..)?.split(['\r', '\n']).next()
+    /// The line at `at`, of a long one what is around there, and what to underline in it.
+    fn excerpt(&self, at: Position) -> Option<SourceLine> {
+        let column = usize::try_from(at.column).unwrap_or(usize::MAX).saturating_sub(1);
+        let start = self.line_start(at.line)?;
+        let is_long = self.line_from(start).nth(MAX_LINE_CHARS).is_some();
+        let skipped = if is_long {
+            column.saturating_sub(LEAD_CHARS)
+        } else {
+            0
+        };
+        let shown = self.line_from(self.offset(start, skipped));
+        let text: String = shown.take(MAX_LINE_CHARS).map(printable).collect();
+        let indent = (column - skipped).min(text.chars().count());
+        let rest: String = text.chars().skip(indent).collect();
+        Some(SourceLine {
+            width: token(&rest).chars().count().max(1),
+            text,
+            indent,
+        })
     }
+
+    /// The characters of a line, counted from 1.
+    pub(super) fn line(&self, number: u32) -> Option<impl Iterator<Item = char>> {
+        Some(self.line_from(self.line_start(number)?))
+    }
+
+    fn line_start(&self, number: u32) -> Option<usize> {
+        let starts = self.line_starts.get_or_init(|| line_starts(&self.text));
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        starts.get(place).copied()
+    }
+
+    /// The characters from a place to the end of its line.
+    fn line_from(&self, start: usize) -> impl Iterator<Item = char> {
+        let rest = self.text.get(start..).unwrap_or_default();
+        rest.chars().take_while(|char| !matches!(char, '\r' | '\n'))
+    }
+
+    /// Where the character is that stands so many behind a place. A file of one line is as long as any.
+    fn offset(&self, start: usize, characters: usize) -> usize {
+        let marks = self.marks.get_or_init(|| marks(&self.text));
+        let known = marks.partition_point(|mark| *mark <= start).saturating_sub(1);
+        let before = marks.get(known).and_then(|mark| self.text.get(*mark..start));
+        let before = before.map_or(0, |text| text.chars().count());
+        let place = known * MARK + before + characters;
+        let Some(mark) = marks.get(place / MARK) else {
+            return self.text.len();
+        };
+        let mut rest = self.text.get(*mark..).unwrap_or_default().char_indices();
+        rest.nth(place % MARK)
+            .map_or(self.text.len(), |(offset, _)| mark + offset)
+    }
+}
+
+/// Where each [`MARK`]th character is.
+fn marks(text: &str) -> Vec<usize> {
+    text.char_indices()
+        .step_by(MARK)
+        .map(|(offset, _)| offset)
+        .collect()
 }
 
 /// Where each line starts. It ends as in YAML: with a line feed, a carriage return, or both.
@@ -96,29 +155,6 @@ fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0)
         .chain(ends.map(|(place, _)| place + 1))
         .collect()
-}
-
-/// Cuts a long line around `column` and decides what to underline.
-fn excerpt(line: &str, column: u32) -> SourceLine {
-    let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
-    let skipped = if line.chars().nth(MAX_LINE_CHARS).is_some() {
-        column.saturating_sub(LEAD_CHARS)
-    } else {
-        0
-    };
-    let text: String = line
-        .chars()
-        .skip(skipped)
-        .take(MAX_LINE_CHARS)
-        .map(printable)
-        .collect();
-    let indent = (column - skipped).min(text.chars().count());
-    let rest: String = text.chars().skip(indent).collect();
-    SourceLine {
-        width: token(&rest).chars().count().max(1),
-        text,
-        indent,
-    }
 }
 
 /// Tabs and escape sequences would break the alignment, or the terminal.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -12,12 +12,9 @@ use url::Host;
 
 use super::link::{Link, Stream, failure, within};
 use super::meter::{Allowance, Metered};
-use super::{Cause, Failure, Place, Protocol, TlsFiles, tls};
+use super::{Cause, Failure, Place, Protocol, TlsFiles, lookup, tls};
 use crate::ledger::audit::Reserve;
 use crate::net::tls::explain_io;
-
-/// Addresses of a name that are tried, one after the other.
-const MAX_ADDRESSES: usize = 4;
 
 /// Opens a connection by `deadline`, for one request after the other. One descriptor.
 ///
@@ -27,7 +24,7 @@ const MAX_ADDRESSES: usize = 4;
 /// There is none by then.
 pub async fn open(place: &Place, reserve: &Reserve, deadline: Instant) -> Result<Link, Failure> {
     let held = reserve.hold();
-    let (stream, allowance) = stream(place, deadline).await?;
+    let (stream, allowance) = stream(place, deadline, reserve).await?;
     let handshake = async {
         match place.protocol {
             Protocol::Http1 => Link::over_http1(stream, allowance).await,
@@ -38,13 +35,17 @@ pub async fn open(place: &Place, reserve: &Reserve, deadline: Instant) -> Result
     Ok(link.map_err(failure)?.holding(held))
 }
 
-async fn stream(place: &Place, deadline: Instant) -> Result<(Box<dyn Stream>, Allowance), Failure> {
+async fn stream(
+    place: &Place,
+    deadline: Instant,
+    reserve: &Reserve,
+) -> Result<(Box<dyn Stream>, Allowance), Failure> {
     let url = &place.url;
     let no_host = || Failure::new(Cause::Settings, "the URL has no host or port");
     let host = url.host().ok_or_else(no_host)?;
     let port = url.port_or_known_default().ok_or_else(no_host)?;
     if url.scheme() != "https" {
-        let stream = dial(&host, port, deadline).await?;
+        let stream = dial(&host, port, deadline, reserve).await?;
         let allowance = stream.allowance();
         return Ok((Box::new(stream), allowance));
     }
@@ -53,7 +54,7 @@ async fn stream(place: &Place, deadline: Instant) -> Result<(Box<dyn Stream>, Al
         Protocol::Http2 => "h2",
     };
     let client = TlsClient::new(&host, &place.tls, Some(alpn), deadline).await?;
-    let stream = dial(&host, port, deadline).await?;
+    let stream = dial(&host, port, deadline, reserve).await?;
     let allowance = stream.allowance();
     Ok((Box::new(client.handshake(stream, deadline).await?), allowance))
 }
@@ -114,8 +115,13 @@ pub(crate) async fn dial(
     host: &Host<&str>,
     port: u16,
     deadline: Instant,
+    reserve: &Reserve,
 ) -> Result<Metered<TcpStream>, Failure> {
-    let addresses = addresses(host, port, deadline).await?;
+    let addresses = match host {
+        Host::Ipv4(ip) => vec![SocketAddr::from((*ip, port))],
+        Host::Ipv6(ip) => vec![SocketAddr::from((*ip, port))],
+        Host::Domain(name) => lookup::addresses(name, port, deadline, reserve).await?,
+    };
     let mut last = Failure::new(Cause::Lookup, format!("`{host}` has no address"));
     for (place, address) in addresses.iter().enumerate() {
         // An address that nobody answers at leaves time for the others.
@@ -139,21 +145,6 @@ pub(crate) async fn dial(
 fn share(deadline: Instant, parts: usize) -> Duration {
     let left = deadline.saturating_duration_since(Instant::now());
     left / u32::try_from(parts).unwrap_or(u32::MAX).max(1)
-}
-
-async fn addresses(host: &Host<&str>, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
-    let name = match host {
-        Host::Ipv4(ip) => return Ok(vec![SocketAddr::from((*ip, port))]),
-        Host::Ipv6(ip) => return Ok(vec![SocketAddr::from((*ip, port))]),
-        Host::Domain(name) => *name,
-    };
-    match within(deadline, "no address", lookup_host((name, port))).await? {
-        Ok(addresses) => Ok(addresses.take(MAX_ADDRESSES).collect()),
-        Err(error) => Err(Failure::new(
-            Cause::Lookup,
-            format!("cannot look up `{name}`: {error}"),
-        )),
-    }
 }
 
 fn server_name(host: &Host<&str>) -> Result<ServerName<'static>, Failure> {

@@ -94,3 +94,16 @@ async fn nobody_listening_is_a_failure_that_does_not_show_the_path() {
     assert_eq!(failure.cause, Cause::Connect);
     assert!(!failure.message.contains("token"), "{failure}");
 }
+
+#[tokio::test]
+async fn a_name_is_looked_up_by_one_at_a_time_and_its_descriptor_is_held() {
+    let reserve = Reserve::default();
+    let lookups = (0..20).map(|_| lookup::addresses("localhost", 80, soon(), &reserve));
+    for found in futures_util::future::join_all(lookups).await {
+        assert!(found.unwrap().iter().all(|address| address.ip().is_loopback()));
+    }
+    assert_eq!(reserve.held(), 0);
+    let too_long = "x".repeat(70);
+    let error = lookup::addresses(&too_long, 80, soon(), &reserve).await;
+    assert_eq!(error.unwrap_err().cause, Cause::Lookup);
+}

@@ -161,9 +161,9 @@ const RULES: [Rule; 12] = [
     },
     Rule {
         what: "the blocking pool",
-        why: "what waits there outlives its run, and it panics where there is no thread to spare: `liveness::once`",
+        why: "it panics where the operating system has no thread; `liveness::once` has an error",
         paths: &["spawn_blocking", "block_in_place", "tokio::fs", "lookup_host"],
-        places: &["wire/connect"],
+        places: &[],
     },
     Rule {
         what: "a process",

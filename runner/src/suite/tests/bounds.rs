@@ -46,6 +46,36 @@ fn a_file_of_100_mb_is_refused_unread() {
 }
 
 #[test]
+fn a_problem_in_a_long_line_is_quoted_wherever_it_is() {
+    for checks in [1, 40, 5_000] {
+        let before = r#"{"name":"ä","plugin":"tcp","target":"h:1"},"#.repeat(checks);
+        let text = format!("# first\n{{\"checks\":[{before}{{\"plugin\":\"tcp\",\"targét\":1}}]}}\n# last\n");
+        let problems = load_text(&text).unwrap_err();
+        let problem = problems.iter().find(|problem| problem.message.contains("targét"));
+        let line = problem
+            .and_then(|problem| problem.source_line.as_deref())
+            .unwrap();
+        let underlined: String = line.text.chars().skip(line.indent).take(line.width).collect();
+        assert_eq!(underlined, "\"targét\"", "{line:?}");
+        assert!(
+            line.text.ends_with("]}") && line.text.chars().count() <= 120,
+            "{line:?}"
+        );
+    }
+}
+
+/// Each problem would take as long as the line is, if it were counted through.
+#[test]
+fn as_many_problems_as_a_line_of_4_mib_holds_are_found() {
+    let text = format!(
+        "checks: [{}]",
+        "{plugin: none, target: a, interval: ä},".repeat(100_000)
+    );
+    let problems = load_text(&text).unwrap_err();
+    assert!(problems.count() >= 100_000, "{}", problems.count());
+}
+
+#[test]
 fn a_nul_byte_is_a_problem_at_its_place() {
     let problems = load_text("checks:\n  - name: a\0b\n").unwrap_err();
     let problem = problems.iter().next().unwrap();
