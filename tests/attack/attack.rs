@@ -1,7 +1,11 @@
 //! Attacks as values: who attacks, and which promise.
 
+use std::time::Duration;
+
 use canary_tests::peer::Hostile;
 use canary_tests::peer::tls::HostileTls;
+
+use crate::crowd::{Manner, Sources};
 
 /// An attack on a running service, and the promise that has to hold under it.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +33,8 @@ pub(crate) enum By {
     FloodOfNames(usize),
     /// What surrounds the process.
     Machine(Machine),
+    /// Thousands of clients at the admin address.
+    Crowd(Manner, Sources),
     /// The disk that state and spool are on.
     Disk(Trouble),
 }
@@ -42,8 +48,6 @@ pub(crate) enum Machine {
     HangingReceiver,
     /// The time of day is set an hour ahead, and back.
     ClockSteps,
-    /// Thousands of clients that are slow at asking the admin address, or at reading its answer.
-    SlowClients,
 }
 
 /// What is wrong with a disk.
@@ -68,6 +72,17 @@ pub(crate) struct Complaint {
     pub(crate) names: &'static str,
     /// Whether it takes longer than a short attack.
     pub(crate) takes_long: bool,
+}
+
+impl Attack {
+    /// How long a probe may wait under it.
+    pub(crate) fn probe(&self) -> Duration {
+        match self.by {
+            // Theirs cost what the probe's own costs, and nothing tells them apart.
+            By::Crowd(Manner::Hello, _) => Duration::from_secs(5),
+            _ => Duration::from_secs(1),
+        }
+    }
 }
 
 const fn by(name: &'static str, promise: &'static str, by: By) -> Attack {
@@ -225,11 +240,38 @@ pub(crate) const SURROUNDINGS: [Attack; 3] = [
 ];
 
 /// Clients that want the admin address for themselves.
-pub(crate) const CLIENTS: [Attack; 1] = [by(
-    "thousands of slow clients",
-    PROBES,
-    By::Machine(Machine::SlowClients),
-)];
+pub(crate) const CLIENTS: [Attack; 7] = [
+    crowd("silent clients", Manner::Silent, Sources::One),
+    crowd("silent clients of many addresses", Manner::Silent, Sources::Many),
+    crowd("half a request", Manner::HalfARequest, Sources::One),
+    crowd(
+        "half a request, of many addresses",
+        Manner::HalfARequest,
+        Sources::Many,
+    ),
+    crowd("requests byte by byte", Manner::ByteByByte, Sources::Many),
+    crowd("answers that nobody reads", Manner::Unread, Sources::One),
+    crowd("clients that come and go", Manner::Churn, Sources::One),
+];
+
+/// The same where it has a certificate.
+pub(crate) const TLS_CLIENTS: [Attack; 7] = [
+    crowd("silent clients, TLS", Manner::Silent, Sources::One),
+    crowd("half a hello", Manner::HalfAHello, Sources::One),
+    crowd(
+        "half a hello, of many addresses",
+        Manner::HalfAHello,
+        Sources::Many,
+    ),
+    crowd("a hello and no more", Manner::Hello, Sources::One),
+    crowd("half a request, TLS", Manner::HalfARequest, Sources::Many),
+    crowd("answers that nobody reads, TLS", Manner::Unread, Sources::Many),
+    crowd("clients that come and go, TLS", Manner::Churn, Sources::One),
+];
+
+const fn crowd(name: &'static str, manner: Manner, sources: Sources) -> Attack {
+    by(name, PROBES, By::Crowd(manner, sources))
+}
 
 const fn disk(name: &'static str, trouble: Trouble, what: &'static str) -> Attack {
     Attack {
@@ -256,7 +298,7 @@ pub(crate) const NO_DESCRIPTORS: Attack =
 fn every_promise_that_is_attacked_is_one_that_is_made() {
     let made = include_str!("../../SECURITY.md");
     let disks = [ERRORS, HANGS, READ_ONLY, NO_DESCRIPTORS];
-    let all = [&HOGS[..], &NAMES, &SURROUNDINGS, &CLIENTS, &disks].concat();
+    let all = [&HOGS[..], &NAMES, &SURROUNDINGS, &CLIENTS, &TLS_CLIENTS, &disks].concat();
     for attack in all {
         let row = format!("\n| {} |", attack.promise);
         assert!(

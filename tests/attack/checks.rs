@@ -73,7 +73,7 @@ impl Bad {
                     }),
                 );
             }),
-            By::Machine(_) | By::Disk(_) => {}
+            By::Machine(_) | By::Crowd(..) | By::Disk(_) => {}
         }
     }
 

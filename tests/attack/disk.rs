@@ -46,7 +46,7 @@ impl<'a> Stage<'a> {
         Some(Self {
             attack,
             trouble,
-            world: World::new(),
+            world: World::new(false),
             device,
             folder,
         })

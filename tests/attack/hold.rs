@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use canary_tests::client::get;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -46,7 +45,7 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) async fn look(&mut self, service: &Service, world: &World) {
         let asked = Instant::now();
-        let answer = get(service.address, "/livez").expect("/livez is answered");
+        let answer = service.entrance.get("/livez").expect("/livez is answered");
         self.probes.push(asked.elapsed());
         assert_eq!(answer.status, 200, "{}", answer.text());
         self.memory = self.memory.max(service.process.peak_resident());
@@ -71,17 +70,17 @@ impl Seen {
         &mut self,
         (service, world): (&Service, &World),
         attacks: &[Attack],
-        ongoing: &[Ongoing<'_>],
+        ongoing: &mut [Ongoing<'_>],
     ) -> Value {
         let (began, calm) = (Instant::now(), service.status().await);
         let (beats, notified) = (world.beats(), world.well.taken().len());
         let (mut looks, mut last) = (0, Instant::now());
         loop {
-            ongoing.iter().for_each(|attack| attack.go_on(looks));
+            ongoing.iter_mut().for_each(|attack| attack.go_on(looks));
             self.look(service, world).await;
             let status = service.status().await;
             let is_enough = minutes().is_none_or(|minutes| began.elapsed() >= minutes);
-            if is_enough {
+            if is_enough && ongoing.iter().all(Ongoing::is_over) {
                 let open = self.open(&calm, &status, attacks);
                 if open.is_empty() {
                     self.beats = world.beats() - beats;

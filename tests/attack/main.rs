@@ -12,16 +12,19 @@
 
 mod attack;
 mod checks;
+mod crowd;
 mod disk;
 mod hold;
 mod ongoing;
+mod prober;
 mod promises;
 mod scenario;
 mod service;
 mod spans;
+mod turns;
 mod witness;
 
-use attack::{CLIENTS, ERRORS, HANGS, HOGS, NAMES, NO_DESCRIPTORS, READ_ONLY, SURROUNDINGS};
+use attack::{CLIENTS, ERRORS, HANGS, HOGS, NAMES, NO_DESCRIPTORS, READ_ONLY, SURROUNDINGS, TLS_CLIENTS};
 use canary_tests::machine::{Clock, MemoryLimit};
 use scenario::Scenario;
 
@@ -55,6 +58,12 @@ async fn a_hundred_silent_zones_and_ten_floods_of_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_of_slow_clients_at_the_admin_address() {
     Scenario::of("clients", &CLIENTS).withstand().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_slow_clients_at_an_admin_address_with_tls() {
+    let scenario = Scenario::of("TLS clients", &TLS_CLIENTS);
+    scenario.certified().withstand().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ use crate::hold::{Seen, minutes};
 use crate::ongoing::Ongoing;
 use crate::promises::{Evidence, named, sum};
 use crate::service::{LIMIT, Service, World, records};
+use crate::turns::Turns;
 use crate::witness::Witness;
 
 /// Descriptors that a runner at work may have open for a moment of its own.
@@ -32,6 +33,7 @@ pub(crate) struct Scenario {
     memory: Option<MemoryLimit>,
     names: Option<(NameServer, TempDir)>,
     is_until_the_end: bool,
+    has_certificate: bool,
 }
 
 impl Scenario {
@@ -45,6 +47,7 @@ impl Scenario {
             memory: None,
             names: None,
             is_until_the_end: false,
+            has_certificate: false,
         }
     }
 
@@ -91,11 +94,19 @@ impl Scenario {
         }
     }
 
+    /// On one that has a certificate for its admin address.
+    pub(crate) fn certified(self) -> Self {
+        Self {
+            has_certificate: true,
+            ..self
+        }
+    }
+
     /// Holds every promise against the attacks. No other scenario runs at the same time.
     pub(crate) async fn withstand(self) {
         static TURN: Mutex<()> = Mutex::const_new(());
         let _alone = TURN.lock().await;
-        let (world, bad) = (World::new(), Bad::of(self.attacks));
+        let (world, bad) = (World::new(self.has_certificate), Bad::of(self.attacks));
         let (calm_suite, attacked_suite) = (self.suite(&world, &[]), self.suite(&world, &bad.checks));
         let with = |program| self.around(program).expect("it was tried");
         let mut service = Service::start(&world, &calm_suite, &attacked_suite, with);
@@ -108,9 +119,10 @@ impl Scenario {
             service.reload(&attacked_suite).await;
         }
         let begin = |machine| Ongoing::begin(machine, &service, &world, self.clock.as_ref());
-        let ongoing: Vec<_> = self.machines().map(begin).collect();
+        let mut ongoing: Vec<_> = self.machines().map(begin).collect();
+        ongoing.extend(Turns::begin(self.attacks, &service.entrance).map(Ongoing::Crowds));
         let (witness, mut seen) = (Witness::start(), Seen::default());
-        let held = seen.hold((&service, &world), self.attacks, &ongoing).await;
+        let held = seen.hold((&service, &world), self.attacks, &mut ongoing).await;
         let machine = witness.stop();
         if !self.is_until_the_end {
             ongoing.into_iter().for_each(|attack| attack.end(&world));
@@ -126,6 +138,7 @@ impl Scenario {
             calm,
             held,
             seen,
+            probe: self.attacks.iter().map(Attack::probe).max().unwrap(),
             machine,
             ended_in,
             code: ending.code,

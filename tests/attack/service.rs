@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use canary::publish::Record;
-use canary_tests::client::get;
+use canary_tests::certificate::Authority;
 use canary_tests::collector::{Collector, Protocol};
 use canary_tests::command::{Program, Running};
 use canary_tests::peer::http::{Reply, Site};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::crowd::Entrance;
 use crate::hold;
 
 /// How long anything here may take on a busy machine.
@@ -36,10 +37,12 @@ pub(crate) struct World {
     pub(crate) is_bad: Arc<AtomicBool>,
     beats: Arc<AtomicUsize>,
     heart: Site,
+    /// Of the certificate for the admin address.
+    authority: Option<Authority>,
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(has_certificate: bool) -> Self {
         let (is_bad, beats) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let (bad, count, turns) = (Arc::clone(&is_bad), Arc::clone(&beats), AtomicUsize::default());
         let site = Site::start(move |request| {
@@ -62,6 +65,7 @@ impl World {
             is_bad,
             beats,
             heart,
+            authority: has_certificate.then(|| Authority::new("Test Root")),
         }
     }
 
@@ -70,13 +74,21 @@ impl World {
         self.beats.load(Ordering::SeqCst)
     }
 
-    fn settings(&self) -> String {
+    fn settings(&self, folder: &Path) -> String {
         // A run that a busy machine cuts off has no verdict, and is nobody's alert.
         let notifier = |receiver: &Receiver| json!({ "type": "webhook", "url": receiver.url("http", "/"), "on": ["down"] });
         let notifiers = json!({ "well": notifier(&self.well), "hanging": notifier(&self.hanging) });
         let url = self.heart.url("http", "/beat");
         let heartbeat = json!({ "url": url, "interval": "1s", "grace": "500ms", "start": false });
-        json!({ "alerts": { "notifiers": notifiers }, "heartbeat": heartbeat }).to_string()
+        let mut settings = json!({ "alerts": { "notifiers": notifiers }, "heartbeat": heartbeat });
+        if let Some(authority) = &self.authority {
+            let (certificate, key) = (folder.join("admin.pem"), folder.join("admin.key"));
+            let leaf = authority.leaf(&["localhost"]).issue();
+            std::fs::write(&certificate, leaf.chain_pem()).unwrap();
+            std::fs::write(&key, leaf.key_pem()).unwrap();
+            settings["admin"] = json!({ "tls": { "certificate": certificate, "key": key } });
+        }
+        settings.to_string()
     }
 }
 
@@ -84,7 +96,7 @@ impl World {
 pub(crate) struct Service {
     pub(crate) process: Running,
     pub(crate) folder: TempDir,
-    pub(crate) address: SocketAddr,
+    pub(crate) entrance: Arc<Entrance>,
 }
 
 impl Service {
@@ -97,7 +109,7 @@ impl Service {
     ) -> Self {
         let folder = TempDir::new().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        write("canary.yaml", &world.settings());
+        write("canary.yaml", &world.settings(folder.path()));
         write("suite.yaml", compiled);
         let validated = canary(folder.path(), &["validate", "suite.yaml"]).run();
         assert_eq!(validated.code, 0, "{}", validated.err);
@@ -113,11 +125,17 @@ impl Service {
             .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
             .for_up_to(hold::minutes().unwrap_or_default() + 4 * LIMIT);
         let mut process = with(program).start();
-        let address = address(&mut process);
+        let entrance = Entrance {
+            address: address(&mut process),
+            tls: world
+                .authority
+                .as_ref()
+                .map(|authority| Arc::new(authority.client_config())),
+        };
         Self {
             process,
             folder,
-            address,
+            entrance: Arc::new(entrance),
         }
     }
 
@@ -125,7 +143,7 @@ impl Service {
     pub(crate) async fn json(&self, path: &str) -> Value {
         let began = Instant::now();
         loop {
-            let answer = get(self.address, path);
+            let answer = self.entrance.get(path);
             if let Some(json) = answer
                 .ok()
                 .and_then(|it| serde_json::from_slice::<Value>(&it.body).ok())
@@ -216,7 +234,10 @@ fn address(process: &mut Running) -> SocketAddr {
     loop {
         let note = process.note();
         let note = note.unwrap_or_else(|| panic!("it does not say where its metrics are:\n{notes}"));
-        if let Some(url) = note.strip_prefix("metrics on http://") {
+        if let Some((_, url)) = note
+            .split_once("metrics on ")
+            .and_then(|(_, url)| url.split_once("://"))
+        {
             return url.strip_suffix("/metrics").unwrap().parse().unwrap();
         }
         notes += &(note + "\n");
