@@ -67,7 +67,7 @@ pub(super) fn busy() -> Page {
 
 /// The same as it goes over the wire, for a connection that no more is spent on.
 pub(super) fn busy_in_full() -> String {
-    let body = format!(r#"{{"error":"{BUSY}"}}"#);
+    let body = format!("{{\"error\":\"{BUSY}\"}}\n");
     let length = body.len();
     format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
