@@ -274,6 +274,7 @@ impl Queue {
         let report = |row: &Row| NotifierReport {
             waiting: u64::try_from(row.waiting.len()).unwrap_or(u64::MAX),
             oldest_age: row.waiting.front().map(|oldest| oldest.since.age(&now)),
+            late: row.late(),
             ..row.report.clone()
         };
         let rows = self.rows.iter();

@@ -54,6 +54,8 @@ pub struct NotifierReport {
     pub waiting: u64,
     /// How long the oldest of those has waited.
     pub oldest_age: Option<Duration>,
+    /// How long this process has had the one that has waited longest, of those that are not left alone on purpose.
+    pub late: Option<Duration>,
     /// Alerts that it was told of and that are not over.
     pub firing: u64,
     /// The failures since the last notification that its receiver took; absent without one.

@@ -52,6 +52,8 @@ pub struct Limits {
     pub exports_failing: Duration,
     /// How long a notifier may fail.
     pub notifier_failing: Duration,
+    /// How long a notification may wait for a notifier that does not fail.
+    pub notifier_late: Duration,
 }
 
 impl Default for Limits {
@@ -59,6 +61,7 @@ impl Default for Limits {
         Self {
             exports_failing: Duration::from_secs(5 * 60),
             notifier_failing: Duration::from_secs(60),
+            notifier_late: Duration::from_secs(5 * 60),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A notifier that accepts and never answers, a thousand transitions, and a process that is killed again and again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -142,8 +142,13 @@ fn told(receiver: &Receiver) -> Vec<Value> {
     told
 }
 
-fn ids(told: &[Value]) -> Vec<&str> {
-    told.iter().map(|one| text(one, "id")).collect()
+/// Those of one check are in order; checks take turns.
+fn ids_by_check(told: &[Value]) -> BTreeMap<&str, Vec<&str>> {
+    let mut ids = BTreeMap::<_, Vec<_>>::new();
+    for one in told {
+        ids.entry(text(one, "check")).or_default().push(text(one, "id"));
+    }
+    ids
 }
 
 /// Of each check: an alert begins, the same is over, the next begins, and at the end all are over.
@@ -232,6 +237,6 @@ async fn a_silent_notifier_is_told_of_a_thousand_transitions_in_the_end_whatever
     let (late, prompt) = (told(&storm.silent), told(&storm.well));
     // None twice, and none that the other did not hear of.
     assert_eq!(storm.silent.taken().len(), late.len());
-    assert_eq!(ids(&late), ids(&prompt));
+    assert_eq!(ids_by_check(&late), ids_by_check(&prompt));
     take_turns(&late);
 }

@@ -200,7 +200,7 @@ impl World {
         let mut told = Vec::new();
         let mut queue = self.outbox.queue();
         for notifier in &self.settings.notifiers {
-            while let Some(entry) = Queue::next(&mut queue, &notifier.name, Turn::Oldest) {
+            while let Some(entry) = Queue::next(&mut queue, &notifier.name, Turn::Fair) {
                 let changes = queue.conclude(&notifier.name, None);
                 self.disk.keep(changes);
                 told.push((Arc::clone(&notifier.name), entry.notification));

@@ -20,7 +20,7 @@ impl Lane {
     /// takes others than the one that it refused.
     pub(super) fn turn(&self, is_paused: bool) -> Option<Turn> {
         match (is_paused, self.is_doubted) {
-            (false, _) => Some(Turn::Oldest),
+            (false, _) => Some(Turn::Fair),
             (true, true) => Some(Turn::Unsuspected),
             (true, false) => None,
         }

@@ -24,6 +24,8 @@ pub(in crate::alert) struct Entry {
     pub(in crate::alert) since: Since,
     pub(in crate::alert) notification: Arc<Notification>,
     pub(super) bytes: usize,
+    /// Since when this process has it.
+    pub(super) taken: Instant,
     /// Whether the receiver knows nothing of the alert yet, as far as can be told.
     pub(super) is_first: bool,
     /// Whom it is still for, where others have it; empty: everybody.
@@ -48,6 +50,7 @@ impl Entry {
             number,
             since,
             bytes: weight(text),
+            taken: Instant::now(),
             is_first: notification.number == 1,
             notification: Arc::new(notification),
             only: Arc::default(),

@@ -1,6 +1,7 @@
 //! What waits for one notifier, and which of it goes when there is no room.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -11,9 +12,9 @@ use crate::alert::report::{DropReason, NotifierReport};
 /// Which one is to be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::alert) enum Turn {
-    /// The oldest.
-    Oldest,
-    /// The oldest of a check of which nothing was refused: what its receiver makes of that tells whether it takes none, or
+    /// The oldest of the check that had its last turn longest ago, so that one that flaps holds up no other.
+    Fair,
+    /// The same, of a check of which nothing was refused: what its receiver makes of that tells whether it takes none, or
     /// only not what it refused. Those of one check stay in their order.
     Unsuspected,
 }
@@ -35,6 +36,8 @@ pub(super) struct Row {
     /// How many are for some of the receivers only, and how many were refused: mostly none, which need not be looked for.
     rests: usize,
     refused: usize,
+    /// Turns that checks have had.
+    turns: u64,
 }
 
 /// What one check has waiting.
@@ -44,6 +47,8 @@ struct Held {
     bytes: usize,
     /// How many of them are not the last of their alert.
     overtaken: usize,
+    /// Which one of all turns was its last since something of it waits; 0 for none.
+    turn: u64,
 }
 
 impl Row {
@@ -58,6 +63,7 @@ impl Row {
             bytes: 0,
             rests: 0,
             refused: 0,
+            turns: 0,
         }
     }
 
@@ -83,24 +89,44 @@ impl Row {
     /// The one whose turn it is, if it was released.
     pub(super) fn next(&mut self, turn: Turn, released: u64) -> Option<Entry> {
         let now = Instant::now();
-        let mut due = self.waiting.iter().filter(|entry| {
+        let suspected = match turn {
+            Turn::Fair => HashSet::new(),
+            Turn::Unsuspected => self.suspected(),
+        };
+        let due = self.waiting.iter().filter(|entry| {
             let is_due = entry.not_before.is_none_or(|moment| moment <= now);
-            is_due && entry.number < released
+            is_due && entry.number < released && !suspected.contains(check(entry))
         });
-        let entry = match turn {
-            Turn::Oldest => due.next(),
-            Turn::Unsuspected => {
-                let refused = self.waiting.iter().filter(|entry| entry.refused.is_some());
-                let refused = refused.take(self.refused);
-                let refused: HashSet<&str> = refused
-                    .map(|entry| entry.notification.check.id.as_str())
-                    .collect();
-                due.find(|entry| !refused.contains(entry.notification.check.id.as_str()))
-            }
-        }?;
-        let entry = entry.clone();
+        let entry = self.fairest(due)?.clone();
         self.under_way = Some(entry.number);
         Some(entry)
+    }
+
+    /// The first of the check that had its last turn longest ago.
+    fn fairest<'a>(&self, due: impl Iterator<Item = &'a Entry>) -> Option<&'a Entry> {
+        let mut fairest: Option<(u64, &Entry)> = None;
+        for entry in due {
+            let turn = self.checks.get(check(entry)).map_or(0, |held| held.turn);
+            if turn == 0 {
+                return Some(entry);
+            }
+            if fairest.is_none_or(|(least, _)| turn < least) {
+                fairest = Some((turn, entry));
+            }
+        }
+        fairest.map(|(_, entry)| entry)
+    }
+
+    /// Checks of which something was refused.
+    fn suspected(&self) -> HashSet<&str> {
+        let refused = self.waiting.iter().filter(|entry| entry.refused.is_some());
+        refused.take(self.refused).map(check).collect()
+    }
+
+    /// How long the oldest has waited in this process of those that are not left alone on purpose.
+    pub(super) fn late(&self) -> Option<Duration> {
+        let oldest = self.waiting.iter().find(|entry| entry.only.is_empty())?;
+        Some(oldest.taken.elapsed())
     }
 
     /// When the next one is due of those that are left alone until a moment.
@@ -112,7 +138,12 @@ impl Row {
     /// Takes out the one that was delivered, or is given up.
     pub(super) fn conclude(&mut self) -> Option<Entry> {
         let number = self.under_way.take()?;
-        self.remove(self.place(number)?)
+        let entry = self.remove(self.place(number)?)?;
+        self.turns += 1;
+        if let Some(held) = self.checks.get_mut(check(&entry)) {
+            held.turn = self.turns;
+        }
+        Some(entry)
     }
 
     /// Takes out what has waited for too long. All but the rests are in the order in which they began to wait.
@@ -248,4 +279,8 @@ impl Row {
             self.checks.remove(check);
         }
     }
+}
+
+fn check(entry: &Entry) -> &str {
+    &entry.notification.check.id
 }

@@ -53,7 +53,7 @@ fn of(alert: &str, number: u32, event: Event) -> Notification {
 /// The numbers of all that waits for a notifier, which is delivered.
 fn drain(queue: &mut Queue, notifier: &str) -> Vec<u32> {
     let mut numbers = Vec::new();
-    while let Some(entry) = queue.next(notifier, Turn::Oldest) {
+    while let Some(entry) = queue.next(notifier, Turn::Fair) {
         numbers.push(entry.notification.number);
         queue.conclude(notifier, None);
     }
@@ -64,7 +64,7 @@ fn drain(queue: &mut Queue, notifier: &str) -> Vec<u32> {
 fn what_is_staged_waits_until_it_is_released() {
     let mut queue = queue();
     queue.stage("a", told(1));
-    assert!(queue.next("a", Turn::Oldest).is_none());
+    assert!(queue.next("a", Turn::Fair).is_none());
     assert!(queue.release(&kept()));
     assert!(!queue.release(&kept()));
     queue.stage("a", told(2));
@@ -81,12 +81,59 @@ fn each_notifier_has_its_own_order_and_none_waits_for_another() {
         queue.stage("b", told(number));
     }
     queue.release(&kept());
-    assert!(queue.next("a", Turn::Oldest).is_some());
+    assert!(queue.next("a", Turn::Fair).is_some());
     assert_eq!(drain(&mut queue, "b"), [1, 2, 3]);
     queue.put_back("a");
     assert_eq!(drain(&mut queue, "a"), [1, 2, 3]);
     assert_eq!(queue.report()["a"].delivered, 3);
     assert_eq!(queue.waiting("nobody"), 0);
+}
+
+#[test]
+fn checks_take_turns_so_that_one_that_flaps_holds_up_no_other() {
+    let mut queue = queue();
+    for number in 1..=6_u32 {
+        let event = if number % 2 == 1 {
+            Event::Firing
+        } else {
+            Event::Resolved
+        };
+        queue.stage("a", of(&format!("flappy/{}", number.div_ceil(2)), number, event));
+    }
+    queue.stage("a", of("important/1", 10, Event::Firing));
+    queue.stage("a", of("other/1", 20, Event::Firing));
+    queue.stage("a", of("important/1", 11, Event::Resolved));
+    queue.release(&kept());
+    assert_eq!(drain(&mut queue, "a"), [1, 10, 20, 2, 11, 3, 4, 5, 6]);
+}
+
+#[test]
+fn what_is_put_back_keeps_its_turn() {
+    let mut queue = queue();
+    queue.stage("a", of("first/1", 1, Event::Firing));
+    queue.stage("a", of("second/1", 2, Event::Firing));
+    queue.release(&kept());
+    for _ in 0..3 {
+        let entry = queue.next("a", Turn::Fair).unwrap();
+        assert_eq!(entry.notification.number, 1);
+        queue.put_back("a");
+    }
+    assert_eq!(drain(&mut queue, "a"), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notifier_is_late_by_what_waits_for_all_of_its_receivers() {
+    let mut queue = queue();
+    let late = |queue: &mut Queue| queue.report()["a"].late;
+    assert_eq!(late(&mut queue), None);
+    queue.stage("a", told(1));
+    queue.release(&kept());
+    tokio::time::advance(Duration::from_secs(7)).await;
+    queue.stage("a", told(2));
+    assert_eq!(late(&mut queue), Some(Duration::from_secs(7)));
+    queue.next("a", Turn::Fair).unwrap();
+    queue.leave_rest("a", &["late@example.com".to_owned()]);
+    assert_eq!(late(&mut queue), Some(Duration::ZERO));
 }
 
 #[test]
@@ -96,13 +143,13 @@ fn a_commit_is_waited_for_once_for_all_that_it_persists() {
     queue.stage("a", told(2));
     queue.release(&kept());
     for _ in 0..2 {
-        let entry = queue.next("a", Turn::Oldest).unwrap();
+        let entry = queue.next("a", Turn::Fair).unwrap();
         assert!(queue.written(&entry).is_some());
         queue.conclude("a", None);
     }
     queue.stage("a", told(3));
     queue.release(&kept());
-    let entry = queue.next("a", Turn::Oldest).unwrap();
+    let entry = queue.next("a", Turn::Fair).unwrap();
     let (_, released) = queue.written(&entry).unwrap();
     queue.settle(released);
     assert!(queue.written(&entry).is_none());
@@ -113,7 +160,7 @@ fn what_is_under_way_is_not_given_up_before_it_is_put_back() {
     let mut queue = queue();
     queue.stage("a", told(1));
     queue.release(&kept());
-    assert!(queue.next("a", Turn::Oldest).is_some());
+    assert!(queue.next("a", Turn::Fair).is_some());
     TOLD.set((3_600, 3_600));
     let hour = Duration::from_secs(3_599);
     assert_eq!(queue.expire("a", hour), []);
@@ -129,7 +176,7 @@ fn the_oldest_makes_room_but_not_the_one_under_way() {
         disk.keep(queue.stage("a", told(number)));
     }
     queue.release(&kept());
-    let first = queue.next("a", Turn::Oldest).unwrap();
+    let first = queue.next("a", Turn::Fair).unwrap();
     for number in 4..=u32::try_from(MAX_WAITING).unwrap() + 2 {
         disk.keep(queue.stage("a", told(number)));
     }
@@ -253,7 +300,7 @@ fn a_check_that_flaps_pushes_out_only_its_own_and_never_how_an_alert_stands() {
     );
     assert_eq!(report.dropped.keys().collect::<Vec<_>>(), [&DropReason::Full]);
     let mut left = Vec::new();
-    while let Some(entry) = queue.next("a", Turn::Oldest) {
+    while let Some(entry) = queue.next("a", Turn::Fair) {
         left.push((entry.notification.alert.clone(), entry.notification.event));
         queue.conclude("a", None);
     }
@@ -343,7 +390,7 @@ fn a_time_that_cannot_be_written_is_as_good_as_none() {
         assert_ne!(damaged, text);
         queue.restore(&[(Arc::clone(&key), damaged)]);
         queue.release(&kept());
-        let span = queue.next("a", Turn::Oldest).unwrap().notification.span();
+        let span = queue.next("a", Turn::Fair).unwrap().notification.span();
         assert!(span.contains("1970-01-01T00:00:00Z"), "{span}");
     }
 }

@@ -125,6 +125,7 @@ fn alert_report() -> AlertReport {
         failed: [("http_503".into(), 2)].into(),
         dropped: [(alert::DropReason::Expired, 1)].into(),
         waiting: 4,
+        late: None,
         oldest_age: Some(Duration::from_secs(90)),
         firing: 5,
         failing: None,

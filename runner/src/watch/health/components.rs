@@ -10,17 +10,17 @@ use crate::alert::report::NotifierReport;
 use crate::liveness::{Impact, Stall};
 use crate::watch::pulse::{PUBLISHING, SCHEDULER, WORKERS};
 
-/// A notifier whose receiver takes nothing.
+/// A notifier whose receiver takes nothing, or less than there is to tell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NotifierFailing {
     /// Which one.
     pub notifier: Arc<str>,
-    /// Since the first failure after the last success.
+    /// Since the first failure after the last success; for one that does not fail, how long something has waited.
     pub time: Duration,
     /// Notifications that wait for it.
     pub waiting: u64,
-    /// Why the last attempt failed.
-    pub message: String,
+    /// Why the last attempt failed, if it did.
+    pub message: Option<String>,
     /// Whether no other notifier works.
     pub is_only: bool,
 }
@@ -34,10 +34,16 @@ impl fmt::Display for NotifierFailing {
             ..
         } = self;
         let time = self.time.as_secs();
-        write!(
-            f,
-            "notifier `{notifier}` has delivered nothing for {time} s, and {waiting} notifications wait: {message}"
-        )
+        match message {
+            Some(message) => write!(
+                f,
+                "notifier `{notifier}` has delivered nothing for {time} s, and {waiting} notifications wait: {message}"
+            ),
+            None => write!(
+                f,
+                "notifier `{notifier}` delivers late: {waiting} notifications wait, one of them for {time} s"
+            ),
+        }
     }
 }
 
@@ -50,9 +56,8 @@ pub(super) fn complaints(sources: &Sources, limits: Limits) -> Vec<Complaint> {
         let component = alert::component(name);
         stalls.iter().any(|stall| stall.name == component)
     };
-    let is_silent = |(name, report): (&Arc<str>, &NotifierReport)| {
-        is_stalled(name) || failing_for(report, limits).is_some()
-    };
+    let is_silent =
+        |(name, report): (&Arc<str>, &NotifierReport)| is_stalled(name) || trouble(report, limits).is_some();
     // When none is left that works, nobody hears of a check that is down.
     let is_only = !notifiers.is_empty() && notifiers.iter().all(is_silent);
     if is_only {
@@ -85,9 +90,13 @@ fn stalled(stall: Stall) -> Complaint {
     }
 }
 
-fn failing_for(report: &NotifierReport, limits: Limits) -> Option<Duration> {
-    let time = report.failing.as_ref()?.since.elapsed();
-    (time > limits.notifier_failing).then_some(time)
+/// For how long nothing was delivered and why, or how late it is delivered.
+fn trouble(report: &NotifierReport, limits: Limits) -> Option<(Duration, Option<&str>)> {
+    let failing = report.failing.as_ref();
+    let failing = failing.map(|failing| (failing.since.elapsed(), Some(failing.message.as_str())));
+    let late = report.late.map(|time| (time, None));
+    let failing = failing.filter(|(time, _)| *time > limits.notifier_failing);
+    failing.or(late.filter(|(time, _)| *time > limits.notifier_late))
 }
 
 fn notifier_failing(
@@ -96,11 +105,48 @@ fn notifier_failing(
     limits: Limits,
     is_only: bool,
 ) -> Option<Complaint> {
+    let (time, message) = trouble(report, limits)?;
     Some(Complaint::NotifierFailing(NotifierFailing {
         notifier: Arc::clone(name),
-        time: failing_for(report, limits)?,
+        time,
         waiting: report.waiting,
-        message: report.failing.as_ref()?.message.clone(),
+        message: message.map(str::to_owned),
         is_only,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, advance};
+
+    use super::*;
+    use crate::alert::Failing;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_notifier_is_failing_when_it_delivers_nothing_and_when_it_delivers_late() {
+        let failing = Failing {
+            since: Instant::now(),
+            message: "the answer is 503".to_owned(),
+        };
+        advance(Duration::from_secs(61)).await;
+        let report = |failing: Option<&Failing>, late| NotifierReport {
+            waiting: 7,
+            failing: failing.cloned(),
+            late: Some(Duration::from_secs(late)),
+            ..NotifierReport::default()
+        };
+        let said = |report: &NotifierReport| {
+            let complaint = notifier_failing(&"chat".into(), report, Limits::default(), true);
+            complaint.map(|complaint| complaint.to_string())
+        };
+        assert_eq!(said(&report(None, 300)), None);
+        assert_eq!(
+            said(&report(None, 301)).unwrap(),
+            "notifier `chat` delivers late: 7 notifications wait, one of them for 301 s"
+        );
+        assert_eq!(
+            said(&report(Some(&failing), 301)).unwrap(),
+            "notifier `chat` has delivered nothing for 61 s, and 7 notifications wait: the answer is 503"
+        );
+    }
 }

@@ -34,7 +34,7 @@ fn what_is_under_way_is_the_one_that_is_concluded_whatever_comes_before_it() {
     queue.begin_late(noon());
     queue.stage("a", told(3));
     queue.release(&kept());
-    assert!(queue.next("a", Turn::Oldest).is_some());
+    assert!(queue.next("a", Turn::Fair).is_some());
     queue.restore(&left_behind(&[told(1), told(2)]));
     queue.conclude("a", None);
     assert_eq!(drain(&mut queue, "a"), [1, 2]);

@@ -11,10 +11,10 @@ async fn what_some_receivers_could_not_take_is_tried_for_them_alone_and_holds_up
         disk.keep(queue.stage("a", told(number)));
     }
     queue.release(&kept());
-    assert_eq!(queue.next("a", Turn::Oldest).unwrap().notification.number, 1);
+    assert_eq!(queue.next("a", Turn::Fair).unwrap().notification.number, 1);
     disk.keep(queue.leave_rest("a", &["late@example.com".to_owned()]));
     for number in [2, 3] {
-        let entry = queue.next("a", Turn::Oldest).unwrap();
+        let entry = queue.next("a", Turn::Fair).unwrap();
         assert_eq!((entry.notification.number, entry.only.len()), (number, 0));
         disk.keep(queue.conclude("a", None));
     }
@@ -25,11 +25,11 @@ async fn what_some_receivers_could_not_take_is_tried_for_them_alone_and_holds_up
         (300, "five"),
         (300, "five at most"),
     ] {
-        assert!(queue.next("a", Turn::Oldest).is_none());
+        assert!(queue.next("a", Turn::Fair).is_none());
         let due = queue.due("a").unwrap();
         assert_eq!(due - Instant::now(), Duration::from_secs(wait), "{minutes}");
         advance(Duration::from_secs(wait)).await;
-        let entry = queue.next("a", Turn::Oldest).unwrap();
+        let entry = queue.next("a", Turn::Fair).unwrap();
         assert_eq!(
             (entry.notification.number, &entry.only[..]),
             (1, &["late@example.com".to_owned()][..])
@@ -41,7 +41,7 @@ async fn what_some_receivers_could_not_take_is_tried_for_them_alone_and_holds_up
     // After a restart it is for these alone as well.
     let mut queue = super::queue();
     assert_eq!(queue.restore(&disk.rows(Shelf::Notification)), []);
-    let entry = queue.next("a", Turn::Oldest).unwrap();
+    let entry = queue.next("a", Turn::Fair).unwrap();
     assert_eq!(entry.only[..], ["late@example.com".to_owned()]);
     disk.keep(queue.conclude("a", None));
     assert!(disk.rows(Shelf::Notification).is_empty());
@@ -52,7 +52,7 @@ async fn what_is_left_for_some_receivers_is_given_up_when_it_has_waited_for_too_
     let mut queue = queue();
     queue.stage("a", told(1));
     queue.release(&kept());
-    assert!(queue.next("a", Turn::Oldest).is_some());
+    assert!(queue.next("a", Turn::Fair).is_some());
     queue.leave_rest("a", &["late@example.com".to_owned()]);
     TOLD.set((3_600, 3_600));
     queue.stage("a", told(2));
