@@ -47,11 +47,7 @@ impl Host {
     /// # Errors
     /// When it is neither a name nor an address.
     pub fn parse(text: &str) -> Result<Self, GrantError> {
-        if text.len() > MAX_HOST_BYTES {
-            return Err(GrantError::HostTooLong {
-                limit: MAX_HOST_BYTES,
-            });
-        }
+        within_limit(text)?;
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self::Address(connectable(address)));
         }
@@ -73,7 +69,18 @@ impl Host {
                 host: text.to_owned(),
             });
         }
+        // An international name is longer as DNS has it.
+        within_limit(name)?;
         Ok(Self::Name(name.to_owned()))
+    }
+}
+
+fn within_limit(host: &str) -> Result<(), GrantError> {
+    match host.len() > MAX_HOST_BYTES {
+        true => Err(GrantError::HostTooLong {
+            limit: MAX_HOST_BYTES,
+        }),
+        false => Ok(()),
     }
 }
 

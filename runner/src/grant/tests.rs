@@ -355,4 +355,9 @@ fn a_host_is_at_most_as_long_as_dns_can_hold() {
         Destination::new(Scheme::Tcp, &host(254), 80),
         Err(GrantError::HostTooLong { limit: 253 })
     ));
+    let international = ["\u{fc}"; 84].join(".");
+    assert!(matches!(
+        Destination::new(Scheme::Tcp, &international, 80),
+        Err(GrantError::HostTooLong { limit: 253 })
+    ));
 }

@@ -1,6 +1,6 @@
 //! Escapes that are none elsewhere: a text is read once more with those of each of these.
 
-use super::{Decoded, Decoder, Unit, at, hex};
+use super::{Decoded, Decoder, Unit, at, hex, percent};
 
 /// Those that a text may hold, which are the ones whose signs are in it.
 pub(in crate::redact) fn of(text: impl Iterator<Item = u8> + Clone) -> impl Iterator<Item = Decoder> {
@@ -15,6 +15,8 @@ pub(in crate::redact) fn of(text: impl Iterator<Item = u8> + Clone) -> impl Iter
         (has_word, encoded_word),
         (has_decimal, dns),
         (has(b'^') || has(b'`'), windows),
+        // A `\` in front of what is escaped for a URL is no sign of an escape.
+        (has(b'%') && has(b'\\'), url),
     ];
     let held = dialects.into_iter().filter(|(is_held, _)| *is_held);
     held.map(|(_, decoder)| decoder)
@@ -60,4 +62,10 @@ fn windows(units: &[Unit]) -> Option<(Decoded, usize)> {
         (b'`' | b'^', _) => Some((Decoded::Nothing, 1)),
         _ => None,
     }
+}
+
+/// As in a URL alone.
+fn url(units: &[Unit]) -> Option<(Decoded, usize)> {
+    let is_escape = units.first()?.byte == b'%';
+    is_escape.then(|| percent(units)).flatten()
 }

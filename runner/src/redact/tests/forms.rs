@@ -72,6 +72,13 @@ fn what_is_between_armour_is_known_however_little_it_is() {
 }
 
 #[test]
+fn a_backslash_in_front_of_an_escape_hides_nothing() {
+    let secret = r"f\uDDq";
+    let redacted = secrets(&[secret]).redact(r"D\f%5CuDDq");
+    assert_eq!(redacted, r"D\***");
+}
+
+#[test]
 fn base64_in_a_url_is_known_whichever_of_its_signs_are_escaped() {
     let secret = "??>>~~pass>>word??";
     let encoded = STANDARD.encode(secret);

@@ -120,7 +120,7 @@ mod tests {
     use tokio::time::{Instant, advance};
 
     use super::*;
-    use crate::alert::Failing;
+    use crate::alert::report::Failing;
 
     #[tokio::test(start_paused = true)]
     async fn a_notifier_is_failing_when_it_delivers_nothing_and_when_it_delivers_late() {
