@@ -91,18 +91,28 @@ async fn what_is_refused_for_what_it_says_is_given_up_once_others_are_taken_and_
             sleep(Duration::from_secs(2_000)).await;
             assert_eq!(world.on_disk(), 2, "nothing shows whose fault it is");
             world.stage_all([of("good", 1), of("good", 2), of("bad", 3), of("other", 1)]);
+            for number in [3, 4] {
+                sleep(Duration::from_secs(1_000)).await;
+                world.stage_all([of("good", number)]);
+            }
         };
-        join(run(deliveries, 3_000), comes).await;
-        let good = |check: &str, number| (2_000, check.to_owned(), number);
+        join(run(deliveries, 5_000), comes).await;
+        let good = |second, check: &str, number| (second, check.to_owned(), number);
         assert_eq!(
             *taken.lock().unwrap(),
-            [good("good", 1), good("other", 1), good("good", 2)]
+            [
+                good(2_000, "good", 1),
+                good(2_000, "other", 1),
+                good(2_000, "good", 2),
+                good(3_000, "good", 3),
+                good(4_000, "good", 4)
+            ]
         );
         let report = world.report();
         assert_eq!(report.dropped[&DropReason::Refused], 3);
         assert_eq!((report.waiting, report.failing, world.on_disk()), (0, None, 0));
         let said = world.said();
         let given_up = said.iter().filter(|line| line.contains("refused and given up"));
-        assert_eq!(given_up.count(), 1, "once after the last delivery: {said:?}");
+        assert_eq!(given_up.count(), 3, "once after each delivery: {said:?}");
     }
 }
