@@ -36,14 +36,10 @@ pub(super) fn of_form(units: &[Unit]) -> Option<(Decoded, usize)> {
     }
 }
 
-/// `%41`, `%2541` and so on to any depth, and `%u0041` of JavaScript's `escape`.
+/// `%41`, and `%u0041` of JavaScript's `escape`.
 fn percent(units: &[Unit]) -> Option<(Decoded, usize)> {
-    let mut start = 1;
-    while hex(units, start, 2) == Some(b'%') && hex(units, start + 2, 2).is_some() {
-        start += 2;
-    }
-    if let Some(byte) = hex(units, start, 2) {
-        return Some((Decoded::Byte(byte), start + 2));
+    if let Some(byte) = hex(units, 1, 2) {
+        return Some((Decoded::Byte(byte), 3));
     }
     let is_long = matches!(at(units, 1), Some(b'u' | b'U'));
     let code = number(units, 2, 6).filter(|_| is_long)?;

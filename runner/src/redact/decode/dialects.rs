@@ -1,12 +1,13 @@
 //! Escapes that are none elsewhere: a text is read once more with those of each of these.
 
-use super::{Decoded, Decoder, Unit, at, hex, percent};
+use super::{Decoded, Decoder, Unit, at, entities, hex, percent};
 
 /// Those that a text may hold, which are the ones whose signs are in it.
 pub(in crate::redact) fn of(text: impl Iterator<Item = u8> + Clone) -> impl Iterator<Item = Decoder> {
     let has = |sign: u8| text.clone().any(|byte| byte == sign);
     let pairs = text.clone().zip(text.clone().skip(1));
-    let has_word = pairs.clone().any(|pair| pair == (b'=', b'?'));
+    let has_pair = |sought: &[u8; 2]| pairs.clone().any(|(first, second)| [first, second] == *sought);
+    let has_word = has_pair(b"=?");
     let has_decimal = pairs
         .clone()
         .any(|(sign, digit)| sign == b'\\' && digit.is_ascii_digit());
@@ -16,7 +17,8 @@ pub(in crate::redact) fn of(text: impl Iterator<Item = u8> + Clone) -> impl Iter
         (has_decimal, dns),
         (has(b'^') || has(b'`'), windows),
         // A `\` in front of what is escaped for a URL is no sign of an escape.
-        (has(b'%') && has(b'\\'), url),
+        (has(b'%') && (has(b'\\') || has_pair(b"25")), url),
+        (has(b'&') && has_pair(b"p;"), html),
     ];
     let held = dialects.into_iter().filter(|(is_held, _)| *is_held);
     held.map(|(_, decoder)| decoder)
@@ -64,8 +66,24 @@ fn windows(units: &[Unit]) -> Option<(Decoded, usize)> {
     }
 }
 
-/// As in a URL alone.
+/// As in a URL alone: `%41`, `%2541` and so on to any depth. Digits that only follow are not to be taken for a part of
+/// that, which is why it is no escape of [`super::decode`].
 fn url(units: &[Unit]) -> Option<(Decoded, usize)> {
-    let is_escape = units.first()?.byte == b'%';
-    is_escape.then(|| percent(units)).flatten()
+    if units.first()?.byte != b'%' {
+        return None;
+    }
+    let mut start = 1;
+    while hex(units, start, 2) == Some(b'%') && hex(units, start + 2, 2).is_some() {
+        start += 2;
+    }
+    match hex(units, start, 2) {
+        Some(byte) => Some((Decoded::Byte(byte), start + 2)),
+        None => percent(units),
+    }
+}
+
+/// As in HTML alone: `&amp;amp;lt;`.
+fn html(units: &[Unit]) -> Option<(Decoded, usize)> {
+    let is_escape = units.first()?.byte == b'&';
+    is_escape.then(|| entities::decode_deep(units)).flatten()
 }

@@ -11,8 +11,13 @@ const MAX_DIGITS: usize = 9;
 /// Names that browsers read without the `;` as well.
 const UNCLOSED: [&str; 8] = ["quot", "amp", "lt", "gt", "QUOT", "AMP", "LT", "GT"];
 
-/// `&quot;`, `&#34;`, and `&amp;quot;` and so on to any depth.
+/// `&quot;`, `&#34;`, and some without the `;`.
 pub(super) fn decode(units: &[Unit]) -> Option<(Decoded, usize)> {
+    entity(units, 1).or_else(|| unclosed(units))
+}
+
+/// The same, and `&amp;quot;` and so on to any depth.
+pub(super) fn decode_deep(units: &[Unit]) -> Option<(Decoded, usize)> {
     let Some((mut decoded, mut length)) = entity(units, 1) else {
         return unclosed(units);
     };

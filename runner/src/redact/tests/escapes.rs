@@ -34,8 +34,8 @@ fn escapes_of_urls_and_forms() {
         ("%x0041", "%x0041"),
         ("%u004", "%u004"),
     ]);
-    let of_form: [&[u8]; 4] = [b"a+%2525b%x", b"a+%b%x", b"a%b%x", b""];
-    assert_eq!(levels("a+%2525b%x"), of_form[..3]);
+    let of_form: [&[u8]; 5] = [b"a+%2525b%x", b"a+%25b%x", b"a+%b%x", b"a%25b%x", b"a%b%x"];
+    assert_eq!(levels("a+%2525b%x"), of_form);
     let behind_escapes: [&[u8]; 5] = [br"a%2bu%5cu{b}c", b"a+uu{b}c", b"a+uc", b"a+uu{b}c", b"auc"];
     assert_eq!(levels(r"a%2Bu%5Cu{b}c"), behind_escapes);
 }
@@ -89,7 +89,7 @@ fn entities() {
         ("a&quot;&apos;&nbsp;b", "ab"),
         ("&lt;&amp;&gt;", "<&>"),
         ("&excl;&dollar;&uuml;&NotEqualTilde;", "!$u\u{2242}"),
-        ("&amp;amp;lt;&amp;#97;&amp;amp;#x62;", "<ab"),
+        ("&amp;lt;&amp;#97;", "&lt;&#97;"),
         ("&amp;other;&amp", "&other;&"),
         ("a&quotb&ltc&ampd&amp;lt", "ab<c&d&lt"),
         ("&notanyone;", "&notanyone;"),

@@ -79,6 +79,14 @@ fn a_backslash_in_front_of_an_escape_hides_nothing() {
 }
 
 #[test]
+fn what_follows_an_escape_is_not_a_part_of_it() {
+    let percent = secrets(&["q%%uq#%"]).redact("1q%25%25uq%23%2524op");
+    assert_eq!(percent, "1***24op");
+    let entity = secrets(&["q&ua&"]).redact("1q&amp;ua&amp;lt;op");
+    assert_eq!(entity, "1***lt;op");
+}
+
+#[test]
 fn base64_in_a_url_is_known_whichever_of_its_signs_are_escaped() {
     let secret = "??>>~~pass>>word??";
     let encoded = STANDARD.encode(secret);
