@@ -229,8 +229,8 @@ mod tests {
         std::fs::write(&identity.key, leaf.key_pem()).unwrap();
     }
 
-    #[test]
-    fn files_are_looked_at_by_nobody_who_waits_for_a_connection() {
+    /// What is served of files in a folder, which goes with it.
+    fn loaded() -> (tempfile::TempDir, Identity, Tls) {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity {
             certificate: folder.path().join("admin.pem"),
@@ -238,6 +238,12 @@ mod tests {
         };
         write(&identity, &["localhost"]);
         let tls = Tls::load(&identity).unwrap();
+        (folder, identity, tls)
+    }
+
+    #[test]
+    fn files_are_looked_at_by_nobody_who_waits_for_a_connection() {
+        let (_folder, identity, tls) = loaded();
         let first = tls.config();
         // Larger, for the clock of the disk may be coarse.
         write(&identity, &["localhost", "canary.example.com"]);
@@ -254,13 +260,7 @@ mod tests {
 
     #[test]
     fn a_renewed_certificate_of_the_same_size_and_time_is_taken() {
-        let folder = tempfile::tempdir().unwrap();
-        let identity = Identity {
-            certificate: folder.path().join("admin.pem"),
-            key: folder.path().join("admin.key"),
-        };
-        write(&identity, &["localhost"]);
-        let tls = Tls::load(&identity).unwrap();
+        let (folder, identity, tls) = loaded();
         let first = tls.config();
         let times = std::fs::metadata(&identity.key).unwrap();
         // The same bytes, by a copy that keeps the time.

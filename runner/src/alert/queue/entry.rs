@@ -98,7 +98,7 @@ impl Read {
     }
 }
 
-/// How long receivers are left alone that could not take a mail for now: some do so to whoever is new to them.
+/// How long receivers are left alone that could not take a mail for now: some do so to every sender that is new to them.
 pub(super) fn pause(tries: u32) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries));
     doubled.min(LONGEST)
