@@ -4,7 +4,7 @@ mod clock;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::quota::{Quota, QuotaKind};
 use clock::Stretch;
 
 /// What the host may compute for a run before each further portion of it stands in line with what else computes for long.
-/// A guest does so by itself, see [`Place::queue`].
+/// A guest does so by itself, see [`CpuMeter::queue_next`].
 const HOST_SHARE: Duration = Duration::from_millis(10);
 
 /// Counts the polls of one call of a guest: what the guest executes and what the host computes for it, not what either
@@ -35,6 +35,8 @@ pub(super) struct CpuMeter {
     shown: RunPoll,
     /// Among those that compute for long.
     place: Arc<Place>,
+    /// Whether its next poll waits in line.
+    must_queue: AtomicBool,
 }
 
 impl CpuMeter {
@@ -46,6 +48,7 @@ impl CpuMeter {
             stretch: Mutex::new(None),
             shown,
             place,
+            must_queue: AtomicBool::new(false),
         }
     }
 
@@ -65,9 +68,16 @@ impl CpuMeter {
         })
     }
 
-    /// Where the guest stands among those that compute for long.
-    pub(super) fn place(&self) -> &Arc<Place> {
-        &self.place
+    /// Lets the run go on only once others that compute for long had a turn, from its next poll on. What was under way
+    /// must not wait in line itself: the run would wait for a turn that it holds.
+    pub(super) fn queue_next(&self) {
+        self.must_queue.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives the worker back to others that compute for long.
+    pub(super) async fn take_turns(&self) {
+        self.queue_next();
+        tokio::task::yield_now().await;
     }
 
     /// Counts the polls of `guest`, and ends it between two of them when the quota is used up, or `is_late`. A timer
@@ -106,15 +116,22 @@ impl CpuMeter {
     /// Whether the run may go on now. One for which the host computes for long waits until others of its kind had a turn:
     /// their portions, one after the other, would keep the workers from whoever has something to do next.
     fn is_its_turn(&self, turn: &mut Option<Turn>, cx: &mut Context<'_>) -> bool {
-        let is_long = self.host_nanos.load(Ordering::Relaxed) > nanos(HOST_SHARE);
-        if is_long && self.shown.function() != HostFunction::Guest {
-            let waiting = turn.get_or_insert_with(|| self.place.queue());
-            if waiting.as_mut().poll(cx).is_pending() {
-                return false;
-            }
+        if turn.is_none() && self.takes_turns() {
+            *turn = Some(self.place.queue());
+        }
+        if let Some(waiting) = turn
+            && waiting.as_mut().poll(cx).is_pending()
+        {
+            return false;
         }
         *turn = None;
         true
+    }
+
+    fn takes_turns(&self) -> bool {
+        let is_long = self.host_nanos.load(Ordering::Relaxed) > nanos(HOST_SHARE);
+        self.must_queue.swap(false, Ordering::Relaxed)
+            || (is_long && self.shown.function() != HostFunction::Guest)
     }
 
     /// The instance is there, and the guest itself begins.
@@ -235,6 +252,30 @@ mod tests {
         }
         neighbour.leave();
         assert_eq!(run.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_long_run_that_gives_its_turn_back_does_not_wait_for_itself() {
+        // One turn at a time, and nobody else wants it.
+        let line = Line::beside(2);
+        let meter = meter_in(&line, Duration::from_secs(60));
+        let host = async {
+            let _call = meter.host_call(HostFunction::Verdict);
+            while meter.used() <= HOST_SHARE {
+                compute();
+            }
+            for _ in 0..4 {
+                meter.take_turns().await;
+            }
+        };
+        let mut run = std::pin::pin!(meter.measure(host, || None));
+        for _ in 0..20 {
+            if tokio::task::unconstrained(&mut run).now_or_never().is_some() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("it waits for ever");
     }
 
     #[tokio::test]

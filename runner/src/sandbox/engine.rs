@@ -165,10 +165,10 @@ impl Engine {
             if let Some(denial) = meter.over() {
                 return Err(wasmtime::Error::new(denial));
             }
-            Ok(match meter.used() < TICK {
-                true => UpdateDeadline::Yield(1),
-                false => UpdateDeadline::YieldCustom(1, meter.place().queue()),
-            })
+            if meter.used() >= TICK {
+                meter.queue_next();
+            }
+            Ok(UpdateDeadline::Yield(1))
         });
         store
     }

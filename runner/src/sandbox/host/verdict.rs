@@ -100,7 +100,7 @@ impl Writer<'_> {
         let judged = self.entry.judged();
         if judged - self.paused_at >= SLICE {
             self.paused_at = judged;
-            self.meter.place().queue().await;
+            self.meter.take_turns().await;
         }
     }
 }
