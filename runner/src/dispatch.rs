@@ -21,7 +21,7 @@ use crate::plugin::Plugin;
 use crate::pool::Pools;
 use crate::record::{Part, Recorder};
 use crate::sandbox::{Attempt, Report, Room, Sandbox, panic_text};
-use crate::suite::Check;
+use crate::suite::{Check, Suite};
 use crate::trace::sampler::Sampler;
 use crate::trace::{TraceContext, Trail, draw_span_id};
 use permit::{Permits, Wants};
@@ -139,13 +139,14 @@ impl<E: Execute> Dispatcher<E> {
         Self { sampler, ..self }
     }
 
-    /// Plugins for what becomes due from now on, and how many runs of each group may go on at once. Runs that are
-    /// due already are not touched. Gives back the plugins that were used until now.
-    pub fn replace(&self, plugins: Plugins, groups: &BTreeMap<Arc<str>, u32>) -> Arc<Plugins> {
+    /// Plugins for what becomes due from now on, and how many runs of each group of `suite` may go on at once. Runs that
+    /// are due already are not touched. Gives back the plugins that were used until now.
+    pub fn replace(&self, plugins: Plugins, suite: &Suite) -> Arc<Plugins> {
         let mut current = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *current, Arc::new(plugins));
         drop(current);
-        self.permits.divide(groups);
+        let checks = suite.checks.iter().map(|check| &check.id);
+        self.permits.divide(&suite.groups, checks);
         before
     }
 
@@ -160,8 +161,9 @@ impl<E: Execute> Dispatcher<E> {
         }
     }
 
-    /// Waits for room for one more run, first come first served: in the check's group and among the instances of large
-    /// plugins, then among all, so that whoever waits for either holds up nobody else. Nothing once draining has begun.
+    /// Waits for room for one more run: in the check's group and among the instances of large plugins, then among all, so
+    /// that whoever waits for either holds up nobody else. First comes who came first, but for those who held room for
+    /// longer lately. Nothing once draining has begun.
     ///
     /// Cancellation: gives back what it has.
     pub async fn permit(&self, job: &Job) -> Option<Permit> {
@@ -177,6 +179,7 @@ impl<E: Execute> Dispatcher<E> {
         Wants {
             check: &job.check.id,
             group: job.check.group.as_ref(),
+            timeout: job.check.timeout,
             plugin: &job.check.plugin,
             weight: plugin.map(|plugin| plugin.program().weight()).unwrap_or_default(),
             room: self.executor.room(),

@@ -3,6 +3,8 @@
 //! A claim that finds no room waits. Waiting claims are served by rank: the first claim of one holder comes before
 //! the second of another, so that a holder of many units delays nobody who has none.
 //!
+//! Claims may have a turn of their own instead, a moment ([`Claim::turn`]); the earliest comes first.
+//!
 //! A pool may order by use instead: the claim comes first whose plugin has used least and, among those of one plugin, whose
 //! check has. What counts is units times time, of which half is forgotten every 30 seconds; what was used well hardly
 //! counts ([`Place::used_well`]). So no plugin takes a part from others by its number of checks, and no check by that of
@@ -25,7 +27,7 @@ use tokio::time::{Instant, timeout};
 
 pub use claim::Claim;
 pub use queue::Limits;
-pub use reading::{PoolReading, Pools};
+pub use reading::{PoolReading, Pools, WaitKind};
 
 use queue::{Entered, State};
 use turns::Note;
@@ -64,6 +66,17 @@ impl Pool {
     pub fn by_use(name: &'static str, limits: Limits) -> Self {
         let state = Mutex::new(State::by_use(limits));
         Self(Arc::new(Inner { name, state }))
+    }
+
+    /// A part with limits of its own: its units are taken besides those of the pool itself. Whoever waits in it is counted in
+    /// this pool's reading.
+    #[must_use]
+    pub fn part(&self, limits: Limits, wait_kind: WaitKind) -> Self {
+        let state = self.0.state().part(limits, wait_kind);
+        Self(Arc::new(Inner {
+            name: self.0.name,
+            state: Mutex::new(state),
+        }))
     }
 
     /// Whether the holder of a place of `claim` should give it back, in a pool by use: a claim waits for it whose plugin has

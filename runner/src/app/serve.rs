@@ -132,7 +132,7 @@ impl<'a, E: Execute> Service<'a, E> {
         let Loaded { suite, plugins, .. } = first;
         let (now, started) = (Instant::now(), Now::read());
         let cadences = Cadences::of(&suite.checks, &restored, &started);
-        drop(dispatcher.replace(plugins, &suite.groups));
+        drop(dispatcher.replace(plugins, &suite));
         let layout = board.keep(&suite.checks, &mut restored, now);
         let schedule = Schedule::going_on(suite.checks.clone(), now, |check| cadences.wait(&check.id));
         let late = late::Late::new(&state, &board, now, started);

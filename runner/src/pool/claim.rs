@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::suite::CheckId;
 
 /// What somebody wants of a pool.
@@ -18,6 +20,8 @@ pub struct Claim {
     pub(super) check: Option<CheckId>,
     /// The plugin of that check, with a part of its own in a pool by use.
     pub(super) plugin: Option<Arc<str>>,
+    /// When it has its turn, in place of what its holder has.
+    pub(super) turn: Option<Instant>,
 }
 
 impl Claim {
@@ -32,6 +36,7 @@ impl Claim {
             is_optional: false,
             check: None,
             plugin: None,
+            turn: None,
         }
     }
 
@@ -74,6 +79,15 @@ impl Claim {
     pub fn for_check(self, check: CheckId) -> Self {
         Self {
             check: Some(check),
+            ..self
+        }
+    }
+
+    /// Among claims that all have a turn, the one comes first whose turn is earlier.
+    #[must_use]
+    pub fn turn(self, at: Instant) -> Self {
+        Self {
+            turn: Some(at),
             ..self
         }
     }

@@ -1,7 +1,7 @@
 //! Who has what of a pool, and who is next.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Place;
 use super::claim::Claim;
-use super::reading::Record;
+use super::reading::{Record, WaitKind};
 use super::turns::{ByUse, Note};
 use super::usage::Used;
 use super::waiting::{Plugin, Rank, Waiter, Waiting};
@@ -66,22 +66,33 @@ pub(super) enum Room {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Holding {
-    units: u64,
+pub(super) struct Holding {
+    pub(super) units: u64,
     waiting: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeldByCheck {
+    pub(super) units: u64,
+    pub(super) since: Instant,
 }
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) limits: Limits,
     used: u64,
-    holders: HashMap<Arc<str>, Holding>,
-    pub(super) checks: HashMap<CheckId, u64>,
+    pub(super) holders: HashMap<Arc<str>, Holding>,
+    pub(super) checks: HashMap<CheckId, HeldByCheck>,
     pub(super) waiting: Waiting,
     arrivals: u64,
     /// For a pool that serves those first who have used least.
     pub(super) usage: Option<ByUse>,
-    pub(super) record: Record,
+    /// Turns are measured from here.
+    pub(super) began: Instant,
+    /// What to make of a wait here.
+    pub(super) wait_kind: WaitKind,
+    /// Shared with the parts of this pool. Locked after the state.
+    pub(super) record: Arc<Mutex<Record>>,
 }
 
 impl State {
@@ -94,7 +105,19 @@ impl State {
             waiting: Waiting::default(),
             arrivals: 0,
             usage: None,
-            record: Record::default(),
+            began: Instant::now(),
+            wait_kind: WaitKind::Shortage,
+            record: Arc::default(),
+        }
+    }
+
+    /// A part of the pool of this state.
+    pub(super) fn part(&self, limits: Limits, wait_kind: WaitKind) -> Self {
+        Self {
+            began: self.began,
+            wait_kind,
+            record: Arc::clone(&self.record),
+            ..Self::new(limits)
         }
     }
 
@@ -143,14 +166,14 @@ impl State {
         self.note_use(claim, Note::Wait);
         let waiter = Waiter {
             claim: claim.clone(),
-            since: now,
+            wait: self.record().begin_wait(self.wait_kind, now),
             tx,
         };
         self.waiting.insert(rank.clone(), waiter);
         match self.serve_one(&rank) {
             true => Entered::Now,
             false => {
-                self.record.waits += 1;
+                self.record().waits += 1;
                 Entered::Waits(rank)
             }
         }
@@ -193,8 +216,8 @@ impl State {
     fn grant(&mut self, rank: &Rank) -> Option<Waiter> {
         let waiter = self.waiting.remove(rank)?;
         self.stop_waiting(&waiter.claim);
+        self.end_wait(waiter.wait);
         self.take(&waiter.claim);
-        self.record.note_wait(waiter.since.elapsed());
         Some(waiter)
     }
 
@@ -205,7 +228,7 @@ impl State {
             return;
         };
         self.stop_waiting(claim);
-        self.record.note_wait(waiter.since.elapsed());
+        self.end_wait(waiter.wait);
         if is_refusal {
             self.note_refusal(claim, Instant::now());
         }
@@ -219,10 +242,10 @@ impl State {
         self.forget_if_idle(claim);
         self.note_use(claim, Note::GiveBack(time, used));
         if let Some(check) = &claim.check
-            && let Some(units) = self.checks.get_mut(check)
+            && let Some(held) = self.checks.get_mut(check)
         {
-            *units = units.saturating_sub(claim.units);
-            if *units == 0 {
+            held.units = held.units.saturating_sub(claim.units);
+            if held.units == 0 {
                 self.checks.remove(check);
             }
         }
@@ -233,7 +256,11 @@ impl State {
         self.holding(claim).units += claim.units;
         self.note_use(claim, Note::Hold);
         if let Some(check) = &claim.check {
-            *self.checks.entry(check.clone()).or_default() += claim.units;
+            let nothing = || HeldByCheck {
+                units: 0,
+                since: Instant::now(),
+            };
+            self.checks.entry(check.clone()).or_insert_with(nothing).units += claim.units;
         }
     }
 
@@ -274,6 +301,10 @@ impl State {
     }
 
     fn rank(&self, claim: &Claim) -> Rank {
+        if let Some(at) = claim.turn {
+            let turn = at.saturating_duration_since(self.began).as_micros();
+            return Rank::new(None, u64::try_from(turn).unwrap_or(u64::MAX), self.arrivals);
+        }
         let Some(usage) = &self.usage else {
             let holding = self.holders.get(&claim.holder).copied().unwrap_or_default();
             let before = if claim.is_host {
@@ -301,31 +332,5 @@ impl State {
         if holding.is_some_and(|holding| holding.units == 0 && holding.waiting == 0) {
             self.holders.remove(&claim.holder);
         }
-    }
-
-    /// A holder that has its share is short of nothing that others could give.
-    fn note_refusal(&mut self, claim: &Claim, now: Instant) {
-        let is_short = self.room(claim) != Room::OverShare;
-        let holders = match is_short && self.record.wants_holders(now) {
-            true => Some(self.largest()),
-            false => None,
-        };
-        self.record.note_refusal(is_short, holders, now);
-    }
-
-    /// Those who have most, the largest first.
-    pub(super) fn largest(&self) -> Vec<(Arc<str>, u64)> {
-        let by_check = self.checks.iter().map(|(check, units)| (check.into(), *units));
-        let by_holder = self
-            .holders
-            .iter()
-            .map(|(holder, holding)| (Arc::clone(holder), holding.units));
-        let mut all: Vec<(Arc<str>, u64)> = match self.checks.is_empty() {
-            true => by_holder.filter(|(_, units)| *units > 0).collect(),
-            false => by_check.collect(),
-        };
-        all.sort_unstable_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.cmp(b)));
-        all.truncate(super::reading::HOLDERS_NAMED);
-        all
     }
 }

@@ -6,10 +6,10 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::Place;
 use super::claim::Claim;
+use super::reading::WaitId;
 
 /// The plugin of a claim; absent where a pool does not order by use.
 pub(super) type Plugin = Option<Arc<str>>;
@@ -21,13 +21,14 @@ pub(super) struct Rank {
     turn: Turn,
 }
 
-/// How many units its holder had or waited for before, or how many microseconds its check had used; and when it came.
+/// How many units its holder had or waited for before, or how many microseconds its check had used, or the claim's own turn;
+/// and when it came.
 type Turn = (u64, u64);
 
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) claim: Claim,
-    pub(super) since: Instant,
+    pub(super) wait: WaitId,
     pub(super) tx: oneshot::Sender<Place>,
 }
 
@@ -44,15 +45,6 @@ impl Rank {
 impl Waiting {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.values().map(BTreeMap::len).sum()
-    }
-
-    /// In no order.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Waiter> {
-        self.0.values().flat_map(BTreeMap::values)
     }
 
     pub(super) fn get(&self, rank: &Rank) -> Option<&Waiter> {

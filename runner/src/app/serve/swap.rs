@@ -51,7 +51,7 @@ impl<E: Execute> Service<'_, E> {
     pub(super) fn swap(&mut self, mut swap: Swap) {
         let Loaded { suite, plugins, .. } = swap.loaded;
         let now = Instant::now();
-        let plugins = self.dispatcher.replace(plugins, &suite.groups);
+        let plugins = self.dispatcher.replace(plugins, &suite);
         let plan = self.ticker.schedule().replace(swap.plan, now);
         let layout = self.board.keep(&suite.checks, &mut Restored::default(), now);
         let known = self.laid_out(&suite, &mut swap.roster, layout);
