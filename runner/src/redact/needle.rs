@@ -1,24 +1,23 @@
 //! The forms in which a value may turn up, and the pieces by which they are found.
 
+mod encodings;
+
 use std::net::IpAddr;
 
 use base64::Engine;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use url::{Host, Url};
 
-use super::pieces::{Collected, SEED, is_varied};
+use super::pieces::{Collected, is_varied};
 use super::reading::Reading;
+use encodings::encodings;
 
 /// Bytes; a shorter value would blank out ordinary words.
 const MIN_BYTES: usize = 4;
 /// Bytes; a shorter part of a secret, such as one of its lines, may be anything.
 const MIN_PART_BYTES: usize = 8;
-/// Characters; a shorter piece of base64 may be anything. A value of [`MIN_BYTES`] has so many at any place.
-const MIN_BASE64_CHARS: usize = 4;
-/// Bytes of an encoding of which each piece is known; of a longer one, as many as touch each other.
-const MAX_DENSE: usize = 1 << 10;
 /// Bytes; a shorter value, or form of one, is masked in the texts of its holder only: in those of others it is likely
 /// to be something else.
 const MIN_SHARED: usize = 8;
@@ -88,27 +87,6 @@ fn plain(value: &str, mut pass_on: impl FnMut(&[u8])) {
                 pass_on(&form);
             }
         });
-    }
-}
-
-/// Passes on the encodings of `value`, in lower case, and the distance of the pieces by which they are known. Where they
-/// are long, any excerpt of 23 bytes has one.
-fn encodings(value: &str, mut pass_on: impl FnMut(&[u8], usize)) {
-    if value.len() < MIN_BYTES {
-        return;
-    }
-    let mut add = |form: &[u8], step| {
-        if form.len() >= MIN_BYTES {
-            pass_on(form, step);
-        }
-    };
-    let trimmed = value.trim();
-    let values = [Some(value), Some(trimmed).filter(|trimmed| *trimmed != value)];
-    for value in values.into_iter().flatten() {
-        encoded(value, &mut add);
-        for form in latin1(value) {
-            add(&form, 1);
-        }
     }
 }
 
@@ -251,52 +229,4 @@ fn addresses(address: IpAddr) -> Vec<String> {
     .filter(|(place, _)| *place != 1 || canonical.is_ipv4())
     .map(|(_, text)| text)
     .collect()
-}
-
-/// Base64 of either alphabet, also within that of a longer text; hexadecimal.
-fn encoded(value: &str, add: &mut impl FnMut(&[u8], usize)) {
-    let bytes = value.as_bytes();
-    let mut add = |text: &str| {
-        // There is nothing in it that a canonical reading leaves out.
-        let form = text.as_bytes().to_ascii_lowercase();
-        let step = if form.len() > MAX_DENSE { SEED } else { 1 };
-        add(&form, step);
-    };
-    add(&hex::encode(bytes));
-    for alphabet in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-        let whole = std::iter::once(alphabet.encode(bytes));
-        let within = (0..3).filter_map(|shift| within_base64(alphabet, bytes, shift));
-        for text in whole.chain(within) {
-            add(&text);
-        }
-    }
-}
-
-/// What is always the same in the base64 of a longer text that holds `value` behind `shift` bytes more than a
-/// multiple of three, as `user:password` does.
-fn within_base64(alphabet: &GeneralPurpose, value: &[u8], shift: usize) -> Option<String> {
-    let encoded = alphabet.encode([&vec![0; shift], value].concat());
-    // Characters that hold bits of what stands before it.
-    let start = (shift * 8).div_ceil(6);
-    // The last one holds bits of what comes after it, unless it is full.
-    let end = (shift + value.len()) * 8 / 6;
-    let piece = encoded.get(start..end)?;
-    (piece.len() >= MIN_BASE64_CHARS).then(|| piece.to_owned())
-}
-
-/// The value in Latin-1, and its UTF-8 read as such.
-fn latin1(value: &str) -> Vec<Vec<u8>> {
-    if value.is_ascii() {
-        return Vec::new();
-    }
-    let misread: String = value.bytes().map(char::from).collect();
-    let mut forms = vec![Reading::of(&misread).canonical().0];
-    let bytes: Option<Vec<u8>> = value
-        .to_lowercase()
-        .chars()
-        .filter(|char| !char.is_whitespace())
-        .map(|char| u8::try_from(char).ok())
-        .collect();
-    forms.extend(bytes);
-    forms
 }

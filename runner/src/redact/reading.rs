@@ -70,9 +70,9 @@ impl Reading {
         decoded.chain(self.lists())
     }
 
-    /// The text with the bytes in place of numbers, which are decimal or hexadecimal.
+    /// The text with the bytes in place of numbers, which are decimal, hexadecimal or octal.
     fn lists(&self) -> impl Iterator<Item = Self> {
-        let radices = [10, 16].into_iter();
+        let radices = [10, 16, 8].into_iter();
         radices.filter_map(|radix| lists::decode(&self.0, radix).map(Self))
     }
 

@@ -1,5 +1,6 @@
 //! Texts that are written as a list of numbers, one for each byte: `[104, 117]` of Rust, `[104 117]` of Go, `68-75` of
-//! .NET, `68:75` of OpenSSL, `[-61, -68]` of Java.
+//! .NET, `68:75` of OpenSSL, `[-61, -68]` of Java,
+//! `150 165` of od.
 
 use super::{Unit, at};
 
@@ -7,8 +8,8 @@ use super::{Unit, at};
 const MIN_NUMBERS: usize = 4;
 /// Bytes between two numbers at most: a comma, a line break, an indent.
 const MAX_BETWEEN: usize = 24;
-/// Bytes of a number at most: `0x`, and two digits. What is longer is not one of a byte.
-const MAX_NUMBER: usize = 4;
+/// Bytes of a number at most: `0o`, and three digits. What is longer is not one of a byte.
+const MAX_NUMBER: usize = 5;
 
 /// The text with the bytes in place of all its lists; nothing where it has none.
 pub(in crate::redact) fn decode(units: &[Unit], radix: u32) -> Option<Vec<Unit>> {
@@ -84,10 +85,10 @@ fn is_negative(units: &[Unit], start: usize) -> bool {
 }
 
 fn number(word: &[Unit], is_negative: bool, radix: u32) -> Option<u8> {
-    let is_prefixed = at(word, 0) == Some(b'0') && matches!(at(word, 1), Some(b'x' | b'X'));
-    let (digits, radix) = match is_prefixed {
-        true => (word.get(2..)?, 16),
-        false => (word, radix),
+    let (digits, radix) = match (at(word, 0), at(word, 1)) {
+        (Some(b'0'), Some(b'x' | b'X')) => (word.get(2..)?, 16),
+        (Some(b'0'), Some(b'o' | b'O')) => (word.get(2..)?, 8),
+        _ => (word, radix),
     };
     if digits.is_empty() || word.len() > MAX_NUMBER {
         return None;

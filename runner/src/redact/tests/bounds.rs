@@ -5,9 +5,9 @@ use std::iter::repeat_with;
 use super::*;
 use crate::redact::pieces::steps;
 
-/// Look-ups for one byte of a text at most: nine lengths of pieces in seven levels, six dialects and two lists, for all
-/// and for one holder.
-const MOST: u64 = 9 * 15 * 2;
+/// Look-ups for one byte of a text at most: nine lengths of pieces in seven levels, six dialects and three lists, for
+/// all and for one holder.
+const MOST: u64 = 9 * 16 * 2;
 
 fn random(length: usize, seed: u64) -> String {
     let mut dice = fastrand::Rng::with_seed(seed);

@@ -127,16 +127,20 @@ fn escapes_of_names_and_of_windows() {
 
 #[test]
 fn lists_of_numbers() {
-    assert_eq!(variants("x [104, 117, 110, 116] y"), ["x[hunt]y"]);
-    assert_eq!(variants("104\n  117\t110;116 8"), ["hunt"]);
+    // The second of each is what the numbers are if they are octal.
+    assert_eq!(variants("x [104, 117, 110, 116] y"), ["x[hunt]y", "x[dohn]y"]);
+    assert_eq!(variants("104\n  117\t110;116 8"), ["hunt", "dohn8"]);
     assert_eq!(variants("68-75-6e-74."), ["hunt."]);
-    assert_eq!(variants("0x68,0X75,0x6E,0x74"), ["hunt", "hunt"]);
-    assert_eq!(variants("104,117,110 of 116,104,117,110"), ["104,117,110ofthun"]);
+    assert_eq!(variants("0x68,0X75,0x6E,0x74"), ["hunt"; 3]);
+    assert_eq!(
+        variants("104,117,110 of 116,104,117,110"),
+        ["104,117,110ofthun", "104,117,110ofndoh"]
+    );
     assert_eq!(variants("1,2,3"), [""; 0]);
     assert_eq!(variants("256,257,258,259"), [""; 0]);
     assert_eq!(variants("a4 v1 b5 x6"), [""; 0]);
     let between = " ".repeat(24);
-    assert_eq!(variants(&["104"; 4].join(&between)), ["hhhh"]);
+    assert_eq!(variants(&["104"; 4].join(&between)), ["hhhh", "dddd"]);
     assert_eq!(variants(&["104"; 4].join(&format!("{between} "))), [""; 0]);
 }
 

@@ -171,3 +171,55 @@ fn a_short_password_in_encoded_credentials_is_known_by_itself() {
         (&STANDARD.encode("line\nline2345"), "lineline2345"),
     ]);
 }
+
+#[test]
+fn a_value_is_known_in_base64_and_hexadecimal_whatever_it_was_escaped_as_before() {
+    let secret = r#"Pä ss/w%or"d+Mo<re=="#;
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let wide = |bytes: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let json = serde_json::Value::from(secret).to_string();
+    for spelled in [
+        secret.as_bytes(),
+        form.as_bytes(),
+        form.replace('+', "%20").as_bytes(),
+        json.as_bytes(),
+        html_escape::encode_safe(secret).as_bytes(),
+        STANDARD.encode(secret).as_bytes(),
+        &wide(u16::to_le_bytes),
+        &wide(u16::to_be_bytes),
+        &secret
+            .chars()
+            .map(|char| u8::try_from(char).unwrap())
+            .collect::<Vec<u8>>(),
+    ] {
+        for user in ["", "a", "id", "id:"] {
+            let credentials = [user.as_bytes(), spelled].concat();
+            for text in [
+                STANDARD.encode(&credentials),
+                URL_SAFE.encode(&credentials),
+                hex::encode(&credentials),
+            ] {
+                let redacted = secrets(&[secret]).redact(&text);
+                // Characters that hold bits of what is around it stay.
+                assert!(redacted.contains("***"), "{text}");
+                assert!(redacted.len() <= 3 + 2 * user.len() + 8, "{redacted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_of_octal_numbers_is_read() {
+    let secret = "correct-Horse";
+    let dump = |format: fn(u8) -> String| secret.bytes().map(format).collect::<Vec<_>>().join(" ");
+    for text in [
+        dump(|byte| format!("{byte:03o}")),
+        dump(|byte| format!("{byte:#o},")),
+    ] {
+        assert_eq!(
+            secrets(&[secret]).redact(&format!("<{text}>")).replace(',', ""),
+            "<***>",
+            "{text}"
+        );
+    }
+}
