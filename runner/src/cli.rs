@@ -46,6 +46,11 @@ impl Cli {
             Command::Hosted(HostedCommand::Run { .. } | HostedCommand::Demo { once: false, .. })
         )
     }
+
+    /// Whether SIGHUP has it read its suite again.
+    fn reloads(&self) -> bool {
+        matches!(self.command, Command::Hosted(HostedCommand::Run { .. }))
+    }
 }
 
 #[derive(Debug, Subcommand)]

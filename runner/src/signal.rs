@@ -1,6 +1,7 @@
 //! The signals that the runner takes.
 
 mod guard;
+mod hangup;
 
 use std::io;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use guard::{MARGIN, guard};
+pub use hangup::HeldHangup;
 
 /// Takes over SIGXFSZ, which ends the process when a file grows over the limit of its size (`ulimit -f`,
 /// `LimitFSIZE=`): the write fails instead, as on a full disk.
@@ -48,7 +50,7 @@ impl Shutdown {
     }
 }
 
-/// SIGHUP, from now on: the suite is to be read again.
+/// SIGHUP, from now on: the suite is to be read again. Before, [`HeldHangup`] has it.
 #[derive(Debug)]
 pub struct Hangup(Option<Signal>);
 

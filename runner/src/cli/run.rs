@@ -27,7 +27,7 @@ use crate::plugin::{EMBEDDED, Plugin};
 use crate::regular_file::{Owner, Session};
 use crate::report::{self, Screen};
 use crate::settings;
-use crate::signal::{self, Hangup, Shutdown};
+use crate::signal::{self, Hangup, HeldHangup, Shutdown};
 use crate::suite::{Check, PluginFacts, PluginSource, Problems, Suite, schema};
 use crate::telemetry;
 use crate::telemetry::settings::{Exporter, Signal};
@@ -43,17 +43,20 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Parses the arguments and runs the command. The exit code is the command's contract with scripts.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Before anything that takes time.
+    let hangup = HeldHangup::hold();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             return usage::refused(&error, USAGE);
         }
     };
+    let held = hangup.and_then(|held| held.release_unless(cli.reloads()));
+    if let Err(error) = held.and_then(|()| signal::survive_file_size_limit()) {
+        return usage::worked(Err(error));
+    }
     if let Command::PluginWorker(limits) = cli.command {
         return usage::worked(worker::run(limits));
-    }
-    if let Err(error) = signal::survive_file_size_limit() {
-        return usage::worked(Err(error));
     }
     // A signal has to find a thread that does not wait for a disk.
     match liveness::apart_from_main(move || carry_out(&cli)) {

@@ -210,6 +210,38 @@ async fn a_changed_file_is_read_again_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sighup_from_the_first_moment_on_ends_no_runner() {
+    let site = site();
+    let folder = suite(&format!("checks:\n{}", http_check("page", &site, "/")));
+    for _ in 0..12 {
+        let mut running = canary(&folder, &["run", "suite.yaml"]).start();
+        // Before its first instruction nothing is taken over; XFSZ is what comes next.
+        while !running.catches(&[Signal::HUP, Signal::XFSZ]) {
+            std::thread::yield_now();
+        }
+        for _ in 0..50 {
+            running.signal(Signal::HUP);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        next(&mut running, "running 1 check");
+        running.signal(Signal::TERM);
+        assert_eq!(running.end().code, 0);
+    }
+}
+
+#[test]
+#[should_panic(expected = "it was killed (signal: 1 (SIGHUP))")]
+fn sighup_ends_a_command_that_reads_nothing_again() {
+    let folder = folder(&[]);
+    let running = canary(&folder, &["demo"]).start();
+    while !running.catches(&[Signal::XFSZ]) {
+        std::thread::yield_now();
+    }
+    running.signal(Signal::HUP);
+    drop(running.end());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_suite_leaves_the_old_one_running_and_says_every_problem() {
     let site = site();
     let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));

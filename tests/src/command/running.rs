@@ -83,6 +83,16 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("it still runs");
     }
 
+    /// Whether it has taken one of these signals over.
+    #[must_use]
+    pub fn catches(&self, signals: &[Signal]) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|caught| u64::from_str_radix(caught.trim(), 16).ok());
+        let bits = signals.iter().map(|signal| 1 << (signal.as_raw() - 1));
+        caught.unwrap_or_default() & bits.sum::<u64>() != 0
+    }
+
     /// Whether it has ended, and waits to be asked how.
     #[must_use]
     pub fn has_ended(&self) -> bool {
