@@ -46,7 +46,7 @@ mod webhook;
 use std::io;
 use std::sync::Arc;
 
-pub use answer::{Answer, Failure};
+pub use answer::{Answer, Failure, Unreached};
 pub use courier::{Begin, Courier, component};
 pub use desk::Desk;
 pub use notification::{CheckFacts, Event, Notification};
@@ -96,8 +96,11 @@ pub struct Start<'a> {
 ///
 /// # Errors
 /// The operating system refuses a thread or what a runtime needs.
-pub fn start(start: Start<'_>) -> io::Result<(Desk, Courier)> {
+pub fn start(mut start: Start<'_>) -> io::Result<(Desk, Courier)> {
     let (desk, outbox) = prepare(&start);
+    for notice in outbox.queue().forgotten() {
+        (start.say)(notice.level(), &notice.to_string());
+    }
     let settings = start.settings;
     let courier = Courier::start(settings, &desk, outbox, Outside::from(start))?;
     Ok((desk, courier))

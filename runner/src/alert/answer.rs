@@ -21,8 +21,8 @@ const MAX_SECRET: usize = 16 << 10;
 pub enum Answer {
     /// It has it.
     Delivered,
-    /// It has it, but not for everybody. It may take it later for those that are named; for the others it does not.
-    Partly(Failure, Vec<String>),
+    /// It has it, but not for everybody: for none of these. The failure is that of all of them.
+    Partly(Failure, Vec<Unreached>),
     /// It does not take it now; it is tried again, not before the wait that it asks for.
     Later(Failure, Option<Duration>),
     /// It takes none as things are set up, most likely: a wrong address or token, which an operator mends. This one is kept
@@ -33,6 +33,17 @@ pub enum Answer {
     Refused(Failure),
     /// It will never take this one, which is given up so that the next has its turn.
     Rejected(Failure),
+}
+
+/// One of those whom a notification is for, and whom it did not reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreached {
+    /// The address.
+    pub receiver: String,
+    /// Why.
+    pub failure: Failure,
+    /// Whether it may reach this one later.
+    pub is_for_now: bool,
 }
 
 /// Why a notification did not arrive.

@@ -89,6 +89,7 @@ impl Desk {
         };
         for (key, text) in rows {
             let Some(trouble) = desk.read(text) else {
+                desk.outbox.queue().forget_alert();
                 desk.owed.push(Change::forget(Shelf::Alert, key));
                 continue;
             };

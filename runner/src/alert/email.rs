@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::answer::{Answer, Failure, excerpt};
+use super::answer::{Answer, Failure, Unreached, excerpt};
 use super::notification::{Notification, bounded};
-use super::smtp::{Conversation, Envelope, Left, SmtpError, Step, client_name};
+use super::smtp::{Conversation, Envelope, Left, Reply, SmtpError, Step, client_name};
 use crate::ledger::audit::Reserve;
 use crate::suite::Secrets;
 use crate::wire::{self, Cause, TlsClient, TlsFiles, dial};
@@ -221,19 +221,24 @@ impl Email {
         let Some(first) = left.first() else {
             return Answer::Delivered;
         };
-        let each = left
-            .iter()
-            .map(|left| format!("{} ({} {})", left.receiver, left.reply.code, left.reply.text()));
-        let each = each.collect::<Vec<_>>().join(", ");
-        let failure = Failure {
-            word: format!("smtp_{}", first.reply.code).into(),
-            message: excerpt(
-                format!("the mail server takes none for {each}").as_bytes(),
-                &self.secrets,
-            ),
-        };
-        let later = left.iter().filter(|left| left.reply.code < 500);
-        Answer::Partly(failure, later.map(|left| left.receiver.clone()).collect())
+        let each: Vec<_> = left.iter().map(ToString::to_string).collect();
+        let unreached = left.iter().map(|left| Unreached {
+            receiver: left.receiver.clone(),
+            failure: self.taken_for_none_of(&left.reply, &left.to_string()),
+            is_for_now: left.reply.code < 500,
+        });
+        Answer::Partly(
+            self.taken_for_none_of(&first.reply, &each.join(", ")),
+            unreached.collect(),
+        )
+    }
+
+    fn taken_for_none_of(&self, reply: &Reply, receivers: &str) -> Failure {
+        let message = format!("the mail server takes none for {receivers}");
+        Failure {
+            word: format!("smtp_{}", reply.code).into(),
+            message: excerpt(message.as_bytes(), &self.secrets),
+        }
     }
 
     /// Without a reply code there was no answer. A 4xx is about the moment, and a 5xx that comes before the mail itself, to

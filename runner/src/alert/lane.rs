@@ -1,6 +1,7 @@
 //! One notifier's way to its receiver: one notification at a time, oldest first.
 
 mod doubt;
+mod unreachable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::answer::{Answer, Failure};
+use super::answer::{Answer, Failure, Unreached};
 use super::backoff::Backoff;
 use super::notice::Notice;
 use super::notification::{Event, Notification};
@@ -22,6 +23,7 @@ use super::{Keep, Say};
 use crate::ledger::audit::Reserve;
 use crate::liveness::{Progress, STALL};
 use crate::state::Change;
+use unreachable::Unreachable;
 
 /// Alerts that are told again in one request.
 const TOLD_AT_ONCE: usize = 64;
@@ -61,8 +63,8 @@ pub(super) struct Lane {
     refresh: Option<(Duration, Instant)>,
     /// Whether the receiver's failure was told and its recovery not.
     is_failing: bool,
-    /// Whether it was said that the receiver takes notifications for some of those only whom they are for.
-    is_partial: bool,
+    /// Those whom notifications do not reach, as it was said.
+    unreached: Unreachable,
     /// Notifications lost for want of room, as last seen.
     lost: u64,
     /// Losses that the operator knows of since the last delivery.
@@ -87,7 +89,7 @@ impl Lane {
             standing: standing.map(|told| (told.alert.clone(), told)).collect(),
             refresh,
             is_failing: false,
-            is_partial: false,
+            unreached: Unreachable::default(),
             lost: 0,
             told: BTreeSet::new(),
         }
@@ -169,7 +171,11 @@ impl Lane {
         let name = Arc::clone(&self.notifier.name);
         let mut queue = self.shared.outbox.queue();
         let (changes, is_given_up) = match &answer {
-            Answer::Partly(_, rest) if !rest.is_empty() => (queue.leave_rest(&name, rest), false),
+            Answer::Partly(_, unreached) if unreached.iter().any(|one| one.is_for_now) => {
+                let rest = unreached.iter().filter(|one| one.is_for_now);
+                let rest: Vec<String> = rest.map(|one| one.receiver.clone()).collect();
+                (queue.leave_rest(&name, &rest), false)
+            }
             Answer::Delivered | Answer::Partly(..) => (queue.conclude(&name, None), false),
             Answer::Rejected(_) => (queue.conclude(&name, Some(DropReason::Refused)), true),
             Answer::Held(_) | Answer::Refused(_) => match queue.refuse(&name) {
@@ -192,9 +198,12 @@ impl Lane {
             }
             _ => self.judge(&answer),
         }
-        if matches!(answer, Answer::Delivered | Answer::Partly(..)) {
-            self.remember(notification);
+        match &answer {
+            Answer::Delivered => self.unreached.clear(&entry.only),
+            Answer::Partly(_, unreached) => self.tell_unreached(&entry.only, unreached),
+            _ => return,
         }
+        self.remember(notification);
     }
 
     /// Leaves the receiver alone for as long as its answer says, and tells the operator what is new.
@@ -205,19 +214,8 @@ impl Lane {
             Answer::Delivered => {
                 self.recovered();
                 self.told.clear();
-                self.is_partial = false;
             }
-            Answer::Partly(failure, rest) => {
-                self.count(failure);
-                self.recovered();
-                if !std::mem::replace(&mut self.is_partial, true) {
-                    self.shared.say(&Notice::Partly {
-                        notifier: Arc::clone(&self.notifier.name),
-                        message: failure.message.clone(),
-                        is_final: rest.is_empty(),
-                    });
-                }
-            }
+            Answer::Partly(..) => self.recovered(),
             Answer::Later(failure, asked) => {
                 self.backoff.failed(*asked, now);
                 self.fail(failure, |notifier, message, waiting| Notice::Failing {
@@ -244,6 +242,22 @@ impl Lane {
                     waiting,
                 });
             }
+        }
+    }
+
+    /// Counts those whom a notification to `only` did not reach, and says what is new.
+    fn tell_unreached(&mut self, only: &[String], unreached: &[Unreached]) {
+        let mut queue = self.shared.outbox.queue();
+        queue.note(&self.notifier.name, |report| {
+            unreached.iter().for_each(|one| report.count(&one.failure));
+        });
+        drop(queue);
+        for one in self.unreached.note(only, unreached) {
+            self.shared.say(&Notice::Partly {
+                notifier: Arc::clone(&self.notifier.name),
+                message: one.failure.message.clone(),
+                is_for_now: one.is_for_now,
+            });
         }
     }
 

@@ -28,13 +28,12 @@ pub(super) enum Notice {
     /// The first delivery after one of those.
     #[error("notifier `{notifier}` delivers again; {waiting} wait and are sent now")]
     Delivering { notifier: Arc<str>, waiting: usize },
-    /// The receiver takes notifications for some only of those whom they are for, for the first time since it took one
-    /// for all.
-    #[error("notifier `{notifier}` does not reach everybody: {message}; {}", if *.is_final { "mend its settings" } else { "it is tried again for those that were told so for now" })]
+    /// A notification does not reach one of those whom it is for, for the first time since one did.
+    #[error("notifier `{notifier}` does not reach everybody: {message}; {}", if *.is_for_now { "it is tried again for this one" } else { "mend its settings" })]
     Partly {
         notifier: Arc<str>,
         message: String,
-        is_final: bool,
+        is_for_now: bool,
     },
     /// The receiver refused a notification that it will not take, for the first time since the last delivery.
     #[error("notifier `{notifier}`: the notification `{id}` is refused and given up: {message}")]
@@ -46,6 +45,17 @@ pub(super) enum Notice {
     /// Notifications are lost, for the first time since the last delivery.
     #[error("notifier `{notifier}` loses notifications: {}", sentence(.reason))]
     Losing { notifier: Arc<str>, reason: DropReason },
+    /// Notifications of an earlier process wait for a notifier that is not there.
+    #[error(
+        "{count} notifications waited for the notifier `{notifier}`, which the settings no longer name; they are dropped"
+    )]
+    Removed { notifier: Arc<str>, count: u64 },
+    /// Notifications of an earlier process are damaged.
+    #[error("{count} notifications that waited cannot be read; they are dropped")]
+    Unreadable { count: u64 },
+    /// Alerts of an earlier process are damaged.
+    #[error("{count} alerts that were firing cannot be read; nobody is notified of their end")]
+    UnreadableAlerts { count: u64 },
 }
 
 impl Notice {
@@ -54,7 +64,12 @@ impl Notice {
         match self {
             Self::Delivering { .. } => Level::INFO,
             Self::Failing { .. } | Self::Held { .. } => Level::WARN,
-            Self::Partly { .. } | Self::Refused { .. } | Self::Losing { .. } => Level::ERROR,
+            Self::Partly { .. }
+            | Self::Refused { .. }
+            | Self::Losing { .. }
+            | Self::Removed { .. }
+            | Self::Unreadable { .. }
+            | Self::UnreadableAlerts { .. } => Level::ERROR,
         }
     }
 }
@@ -64,5 +79,7 @@ fn sentence(reason: &DropReason) -> &'static str {
         DropReason::Full => "the queue is full; dropping what later ones replace, or else the oldest",
         DropReason::Expired => "they waited for longer than `max_age`",
         DropReason::Refused => "they are refused",
+        DropReason::Removed => "the settings no longer name it",
+        DropReason::Unreadable => "they are damaged on disk",
     }
 }

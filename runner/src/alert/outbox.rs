@@ -94,9 +94,7 @@ impl Reports {
     /// The state at this moment.
     #[must_use]
     pub fn now(&self) -> AlertReport {
-        AlertReport {
-            notifiers: self.0.queue().report(),
-        }
+        self.0.queue().report_all()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Notifications on their way: in order for each notifier, within bounds, each also on disk.
 
 mod entry;
+mod forgotten;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod row;
@@ -13,14 +14,16 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::notice::Notice;
 use super::notification::Notification;
-use super::report::{DropReason, NotifierReport};
+use super::report::{AlertReport, DropReason, NotifierReport};
 use crate::age::{Clock, Since};
 use crate::state::Change;
 use crate::state::Shelf;
 use crate::state::Written;
 pub(super) use entry::Entry;
 use entry::{Kept, Read, key, number, pause, weight};
+use forgotten::Restored;
 use row::Row;
 pub(super) use row::Turn;
 
@@ -48,6 +51,7 @@ pub(super) struct Queue {
     late_since: Option<u64>,
     bytes: usize,
     clock: Clock,
+    restored: Restored,
 }
 
 impl Queue {
@@ -63,6 +67,7 @@ impl Queue {
             settled: 1,
             late_since: None,
             bytes: 0,
+            restored: Restored::default(),
         }
     }
 
@@ -96,7 +101,9 @@ impl Queue {
         let mut entries: Vec<(String, Entry)> = Vec::new();
         for (name, text) in rows {
             let number = number(name);
-            let read = serde_json::from_str::<Read>(text).ok();
+            let read = number.and_then(|_| serde_json::from_str::<Read>(text).ok());
+            self.restored
+                .note(read.as_ref(), |notifier| self.rows.contains_key(notifier));
             match (number, read) {
                 (Some(number), Some(read)) if self.rows.contains_key(read.notifier.as_str()) => {
                     // A clock that was set back: the number may be that of an entry of this process.
@@ -279,6 +286,24 @@ impl Queue {
         };
         let rows = self.rows.iter();
         rows.map(|(name, row)| (Arc::clone(name), report(row))).collect()
+    }
+
+    /// How it goes with all of them.
+    pub(super) fn report_all(&mut self) -> AlertReport {
+        AlertReport {
+            notifiers: self.report(),
+            forgotten: self.restored.forgotten.clone(),
+        }
+    }
+
+    /// Notes that an alert of an earlier process cannot be read.
+    pub(super) fn forget_alert(&mut self) {
+        self.restored.alerts += 1;
+    }
+
+    /// What was forgotten of an earlier process, to be said; each once.
+    pub(super) fn forgotten(&mut self) -> Vec<Notice> {
+        self.restored.say()
     }
 
     /// Puts an entry last. Where there is no room, the check that has most waiting for the notifier that has most makes

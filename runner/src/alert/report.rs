@@ -8,6 +8,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::Failure;
+use super::notification::bounded;
+
+/// Notifiers that are no longer there and still named; the others are counted together.
+const MAX_REMOVED: usize = 16;
+/// What those are counted under; no notifier can be named so.
+const OTHERS: &str = "(others)";
+/// Characters of the name of a notifier that is no longer there.
+const MAX_NAME: usize = 64;
 
 /// Why a notification was never delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +26,10 @@ pub enum DropReason {
     Expired,
     /// Its receiver refused it for what it says.
     Refused,
+    /// The settings no longer name the notifier that it waited for.
+    Removed,
+    /// On disk it is damaged.
+    Unreadable,
 }
 
 impl DropReason {
@@ -28,6 +40,8 @@ impl DropReason {
             Self::Full => "queue_full",
             Self::Expired => "expired",
             Self::Refused => "refused",
+            Self::Removed => "notifier_removed",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -37,6 +51,26 @@ impl DropReason {
 pub struct AlertReport {
     /// By name.
     pub notifiers: BTreeMap<Arc<str>, NotifierReport>,
+    /// What an earlier process left for none of them.
+    pub forgotten: Forgotten,
+}
+
+/// Notifications on disk that nobody can deliver any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// For notifiers that the settings no longer name, by these names, of which there are 17 at most.
+    pub removed: BTreeMap<Arc<str>, u64>,
+    /// Those that are damaged.
+    pub unreadable: u64,
+}
+
+impl Forgotten {
+    pub(super) fn remove(&mut self, notifier: &str) {
+        let name = bounded(notifier, MAX_NAME);
+        let is_counted = self.removed.len() < MAX_REMOVED || self.removed.contains_key(name.as_str());
+        let name = if is_counted { name.as_str() } else { OTHERS };
+        *self.removed.entry(name.into()).or_default() += 1;
+    }
 }
 
 /// The state of one notifier; counts are since the start.

@@ -86,6 +86,13 @@ pub(super) struct Left {
     pub(super) reply: Reply,
 }
 
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { receiver, reply } = self;
+        write!(f, "{receiver} ({} {})", reply.code, reply.text())
+    }
+}
+
 /// A mail as it goes over the wire.
 #[derive(Debug)]
 pub(super) struct Envelope<'a> {

@@ -77,7 +77,10 @@ impl Watcher for Publisher {
             tracing::info!("state was read; statuses, streaks and alerts go on from it");
         }
         if let Some(desk) = &mut self.desk {
-            desk.adopt(&rows(kept, Shelf::Alert), &rows(kept, Shelf::Notification), now);
+            let (alerts, notifications) = (rows(kept, Shelf::Alert), rows(kept, Shelf::Notification));
+            for line in desk.adopt(&alerts, &notifications, now) {
+                tracing::error!("{line}");
+            }
         }
     }
 

@@ -271,6 +271,10 @@ fn alerts(
     begin: &CancellationToken,
 ) -> io::Result<Option<(alert::Desk, alert::Courier)>> {
     if settings.notifiers.is_empty() {
+        let waiting = kept.of(Shelf::Notification).count();
+        if waiting > 0 {
+            tracing::error!("{waiting} notifications wait on disk, and the settings name no notifier");
+        }
         return Ok(None);
     }
     let kept_by = state.clone();

@@ -25,17 +25,26 @@ impl Desk {
     }
 
     /// Takes in rows of an earlier process: who was notified of an alert then is not notified again, and is notified
-    /// of its end. Everything is to be persisted afterwards, see [`Desk::put_all`].
-    pub fn adopt(&mut self, alerts: &[(Arc<str>, String)], notifications: &[(Arc<str>, String)], now: &Now) {
+    /// of its end. Everything is to be persisted afterwards, see [`Desk::put_all`]. Returns what an operator should hear of
+    /// rows that nobody can use.
+    pub fn adopt(
+        &mut self,
+        alerts: &[(Arc<str>, String)],
+        notifications: &[(Arc<str>, String)],
+        now: &Now,
+    ) -> Vec<String> {
         let _useless = self.outbox.queue().restore(notifications);
         for (key, text) in alerts {
-            if let Some(earlier) = self.read(text) {
-                self.adopt_alert(CheckId::new(key), earlier, now);
+            match self.read(text) {
+                Some(earlier) => self.adopt_alert(CheckId::new(key), earlier, now),
+                None => self.outbox.queue().forget_alert(),
             }
         }
         for rule in &self.rules {
             self.outbox.add_standing(&rule.name, self.standing(&rule.name));
         }
+        let forgotten = self.outbox.queue().forgotten();
+        forgotten.iter().map(ToString::to_string).collect()
     }
 
     fn adopt_alert(&mut self, id: CheckId, earlier: Trouble, now: &Now) {

@@ -1,4 +1,5 @@
 mod bounds;
+mod forgotten;
 mod late;
 mod rests;
 

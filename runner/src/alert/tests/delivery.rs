@@ -39,7 +39,7 @@ pub(super) async fn trial(notifier: &Notifier) -> Trial {
 pub(super) fn word(answer: &Answer) -> String {
     let fate = match answer {
         Answer::Delivered => return "delivered".to_owned(),
-        Answer::Partly(_, rest) if rest.is_empty() => "partly",
+        Answer::Partly(_, unreached) if unreached.iter().all(|one| !one.is_for_now) => "partly",
         Answer::Partly(..) => "partly for now",
         Answer::Later(_, None) => "later",
         Answer::Later(_, Some(wait)) => return format!("{} after {wait:?}", answer.failure().unwrap().word),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Disk, begun, kept, settings};
-use crate::alert::answer::{Answer, Failure};
+use crate::alert::answer::{Answer, Failure, Unreached};
 use crate::alert::courier::{Deliveries, Outside};
 use crate::alert::notification::Notification;
 use crate::alert::report::{DropReason, NotifierReport};
@@ -121,6 +121,14 @@ pub(super) fn failure(word: &'static str) -> Failure {
     }
 }
 
+fn unreached(receiver: &str, word: &'static str, is_for_now: bool) -> Unreached {
+    Unreached {
+        receiver: receiver.to_owned(),
+        failure: failure(word),
+        is_for_now,
+    }
+}
+
 pub(super) fn later() -> Answer {
     Answer::Later(failure("away"), Some(Duration::from_secs(20)))
 }
@@ -181,7 +189,7 @@ async fn a_receiver_that_is_away_is_tried_with_the_oldest_and_spoken_of_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_was_away_and_reaches_some_delivers_again_and_may_be_away_again() {
-    let partly = || Answer::Partly(failure("for some"), Vec::new());
+    let partly = || Answer::Partly(failure("for some"), vec![unreached("one", "for some", false)]);
     let answers = [later(), partly(), partly(), later(), Answer::Delivered, partly()];
     let (world, deliveries) = World::new(answers);
     world.stage(1..=4);
@@ -203,6 +211,36 @@ async fn a_receiver_that_was_away_and_reaches_some_delivers_again_and_may_be_awa
     assert!(said.len() == words.len() && is_as_expected, "{said:?}");
     let report = world.report();
     assert_eq!((report.delivered, report.failing, world.on_disk()), (4, None, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_receiver_that_a_notification_does_not_reach_is_said_once_and_counted_with_its_own_code() {
+    let partly = |each: &[(&str, &'static str, bool)]| {
+        let each = each
+            .iter()
+            .map(|(receiver, word, is_for_now)| unreached(receiver, word, *is_for_now));
+        Answer::Partly(failure("all"), each.collect())
+    };
+    let (gone, late) = (("gone", "smtp_550", false), ("late", "smtp_450", true));
+    let answers = [
+        partly(&[gone]),
+        partly(&[gone, late]),
+        partly(&[gone]),
+        partly(&[late]),
+    ];
+    let (world, deliveries) = World::new(answers);
+    world.stage(1..=4);
+    run(deliveries, 10).await;
+    let said = world.said();
+    let words = [
+        "it is smtp_550; mend",
+        "it is smtp_450; it is tried again",
+        "it is smtp_450",
+    ];
+    let is_as_expected = said.iter().zip(words).all(|(line, words)| line.contains(words));
+    assert!(said.len() == words.len() && is_as_expected, "{said:?}");
+    let failed = world.report().failed;
+    assert_eq!((failed["smtp_550"], failed["smtp_450"], failed.len()), (3, 2, 2));
 }
 
 #[tokio::test(start_paused = true)]

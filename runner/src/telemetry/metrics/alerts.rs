@@ -6,7 +6,7 @@ use opentelemetry_semantic_conventions::attribute as semconv;
 
 use super::series::{Extra, Value, text, word};
 use super::{Metrics, told};
-use crate::alert::report::AlertReport;
+use crate::alert::report::{AlertReport, DropReason};
 use crate::telemetry::name;
 
 impl Metrics {
@@ -40,6 +40,18 @@ impl Metrics {
             self.runner.set_count(told::ALERT_QUEUE, alone(), fares.waiting);
             self.runner.set(told::ALERT_AGE, alone(), age);
             self.runner.set_count(told::FIRING, alone(), fares.firing);
+        }
+        for (notifier, count) in &report.forgotten.removed {
+            let extra = vec![
+                text(name::NOTIFIER, notifier.as_ref()),
+                word(semconv::ERROR_TYPE, DropReason::Removed.word()),
+            ];
+            self.runner.set_count(told::ALERT_DROPPED, extra, *count);
+        }
+        if report.forgotten.unreadable > 0 {
+            let extra = vec![word(semconv::ERROR_TYPE, DropReason::Unreadable.word())];
+            self.runner
+                .set_count(told::ALERT_DROPPED, extra, report.forgotten.unreadable);
         }
     }
 }

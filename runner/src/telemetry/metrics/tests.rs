@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::instrument::ALL;
 use super::*;
 use crate::alert::report as alert;
-use crate::alert::report::{AlertReport, NotifierReport};
+use crate::alert::report::{AlertReport, Forgotten, NotifierReport};
 use crate::outcome::{Fault, Outcome, Run, VerdictStatus};
 use crate::pool::{Limits, Pool};
 use crate::status::{Standing, Status, Transition};
@@ -132,6 +132,10 @@ fn alert_report() -> AlertReport {
     };
     AlertReport {
         notifiers: [("ops".into(), notifier)].into(),
+        forgotten: Forgotten {
+            removed: [("old".into(), 7)].into(),
+            unreadable: 6,
+        },
     }
 }
 
@@ -146,6 +150,8 @@ fn each_notifier_tells_how_its_notifications_fare() {
         "canary_alert_notifications_total{SERVICE,OF,error_type=\"http_503\"} 2",
         "canary_alert_dropped_total{SERVICE,OF} 0",
         "canary_alert_dropped_total{SERVICE,OF,error_type=\"expired\"} 1",
+        "canary_alert_dropped_total{SERVICE,canary_notifier_name=\"old\",error_type=\"notifier_removed\"} 7",
+        "canary_alert_dropped_total{SERVICE,error_type=\"unreadable\"} 6",
         "canary_alert_queue_size{SERVICE,OF} 4",
         "canary_alert_queue_oldest_age_seconds{SERVICE,OF} 90",
         "canary_alert_firing{SERVICE,OF} 5",
