@@ -216,7 +216,8 @@ impl<E: Execute> Dispatcher<E> {
             let mut report = self
                 .attempt(&check, plugin.as_deref(), attempts, (trace, &recorder))
                 .await;
-            report.outcome = blame(report.outcome, self.stall_clock.lost() - lost, check.timeout);
+            let lost = self.stall_clock.lost() - lost + report.queued;
+            report.outcome = blame(report.outcome, lost, check.timeout);
             usage.absorb(&report.usage);
             trail.absorb(report.trail, attempts, offset);
             let is_last =
@@ -315,14 +316,14 @@ impl Dispatcher {
     }
 }
 
-/// A failure or a warning of the target, unless the host lost too much of the time that the check had: then nobody knows whether the
-/// target was late or the host. What it lost is `lost`.
+/// A failure or a warning of the target, or a deadline, unless the host lost too much of the time that the check had: then
+/// nobody knows whether the target was late or the host. What it lost is `lost`.
 fn blame(outcome: Outcome, lost: Duration, timeout: Duration) -> Outcome {
-    match outcome.verdict() {
-        Some(VerdictStatus::Fail | VerdictStatus::Warn) if lost > timeout / SPOILED => {
-            Outcome::Stopped(StopCause::Overload { lost })
-        }
-        _ => outcome,
+    let is_late = matches!(outcome, Outcome::Stopped(StopCause::Deadline { .. }));
+    let is_bad = matches!(outcome.verdict(), Some(VerdictStatus::Fail | VerdictStatus::Warn));
+    match (is_late || is_bad) && lost > timeout / SPOILED {
+        true => Outcome::Stopped(StopCause::Overload { lost }),
+        false => outcome,
     }
 }
 
@@ -342,6 +343,7 @@ impl Report {
             usage: Usage::default(),
             log: Vec::new(),
             trail: Trail::default(),
+            queued: Duration::ZERO,
         }
     }
 }
@@ -374,6 +376,17 @@ mod tests {
             let summary = stopped.summary();
             assert!(summary.contains("overloaded for 1s 1ms"), "{summary}");
         }
+    }
+
+    #[test]
+    fn a_deadline_while_the_host_was_overloaded_is_the_hosts() {
+        let timeout = Duration::from_secs(4);
+        let late = Outcome::Stopped(StopCause::Deadline { limit: timeout });
+        let quarter = timeout / 4;
+        assert_eq!(blame(late.clone(), quarter, timeout), late);
+        let lost = quarter + Duration::from_millis(1);
+        let stopped = Outcome::Stopped(StopCause::Overload { lost });
+        assert_eq!(blame(late, lost, timeout), stopped);
     }
 
     #[test]

@@ -116,6 +116,12 @@ impl Pool {
         state.held_by(holder) >= state.limits.share
     }
 
+    /// What the check of `claim` is known to have used lately, and not well, in a pool by use; nothing in another one.
+    #[must_use]
+    pub fn used_lately(&self, claim: &Claim) -> Duration {
+        self.0.state().used_lately(claim)
+    }
+
     /// Units that `holder` has now.
     #[must_use]
     pub fn held_by(&self, holder: &str) -> u64 {

@@ -17,14 +17,13 @@ mod polls;
 mod program;
 mod room;
 mod state;
+mod work;
 
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
@@ -47,6 +46,7 @@ use crate::trace::{EndCause, Shortage, StepKind, TraceContext, Trail};
 use bindings::probe;
 use cpu::CpuMeter;
 use state::State;
+use work::{Work, within_cpu};
 
 /// How much earlier than the run's deadline a host function gives up, so that the guest can still answer:
 /// a twentieth of the time, within these bounds.
@@ -79,6 +79,8 @@ pub struct Report {
     pub log: Vec<LogLine>,
     /// What the host did for it; times count from the attempt's start.
     pub trail: Trail,
+    /// How long it could have gone on, and waited for others that compute.
+    pub queued: Duration,
 }
 
 /// What is known of a call, however it ended.
@@ -88,12 +90,17 @@ struct Record {
     log: Vec<LogLine>,
     trail: Trail,
     shortage: Option<Shortage>,
+    queued: Duration,
 }
 
 impl Record {
-    fn of(page: &Page, usage: Usage) -> Self {
+    fn of(page: &Page, meter: &CpuMeter, memory_peak: u64) -> Self {
+        let mut usage = page.usage();
+        usage.cpu = meter.used();
+        usage.memory_peak = memory_peak;
         Self {
             usage,
+            queued: meter.queued(),
             log: page.take_log(),
             trail: page.take_trail(),
             shortage: page.shortage(),
@@ -126,6 +133,7 @@ impl Sandbox {
     #[must_use]
     pub fn new(engine: Engine, ledger: Arc<Ledger>, shared: Arc<Shared>) -> Self {
         engine.room().show(&ledger);
+        engine.line().show(&ledger);
         Self {
             engine,
             ledger,
@@ -174,28 +182,26 @@ impl Sandbox {
             recorder: Arc::clone(attempt.recorder),
         };
         let request = request(&attempt);
+        let call = async |guest: &bindings::Check, store: &mut Store<State>| {
+            guest.canary_check_probe().call_run(store, &request).await
+        };
+        let record = async |returned, meter: &Arc<CpuMeter>| match returned {
+            Ok(verdict) => Ok(host::verdict(attempt.recorder, meter, verdict).await),
+            Err(reason) => Err(reason),
+        };
         let (called, record) = self
-            .call(attempt.program, bounds, attempt.shutdown, async |guest, store| {
-                let returned = guest.canary_check_probe().call_run(&mut *store, &request).await?;
-                let meter = Arc::clone(&store.data().meter);
-                Ok(match returned {
-                    Ok(verdict) => Ok(host::verdict(attempt.recorder, &meter, verdict).await),
-                    Err(reason) => Err(reason),
-                })
-            })
+            .call(attempt.program, bounds, attempt.shutdown, call, record)
             .await;
         let outcome = match called {
             Ok(returned) => judged(returned, record.shortage, attempt.recorder),
             Err(outcome) => outcome,
         };
-        let Record {
-            usage, log, trail, ..
-        } = record;
         Report {
             outcome,
-            usage,
-            log,
-            trail,
+            usage: record.usage,
+            log: record.log,
+            trail: record.trail,
+            queued: record.queued,
         }
     }
 
@@ -229,25 +235,30 @@ impl Sandbox {
                 bounds,
                 &CancellationToken::new(),
                 async |guest, store| guest.canary_check_probe().call_describe(store).await,
+                async |description, _| description,
             )
             .await;
         described
     }
 
-    /// One call of a fresh instance, bounded in every way.
-    async fn call<T>(
+    /// One call of a fresh instance, bounded in every way, and what is made of what it returns. That comes after the
+    /// deadline counts: it is bounded by the quota of `cpu`, and whoever returned in time is not late.
+    async fn call<T, U>(
         &self,
         program: &Program,
         bounds: Bounds,
         shutdown: &CancellationToken,
         call: impl AsyncFnOnce(&bindings::Check, &mut Store<State>) -> wasmtime::Result<T>,
-    ) -> (Result<T, Outcome>, Record) {
+        conclude: impl AsyncFnOnce(T, &Arc<CpuMeter>) -> U,
+    ) -> (Result<U, Outcome>, Record) {
         let deadline = Instant::now() + bounds.timeout;
         let shown = self.polls.enter(&bounds.owner.check);
+        let place = self.engine.line().place(&bounds.owner.check);
+        let meter = Arc::new(CpuMeter::new(&bounds.quota, place, shown));
         let recorder = &bounds.recorder;
-        let ledger = &self.ledger;
-        let page = ledger.open_page(bounds.owner, bounds.quota, Arc::clone(recorder));
-        let meter = Arc::new(CpuMeter::new(&bounds.quota, self.engine.place(), shown));
+        let page = self
+            .ledger
+            .open_page(bounds.owner, bounds.quota, Arc::clone(recorder));
         let client = Client::new(
             Arc::clone(&self.shared),
             Arc::clone(&page),
@@ -259,8 +270,11 @@ impl Sandbox {
         let mut store = self
             .engine
             .store(State::new(client, Arc::clone(&meter), &bounds.quota));
-        let limit = bounds.timeout;
-        let late = || StopCause::Deadline { limit };
+        let work = Work {
+            meter: &meter,
+            recorder,
+            shutdown,
+        };
         let ended = {
             let guest = async {
                 let instance = instantiate(program, &mut store, &page, deadline).await?;
@@ -268,27 +282,24 @@ impl Sandbox {
                 let called = call(&instance, &mut store).await;
                 called.map_err(|error| fault::trap(error, recorder))
             };
-            let guest = AssertUnwindSafe(guest).catch_unwind();
-            let is_late = || (Instant::now() >= deadline).then(late);
-            let mut guest = pin!(meter.measure(guest, is_late));
-            let ended = tokio::select! {
-                biased;
-                ended = timeout_at(deadline, &mut guest) => ended.unwrap_or_else(|_| Err(late())),
-                () = shutdown.cancelled() => Err(StopCause::Shutdown),
-            };
-            let ended = match ended {
-                Ok(Ok(ended)) => within_cpu(&meter, ended),
-                Ok(Err(panic)) => Err(fault::host(panic.as_ref(), recorder)),
-                Err(cause) => Err(cause.into()),
-            };
+            let guest = pin!(guest);
+            let ended = work.until(deadline, bounds.timeout, guest).await;
+            let ended = within_cpu(&meter, ended);
             // Before the call and its store go: whatever is open now was left open.
             page.end(end_cause(&ended));
             ended
         };
-        let ended = ended.map_err(|outcome| fault::explain(outcome, store.data()));
-        let usage = usage(&page, &meter, store.data());
+        let ended = match ended {
+            Ok(returned) => {
+                let concluded = pin!(async { Ok(conclude(returned, &meter).await) });
+                work.measured(concluded, || None).await
+            }
+            Err(outcome) => Err(fault::explain(outcome, store.data())),
+        };
+        let ended = within_cpu(&meter, ended);
+        let memory_peak = store.data().limiter.peak();
         drop(store);
-        (ended, Record::of(&page, usage))
+        (ended, Record::of(&page, &meter, memory_peak))
     }
 }
 
@@ -322,14 +333,6 @@ async fn instantiate(
     instance.map_err(|error| fault::instantiate(error, page.recorder()))
 }
 
-/// A host function may have used up the quota just before the guest returned.
-fn within_cpu<T>(meter: &CpuMeter, ended: Result<T, Outcome>) -> Result<T, Outcome> {
-    match (ended, meter.over()) {
-        (Ok(_), Some(denial)) => Err(StopCause::from(denial).into()),
-        (ended, _) => ended,
-    }
-}
-
 fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
     match ended {
         Ok(_) => EndCause::Returned,
@@ -347,13 +350,6 @@ fn end_cause<T>(ended: &Result<T, Outcome>) -> EndCause {
         )) => EndCause::Returned,
         Err(Outcome::Faulted(_) | Outcome::Completed(_)) => EndCause::Trapped,
     }
-}
-
-fn usage(page: &Page, meter: &CpuMeter, state: &State) -> Usage {
-    let mut usage = page.usage();
-    usage.cpu = meter.used();
-    usage.memory_peak = state.limiter.peak();
-    usage
 }
 
 fn request(attempt: &Attempt<'_>) -> probe::Request {

@@ -107,6 +107,13 @@ impl Note {
 }
 
 impl State {
+    pub(super) fn used_lately(&self, claim: &Claim) -> Duration {
+        let known = self.usage.as_ref().zip(claim.check.as_ref());
+        known.map_or(Duration::ZERO, |(usage, check)| {
+            usage.checks.in_vain(check, Instant::now())
+        })
+    }
+
     /// Whether the holder of a unit of `claim` should make room: more wait who come far before it than hold units who
     /// come after it.
     pub(super) fn should_give_way(&self, claim: &Claim) -> bool {

@@ -60,7 +60,15 @@ impl<K: Clone + Eq + Hash> Usage<K> {
         micros(recent.map_or(UNKNOWN, |recent| recent.by(now).counts()))
     }
 
-    /// The same, with what counts in advance for what `user` has and waits for.
+    /// What `user` is known to have used, and not well.
+    pub(super) fn in_vain(&self, user: &K, now: Instant) -> Duration {
+        let recent = self.0.get(user).map(|recent| recent.by(now));
+        recent.map_or(Duration::ZERO, |recent| {
+            recent.in_vain.saturating_add(recent.so_far)
+        })
+    }
+
+    /// The same as [`Usage::of`], with what counts in advance for what `user` has and waits for.
     pub(super) fn with_advance(&self, user: &K, now: Instant) -> u64 {
         let recent = self.0.get(user);
         micros(recent.map_or(UNKNOWN, |recent| recent.by(now).with_advance()))

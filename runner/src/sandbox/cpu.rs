@@ -4,10 +4,12 @@ mod clock;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::line::Place;
 use super::polls::{HostFunction, RunPoll};
@@ -16,9 +18,9 @@ use crate::outcome::StopCause;
 use crate::quota::{Quota, QuotaKind};
 use clock::Stretch;
 
-/// What the host may compute for a run before each further portion of it stands in line with what else computes for long.
-/// A guest does so by itself, see [`CpuMeter::queue_next`].
-const HOST_SHARE: Duration = Duration::from_millis(10);
+/// What a run may compute before it waits in line for its next turn. A turn ends at the next tick of the engine, so it is
+/// less than a tick.
+const TURN: Duration = Duration::from_millis(5);
 
 /// Counts the polls of one call of a guest: what the guest executes and what the host computes for it, not what either
 /// waits for. Lends the poll that goes on to the watchdog.
@@ -28,27 +30,29 @@ const HOST_SHARE: Duration = Duration::from_millis(10);
 pub(super) struct CpuMeter {
     limit: Duration,
     used_nanos: AtomicU64,
-    /// The part of it that ended in a function of the host.
-    host_nanos: AtomicU64,
+    /// The part of it that was computed since it had its last turn.
+    turn_nanos: AtomicU64,
     /// The poll that goes on.
     stretch: Mutex<Option<Stretch>>,
     shown: RunPoll,
     /// Among those that compute for long.
     place: Arc<Place>,
-    /// Whether its next poll waits in line.
-    must_queue: AtomicBool,
+    /// How long it waited there.
+    queued_nanos: AtomicU64,
 }
 
 impl CpuMeter {
     pub(super) fn new(quota: &Quota, place: Arc<Place>, shown: RunPoll) -> Self {
+        let is_long = place.has_computed_long();
+        let before = if is_long { TURN } else { Duration::ZERO };
         Self {
             limit: quota.cpu,
             used_nanos: AtomicU64::new(0),
-            host_nanos: AtomicU64::new(0),
+            turn_nanos: AtomicU64::new(nanos(before)),
             stretch: Mutex::new(None),
             shown,
             place,
-            must_queue: AtomicBool::new(false),
+            queued_nanos: AtomicU64::new(0),
         }
     }
 
@@ -68,16 +72,9 @@ impl CpuMeter {
         })
     }
 
-    /// Lets the run go on only once others that compute for long had a turn, from its next poll on. What was under way
-    /// must not wait in line itself: the run would wait for a turn that it holds.
-    pub(super) fn queue_next(&self) {
-        self.must_queue.store(true, Ordering::Relaxed);
-    }
-
-    /// Gives the worker back to others that compute for long.
-    pub(super) async fn take_turns(&self) {
-        self.queue_next();
-        tokio::task::yield_now().await;
+    /// How long it waited for others that compute, when it could have gone on.
+    pub(super) fn queued(&self) -> Duration {
+        Duration::from_nanos(self.queued_nanos.load(Ordering::Relaxed))
     }
 
     /// Counts the polls of `guest`, and ends it between two of them when the quota is used up, or `is_late`. A timer
@@ -113,25 +110,26 @@ impl CpuMeter {
         polled
     }
 
-    /// Whether the run may go on now. One for which the host computes for long waits until others of its kind had a turn:
-    /// their portions, one after the other, would keep the workers from whoever has something to do next.
+    /// Whether the run may go on now. One that has computed for a turn waits until others of its kind had theirs, whether
+    /// it was the guest or the host that computed. Only here: what is under way would wait for a turn that the run has.
     fn is_its_turn(&self, turn: &mut Option<Turn>, cx: &mut Context<'_>) -> bool {
-        if turn.is_none() && self.takes_turns() {
-            *turn = Some(self.place.queue());
+        if turn.is_none() && self.turn_nanos.load(Ordering::Relaxed) >= nanos(TURN) {
+            *turn = Some(Turn {
+                waiting: self.place.queue(),
+                since: Instant::now(),
+            });
         }
-        if let Some(waiting) = turn
-            && waiting.as_mut().poll(cx).is_pending()
-        {
-            return false;
+        let Some(Turn { waiting, since }) = turn else {
+            return true;
+        };
+        let is_ready = waiting.as_mut().poll(cx).is_ready();
+        if is_ready {
+            self.queued_nanos
+                .fetch_add(nanos(since.elapsed()), Ordering::Relaxed);
+            self.turn_nanos.store(0, Ordering::Relaxed);
+            *turn = None;
         }
-        *turn = None;
-        true
-    }
-
-    fn takes_turns(&self) -> bool {
-        let is_long = self.host_nanos.load(Ordering::Relaxed) > nanos(HOST_SHARE);
-        self.must_queue.swap(false, Ordering::Relaxed)
-            || (is_long && self.shown.function() != HostFunction::Guest)
+        is_ready
     }
 
     /// The instance is there, and the guest itself begins.
@@ -158,9 +156,7 @@ impl CpuMeter {
         };
         let nanos = nanos(stretch.elapsed());
         self.used_nanos.fetch_add(nanos, Ordering::Relaxed);
-        if self.shown.function() != HostFunction::Guest {
-            self.host_nanos.fetch_add(nanos, Ordering::Relaxed);
-        }
+        self.turn_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
     fn stretch(&self) -> MutexGuard<'_, Option<Stretch>> {
@@ -168,8 +164,11 @@ impl CpuMeter {
     }
 }
 
-/// Waits until the line is at a run.
-type Turn = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Of a run that waits until the line is at it.
+struct Turn {
+    waiting: Pin<Box<dyn Future<Output = ()> + Send>>,
+    since: Instant,
+}
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -203,12 +202,19 @@ mod tests {
             ..Quota::default()
         };
         let shown = PollRegistry::default().enter(&CheckId::new("a"));
-        Arc::new(CpuMeter::new(&quota, line.place(), shown))
+        Arc::new(CpuMeter::new(&quota, line.place(&CheckId::new("a")), shown))
     }
 
     /// Computes for a while.
     fn compute() -> u64 {
         (0..100_000_u64).fold(0, |sum, number| std::hint::black_box(sum ^ number))
+    }
+
+    fn compute_for_a_turn(meter: &CpuMeter) {
+        let before = meter.used();
+        while meter.used() - before <= TURN {
+            compute();
+        }
     }
 
     #[tokio::test]
@@ -235,16 +241,51 @@ mod tests {
         // One turn at a time.
         let line = Line::beside(2);
         let meter = meter_in(&line, Duration::from_secs(60));
-        let neighbour = line.place();
+        let neighbour = line.place(&CheckId::new("b"));
         let host = async {
             let _call = meter.host_call(HostFunction::SendAll);
-            while meter.used() <= HOST_SHARE {
-                compute();
-            }
+            compute_for_a_turn(&meter);
             tokio::task::yield_now().await;
         };
         neighbour.queue().await;
         let mut run = std::pin::pin!(meter.measure(host, || None));
+        for _ in 0..10 {
+            let polled = tokio::task::unconstrained(&mut run).now_or_never();
+            assert!(polled.is_none(), "it has no turn while its neighbour has it");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(meter.queued(), Duration::ZERO);
+        neighbour.leave();
+        assert_eq!(run.await, Ok(()));
+        assert!(meter.queued() > Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_computes_for_less_than_a_turn_waits_for_nobody() {
+        let line = Line::beside(2);
+        let meter = meter_in(&line, Duration::from_secs(60));
+        let neighbour = line.place(&CheckId::new("b"));
+        neighbour.queue().await;
+        let host = async {
+            let _call = meter.host_call(HostFunction::Read);
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(meter.measure(host, || None).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_of_a_check_that_computed_for_long_begins_in_line() {
+        let line = Line::beside(2);
+        let earlier = line.place(&CheckId::new("a"));
+        earlier.queue().await;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        earlier.leave();
+        let neighbour = line.place(&CheckId::new("b"));
+        neighbour.queue().await;
+        let meter = meter_in(&line, Duration::from_secs(60));
+        let mut run = std::pin::pin!(meter.measure(std::future::ready(()), || None));
         for _ in 0..10 {
             let polled = tokio::task::unconstrained(&mut run).now_or_never();
             assert!(polled.is_none(), "it has no turn while its neighbour has it");
@@ -255,17 +296,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_run_that_gives_its_turn_back_does_not_wait_for_itself() {
+    async fn a_run_alone_in_line_goes_on_turn_after_turn() {
         // One turn at a time, and nobody else wants it.
         let line = Line::beside(2);
         let meter = meter_in(&line, Duration::from_secs(60));
         let host = async {
             let _call = meter.host_call(HostFunction::Verdict);
-            while meter.used() <= HOST_SHARE {
-                compute();
-            }
             for _ in 0..4 {
-                meter.take_turns().await;
+                compute_for_a_turn(&meter);
+                tokio::task::yield_now().await;
             }
         };
         let mut run = std::pin::pin!(meter.measure(host, || None));

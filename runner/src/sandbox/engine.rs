@@ -10,7 +10,7 @@ use wasmtime::{
     Config, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
 };
 
-use super::line::{Line, Place};
+use super::line::Line;
 use super::room::{CORE_INSTANCES, Room, Size};
 use super::state::State;
 use crate::liveness::{self, Component, Impact, Registry};
@@ -148,9 +148,9 @@ impl Engine {
         component::Component::new(&self.engine, wasm)
     }
 
-    /// Where a guest of this engine stands among those that compute for long.
-    pub(super) fn place(&self) -> Arc<Place> {
-        self.line.place()
+    /// Where runs of this engine wait that have computed for long.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// A fresh store with every limit set.
@@ -165,9 +165,7 @@ impl Engine {
             if let Some(denial) = meter.over() {
                 return Err(wasmtime::Error::new(denial));
             }
-            if meter.used() >= TICK {
-                meter.queue_next();
-            }
+            // It goes on when it is its turn, see the meter.
             Ok(UpdateDeadline::Yield(1))
         });
         store

@@ -123,7 +123,11 @@ pub fn verdict(texts: &[&str], budget: u64, secrets: Secrets) -> (Verdict, Recor
 
 fn meter() -> Arc<CpuMeter> {
     let shown = PollRegistry::default().enter(&CheckId::new("fuzzing"));
-    Arc::new(CpuMeter::new(&Quota::default(), Line::beside(1).place(), shown))
+    Arc::new(CpuMeter::new(
+        &Quota::default(),
+        Line::beside(1).place(&CheckId::new("fuzz")),
+        shown,
+    ))
 }
 
 /// The result of a future that waits for nobody, though it lets others go first.

@@ -191,11 +191,6 @@ impl RunPoll {
         self.slot.began.store(0, Ordering::Relaxed);
     }
 
-    /// What the run is in.
-    pub(super) fn function(&self) -> HostFunction {
-        self.slot.function()
-    }
-
     pub(super) fn enter(&self, function: HostFunction) {
         self.slot.function.store(function as u8, Ordering::Relaxed);
     }

@@ -2,7 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
 
+use super::bindings;
+use super::cpu::CpuMeter;
+use super::state::State;
 use super::{Bounds, Engine, EngineSettings, Sandbox};
 use crate::grant::{Grants, Networks};
 use crate::ledger::{Budget, Lease, Ledger, PageOwner};
@@ -59,17 +63,40 @@ async fn a_panic_of_the_host_is_an_outcome_and_gives_back_what_was_lent() {
         .compile(include_bytes!(env!("CANARY_PLUGIN_LEAK")));
     let program = sandbox.link(&component.unwrap()).unwrap();
     let token = CancellationToken::new();
+    let call = async |_: &bindings::Check, store: &mut Store<State>| {
+        let nowhere = ([127, 0, 0, 1], 9).into();
+        std::mem::forget(Lease::take(store.data().client.page(), nowhere).unwrap());
+        if sandbox.ledger().leased() == 1 {
+            panic!("a bug of the host");
+        }
+        Ok(())
+    };
     let (ended, record) = sandbox
-        .call(&program, bounds(), &token, async |_guest, store| {
-            let nowhere = ([127, 0, 0, 1], 9).into();
-            std::mem::forget(Lease::take(store.data().client.page(), nowhere).unwrap());
-            if sandbox.ledger().leased() == 1 {
-                panic!("a bug of the host");
-            }
-            Ok(())
-        })
+        .call(&program, bounds(), &token, call, async |(), _| ())
         .await;
     let expected = Fault::Host("a host function panicked: a bug of the host".into());
     assert_eq!(ended, Err(Outcome::Faulted(expected)));
     assert_eq!((record.usage.reclaimed, sandbox.ledger().leased()), (1, 0));
+}
+
+#[tokio::test]
+async fn what_was_returned_in_time_is_not_late_however_long_it_takes_to_record() {
+    let sandbox = sandbox();
+    let component = sandbox
+        .engine()
+        .compile(include_bytes!(env!("CANARY_PLUGIN_LEAK")));
+    let program = sandbox.link(&component.unwrap()).unwrap();
+    let token = CancellationToken::new();
+    let bounds = bounds();
+    let after = bounds.timeout + Duration::from_millis(1);
+    let record = async |returned, _: &Arc<CpuMeter>| {
+        tokio::time::pause();
+        tokio::time::advance(after).await;
+        tokio::task::yield_now().await;
+        returned
+    };
+    let (ended, _) = sandbox
+        .call(&program, bounds, &token, async |_, _| Ok(7), record)
+        .await;
+    assert_eq!(ended, Ok(7));
 }

@@ -96,7 +96,7 @@ async fn nobody_listening_is_a_failure_that_does_not_show_the_path() {
 }
 
 #[tokio::test]
-async fn a_name_is_looked_up_by_one_at_a_time_and_its_descriptor_is_held() {
+async fn a_name_is_looked_up_for_all_who_ask_and_its_descriptor_is_held() {
     let reserve = Reserve::default();
     let lookups = (0..20).map(|_| lookup::addresses("localhost", 80, soon(), &reserve));
     for found in futures_util::future::join_all(lookups).await {

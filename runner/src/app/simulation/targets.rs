@@ -181,6 +181,7 @@ impl Execute for Targets {
             usage: guest.page.usage(),
             log: Vec::new(),
             trail: guest.page.take_trail(),
+            queued: Duration::ZERO,
         }
     }
 
