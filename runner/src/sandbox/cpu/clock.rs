@@ -87,6 +87,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_thread_computed_before_a_stretch_is_no_part_of_it() {
+        Stretch::begin();
+        let computed = thread_time() + Duration::from_millis(30);
+        while thread_time() < computed {}
+        let stretch = Stretch::begin();
+        std::thread::park_timeout(Duration::from_millis(50));
+        assert!(stretch.elapsed() < Duration::from_millis(25), "{stretch:?}");
+    }
+
+    #[test]
     fn a_thread_that_computes_uses_one() {
         let stretch = Stretch::begin();
         let mut sum = 0_u64;
