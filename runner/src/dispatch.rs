@@ -2,6 +2,8 @@
 
 mod permit;
 mod retry;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -345,54 +347,5 @@ impl Report {
             trail: Trail::default(),
             queued: Duration::ZERO,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::Verdict;
-    use crate::record::Text;
-
-    fn completed(status: VerdictStatus) -> Outcome {
-        Outcome::Completed(Verdict {
-            status,
-            summary: Text::default(),
-            assertions: Vec::new(),
-            measurements: Vec::new(),
-            attributes: Vec::new(),
-        })
-    }
-
-    #[test]
-    fn a_failure_or_warning_while_the_host_was_overloaded_says_nothing_of_the_target() {
-        let (quarter, timeout) = (Duration::from_secs(1), Duration::from_secs(4));
-        for status in [VerdictStatus::Fail, VerdictStatus::Warn] {
-            let failed = completed(status);
-            assert_eq!(blame(failed.clone(), quarter, timeout), failed);
-            let lost = quarter + Duration::from_millis(1);
-            let stopped = blame(failed, lost, timeout);
-            assert_eq!(stopped, Outcome::Stopped(StopCause::Overload { lost }));
-            let summary = stopped.summary();
-            assert!(summary.contains("overloaded for 1s 1ms"), "{summary}");
-        }
-    }
-
-    #[test]
-    fn a_deadline_while_the_host_was_overloaded_is_the_hosts() {
-        let timeout = Duration::from_secs(4);
-        let late = Outcome::Stopped(StopCause::Deadline { limit: timeout });
-        let quarter = timeout / 4;
-        assert_eq!(blame(late.clone(), quarter, timeout), late);
-        let lost = quarter + Duration::from_millis(1);
-        let stopped = Outcome::Stopped(StopCause::Overload { lost });
-        assert_eq!(blame(late, lost, timeout), stopped);
-    }
-
-    #[test]
-    fn a_target_that_is_well_in_spite_of_the_host_is_well() {
-        let passed = completed(VerdictStatus::Pass);
-        let (lost, timeout) = (Duration::from_secs(9), Duration::from_secs(1));
-        assert_eq!(blame(passed.clone(), lost, timeout), passed);
     }
 }
