@@ -3,6 +3,7 @@
 
 mod complaint;
 mod components;
+mod exports;
 mod short;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use super::slow_polls::SlowPolls;
 use crate::alert;
 use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
-use crate::liveness::{Registry, STALL};
+use crate::liveness::Registry;
 use crate::net::resolve::NameFiles;
 use crate::net::tls::TrustStore;
 use crate::publish::{Board, Sign, Stage};
@@ -148,7 +149,10 @@ impl Health {
         let sources = &self.0.sources;
         let mut complaints = components::complaints(sources, self.0.limits);
         self.checks(&mut complaints);
-        self.exports(&mut complaints);
+        if let Some(delivery) = sources.exposition.delivery() {
+            let found = exports::complaints(&delivery, self.0.limits, &complaints);
+            complaints.extend(found);
+        }
         if let Some(poll) = sources.slow_polls.recent() {
             complaints.push(Complaint::SlowPoll(poll));
         }
@@ -205,30 +209,6 @@ impl Health {
         }
         if stale.count > 0 {
             complaints.push(Complaint::ChecksStale(stale));
-        }
-    }
-
-    fn exports(&self, complaints: &mut Vec<Complaint>) {
-        let Some(delivery) = self.0.sources.exposition.delivery() else {
-            return;
-        };
-        let is_told = |complaint: &Complaint| matches!(complaint, Complaint::TelemetryStalled { .. });
-        if delivery.age > delivery.expected_every + STALL && !complaints.iter().any(is_told) {
-            complaints.push(Complaint::TelemetryStalled { time: delivery.age });
-        }
-        if let Some(class) = delivery.report.spool_trouble {
-            let reason = class.as_str();
-            complaints.push(Complaint::SpoolFailing { reason });
-        }
-        for (signal, report) in &delivery.report.signals {
-            let Some(failing) = report.failing_for else {
-                continue;
-            };
-            let time = failing + delivery.age;
-            if time > self.0.limits.exports_failing {
-                let signal = signal.word();
-                complaints.push(Complaint::ExportsFailing { signal, time });
-            }
         }
     }
 

@@ -76,7 +76,7 @@ impl SlowPolls {
         self.seen().counts.clone()
     }
 
-    fn note(&self, polls: Vec<PollUnderWay>, now: Instant) -> Vec<SlowPoll> {
+    pub(super) fn note(&self, polls: Vec<PollUnderWay>, now: Instant) -> Vec<SlowPoll> {
         let mut seen = self.seen();
         let before = std::mem::take(&mut seen.looks);
         let mut found = Vec::new();

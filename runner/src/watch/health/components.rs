@@ -1,5 +1,6 @@
 //! Threads and tasks of the runner that make no progress, and receivers that take nothing.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use crate::alert;
 use crate::alert::report::NotifierReport;
 use crate::liveness::{Impact, Stall};
 use crate::watch::pulse::{PUBLISHING, SCHEDULER, WORKERS};
+
+/// How each notifier fares, by its name.
+type Notifiers = BTreeMap<Arc<str>, NotifierReport>;
 
 /// A notifier whose receiver takes nothing, or less than there is to tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,9 +53,16 @@ impl fmt::Display for NotifierFailing {
 
 /// What is wrong with them, the worst first.
 pub(super) fn complaints(sources: &Sources, limits: Limits) -> Vec<Complaint> {
-    let mut stalls = sources.liveness.stalls();
     let alerts = sources.alerts.as_ref().map(|alerts| alerts.now());
     let notifiers = alerts.unwrap_or_default().notifiers;
+    let mut complaints = judge(sources.liveness.stalls(), &notifiers, limits);
+    if !sources.pulse.read().has_begun {
+        complaints.insert(0, Complaint::Starting);
+    }
+    complaints
+}
+
+fn judge(mut stalls: Vec<Stall>, notifiers: &Notifiers, limits: Limits) -> Vec<Complaint> {
     let is_stalled = |name: &str| {
         let component = alert::component(name);
         stalls.iter().any(|stall| stall.name == component)
@@ -72,9 +83,6 @@ pub(super) fn complaints(sources: &Sources, limits: Limits) -> Vec<Complaint> {
         .filter_map(|(name, report)| notifier_failing(name, report, limits, is_only));
     let mut complaints: Vec<Complaint> = stalls.into_iter().map(stalled).chain(failing).collect();
     complaints.sort_by_key(|complaint| (!complaint.is_fatal(), !complaint.stops_heartbeat()));
-    if !sources.pulse.read().has_begun {
-        complaints.insert(0, Complaint::Starting);
-    }
     complaints
 }
 
@@ -122,19 +130,115 @@ mod tests {
     use super::*;
     use crate::alert::report::Failing;
 
+    fn stall(name: &str, impact: Impact) -> Stall {
+        Stall {
+            name: name.into(),
+            impact,
+            activity: "waiting",
+            time: Duration::from_secs(9),
+            is_dead: false,
+        }
+    }
+
+    fn late(seconds: u64) -> NotifierReport {
+        NotifierReport {
+            late: Some(Duration::from_secs(seconds)),
+            ..NotifierReport::default()
+        }
+    }
+
+    /// What is wrong when these are stalled, and notifiers are so late.
+    fn judged(stalls: Vec<Stall>, late_by: &[(&str, u64)]) -> Vec<Complaint> {
+        let notifiers = late_by.iter();
+        let notifiers = notifiers.map(|(name, seconds)| (Arc::from(*name), late(*seconds)));
+        judge(stalls, &notifiers.collect(), Limits::default())
+    }
+
+    #[test]
+    fn the_heartbeat_stops_when_no_notifier_is_left_that_works() {
+        let lane = |name: &str| stall(&format!("notifier {name}"), Impact::Readiness);
+        let stops = |stalls: Vec<Stall>, late_by: &[(&str, u64)]| {
+            let judged = judged(stalls, late_by);
+            judged.iter().filter(|found| found.stops_heartbeat()).count()
+        };
+        let other = || stall("export of spans", Impact::Readiness);
+        assert_eq!(stops(vec![lane("chat"), other()], &[]), 0);
+        assert_eq!(stops(vec![lane("chat"), other()], &[("chat", 0), ("mail", 0)]), 0);
+        assert_eq!(
+            stops(vec![lane("chat"), other()], &[("chat", 0), ("mail", 400)]),
+            2
+        );
+        assert_eq!(stops(vec![lane("chat"), other()], &[("chat", 0)]), 1);
+        assert_eq!(stops(vec![], &[("chat", 400), ("mail", 400)]), 2);
+        assert_eq!(stops(vec![], &[("chat", 400), ("mail", 300)]), 0);
+        assert_eq!(stops(vec![], &[]), 0);
+    }
+
+    #[test]
+    fn what_is_fatal_comes_first_and_then_what_stops_the_heartbeat() {
+        let found = judged(
+            vec![
+                stall("a", Impact::Readiness),
+                stall("b", Impact::Heartbeat),
+                stall("c", Impact::Liveness),
+            ],
+            &[("chat", 0)],
+        );
+        let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let names: Vec<_> = lines.iter().map(|line| &line[..3]).collect();
+        assert_eq!(names, ["`c`", "`b`", "`a`"]);
+        assert!(found[0].is_fatal() && !found[1].is_fatal());
+    }
+
+    #[test]
+    fn a_notifier_whose_only_lane_is_fatal_stays_fatal() {
+        let lane = stall("notifier chat", Impact::Liveness);
+        assert!(judged(vec![lane], &[("chat", 0)])[0].is_fatal());
+    }
+
+    #[test]
+    fn a_component_that_has_ended_is_not_one_that_is_slow() {
+        let word = |name: &str, activity, is_dead| {
+            let stall = Stall {
+                activity,
+                is_dead,
+                ..stall(name, Impact::Liveness)
+            };
+            stalled(stall).word()
+        };
+        assert_eq!(word(SCHEDULER, PUBLISHING, false), "publisher_stalled");
+        assert_eq!(word(SCHEDULER, "running", false), "scheduler_stalled");
+        assert_eq!(word(WORKERS, "running", false), "workers_stalled");
+        assert_eq!(word("telemetry", "running", false), "telemetry_stalled");
+        assert_eq!(word("alert", "running", false), "component_stalled");
+        for name in [SCHEDULER, WORKERS, "telemetry", "alert"] {
+            assert_eq!(word(name, PUBLISHING, true), "component_died");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_notifier_is_failing_when_it_delivers_nothing_and_when_it_delivers_late() {
         let failing = Failing {
             since: Instant::now(),
             message: "the answer is 503".to_owned(),
         };
-        advance(Duration::from_secs(61)).await;
         let report = |failing: Option<&Failing>, late| NotifierReport {
             waiting: 7,
             failing: failing.cloned(),
             late: Some(Duration::from_secs(late)),
             ..NotifierReport::default()
         };
+        // What fails for a minute may pass.
+        for seconds in [59, 1] {
+            advance(Duration::from_secs(seconds)).await;
+            assert_eq!(trouble(&report(Some(&failing), 300), Limits::default()), None);
+            let late = report(Some(&failing), 301);
+            assert_eq!(
+                trouble(&late, Limits::default()),
+                Some((Duration::from_secs(301), None))
+            );
+        }
+        advance(Duration::from_secs(1)).await;
         let said = |report: &NotifierReport| {
             let complaint = notifier_failing(&"chat".into(), report, Limits::default(), true);
             complaint.map(|complaint| complaint.to_string())

@@ -1,0 +1,100 @@
+//! What ails the export of telemetry.
+
+use super::{Complaint, Limits};
+use crate::liveness::STALL;
+use crate::telemetry::DeliveryReading;
+
+/// What is wrong by the last reading, beside what was found already.
+pub(super) fn complaints(reading: &DeliveryReading, limits: Limits, found: &[Complaint]) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let is_stall = |complaint: &Complaint| matches!(complaint, Complaint::TelemetryStalled { .. });
+    if reading.age > reading.expected_every + STALL && !found.iter().any(is_stall) {
+        complaints.push(Complaint::TelemetryStalled { time: reading.age });
+    }
+    if let Some(class) = reading.report.spool_trouble {
+        let reason = class.as_str();
+        complaints.push(Complaint::SpoolFailing { reason });
+    }
+    for (signal, report) in &reading.report.signals {
+        let time = report.failing_for.map(|failing| failing + reading.age);
+        if let Some(time) = time.filter(|time| *time > limits.exports_failing) {
+            let signal = signal.word();
+            complaints.push(Complaint::ExportsFailing { signal, time });
+        }
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::io_class::IoClass;
+    use crate::telemetry::delivery::{DeliveryReport, SignalReport};
+    use crate::telemetry::settings::Signal;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn reading(age: Duration, report: DeliveryReport) -> DeliveryReading {
+        DeliveryReading {
+            report,
+            age,
+            expected_every: 10 * SECOND,
+        }
+    }
+
+    fn found(reading: &DeliveryReading) -> Vec<Complaint> {
+        complaints(reading, Limits::default(), &[])
+    }
+
+    #[test]
+    fn telemetry_is_stalled_when_its_reading_is_late_and_that_is_said_once() {
+        let on_time = reading(15 * SECOND, DeliveryReport::default());
+        assert_eq!(found(&on_time), []);
+        let time = 15 * SECOND + Duration::from_millis(1);
+        let late = reading(time, DeliveryReport::default());
+        let stalled = Complaint::TelemetryStalled { time };
+        assert_eq!(found(&late), std::slice::from_ref(&stalled));
+        let known = [Complaint::Starting, stalled];
+        assert_eq!(complaints(&late, Limits::default(), &known), []);
+        assert_eq!(complaints(&late, Limits::default(), &known[..1]).len(), 1);
+    }
+
+    #[test]
+    fn a_signal_is_failing_after_five_minutes_of_which_the_last_reading_may_be_a_part() {
+        let failing = |seconds: u32| SignalReport {
+            failing_for: Some(seconds * SECOND),
+            ..SignalReport::default()
+        };
+        let signals = [
+            (Signal::Traces, failing(299)),
+            (Signal::Logs, failing(300)),
+            (Signal::Metrics, SignalReport::default()),
+        ];
+        let report = DeliveryReport {
+            signals: signals.into(),
+            ..DeliveryReport::default()
+        };
+        let signal = Signal::Logs.word();
+        let time = 301 * SECOND;
+        assert_eq!(
+            found(&reading(SECOND, report.clone())),
+            [Complaint::ExportsFailing { signal, time }]
+        );
+        assert_eq!(found(&reading(Duration::ZERO, report)), []);
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_named_by_its_kind_of_failure() {
+        let report = DeliveryReport {
+            spool_trouble: Some(IoClass::Shortage),
+            ..DeliveryReport::default()
+        };
+        let reason = IoClass::Shortage.as_str();
+        assert_eq!(
+            found(&reading(SECOND, report)),
+            [Complaint::SpoolFailing { reason }]
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! Several checks of which nothing is heard, or that go on for too long.
+
+use super::*;
+
+impl Runner {
+    /// These checks in place of the one.
+    fn of(names: impl Iterator<Item = usize>, interval: Duration) -> (Self, Vec<Arc<Check>>) {
+        let runner = runner();
+        let checks = names.map(|name| Arc::new(Check::plain(&name.to_string(), interval)));
+        let checks: Vec<_> = checks.collect();
+        runner
+            .board
+            .keep(&checks, &mut Restored::default(), Instant::now());
+        (runner, checks)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_runs_every_second_is_not_stale_before_five_seconds() {
+    let (runner, _) = Runner::of(0..1, Duration::from_secs(1));
+    seconds(5).await;
+    runner.turn();
+    assert_eq!(runner.words(), [""; 0]);
+    seconds(1).await;
+    runner.turn();
+    assert_eq!(runner.words(), ["checks_stale"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_checks_are_named_of_those_that_are_overdue_or_stale() {
+    let (runner, checks) = Runner::of(0..12, Duration::from_secs(10));
+    for check in &checks {
+        runner
+            .board
+            .schedule(check, Since::at(SystemTime::now()))
+            .unwrap();
+        runner.board.start(&check.id);
+    }
+    seconds(31).await;
+    runner.turn();
+    let complaints = runner.health.check().complaints;
+    let named: Vec<_> = complaints
+        .iter()
+        .map(|complaint| (complaint.word(), complaint.checks().len()))
+        .collect();
+    assert_eq!(named, [("runs_overdue", 10), ("checks_stale", 10)]);
+}
