@@ -168,6 +168,8 @@ fn turn_away(mut stream: &std::net::TcpStream) {
 mod tests {
     use std::net::TcpStream as Client;
 
+    use futures_util::FutureExt as _;
+
     use super::super::admission::Places;
     use super::super::{Door, LIMITS};
     use super::*;
@@ -182,13 +184,18 @@ mod tests {
 
     impl Crowd {
         fn new(age: fn(&Accepted) -> Duration) -> Self {
+            Self::with_waiting(1, age)
+        }
+
+        /// So many requests may wait.
+        fn with_waiting(waiting: usize, age: fn(&Accepted) -> Duration) -> Self {
             let listen = Listen::flag("--admin", ([127, 0, 0, 1], 0).into());
             let listener = Door::open(&listen, &Access::default()).unwrap().listener;
             let address = listener.local_addr().unwrap();
             let arrivals = Arrivals::new((listener, Protocol::Http), Reserve::default(), true).unwrap();
             let admission = Admission::new(Places {
                 openings: 1,
-                waiting: 1,
+                waiting,
                 answers: 0,
                 ..LIMITS.places
             });
@@ -290,5 +297,51 @@ mod tests {
         drop(crowd.client(""));
         let probe = crowd.client(PROBE);
         assert!(crowd.is_next(&probe).await);
+    }
+
+    #[tokio::test]
+    async fn requests_are_served_in_the_order_in_which_they_came() {
+        let mut crowd = Crowd::with_waiting(3, OLD);
+        assert!(!crowd.arrivals.is_anyone_waiting());
+        let clients: Vec<_> = (0..3).map(|_| crowd.client(REQUEST)).collect();
+        assert!(crowd.arrivals.is_anyone_waiting());
+        for client in &clients {
+            assert!(crowd.is_next(client).await);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_to_wait_for_a_place_keeps_no_request_waiting() {
+        let mut crowd = Crowd::new(YOUNG);
+        let _open = crowd.admission.admit(crowd.address.ip(), Stage::Opening);
+        let request = crowd.client(REQUEST);
+        let _partial = crowd.client("GET / HTTP/1.1\r\n");
+        let began = tokio::time::Instant::now();
+        assert!(crowd.is_next(&request).await);
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn one_that_had_its_time_is_served_all_the_same_while_there_is_a_place() {
+        let mut crowd = Crowd::new(|_| 2 * OPENING_TIME);
+        let partial = crowd.client("GET / HTTP/1.1\r\n");
+        assert!(crowd.is_next(&partial).await);
+        let _open = crowd.admission.admit(crowd.address.ip(), Stage::Opening);
+        let mut late = crowd.client("");
+        let probe = crowd.client(PROBE);
+        assert!(crowd.is_next(&probe).await && is_closed(&mut late));
+    }
+
+    #[tokio::test]
+    async fn others_have_their_turn_while_a_crowd_is_turned_away() {
+        let mut crowd = Crowd::new(OLD);
+        let _open = crowd.admission.admit(crowd.address.ip(), Stage::Opening);
+        let silent: Vec<_> = (0..2 * PORTION).map(|_| crowd.client("")).collect();
+        let next = crowd.arrivals.next(&crowd.admission);
+        assert!(tokio::task::unconstrained(next).now_or_never().is_none());
+        let mut last = silent.last().unwrap();
+        last.set_nonblocking(true).unwrap();
+        let read = last.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(read, Err(io::ErrorKind::WouldBlock), "it is still open");
     }
 }

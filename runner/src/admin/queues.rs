@@ -226,11 +226,42 @@ mod tests {
             let busy = queues.all.iter();
             let busy = busy.filter(|queue| has_a_client(&queue.listener)).count();
             assert_eq!(busy, count);
+            assert!(queues.is_anyone_waiting());
             for _ in &clients {
                 next(&mut queues).await;
             }
             assert!(!queues.is_anyone_waiting());
         }
+    }
+
+    #[tokio::test]
+    async fn each_queue_has_its_turn_and_one_client_is_enough_to_be_waiting() {
+        let (mut queues, address) = queues(false);
+        assert!(!queues.is_anyone_waiting());
+        let _client = Client::connect(address).unwrap();
+        assert!(queues.is_anyone_waiting());
+        next(&mut queues).await;
+        queues.first = 0;
+        let _clients: Vec<_> = (0..120).map(|_| Client::connect(address).unwrap()).collect();
+        for first in [1, 2, 0] {
+            next(&mut queues).await;
+            assert_eq!(queues.first, first);
+        }
+    }
+
+    #[tokio::test]
+    async fn descriptors_are_counted_and_one_is_kept_for_when_there_is_none() {
+        let door = open(([127, 0, 0, 1], 0).into()).unwrap();
+        let reserve = Reserve::default();
+        let mut queues = Queues::new(door.listener, reserve.clone(), false).unwrap();
+        assert_eq!(reserve.held(), 2, "the first was there before");
+        for _ in 0..2 {
+            let accepted = poll_fn(|context| Poll::Ready(queues.poll(context))).await;
+            assert!(accepted.is_pending());
+            assert!(queues.spare.take().is_some());
+        }
+        assert!(is_short(&io::Error::from_raw_os_error(libc::EMFILE)));
+        assert!(!is_short(&io::ErrorKind::ConnectionAborted.into()));
     }
 
     #[tokio::test]
