@@ -99,10 +99,16 @@ mod tests {
             "\r\n <html lang=en>",
             "\u{feff}<!-- proxy --><HTML>",
             "<?xml version=\"1.0\"?><!DOCTYPE html>",
+            "<head><title>Log in</title>",
+            "<body class=login>",
         ] {
             assert_eq!(denial(page.as_bytes()), Some(Denial::Page), "{page}");
         }
         assert_eq!(denial(b"<response>taken</response>"), None);
+        // Its begin tells.
+        let page = |before: usize| format!("<{}<html>", "-".repeat(before - 1));
+        assert_eq!(denial(page(1_024 - 5).as_bytes()), Some(Denial::Page));
+        assert_eq!(denial(page(1_024 - 4).as_bytes()), None);
     }
 
     #[test]
@@ -118,6 +124,12 @@ mod tests {
             (r#"{"error": {"code": 7}, "message": "no"}"#, r#"{"code":7}: no"#),
             (r#"{"status": "error", "error": "bad"}"#, "bad"),
             (r#"{"result": "failure"}"#, ""),
+            (r#"{"status": "Failed"}"#, ""),
+            (r#"{"error": 7}"#, "7"),
+            (r#"{"ok": false, "error": "", "message": "no"}"#, "no"),
+            (r#"{"error": "a", "description": "b", "message": "c"}"#, "a: b"),
+            (r#"{"code": 199, "msg": "early"}"#, "early"),
+            (r#"{"code": 300, "msg": "moved"}"#, "moved"),
             (
                 r#"{"errcode": 310000, "errmsg": "keywords not in content"}"#,
                 "keywords not in content",
@@ -147,6 +159,9 @@ mod tests {
             r#"{"errcode": 0, "errmsg": "ok"}"#,
             r#"{"code": 0, "msg": "success"}"#,
             r#"{"code": 200, "msg": "taken"}"#,
+            r#"{"code": 299, "msg": "taken"}"#,
+            r#"{"code": 19001}"#,
+            r#"{"error": 0, "errors": {}}"#,
             r#"{"errors": [], "error": false}"#,
             r#"{"partialSuccess": {}}"#,
         ] {
