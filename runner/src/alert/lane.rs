@@ -1,6 +1,8 @@
 //! One notifier's way to its receiver: one notification at a time, oldest first.
 
 mod doubt;
+#[cfg(test)]
+mod tests;
 mod unreachable;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -302,7 +304,7 @@ impl Lane {
         }
         if notification.event == Event::Resolved {
             self.standing.remove(&notification.alert);
-        } else if self.standing.len() < MAX_WAITING {
+        } else if self.standing.len() < MAX_WAITING || self.standing.contains_key(&notification.alert) {
             let told = Notification {
                 previous: None,
                 ..notification.clone()
@@ -323,14 +325,16 @@ impl Lane {
             self.delivering();
             let (link, reserve) = (self.shared.link.as_ref(), &self.shared.reserve);
             answer = self.notifier.tell_again(some, link, reserve).await;
-            if matches!(answer, Answer::Later(..) | Answer::Held(_)) {
-                break;
+            match &answer {
+                Answer::Later(..) | Answer::Held(_) => break,
+                // It has taken the others of them, and takes what else there is.
+                Answer::Refused(failure) | Answer::Rejected(failure) => self.count(failure),
+                Answer::Delivered | Answer::Partly(..) => {}
             }
         }
         match &answer {
             Answer::Delivered => self.recovered(),
-            // It has taken the others of them, and takes what else there is.
-            Answer::Refused(failure) | Answer::Rejected(failure) => self.count(failure),
+            Answer::Refused(_) | Answer::Rejected(_) => {}
             answer => self.judge(answer),
         }
         if let Some((interval, at)) = &mut self.refresh {

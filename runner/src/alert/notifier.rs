@@ -76,7 +76,13 @@ impl Notifier {
     /// From one telling of all that fires to the next, for those that want that.
     #[must_use]
     pub fn refresh(&self) -> Option<Duration> {
-        matches!(self.way, Way::Alertmanager(_)).then_some(alertmanager::REFRESH)
+        let is_refreshed = match &self.way {
+            Way::Alertmanager(_) => true,
+            #[cfg(test)]
+            Way::Simulated(receiver) => receiver.is_refreshed(),
+            _ => false,
+        };
+        is_refreshed.then_some(alertmanager::REFRESH)
     }
 
     /// Tries once to deliver, within the time-out. `link` is shown where there is a place for it.
@@ -141,6 +147,10 @@ impl Notifier {
         link: Option<&Url>,
         reserve: &Reserve,
     ) -> Answer {
+        #[cfg(test)]
+        if let Way::Simulated(receiver) = &self.way {
+            return receiver.refresh(standing);
+        }
         let Way::Alertmanager(way) = &self.way else {
             return Answer::Delivered;
         };

@@ -16,9 +16,15 @@ use super::{Answer, Desk, Notification, Reports, Start, prepare};
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
+/// What answers to all that fires, sent again.
+type Refreshing = Arc<dyn Fn(&[&Notification]) -> Answer + Send + Sync>;
+
 /// What answers in place of a receiver.
 #[derive(Clone)]
-pub(crate) struct Receiver(Arc<dyn Fn(Notification) -> Answering + Send + Sync>);
+pub(crate) struct Receiver {
+    receive: Arc<dyn Fn(Notification) -> Answering + Send + Sync>,
+    refresh: Option<Refreshing>,
+}
 
 impl fmt::Debug for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,11 +37,32 @@ impl Receiver {
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        Self(Arc::new(move |notification| Box::pin(receive(notification))))
+        Self {
+            receive: Arc::new(move |notification| Box::pin(receive(notification))),
+            refresh: None,
+        }
+    }
+
+    /// The same, but what fires is sent again to this every minute.
+    pub(super) fn refreshed(
+        self,
+        refresh: impl Fn(&[&Notification]) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let refresh = Some(Arc::new(refresh) as Refreshing);
+        Self { refresh, ..self }
+    }
+
+    pub(super) fn is_refreshed(&self) -> bool {
+        self.refresh.is_some()
+    }
+
+    pub(super) fn refresh(&self, firing: &[&Notification]) -> Answer {
+        let refresh = self.refresh.as_ref();
+        refresh.map_or(Answer::Delivered, |refresh| refresh(firing))
     }
 
     pub(super) fn receive(&self, notification: Notification) -> Answering {
-        (self.0)(notification)
+        (self.receive)(notification)
     }
 }
 

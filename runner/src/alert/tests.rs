@@ -6,6 +6,7 @@ mod doubt;
 mod lane;
 mod mail;
 mod payloads;
+mod refresh;
 mod storm;
 
 use std::collections::BTreeMap;

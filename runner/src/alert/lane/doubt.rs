@@ -29,7 +29,6 @@ impl Lane {
     /// The receiver does not take this one, though it answers, and may take the next.
     pub(super) fn give_up(&mut self, notification: &Notification, failure: &Failure, answer: &Answer) {
         self.backoff.reset();
-        self.is_doubted = false;
         let mut queue = self.shared.outbox.queue();
         let now = Instant::now();
         queue.note(&self.notifier.name, |report| match answer {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join;
 use tokio::time::{Instant, sleep};
 
-use super::lane::{World, failure, refused, run};
+use super::lane::{World, failure, later, refused, run};
 use crate::alert::answer::Answer;
 use crate::alert::notification::Notification;
 use crate::alert::report::DropReason;
@@ -115,4 +115,28 @@ async fn what_is_refused_for_what_it_says_is_given_up_once_others_are_taken_and_
         let given_up = said.iter().filter(|line| line.contains("refused and given up"));
         assert_eq!(given_up.count(), 3, "once after each delivery: {said:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_are_refused_meanwhile_is_counted_and_makes_the_wait_no_longer() {
+    let (world, deliveries, _) = receiver(refused, |_| false);
+    world.stage_all((0..20).map(|number| of(&format!("check {number}"), 1)));
+    run(deliveries, 2).await;
+    let tries = world.tries();
+    assert!(
+        tries[19].0 == 0 && tries[20].0 <= 1,
+        "the first wait is of a second at most: {tries:?}"
+    );
+    assert_eq!(world.report().failed["bad"], tries.len() as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_goes_away_while_it_is_doubted_is_left_alone() {
+    let (world, deliveries) = World::judged(|notification| match notification.check.id.as_str() {
+        "refused" => refused(),
+        _ => later(),
+    });
+    world.stage_all(["refused", "away", "other"].map(|check| of(check, 1)));
+    run(deliveries, 19).await;
+    assert_eq!(world.tries().len(), 2);
 }

@@ -15,6 +15,7 @@ use crate::alert::report::{DropReason, NotifierReport};
 use crate::alert::simulated::Receiver;
 use crate::alert::trial::sample;
 use crate::alert::{Desk, Reports, Start, prepare};
+use crate::clock::simulated::Simulated;
 use crate::ledger::audit::Reserve;
 use crate::liveness::Registry;
 use crate::state::Shelf;
@@ -45,6 +46,21 @@ impl World {
     pub(super) fn judged(
         judge: impl Fn(&Notification) -> Answer + Send + Sync + 'static,
     ) -> (Self, Deliveries) {
+        Self::received(judge, |receiver| receiver)
+    }
+
+    /// The same, but what fires is sent again every minute, which is answered as `refresh` has it.
+    pub(super) fn refreshed(
+        judge: impl Fn(&Notification) -> Answer + Send + Sync + 'static,
+        refresh: impl Fn(&[&Notification]) -> Answer + Send + Sync + 'static,
+    ) -> (Self, Deliveries) {
+        Self::received(judge, |receiver| receiver.refreshed(refresh))
+    }
+
+    fn received(
+        judge: impl Fn(&Notification) -> Answer + Send + Sync + 'static,
+        and: impl FnOnce(Receiver) -> Receiver,
+    ) -> (Self, Deliveries) {
         let began = Instant::now();
         let tries: Arc<Mutex<Vec<_>>> = Arc::default();
         let tried = Arc::clone(&tries);
@@ -53,6 +69,7 @@ impl World {
             tried.lock().unwrap().push(attempt);
             std::future::ready(judge(&notification))
         });
+        let receiver = and(receiver);
         let mut settings = settings(OPS).unwrap();
         let notifiers = std::mem::take(&mut settings.notifiers).into_iter();
         settings.notifiers = notifiers.map(|one| one.received_by(receiver.clone())).collect();
@@ -88,6 +105,11 @@ impl World {
             self.disk.lock().unwrap().keep(changes);
         }
         self.desk.post(&kept());
+    }
+
+    /// These fire by rows that were read late.
+    pub(super) fn restore_late(&self, firing: Vec<Notification>) {
+        self.desk.outbox().add_standing(&"ops".into(), firing);
     }
 
     fn stage(&self, numbers: impl IntoIterator<Item = u32>) {
@@ -330,4 +352,44 @@ async fn a_receiver_that_does_not_answer_is_given_its_time_and_no_more() {
     let answer = notifier.deliver(&sample(SystemTime::now()), None, &reserve).await;
     assert_eq!(answer.failure().unwrap().message, "no answer within 10s");
     assert_eq!(began.elapsed(), Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_too_long_is_given_up_on_disk_as_well_and_spoken_of_once() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    for answer in [later, refused] {
+        let _clocks = Simulated::begin(SystemTime::now());
+        let (world, deliveries) = World::judged(move |_| answer());
+        let comes = async {
+            for number in 1..=3 {
+                world.stage([number]);
+                tokio::time::sleep(day).await;
+            }
+        };
+        futures_util::future::join(run(deliveries, 3 * day.as_secs() - 60), comes).await;
+        let report = world.report();
+        assert_eq!((report.dropped[&DropReason::Expired], report.waiting), (2, 1));
+        assert_eq!(world.on_disk(), 1);
+        let said = world.said();
+        let given_up = said.iter().filter(|line| line.contains("longer than `max_age`"));
+        assert_eq!(given_up.count(), 1, "{said:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_some_could_not_take_for_now_is_tried_again_for_them_and_holds_up_no_other() {
+    let partly = Answer::Partly(failure("some"), vec![unreached("late", "greylisted", true)]);
+    let (world, deliveries) = World::new([partly]);
+    world.stage(1..=2);
+    run(deliveries, 100).await;
+    assert_eq!(world.tries(), [(0, 1), (0, 2), (60, 1)]);
+    assert_eq!((world.report().waiting, world.on_disk()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_has_rejected_one_is_not_known_to_take_others() {
+    let (world, deliveries) = World::new([Answer::Rejected(failure("bad"))]);
+    world.stage(1..=1);
+    run(deliveries, 10).await;
+    assert_eq!(world.report().failing.unwrap().message, "it is bad");
 }
