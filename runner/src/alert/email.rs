@@ -297,3 +297,35 @@ fn failure(word: &'static str, message: String) -> Failure {
         message,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::notifier::Way;
+    use crate::alert::tests::settings;
+
+    #[test]
+    fn each_protection_has_a_port_of_its_own() {
+        let ports = [TlsMode::Starttls, TlsMode::Implicit, TlsMode::None].map(TlsMode::port);
+        assert_eq!(ports, [587, 465, 25]);
+    }
+
+    #[test]
+    fn a_server_is_named_or_has_an_address() {
+        let settings =
+            settings("notifiers: { m: { type: email, host: h, from: a@example.com, to: [b@example.com] } }");
+        let Way::Email(mut email) = settings.unwrap().notifiers.remove(0).way else {
+            panic!("it is mail");
+        };
+        for (name, expected) in [
+            ("mail.example.com", Some(Host::Domain("mail.example.com"))),
+            ("127.0.0.1", Some(Host::Ipv4([127, 0, 0, 1].into()))),
+            ("::1", Some(Host::Ipv6(1.into()))),
+            ("mail example", None),
+            ("mail\n", None),
+        ] {
+            email.host = name.to_owned();
+            assert_eq!(email.host().ok(), expected);
+        }
+    }
+}

@@ -61,8 +61,7 @@ impl Roster {
                 continue;
             }
             for id in self.by_name.get(name).into_iter().flatten() {
-                // A check with several targets does not depend on itself by way of its own name.
-                if *id != check.id && bad(id) {
+                if bad(id) {
                     return true;
                 }
                 let further = self.checks.get(id).map(|check| check.depends_on.as_slice());
@@ -88,5 +87,18 @@ pub(super) fn remind(check: &Check, runner: Option<Duration>) -> Option<Duration
         Remind::AsTheRunner => runner,
         Remind::Never => None,
         Remind::Every(interval) => Some(interval),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_tells_every_notifier_that_it_names_and_no_other() {
+        let mut check = Check::plain("web", Duration::from_secs(30));
+        check.alert.notify = Notify::Only(vec!["ops".into(), "chat".into()]);
+        let told: Vec<_> = ["ops", "chat", "mail"].map(|name| tells(&check, name)).into();
+        assert_eq!(told, [true, true, false]);
     }
 }

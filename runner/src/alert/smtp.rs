@@ -320,7 +320,10 @@ fn data(message: &[u8]) -> Vec<u8> {
 /// The name that a client gives itself: the host's, where it can be one in a command, or else its address as RFC 5321
 /// wants it (4.1.3).
 pub(super) fn client_name() -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    name_of(rustix::system::uname().nodename().to_string_lossy().into_owned())
+}
+
+fn name_of(host: String) -> String {
     let is_name = |char: char| char.is_ascii_alphanumeric() || char == '-' || char == '.';
     match !host.is_empty() && host.len() <= 253 && host.chars().all(is_name) {
         true => host,

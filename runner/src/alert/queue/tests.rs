@@ -69,9 +69,11 @@ fn what_is_staged_waits_until_it_is_released() {
     assert!(queue.release(&kept()));
     assert!(!queue.release(&kept()));
     queue.stage("a", told(2));
+    queue.stage("a", told(3));
     assert_eq!(drain(&mut queue, "a"), [1]);
     queue.release(&kept());
-    assert_eq!(drain(&mut queue, "a"), [2]);
+    assert_eq!(drain(&mut queue, "a"), [2, 3]);
+    assert_eq!(queue.refuse("a"), None, "nothing is under way");
 }
 
 #[test]

@@ -136,11 +136,67 @@ async fn a_login_goes_by_plain_or_else_by_login_or_not_at_all() {
         (sent.as_str(), answer),
         ("AUTH LOGIN\r\nbWU=\r\ncGFzcw==\r\n", Ok(()))
     );
+    let (_, answer) = log_in("AUTH LOGIN CRAM-MD5", "me", challenges).await;
+    assert_eq!(answer, Ok(()));
     for (offer, user) in [("AUTH XOAUTH2", "me"), ("HELP", "me"), ("AUTH PLAIN", "m\0e")] {
         let (sent, answer) = log_in(offer, user, b"").await;
         assert_eq!(sent, "", "{offer}");
         assert!(matches!(answer, Err(SmtpError::Unsupported(_))), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_want_the_user_is_not_given_the_password() {
+    let (sent, answer) = log_in("AUTH LOGIN", "me", b"334 user\r\n535 no\r\n235 ok\r\n").await;
+    assert_eq!(sent, "AUTH LOGIN\r\nbWU=\r\n");
+    assert!(matches!(answer, Err(SmtpError::Rejected { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn lines_and_replies_are_taken_up_to_their_bounds() {
+    let line = |sign, length: usize| format!("250{sign}{}\r\n", "x".repeat(length - 4));
+    assert!(reply_to(line(' ', (2 << 10) - 1).as_bytes()).await.is_ok());
+    for too_long in [line(' ', 2 << 10), "x".repeat(2 << 10)] {
+        let answer = reply_to(too_long.as_bytes()).await;
+        assert_eq!(answer, Err(SmtpError::Garbage("a line of more than 2 KiB")));
+    }
+    let lines = line('-', 1 << 10).repeat(63);
+    let whole = lines.clone() + &line(' ', 1 << 10);
+    assert_eq!(reply_to(whole.as_bytes()).await.unwrap().lines.len(), 64);
+    let larger = lines + &line(' ', (1 << 10) + 1);
+    let answer = reply_to(larger.as_bytes()).await;
+    assert_eq!(answer, Err(SmtpError::Garbage("a reply of more than 64 KiB")));
+}
+
+#[tokio::test]
+async fn a_session_ends_with_a_goodbye() {
+    let (client, mut server) = duplex(PIPE);
+    let replies = b"250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n";
+    server.write_all(replies).await.unwrap();
+    let mail = Envelope {
+        from: "a@example.com",
+        to: &["b@example.com"],
+        message: b"text",
+    };
+    let mut conversation = Conversation::new(client);
+    assert_eq!(
+        conversation.send(&Extensions::default(), &mail).await,
+        Ok(Vec::new())
+    );
+    drop(conversation);
+    let mut sent = String::new();
+    server.read_to_string(&mut sent).await.unwrap();
+    assert!(sent.ends_with("DATA\r\ntext\r\n.\r\nQUIT\r\n"), "{sent}");
+}
+
+#[test]
+fn the_class_of_a_code_is_its_first_digit() {
+    let reply = Reply {
+        code: 299,
+        lines: vec![String::new()],
+    };
+    assert!(reply.clone().expect(2, Step::Session).is_ok());
+    assert!(reply.expect(3, Step::Session).is_err());
 }
 
 #[test]
@@ -151,6 +207,7 @@ fn nothing_in_a_message_ends_it() {
         ("a\n.\nb", "a\r\n..\r\nb\r\n.\r\n"),
         ("a\r.\rb", "a\r\n..\r\nb\r\n.\r\n"),
         (".a\n\n", "..a\r\n\r\n.\r\n"),
+        ("a.b", "a.b\r\n.\r\n"),
     ] {
         let sent = String::from_utf8(data(message.as_bytes())).unwrap();
         assert_eq!(sent, expected, "{message:?}");
@@ -189,6 +246,22 @@ fn addresses_and_texts_beyond_ascii_need_a_server_that_takes_them() {
     assert_eq!(parameters(&both, &mail).unwrap(), " SMTPUTF8 BODY=8BITMIME");
     assert!(parameters(&Extensions::default(), &mail).is_err());
     assert!(parameters(&offering("SMTPUTF8"), &mail).is_err());
+    let text = Envelope {
+        message: b"text",
+        ..mail
+    };
+    assert_eq!(parameters(&offering("SMTPUTF8"), &text).unwrap(), " SMTPUTF8");
+    let one_of_them = Envelope {
+        from: "a@example.com",
+        to: &["b@example.com", "jürgen@example.com"],
+        ..text
+    };
+    assert!(parameters(&Extensions::default(), &one_of_them).is_err());
+    let ascii = Envelope {
+        to: &["b@example.com"],
+        ..one_of_them
+    };
+    assert_eq!(parameters(&Extensions::default(), &ascii).unwrap(), "");
 }
 
 #[test]
@@ -198,4 +271,21 @@ fn a_client_has_a_name_that_a_server_can_read() {
         !name.is_empty() && name.is_ascii() && !name.contains(' '),
         "{name}"
     );
+    let long = "x".repeat(253);
+    for name in ["mail-1.example.com", "MAIL", &long] {
+        assert_eq!(name_of(name.to_owned()), name);
+    }
+    let longer = "x".repeat(254);
+    for name in ["", "a b", "bücher", "-_-", &longer] {
+        assert_eq!(name_of(name.to_owned()), "[127.0.0.1]");
+    }
+}
+
+#[test]
+fn what_a_server_calls_itself_is_nothing_that_it_can_do() {
+    let reply = Reply {
+        code: 250,
+        lines: vec!["STARTTLS".to_owned()],
+    };
+    assert_eq!(Extensions::of(&reply), Extensions::default());
 }

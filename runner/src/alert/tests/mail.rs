@@ -169,6 +169,9 @@ fn a_receiver_that_is_refused_for_now_gets_its_mail_alone_and_later() {
         server.refuse("a@example.com", "550 no such user after all");
         let refused = notifier.deliver_to(&rest, &notification, None, &reserve).await;
         assert_eq!(word(&refused), "smtp_550 partly", "it is given up");
+        server.refuse("a@example.com", "500 what?");
+        let refused = notifier.deliver_to(&rest, &notification, None, &reserve).await;
+        assert_eq!(word(&refused), "smtp_500 partly");
         server.take_all();
         let taken = notifier.deliver_to(&rest, &notification, None, &reserve).await;
         assert_eq!(word(&taken), "delivered");
@@ -246,5 +249,21 @@ fn what_a_mail_server_sends_ahead_of_tls_is_not_believed() {
         });
         let answer = trial(&mail(peer.address().port(), "")).await.firing;
         assert_eq!(word(&answer), "garbage later", "{answer:?}");
+    });
+}
+
+#[test]
+fn mail_for_some_of_its_receivers_goes_to_them_and_for_none_that_are_left_to_nobody() {
+    run(async {
+        let server = MailServer::start(Protection::None);
+        let notifier = mail(server.port(), ", tls: none");
+        let (notification, reserve) = (sample(SystemTime::now()), Reserve::default());
+        for (only, mails) in [(["a@example.com", "b@example.com"], 1), (["x@example.com"; 2], 1)] {
+            let only = only.map(str::to_owned);
+            let answer = notifier.deliver_to(&only, &notification, None, &reserve).await;
+            assert_eq!(word(&answer), "delivered");
+            assert_eq!(server.mails().len(), mails);
+        }
+        assert_eq!(server.mails()[0].to, ["a@example.com", "b@example.com"]);
     });
 }

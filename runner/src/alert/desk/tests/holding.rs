@@ -183,3 +183,24 @@ fn targets_of_one_name_do_not_hold_each_other_back() {
     world.fail("web");
     assert_eq!(world.told(), ["ops: web@a is down"]);
 }
+
+#[test]
+fn an_alert_counts_from_when_the_check_got_the_status_that_it_is_about() {
+    let alerts = "notifiers: { ops: { type: slack, url: 'http://127.0.0.1/', on: [down] } }";
+    let mut world = World::new(alerts, suite(vec![check("web")]));
+    world.warn("web");
+    world.skip(secs(100));
+    world.fail("web");
+    let told = world.delivered();
+    assert_eq!(told[0].1.since, noon() + secs(100));
+
+    let mut world = World::simple();
+    world.reload(|suite| suite.maintenance = vec![window(0, 60)]);
+    world.fail("web");
+    for _ in 0..2 {
+        world.skip(secs(50));
+        world.fail("web");
+    }
+    let told = world.delivered();
+    assert_eq!((told.len(), told[0].1.since), (1, noon()));
+}

@@ -74,3 +74,56 @@ fn a_new_alert_is_dropped_with_its_end_and_one_that_was_notified_keeps_it() {
     };
     assert_eq!((freed(0), freed(1), freed(2)), (1, 2, 1));
 }
+
+/// A notification with a summary of so many bytes.
+fn with(alert: &str, number: u32, bytes: usize) -> Notification {
+    Notification {
+        summary: "x".repeat(bytes),
+        ..of(alert, number, Event::Reminder)
+    }
+}
+
+/// What makes room among these.
+fn dropped(
+    notifications: impl IntoIterator<Item = Notification>,
+    is_first_under_way: bool,
+) -> Vec<(String, u32)> {
+    let mut queue = queue();
+    for notification in notifications {
+        queue.stage("a", notification);
+    }
+    queue.release(&kept());
+    assert!(!is_first_under_way || queue.next("a", Turn::Fair).is_some());
+    let gone = queue.rows.get_mut("a").unwrap().make_room();
+    let gone = gone.iter().map(|entry| &entry.notification);
+    gone.map(|gone| (gone.alert.clone(), gone.number)).collect()
+}
+
+#[test]
+fn the_check_with_most_bytes_makes_room_by_what_was_overtaken() {
+    // The other has fewer bytes in all, though more of them in each.
+    let light = [2, 3].map(|number| with("light/1", number, 200));
+    let heavy = [2, 3, 4].map(|number| with("heavy/1", number, 100));
+    let gone = dropped(light.into_iter().chain(heavy), false);
+    assert_eq!(gone, [("heavy/1".to_owned(), 2)]);
+}
+
+#[test]
+fn what_was_overtaken_goes_before_whatever_is_the_last_of_its_alert() {
+    let last = |check: &str| with(&format!("{check}/1"), 2, 5_000);
+    let mut waiting = vec![last("a"), last("b"), last("c")];
+    waiting.extend([2, 3].map(|number| with("small/1", number, 0)));
+    assert_eq!(dropped(waiting.clone(), false), [("small/1".to_owned(), 2)]);
+    // The check has another alert since, of which nothing was overtaken.
+    waiting.push(with("small/2", 1, 0));
+    assert_eq!(dropped(waiting, false), [("small/1".to_owned(), 2)]);
+}
+
+#[test]
+fn where_the_heaviest_check_is_being_notified_the_next_one_makes_room() {
+    let pairs = ["a/1", "b/1"].map(|alert| [2, 3].map(|number| with(alert, number, 200)));
+    let [mut heavy, light] = pairs;
+    heavy[0].summary.push('x');
+    let gone = dropped(heavy.into_iter().chain(light), true);
+    assert_eq!(gone, [("b/1".to_owned(), 2)]);
+}

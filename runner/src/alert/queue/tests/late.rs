@@ -95,3 +95,10 @@ fn a_restored_alert_is_known_to_its_receiver_unless_its_first_notification_waits
     };
     assert_eq!((freed(0), freed(1), freed(2)), (1, 2, 1));
 }
+
+#[test]
+fn a_number_near_the_end_of_numbers_is_damage() {
+    let half = u64::MAX / 2;
+    assert_eq!(number(&key(half - 1)), Some(half - 1));
+    assert_eq!(number(&key(half)), None);
+}

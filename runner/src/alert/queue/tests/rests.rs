@@ -60,3 +60,42 @@ async fn what_is_left_for_some_receivers_is_given_up_when_it_has_waited_for_too_
     assert_eq!(queue.report()["a"].dropped[&DropReason::Expired], 1);
     assert_eq!(queue.waiting("a"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_for_some_receivers_is_given_up_although_what_is_before_it_is_not() {
+    let (mut queue, late) = (queue(), ["late@example.com".to_owned()]);
+    for (second, number) in [(0, 1), (0, 2), (60, 3), (100, 4)] {
+        TOLD.set((0, second));
+        queue.stage("a", told(number));
+    }
+    queue.release(&kept());
+    for _ in 1..=3 {
+        assert!(queue.next("a", Turn::Fair).is_some());
+        queue.leave_rest("a", &late);
+    }
+    let age = Duration::from_secs(90);
+    assert_eq!(queue.expire("a", age).len(), 2);
+    TOLD.set((0, 151));
+    assert_eq!(queue.expire("a", age).len(), 1);
+    assert_eq!(drain(&mut queue, "a"), [4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_that_is_due_is_waited_for_and_nothing_is_late_that_is_left_alone_on_purpose() {
+    let (mut queue, late) = (queue(), ["late@example.com".to_owned()]);
+    queue.stage("a", told(1));
+    queue.stage("a", told(2));
+    queue.release(&kept());
+    for _ in 1..=2 {
+        assert!(queue.next("a", Turn::Fair).is_some());
+        queue.leave_rest("a", &late);
+        advance(Duration::from_secs(30)).await;
+    }
+    assert_eq!(queue.report()["a"].late, None);
+    assert_eq!(queue.due("a"), Some(Instant::now()));
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(drain(&mut queue, "a"), [1]);
+    queue.stage("a", told(3));
+    advance(Duration::from_secs(7)).await;
+    assert_eq!(queue.report()["a"].late, Some(Duration::from_secs(7)));
+}
