@@ -332,6 +332,10 @@ fn other_ways_to_write_a_character_do_not_hide_a_secret() {
         ("pa'ss'wo", r"pa\47ss\047wo"),
         ("pa'ss'wo", "pa&#39ss&#x27wo"),
         ("pa'ss'wo", "pa%u0027ss%U0027wo"),
+        ("pa'ss'wo", r"pa\039ss\039wo"),
+        ("pass-ddd-997", r"pass-\100\100\100-997"),
+        ("geheim-\u{10428}-997", "GEHEIM-\u{10400}-997"),
+        ("geheim-997", "ge\u{e0020}heim-9\u{e0020}97"),
     ];
     for (secret, written) in cases {
         let redacted = secrets(&[secret]).redact(written);

@@ -223,3 +223,17 @@ fn a_list_of_octal_numbers_is_read() {
         );
     }
 }
+
+#[test]
+fn rows_of_one_sign_are_masked_only_where_they_touch_something_of_a_secret() {
+    let row = "-".repeat(20);
+    let secret = format!("first-part{row}other-part");
+    stay(&[(&secret, &format!("{row} a title {row}"))]);
+    masked(&[(&secret, &secret)]);
+}
+
+#[test]
+fn a_letter_that_is_not_ascii_ends_a_list_of_numbers() {
+    stay(&[("hunt", "104 117 110 116\u{e9}")]);
+    masked(&[("hunt", "104 117 110 116")]);
+}
