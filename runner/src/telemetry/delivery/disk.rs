@@ -213,6 +213,8 @@ mod tests {
     use super::*;
     use crate::age::Clock;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     fn disk(folder: &std::path::Path) -> Disk {
         let settings = SpoolSettings {
             folder: folder.join("spool"),
@@ -246,6 +248,49 @@ mod tests {
             (left(&mut disk).len(), disk.is_unremoved(Signal::Traces, stamp)),
             (0, false)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_folder_is_tried_again_after_ten_seconds_and_is_well_once_ten_more_went_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("spool");
+        std::fs::write(&place, b"a file in its place").unwrap();
+        let mut disk = disk(folder.path());
+        disk.open();
+        std::fs::remove_file(&place).unwrap();
+        disk.open();
+        assert!(!disk.is_open());
+        advance(PATIENCE).await;
+        disk.open();
+        assert!(disk.is_open());
+        let stamp = Stamp::after(None, &Clock::default().read());
+        let keep = |disk: &mut Disk| disk.attempt(|spool| spool.keep(Signal::Traces, stamp, b"1"));
+        fail_disk(Some(libc::EIO));
+        keep(&mut disk);
+        fail_disk(None);
+        for (wait, is_well) in [(PATIENCE - SECOND, false), (SECOND, true)] {
+            advance(wait).await;
+            assert!(keep(&mut disk).is_some());
+            assert_eq!(disk.is_well(), is_well);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_journal_is_begun_while_what_cannot_be_removed_takes_all_the_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = disk(folder.path());
+        disk.open();
+        let mut last = None;
+        for bytes in [1, (1 << 20) - 1] {
+            assert!(disk.takes_segments());
+            let stamp = Stamp::after(last, &Clock::default().read());
+            last = Some(stamp);
+            disk.attempt(|spool| spool.keep(Signal::Traces, stamp, &vec![0; bytes]));
+            fail_disk(Some(libc::EIO));
+            disk.remove(Signal::Traces, stamp, Kind::Request);
+            fail_disk(None);
+        }
+        assert!(!disk.takes_segments());
     }
 
     #[tokio::test(start_paused = true)]

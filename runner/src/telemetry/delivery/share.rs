@@ -119,4 +119,14 @@ mod tests {
         alone.add(10, &share(&[("a", 10)]));
         assert!(!alone.is_over(Owner::of("a")));
     }
+
+    #[test]
+    fn the_three_checks_that_fill_a_request_most_are_remembered_and_the_runner_is_not() {
+        let filled = [(Owner::RUNNER, 900), (Owner::of("a"), 10), (Owner::of("b"), 40)];
+        let filled = filled
+            .into_iter()
+            .chain([(Owner::of("c"), 30), (Owner::of("d"), 20)]);
+        let most = [("b", 40), ("c", 30), ("d", 20)].map(|(check, bytes)| (Owner::of(check), bytes));
+        assert_eq!(Share::of(&filled.collect()), Share(most.into()));
+    }
 }

@@ -1,9 +1,12 @@
 mod ages;
+mod batches;
 mod bounds;
 mod classes;
 mod fair;
+mod leftovers;
 mod pieces;
 mod refused;
+mod turns;
 
 use std::cell::Cell;
 use std::fs;

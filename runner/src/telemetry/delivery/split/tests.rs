@@ -212,3 +212,26 @@ fn a_request_of_one_owner_is_not_taken_apart_for_it() {
     let foreign = Bytes::from_static(b"as it is");
     assert!(Split::of(stamp, Signal::Traces, &foreign, |_| false).is_none());
 }
+
+#[test]
+fn a_piece_may_be_exactly_as_large_as_it_may_be() {
+    let request = spans();
+    let mut split = split(Signal::Traces, &request);
+    let all = split.next(usize::MAX).unwrap();
+    let envelope = split.envelope.resource.len() + split.envelope.scope.len();
+    let two: usize = all[..2].iter().map(|item| item.encoded.len()).sum();
+    for (limit, items) in [(envelope + two, 2), (envelope + two - 1, 1), (0, 1)] {
+        split.rest.clear();
+        split.put_back(all.clone());
+        assert_eq!(split.next(limit).unwrap().len(), items);
+    }
+}
+
+#[test]
+fn the_items_of_a_metric_are_its_data_points() {
+    let points = vec![NumberDataPoint::default(); 3];
+    let gauge = metric("gauge", Data::Gauge(Gauge { data_points: points }));
+    assert_eq!(points::count(&gauge), 3);
+    let empty = metric("histogram", Data::Histogram(Histogram::default()));
+    assert_eq!(points::count(&empty), 0);
+}

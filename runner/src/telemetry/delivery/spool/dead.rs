@@ -168,10 +168,15 @@ mod tests {
     #[test]
     fn a_file_of_somebody_else_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("notes.txt"), vec![0; 200]).unwrap();
+        let others = ["0001.txt", "notes.request", "notes.segment", "notes.txt"];
+        for name in others {
+            fs::write(folder.path().join(name), vec![0; 200]).unwrap();
+        }
+        let dated = format!("{}-notes.txt", stamp(1).number());
+        fs::write(folder.path().join(&dated), vec![0; 200]).unwrap();
         let mut dead = DeadLetters::bounded(folder.path().to_owned(), 100).unwrap();
         bury(&mut dead, 1, 101);
-        assert_eq!(names(folder.path()), ["notes.txt"]);
+        assert_eq!((names(folder.path()).len(), dead.bytes), (others.len() + 1, 0));
     }
 
     #[test]
@@ -185,8 +190,26 @@ mod tests {
         dead.take(&segment, Signal::Logs, stamp(1)).unwrap();
         let number = stamp(1).number();
         let all = ["-logs-7.request", "-logs.request", "-logs.segment"].map(|end| format!("{number}{end}"));
-        assert_eq!(names(folder.path()), all);
+        assert_eq!((names(folder.path()), dead.bytes), (all.into(), 90));
         let dead = DeadLetters::bounded(folder.path().to_owned(), 60).unwrap();
-        assert_eq!(dead.bytes, 60);
+        assert_eq!((names(folder.path()).len(), dead.bytes), (2, 60));
+    }
+
+    #[test]
+    fn a_letter_that_comes_again_counts_once_and_a_segment_makes_its_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let segment = folder.path().join("elsewhere");
+        fs::write(&segment, [0; 50]).unwrap();
+        let mut dead = DeadLetters::bounded(folder.path().to_owned(), 100).unwrap();
+        bury(&mut dead, 1, 40);
+        bury(&mut dead, 2, 20);
+        bury(&mut dead, 2, 30);
+        assert_eq!((names(folder.path()).len(), dead.bytes), (3, 70));
+        dead.take(&segment, Signal::Logs, stamp(3)).unwrap();
+        let kept = [
+            format!("{}-logs.request", stamp(2).number()),
+            format!("{}-logs.segment", stamp(3).number()),
+        ];
+        assert_eq!((names(folder.path()), dead.bytes), (kept.into(), 80));
     }
 }

@@ -230,6 +230,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_large_is_told_from_what_has_to_come_later() {
+        let judged = |code: Code, details: Vec<u8>| {
+            let status = Status::with_details(code, "grpc: received message larger than max", details.into());
+            judge(&reply(&status), SystemTime::UNIX_EPOCH)
+        };
+        for code in [Code::ResourceExhausted, Code::OutOfRange, Code::InvalidArgument] {
+            let answer = judged(code, Vec::new());
+            assert!(matches!(answer, Answer::TooLarge { .. }), "{answer:?}");
+        }
+        for later in [
+            judged(Code::ResourceExhausted, retry_in(7)),
+            judged(Code::Unavailable, Vec::new()),
+        ] {
+            assert!(matches!(later, Answer::Later { .. }), "{later:?}");
+        }
+    }
+
+    #[test]
     fn a_success_has_a_message_even_if_nothing_is_in_it() {
         let mut reply = reply(&Status::ok(""));
         assert_eq!(judge(&reply, SystemTime::UNIX_EPOCH).word(), "garbage");

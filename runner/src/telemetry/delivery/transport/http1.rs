@@ -338,4 +338,35 @@ mod tests {
         };
         assert_eq!(message, "HTTP 400 Bad Request: span without a name");
     }
+
+    #[test]
+    fn of_other_bodies_only_plain_text_and_json_have_words() {
+        for (kind, words) in [
+            ("text/plain; charset=utf-8", ": no"),
+            ("application/json; charset=utf-8", ": no"),
+            ("text/html", ""),
+            ("", ""),
+        ] {
+            let mut reply = reply(400);
+            reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            reply.body = b" no\n".to_vec();
+            let Answer::Refused { message, .. } = judge(&reply, SystemTime::UNIX_EPOCH) else {
+                panic!("400 is a refusal");
+            };
+            assert_eq!(message, format!("HTTP 400 Bad Request{words}"), "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_broken_within_is_not_taken_for_what_was_cut() {
+        let partial_success = Some(ExportTracePartialSuccess {
+            rejected_spans: 300,
+            error_message: "too old".to_owned(),
+        });
+        let mut broken = ExportTraceServiceResponse { partial_success }.encode_to_vec();
+        assert!(Partial::read(&broken).is_some());
+        // Nothing of it is missing, and its words are not text.
+        *broken.last_mut().unwrap() = 0xff;
+        assert!(Partial::read(&broken).is_none());
+    }
 }

@@ -37,6 +37,12 @@ fn destination(url: &str, protocol: Protocol) -> Destination {
     }
 }
 
+#[test]
+fn an_attempt_may_take_as_long_as_its_destination_says() {
+    let transport = transport(destination("http://127.0.0.1/", Protocol::Grpc));
+    assert_eq!(transport.timeout(), Duration::from_secs(10));
+}
+
 async fn export(destination: Destination, request: &'static [u8]) -> Answer {
     let mut transport = transport(destination);
     transport.export(Bytes::from_static(request)).await

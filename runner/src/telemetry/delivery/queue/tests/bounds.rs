@@ -214,3 +214,15 @@ async fn at_the_end_everything_is_on_disk_or_counted_as_lost() {
     fixture.store.end();
     assert_eq!(fixture.of(Signal::Traces).dropped[&DropReason::Shutdown], 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_to_disk_together_has_its_room_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = Fixture::bounded(Some(folder.path()), 100);
+    for _ in 0..3 {
+        fixture.store.push(Signal::Metrics, vec![b'0'; 40]);
+    }
+    fixture.answer(Signal::Metrics, away());
+    let report = fixture.of(Signal::Metrics);
+    assert_eq!((report.waiting, report.spool_bytes), (2, 80));
+}

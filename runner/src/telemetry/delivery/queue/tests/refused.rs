@@ -143,10 +143,10 @@ async fn a_collector_that_takes_all_requests_and_rejects_all_that_is_in_them_is_
         rejected,
         message: "too old".to_owned(),
     };
-    for _ in 0..3 {
+    for rejected in [3, 1_000, 3] {
         run_all(&mut fixture, &checks(3));
         fixture.store.close_batches();
-        fixture.answer(Signal::Traces, rejects(1_000));
+        fixture.answer(Signal::Traces, rejects(rejected));
         advance(Duration::from_secs(60)).await;
     }
     let report = fixture.of(Signal::Traces);
