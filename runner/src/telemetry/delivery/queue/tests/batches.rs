@@ -38,6 +38,31 @@ async fn delivery_is_settled_when_each_signal_is_sent_or_has_nobody_to_be_sent_t
     assert!(!fixture.store.is_settled());
     fixture.store.conclude(Signal::Metrics, stamp, away());
     assert!(fixture.store.is_settled());
+    assert!(fixture.send(Signal::Metrics).is_some());
+    assert!(!fixture.store.is_settled(), "an attempt goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_answers_gets_what_is_new_from_memory_whatever_it_answers() {
+    for answer in [Answer::accepted(), refused(), pieces::too_large()] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut fixture = Fixture::new(Some(folder.path()));
+        fixture.store.push(Signal::Metrics, b"1".to_vec());
+        fixture.answer(Signal::Metrics, away());
+        fixture.answer(Signal::Metrics, answer.clone());
+        fixture.store.push(Signal::Metrics, b"2".to_vec());
+        let report = fixture.of(Signal::Metrics);
+        assert_eq!((report.memory_bytes, report.spool_bytes), (1, 0), "{answer:?}");
+        let is_kept = u64::from(answer != Answer::accepted());
+        assert_eq!(report.dead_letters, is_kept);
+        let refusals = fixture.notices();
+        let refusals = refusals.iter().filter(|notice| notice.contains("refuses"));
+        assert_eq!(refusals.count() as u64, is_kept);
+    }
+    let mut nowhere = Fixture::new(None);
+    nowhere.store.push(Signal::Metrics, b"1".to_vec());
+    nowhere.answer(Signal::Metrics, refused());
+    assert_eq!(nowhere.of(Signal::Metrics).dead_letters, 0, "there is no disk");
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,7 +32,7 @@ pub(super) fn names(request: &[u8]) -> Vec<String> {
         .collect()
 }
 
-fn too_large() -> Answer {
+pub(super) fn too_large() -> Answer {
     Answer::TooLarge {
         cause: Cause::Http(StatusCode::PAYLOAD_TOO_LARGE),
         message: "too large".to_owned(),
@@ -141,4 +141,14 @@ async fn no_request_is_larger_than_a_mebibyte_whatever_lies_in_the_spool() {
     }
     assert_eq!(taken, 100);
     assert!(largest <= (1 << 20) + 64, "{largest}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_are_too_large_together_go_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = fixture(folder.path());
+    fixture.append(&["a", "b"].map(|name| span(name, 100)).concat());
+    fixture.store.close_batches();
+    let (taken, refused) = send_to(&mut fixture, 150);
+    assert_eq!((taken.concat().as_str(), refused), ("ab", 1));
 }

@@ -29,7 +29,7 @@ async fn a_file_that_cannot_be_read_for_now_holds_up_no_batch() {
         queue.append(&Frame::new(Owner::RUNNER, b"frame".to_vec()), DELAY, around);
     });
     assert_eq!(frame, Some(DELAY));
-    advance(READ_AGAIN).await;
+    advance(READ_AGAIN + DELAY).await;
     assert_eq!(desk.drain(), [b"spooled".to_vec(), request(b"frame")]);
 }
 
