@@ -2,6 +2,7 @@
 
 mod alert;
 mod ask;
+mod check;
 mod inside;
 mod log;
 mod run;
@@ -19,6 +20,7 @@ pub use run::run;
 use settings::HostArgs;
 
 use crate::plugin::isolated::{SUBCOMMAND, WorkerLimits};
+use crate::report::Detail;
 
 /// Health checks that can't go silent.
 #[derive(Debug, Parser)]
@@ -84,9 +86,8 @@ enum HostedCommand {
         /// Only the checks of this name; may be given several times.
         #[arg(long, value_name = "NAME")]
         only: Vec<String>,
-        /// What to print.
-        #[arg(long, value_enum, default_value_t = Format::Human)]
-        format: Format,
+        #[command(flatten)]
+        output: Output,
     },
     /// Find every problem of a suite, and run nothing.
     Validate {
@@ -194,6 +195,26 @@ enum PluginCommand {
         #[arg(long)]
         schema: bool,
     },
+}
+
+/// How `canary check` prints.
+#[derive(Debug, Clone, Copy, Args)]
+struct Output {
+    /// What to print; `json` and `junit` have everything that a run found.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Print every assertion, measurement and attribute, also of runs that passed.
+    #[arg(long)]
+    verbose: bool,
+}
+
+impl Output {
+    fn detail(self) -> Detail {
+        match self.verbose {
+            true => Detail::Everything,
+            false => Detail::Trouble,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -18,7 +18,7 @@ use crate::app::{self, Host};
 use crate::console::Console;
 use crate::ledger::audit::Audit;
 use crate::outcome::Run;
-use crate::report::{Screen, human};
+use crate::report::{Detail, Screen, human};
 use crate::signal::{self, Hangup, Shutdown};
 use crate::suite::Problems;
 use crate::telemetry::settings::Settings;
@@ -76,7 +76,11 @@ pub async fn once(
     if let Some(settings) = telemetry {
         app::check::tell(&stage.loaded.suite.checks, &runs, host, settings).map_err(DemoError::System)?;
     }
-    let text = format!("{}\n{}", human(&runs, screen), ending.words(host, &runs));
+    let text = format!(
+        "{}\n{}",
+        human(&runs, Detail::Trouble, screen),
+        ending.words(host, &runs)
+    );
     console.print(&text).map_err(DemoError::System)?;
     Ok(ending.is_as_told())
 }

@@ -16,7 +16,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::account::Account;
-use crate::outcome::{Outcome, Run, VerdictStatus};
+use crate::outcome::{Measurement, Outcome, Run, VerdictStatus};
+use crate::record::Text;
 
 pub use self::human::{human, transition};
 pub use self::json::{UsageObject, escape, json, json_parts, run_object, safe_json};
@@ -31,6 +32,15 @@ pub struct Screen {
     pub width: usize,
     /// Whether to colour. The caller knows of terminals and of `NO_COLOR`.
     pub colour: bool,
+}
+
+/// How much of a run a person wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What did not pass, and what the host refused or closed.
+    Trouble,
+    /// Every assertion, measurement and attribute as well.
+    Everything,
 }
 
 /// The exit code of `canary check`: 0 when every verdict is pass or warn, 1 when one is fail, 2 when a run was
@@ -95,6 +105,18 @@ pub fn closing(account: &Account) -> String {
         false => format!(" ({})", reasons.join(" ")),
     };
     format!("stopped: {scheduled} scheduled = {finished} finished + {missed} missed{reasons}")
+}
+
+/// On one line: `certificate.days_left{position="0"} = 14 d`.
+fn measured(measurement: &Measurement) -> String {
+    let pair = |(key, value): &(Text, Text)| format!("{}=\"{}\"", plain(key), plain(value));
+    let pairs: Vec<String> = measurement.attributes.iter().map(pair).collect();
+    let attributes = match pairs.is_empty() {
+        true => String::new(),
+        false => format!("{{{}}}", pairs.join(", ")),
+    };
+    let (name, unit) = (plain(&measurement.name), plain(&measurement.unit));
+    format!("{name}{attributes} = {} {unit}", measurement.value)
 }
 
 /// The colour of an outcome's or a status's word.

@@ -10,25 +10,25 @@ use anyhow::Context as _;
 use clap::Parser as _;
 
 use super::alert::{self, AlertError};
+use super::check;
 use super::inside;
 use super::settings::{SecretArgument, Settings, WrongAddress};
 use super::usage;
-use super::{AlertCommand, Cli, Command, Format, HostedCommand, PluginCommand};
+use super::{AlertCommand, Cli, Command, HostedCommand, PluginCommand};
 use crate::admin::Door;
 use crate::app::load::{Loaded, load};
-use crate::app::{self, Host, service};
+use crate::app::{Host, service};
 use crate::console::{self, Console};
 use crate::demo;
 use crate::grant::GrantError;
 use crate::liveness::{self, Registry};
-use crate::outcome::Run;
 use crate::plugin::isolated::worker;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::regular_file::{Owner, Session};
 use crate::report::{self, Screen};
 use crate::settings;
 use crate::signal::{self, Hangup, HeldHangup, Shutdown};
-use crate::suite::{Check, PluginFacts, PluginSource, Problems, Suite, schema};
+use crate::suite::{PluginFacts, PluginSource, Problems, schema};
 use crate::telemetry;
 use crate::telemetry::settings::{Exporter, Signal};
 
@@ -91,7 +91,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         return BAD_SUITE;
     }
     let is_usage = error.is::<GrantError>()
-        || error.is::<NoSuchCheck>()
+        || error.is::<check::NoSuchCheck>()
         || error.is::<AlertError>()
         || error.is::<settings::Problems>()
         || error.is::<SecretArgument>()
@@ -141,9 +141,9 @@ async fn hosted(
 ) -> anyhow::Result<u8> {
     match command {
         HostedCommand::Run { suites, grace } => service(suites, *grace, host, settings, screen).await,
-        HostedCommand::Check { suites, only, format } => {
-            let runs = check(suites, only, host, settings).await?;
-            show(&runs, *format, console, screen)
+        HostedCommand::Check { suites, only, output } => {
+            let runs = check::runs(suites, only, host, settings).await?;
+            check::show(&runs, *output, console, screen)
         }
         HostedCommand::Validate { suites } => validate(suites, host, console).await,
         HostedCommand::Demo { once, otlp } => {
@@ -171,7 +171,7 @@ async fn hosted(
 }
 
 /// Loads a suite; warns of what it can't have here.
-async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
+pub(super) async fn ready(suites: &[PathBuf], host: &Host) -> anyhow::Result<Loaded> {
     let loaded = load(suites, host).await?;
     for shortage in host.shortage(&loaded.suite) {
         tracing::warn!("{shortage}");
@@ -212,7 +212,7 @@ async fn service(
 }
 
 /// Takes over SIGTERM and SIGINT; from the first of them on, the process ends within `grace` and a little more.
-fn listen(host: &Host, grace: Duration) -> anyhow::Result<Shutdown> {
+pub(super) fn listen(host: &Host, grace: Duration) -> anyhow::Result<Shutdown> {
     let failed = "cannot listen for signals";
     signal::guard(&host.settings().liveness, grace).context(failed)?;
     Shutdown::listen().context(failed)
@@ -252,74 +252,6 @@ fn tell_where(door: Option<&Door>, telemetry: &telemetry::settings::Settings) ->
         );
     }
     Ok(())
-}
-
-/// `--only` names a check that the suite does not have.
-#[derive(Debug, thiserror::Error)]
-#[error("no check is named `{name}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
-struct NoSuchCheck {
-    name: String,
-    nearest: Option<String>,
-}
-
-async fn check(
-    suites: &[PathBuf],
-    only: &[String],
-    host: &Host,
-    settings: &Settings,
-) -> anyhow::Result<Vec<Run>> {
-    let Loaded { suite, plugins, .. } = ready(suites, host).await?;
-    let checks = pick(suite, only)?;
-    let dispatcher = host.dispatcher(plugins);
-    let mut shutdown = listen(host, Duration::ZERO)?;
-    let once = app::check::once(&checks, &dispatcher);
-    let mut once = std::pin::pin!(once);
-    let runs = tokio::select! {
-        runs = &mut once => runs,
-        () = shutdown.requested() => {
-            dispatcher.cut();
-            once.await
-        }
-    };
-    app::check::tell(&checks, &runs, host, &settings.telemetry).context("cannot start telemetry")?;
-    Ok(runs)
-}
-
-fn show(runs: &[Run], format: Format, console: &Console, screen: Screen) -> anyhow::Result<u8> {
-    match format {
-        Format::Human => console.print(&report::human(runs, screen))?,
-        Format::Json => {
-            for part in report::json_parts(runs) {
-                console.print(&part?)?;
-            }
-        }
-        Format::Junit => {
-            for part in report::junit_parts(runs) {
-                console.print(&part?)?;
-            }
-        }
-    }
-    Ok(report::exit_code(runs))
-}
-
-fn pick(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {
-    for name in only {
-        if !suite.checks.iter().any(|check| check.name == *name) {
-            let similarity = |check: &&Arc<Check>| strsim::damerau_levenshtein(&check.name, name);
-            let nearest = suite
-                .checks
-                .iter()
-                .min_by_key(similarity)
-                .map(|check| check.name.clone());
-            return Err(NoSuchCheck {
-                name: name.clone(),
-                nearest,
-            });
-        }
-    }
-    let mut checks = suite.checks;
-    checks.retain(|check| only.is_empty() || only.contains(&check.name));
-    Ok(checks)
 }
 
 async fn validate(suites: &[PathBuf], host: &Host, console: &Console) -> anyhow::Result<u8> {

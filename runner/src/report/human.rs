@@ -4,8 +4,8 @@ use anstyle::Style;
 
 use super::plain::plain;
 use super::table::{Align, Cell, Column, Note, Row, render};
-use super::{Screen, Totals, show_duration, style_of};
-use crate::outcome::{Assertion, Outcome, Run, VerdictStatus};
+use super::{Detail, Screen, Totals, measured, show_duration, style_of};
+use crate::outcome::{Assertion, Outcome, Run, Verdict, VerdictStatus};
 use crate::quota::{QuotaKind, show_bytes};
 use crate::status::Transition;
 use crate::suite::Check;
@@ -18,10 +18,10 @@ const COLUMNS: [Column; 5] = [
     Column::new("SUMMARY", Align::Wrapped, 20, 0),
 ];
 
-/// One line a run, its failing assertions below it, and the totals.
+/// One line a run, below it what `detail` asks for, and the totals.
 #[must_use]
-pub fn human(runs: &[Run], screen: Screen) -> String {
-    let rows: Vec<Row> = runs.iter().map(row).collect();
+pub fn human(runs: &[Run], detail: Detail, screen: Screen) -> String {
+    let rows: Vec<Row> = runs.iter().map(|run| row(run, detail)).collect();
     format!(
         "{}\n{}\n",
         render(&COLUMNS, &rows, screen),
@@ -44,7 +44,7 @@ pub fn transition(check: &Check, transition: &Transition, colour: bool) -> Strin
     )
 }
 
-fn row(run: &Run) -> Row {
+fn row(run: &Run, detail: Detail) -> Row {
     let word = run.outcome.word();
     Row {
         cells: vec![
@@ -54,24 +54,40 @@ fn row(run: &Run) -> Row {
             Cell::new(show_duration(run.duration)),
             Cell::new(plain(&run.outcome.summary())),
         ],
-        notes: notes(run),
+        notes: notes(run, detail),
     }
 }
 
-fn notes(run: &Run) -> Vec<Note> {
-    let assertions = match &run.outcome {
-        Outcome::Completed(verdict) => verdict.assertions.as_slice(),
-        Outcome::Stopped(_) | Outcome::Faulted(_) => &[],
+fn notes(run: &Run, detail: Detail) -> Vec<Note> {
+    let verdict = match &run.outcome {
+        Outcome::Completed(verdict) => Some(verdict),
+        Outcome::Stopped(_) | Outcome::Faulted(_) => None,
     };
-    let failing = assertions
-        .iter()
-        .filter(|assertion| assertion.status != VerdictStatus::Pass);
-    failing
+    let is_shown =
+        |assertion: &&Assertion| detail == Detail::Everything || assertion.status != VerdictStatus::Pass;
+    let assertions = verdict.into_iter().flat_map(|verdict| &verdict.assertions);
+    let facts = verdict.filter(|_| detail == Detail::Everything);
+    assertions
+        .filter(is_shown)
         .map(assertion)
+        .chain(facts.into_iter().flat_map(found))
         .chain(refused(run))
         .chain(reclaimed(run))
         .chain(cut(run))
         .collect()
+}
+
+/// Measurements and attributes.
+fn found(verdict: &Verdict) -> impl Iterator<Item = Note> {
+    let measurements = verdict.measurements.iter().map(measured);
+    let attributes = verdict
+        .attributes
+        .iter()
+        .map(|(key, value)| format!("{} = {}", plain(key), plain(value)));
+    measurements.chain(attributes).map(|text| Note {
+        word: Cell::styled("found", Style::new().dimmed()),
+        text,
+    })
 }
 
 fn assertion(assertion: &Assertion) -> Note {

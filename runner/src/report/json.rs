@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Totals;
 use super::plain::is_unsafe;
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, VerdictStatus};
+use crate::record::Text;
 
 #[derive(Serialize)]
 struct RunObject<'a> {
@@ -23,6 +24,7 @@ struct RunObject<'a> {
     attempts: u32,
     assertions: Vec<AssertionObject<'a>>,
     measurements: Vec<MeasurementObject<'a>>,
+    attributes: BTreeMap<&'a str, &'a str>,
     usage: UsageObject,
 }
 
@@ -125,8 +127,12 @@ pub fn safe_json(value: &impl Serialize) -> serde_json::Result<String> {
 
 impl<'a> RunObject<'a> {
     fn of(run: &'a Run) -> Self {
-        let (assertions, measurements) = match &run.outcome {
-            Outcome::Completed(verdict) => (verdict.assertions.as_slice(), verdict.measurements.as_slice()),
+        let (assertions, measurements, attributes) = match &run.outcome {
+            Outcome::Completed(verdict) => (
+                verdict.assertions.as_slice(),
+                verdict.measurements.as_slice(),
+                verdict.attributes.as_slice(),
+            ),
             Outcome::Stopped(_) | Outcome::Faulted(_) => Default::default(),
         };
         Self {
@@ -141,6 +147,7 @@ impl<'a> RunObject<'a> {
             attempts: run.attempts,
             assertions: assertions.iter().map(AssertionObject::of).collect(),
             measurements: measurements.iter().map(MeasurementObject::of).collect(),
+            attributes: map_of(attributes),
             usage: UsageObject::of(&run.usage),
         }
     }
@@ -158,17 +165,18 @@ impl<'a> AssertionObject<'a> {
 
 impl<'a> MeasurementObject<'a> {
     fn of(measurement: &'a Measurement) -> Self {
-        let attributes = measurement
-            .attributes
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()));
         Self {
             name: &measurement.name,
             value: measurement.value,
             unit: &measurement.unit,
-            attributes: attributes.collect(),
+            attributes: map_of(&measurement.attributes),
         }
     }
+}
+
+fn map_of(pairs: &[(Text, Text)]) -> BTreeMap<&str, &str> {
+    let pairs = pairs.iter();
+    pairs.map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
 impl UsageObject {

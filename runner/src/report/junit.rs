@@ -1,122 +1,130 @@
-//! For a CI system: JUnit XML.
+//! For a CI system: JUnit XML that both the strict schemas in use accept: that of Ant
+//! (<https://github.com/windyroad/JUnit-Schema>) and that of Jenkins' xUnit plugin
+//! (<https://github.com/jenkinsci/xunit-plugin>, `junit-10.xsd`).
 
-use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use std::iter::once;
+use std::time::{Duration, SystemTime};
 
+use quick_xml::escape::escape;
+
+use super::measured;
 use super::plain::{for_xml, plain};
 use crate::outcome::{Assertion, Outcome, Run, Verdict, VerdictStatus};
 
-/// One test case a run, in one suite a report. A fail is a `<failure>` with the failing assertions; a stop or a
-/// fault is an `<error>`; a warning passes and is written to `<system-out>`.
-///
-/// # Errors
-/// Never for runs as they are today; the serialiser may.
-pub fn junit(runs: &[Run]) -> Result<String, SerializeError> {
-    junit_parts(runs).collect()
+/// One test case a run, in one suite a report. A fail is a `<failure>` with the failing assertions; a stop or a fault is
+/// an `<error>`. What else the runs found, their targets, warnings, measurements and attributes, is in the suite's
+/// `<system-out>`, since test cases have no place for it in Ant's schema.
+#[must_use]
+pub fn junit(runs: &[Run], hostname: &str) -> String {
+    junit_parts(runs, hostname).collect()
 }
 
 /// The lines of [`junit`], run by run, so that never more than one run is held as text.
-pub fn junit_parts(runs: &[Run]) -> impl Iterator<Item = Result<String, SerializeError>> {
-    let mut suite = TestSuite::new("canary");
-    for run in runs {
-        suite.add_test_case(test_case(run));
-        // Only counted.
-        suite.test_cases.clear();
-    }
-    suite.set_time(runs.iter().map(|run| run.duration).sum());
-    let frame = frame(suite, runs.is_empty());
-    let (begin, end) = match frame {
-        Ok((begin, end)) => (Ok(begin), Ok(end)),
-        Err(error) => (Err(error), Ok(String::new())),
-    };
-    let cases = runs.iter().map(|run| Ok(parts(alone(test_case(run)))?.1));
-    std::iter::once(begin).chain(cases).chain([end])
+pub fn junit_parts(runs: &[Run], hostname: &str) -> impl Iterator<Item = String> {
+    let begin = head(runs, hostname);
+    let cases = runs.iter().map(test_case);
+    let found = runs.iter().map(|run| between(&found(run)));
+    once(begin)
+        .chain(cases)
+        .chain(once("        <system-out>".to_owned()))
+        .chain(found)
+        .chain(once(
+            "</system-out>\n        <system-err/>\n    </testsuite>\n</testsuites>\n".to_owned(),
+        ))
 }
 
-/// What comes before the test cases of a suite, and what comes behind them.
-fn frame(mut suite: TestSuite, is_empty: bool) -> Result<(String, String), SerializeError> {
-    if is_empty {
-        return Ok((document(suite)?, String::new()));
-    }
-    suite
-        .test_cases
-        .push(TestCase::new("", TestCaseStatus::success()));
-    let (begin, _, end) = parts(suite)?;
-    Ok((begin, end))
+fn head(runs: &[Run], hostname: &str) -> String {
+    let count = |is_counted: fn(&Outcome) -> bool| runs.iter().filter(|run| is_counted(&run.outcome)).count();
+    let failures = count(|outcome| outcome.verdict() == Some(VerdictStatus::Fail));
+    let errors = count(|outcome| outcome.verdict().is_none());
+    let began = runs.iter().map(|run| run.started_at).min();
+    let began = humantime::format_rfc3339_seconds(began.unwrap_or(SystemTime::UNIX_EPOCH)).to_string();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n    <testsuite name=\"canary\" package=\"canary\" id=\"0\" \
+         timestamp=\"{}\" hostname=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" \
+         time=\"{}\">\n        <properties/>\n",
+        // The schemas have no place for a zone; it is UTC.
+        began.trim_end_matches('Z'),
+        attribute(hostname),
+        runs.len(),
+        seconds(runs.iter().map(|run| run.duration).sum()),
+    )
 }
 
-fn alone(case: TestCase) -> TestSuite {
-    let mut suite = TestSuite::new("canary");
-    suite.test_cases.push(case);
-    suite
-}
-
-/// The document of a suite: what comes before its test cases, these, and what comes behind them. In no text of it is
-/// there a `<`.
-fn parts(suite: TestSuite) -> Result<(String, String, String), SerializeError> {
-    let document = document(suite)?;
-    let line_of = |place: Option<usize>| {
-        let before = place.and_then(|place| document.get(..place));
-        before
-            .and_then(|before| before.rfind('\n'))
-            .map_or(0, |end| end + 1)
-    };
-    let (first, last) = (
-        line_of(document.find("<testcase")),
-        line_of(document.rfind("</testsuite>")),
+fn test_case(run: &Run) -> String {
+    let attributes = format!(
+        "name=\"{}\" classname=\"{}\" time=\"{}\"",
+        attribute(run.check.id.as_str()),
+        attribute(&run.check.plugin),
+        seconds(run.duration),
     );
-    let part = |range: std::ops::Range<usize>| document.get(range).unwrap_or_default().to_owned();
-    Ok((part(0..first), part(first..last), part(last..document.len())))
-}
-
-fn document(suite: TestSuite) -> Result<String, SerializeError> {
-    let mut report = Report::new("canary");
-    report.add_test_suite(suite);
-    Ok(for_xml(&report.to_string()?).into_owned())
-}
-
-fn test_case(run: &Run) -> TestCase {
-    let mut case = TestCase::new(plain(run.check.id.as_str()), status(run));
-    case.set_classname(plain(&run.check.plugin));
-    case.set_time(run.duration);
-    case.add_property(Property::new("target", plain(&run.check.target.to_string())));
-    if let Outcome::Completed(verdict) = &run.outcome {
-        case.set_assertions(verdict.assertions.len());
-        if verdict.status == VerdictStatus::Warn {
-            case.set_system_out(format!("warn: {}\n{}", plain(&verdict.summary), failing(verdict)));
-        }
-    }
-    case
-}
-
-fn status(run: &Run) -> TestCaseStatus {
-    let (kind, word, description) = match &run.outcome {
+    let (element, word, description) = match &run.outcome {
         Outcome::Completed(verdict) if verdict.status == VerdictStatus::Fail => {
-            (NonSuccessKind::Failure, "fail", failing(verdict))
+            ("failure", "fail", not_passed(verdict))
         }
-        Outcome::Completed(_) => return TestCaseStatus::success(),
-        Outcome::Stopped(cause) => (NonSuccessKind::Error, cause.word(), String::new()),
-        Outcome::Faulted(fault) => (NonSuccessKind::Error, fault.word(), String::new()),
+        Outcome::Completed(_) => return format!("        <testcase {attributes}/>\n"),
+        Outcome::Stopped(cause) => ("error", cause.word(), String::new()),
+        Outcome::Faulted(fault) => ("error", fault.word(), String::new()),
     };
-    let mut status = TestCaseStatus::non_success(kind);
-    status
-        .set_message(plain(&run.outcome.summary()))
-        .set_type(word)
-        .set_description(description);
-    status
+    format!(
+        "        <testcase {attributes}>\n            <{element} message=\"{}\" type=\"{word}\">{}</{element}>\n        \
+         </testcase>\n",
+        attribute(&run.outcome.summary()),
+        between(&description),
+    )
 }
 
-fn failing(verdict: &Verdict) -> String {
+/// What a run found besides what failed, a line each.
+fn found(run: &Run) -> String {
+    let mut lines = format!(
+        "{}: {} {}\n",
+        plain(run.check.id.as_str()),
+        run.outcome.word(),
+        plain(&run.check.target.to_string())
+    );
+    let Outcome::Completed(verdict) = &run.outcome else {
+        return lines;
+    };
+    if verdict.status == VerdictStatus::Warn {
+        lines += &indented(&not_passed(verdict));
+    }
+    for measurement in &verdict.measurements {
+        lines += &indented(&measured(measurement));
+    }
+    for (key, value) in &verdict.attributes {
+        lines += &indented(&format!("{} = {}\n", plain(key), plain(value)));
+    }
+    lines
+}
+
+fn indented(lines: &str) -> String {
+    lines.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+fn not_passed(verdict: &Verdict) -> String {
     let line = |assertion: &Assertion| {
         let word = assertion.status.word();
-        format!(
-            "{word}  {}: {}\n",
-            plain(&assertion.name),
-            plain(&assertion.message)
-        )
+        let (name, message) = (plain(&assertion.name), plain(&assertion.message));
+        format!("{word}  {name}: {message}\n")
     };
-    let failing = verdict
-        .assertions
-        .iter()
-        .filter(|assertion| assertion.status != VerdictStatus::Pass);
-    failing.map(line).collect()
+    let assertions = verdict.assertions.iter();
+    assertions
+        .filter(|assertion| assertion.status != VerdictStatus::Pass)
+        .map(line)
+        .collect()
+}
+
+/// To the millisecond.
+fn seconds(duration: Duration) -> String {
+    format!("{:.3}", duration.as_secs_f64())
+}
+
+/// On one line, in an attribute.
+fn attribute(text: &str) -> String {
+    between(&plain(text))
+}
+
+/// Between elements.
+fn between(text: &str) -> String {
+    for_xml(&escape(text)).into_owned()
 }

@@ -64,7 +64,10 @@ fn verdict(status: VerdictStatus, summary: &str, assertions: &[(&str, VerdictSta
         summary: summary.into(),
         assertions: assertions.iter().map(assertion).collect(),
         measurements: Vec::new(),
-        attributes: Vec::new(),
+        attributes: vec![
+            ("http.version".into(), "2".into()),
+            ("peer".into(), "10.0.0.1\nx".into()),
+        ],
     })
 }
 
@@ -150,18 +153,28 @@ fn one_of_each() -> Vec<Run> {
 
 #[test]
 fn a_person_sees_each_run_and_what_failed() {
-    assert_snapshot!(human(&one_of_each(), PLAIN));
+    assert_snapshot!(human(&one_of_each(), Detail::Trouble, PLAIN));
 }
 
 #[test]
 fn a_person_with_a_narrow_terminal_sees_what_fits() {
-    assert_snapshot!(human(&one_of_each(), Screen { width: 60, ..PLAIN }));
+    assert_snapshot!(human(
+        &one_of_each(),
+        Detail::Trouble,
+        Screen { width: 60, ..PLAIN }
+    ));
+}
+
+#[test]
+fn a_person_may_see_everything_that_was_found() {
+    assert_snapshot!(human(&one_of_each(), Detail::Everything, PLAIN));
 }
 
 #[test]
 fn a_person_may_see_colours() {
     let text = human(
         &one_of_each(),
+        Detail::Trouble,
         Screen {
             colour: true,
             ..PLAIN
@@ -173,7 +186,7 @@ fn a_person_may_see_colours() {
 #[test]
 fn nothing_but_colour_is_obeyed_by_the_terminal() {
     for text in [
-        human(&one_of_each(), PLAIN),
+        human(&one_of_each(), Detail::Trouble, PLAIN),
         live(&live_rows(&one_of_each()), PLAIN),
         json(&one_of_each()).unwrap(),
     ] {
@@ -186,8 +199,8 @@ fn nothing_but_colour_is_obeyed_by_the_terminal() {
 
 #[test]
 fn one_run_is_not_runs() {
-    assert!(human(&[passing()], PLAIN).ends_with("\n1 run: 1 pass\n"));
-    assert!(human(&[], PLAIN).ends_with("\n0 runs\n"));
+    assert!(human(&[passing()], Detail::Trouble, PLAIN).ends_with("\n1 run: 1 pass\n"));
+    assert!(human(&[], Detail::Trouble, PLAIN).ends_with("\n0 runs\n"));
 }
 
 #[test]
@@ -241,19 +254,46 @@ fn a_measurement_that_is_no_number_is_null() {
 
 #[test]
 fn a_ci_system_sees_failures_and_errors() {
-    assert_snapshot!(junit(&one_of_each()).unwrap());
+    assert_snapshot!(junit(&one_of_each(), "host"));
+}
+
+#[test]
+fn a_report_for_a_ci_system_has_what_strict_schemas_allow_in_their_order() {
+    let xml = junit(&one_of_each(), "host");
+    let document = roxmltree::Document::parse(&xml).unwrap();
+    let names = |node: roxmltree::Node<'_, '_>| {
+        let attributes = node.attributes().map(|attribute| attribute.name().to_owned());
+        attributes.collect::<Vec<_>>().join(" ")
+    };
+    let root = document.root_element();
+    assert_eq!((root.tag_name().name(), names(root).as_str()), ("testsuites", ""));
+    let suite = root.first_element_child().unwrap();
+    assert_eq!(
+        names(suite),
+        "name package id timestamp hostname tests failures errors skipped time"
+    );
+    let children = suite.children().filter(roxmltree::Node::is_element);
+    let mut children: Vec<_> = children.map(|child| child.tag_name().name().to_owned()).collect();
+    children.dedup();
+    assert_eq!(children, ["properties", "testcase", "system-out", "system-err"]);
+    for case in suite.children().filter(|child| child.has_tag_name("testcase")) {
+        assert_eq!(names(case), "name classname time");
+        let inside: Vec<_> = case.children().filter(roxmltree::Node::is_element).collect();
+        assert!(inside.len() <= 1, "{xml}");
+        assert!(inside.iter().all(|problem| names(*problem) == "message type"), "{xml}");
+    }
 }
 
 #[test]
 fn a_report_for_a_ci_system_is_written_run_by_run() {
     let runs = one_of_each();
-    let parts: Vec<String> = junit_parts(&runs).map(Result::unwrap).collect();
-    assert_eq!(parts.len(), runs.len() + 2);
+    let parts: Vec<String> = junit_parts(&runs, "host").collect();
+    assert_eq!(parts.len(), 2 * runs.len() + 3);
     for (part, run) in parts.iter().skip(1).zip(&runs) {
         assert_eq!(part.matches("<testcase").count(), 1, "{part}");
         assert!(part.contains(&run.check.name), "{part}");
     }
-    let empty = junit(&[]).unwrap();
+    let empty = junit(&[], "host");
     assert!(roxmltree::Document::parse(&empty).is_ok(), "{empty}");
 }
 

@@ -67,7 +67,7 @@ fn assert_all_safe(text: &str) {
     let runs = runs(text);
     for colour in [false, true] {
         let screen = Screen { colour, ..PLAIN };
-        assert_safe(&human(&runs, screen));
+        assert_safe(&human(&runs, Detail::Everything, screen));
         let change = Transition {
             from: Status::Up,
             to: Status::Down,
@@ -92,7 +92,7 @@ fn assert_all_safe(text: &str) {
     assert_eq!(read["runs"][0]["summary"], text);
     let object = run_object(&runs[0]).unwrap();
     assert_safe(&safe_json(&object).unwrap());
-    let xml = junit(&runs).unwrap();
+    let xml = junit(&runs, "host");
     assert_safe(&xml);
     let document = roxmltree::Document::parse(&xml).unwrap_or_else(|error| panic!("{error}: {xml}"));
     let cases = document
@@ -120,7 +120,7 @@ fn colours_of_reports_are_not_taken_for_an_attack() {
         colour: true,
         ..PLAIN
     };
-    let output = human(&[passing(), warning(), failing()], screen);
+    let output = human(&[passing(), warning(), failing()], Detail::Everything, screen);
     assert!(output.contains('\x1b'));
     assert_eq!(for_terminal(&output), output);
 }

@@ -195,9 +195,9 @@ fn outputs(run: &Run) -> Vec<(&'static str, String)> {
     });
     let selection = spans::Selection { failures: true };
     vec![
-        ("human", report::human(runs, screen)),
+        ("human", report::human(runs, report::Detail::Everything, screen)),
         ("json", report::json(runs).unwrap()),
-        ("junit", report::junit(runs).unwrap()),
+        ("junit", report::junit(runs, "host")),
         ("transition", transition),
         ("status", report::run_object(run).unwrap().to_string()),
         (

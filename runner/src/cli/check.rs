@@ -1,0 +1,88 @@
+//! `canary check`: every check once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::run::{listen, ready};
+use super::settings::Settings;
+use super::{Format, Output};
+use crate::app::load::Loaded;
+use crate::app::{self, Host};
+use crate::console::Console;
+use crate::outcome::Run;
+use crate::report::{self, Screen};
+use crate::suite::{Check, Suite};
+
+/// `--only` names a check that the suite does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("no check is named `{name}`{}", .nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+pub(super) struct NoSuchCheck {
+    name: String,
+    nearest: Option<String>,
+}
+
+/// One run of each check, or of those that `only` names.
+pub(super) async fn runs(
+    suites: &[PathBuf],
+    only: &[String],
+    host: &Host,
+    settings: &Settings,
+) -> anyhow::Result<Vec<Run>> {
+    let Loaded { suite, plugins, .. } = ready(suites, host).await?;
+    let checks = pick(suite, only)?;
+    let dispatcher = host.dispatcher(plugins);
+    let mut shutdown = listen(host, Duration::ZERO)?;
+    let once = app::check::once(&checks, &dispatcher);
+    let mut once = std::pin::pin!(once);
+    let runs = tokio::select! {
+        runs = &mut once => runs,
+        () = shutdown.requested() => {
+            dispatcher.cut();
+            once.await
+        }
+    };
+    app::check::tell(&checks, &runs, host, &settings.telemetry).context("cannot start telemetry")?;
+    Ok(runs)
+}
+
+/// Prints them, and gives the exit code.
+pub(super) fn show(runs: &[Run], output: Output, console: &Console, screen: Screen) -> anyhow::Result<u8> {
+    match output.format {
+        Format::Human => console.print(&report::human(runs, output.detail(), screen))?,
+        Format::Json => {
+            for part in report::json_parts(runs) {
+                console.print(&part?)?;
+            }
+        }
+        Format::Junit => {
+            let host = rustix::system::uname();
+            for part in report::junit_parts(runs, &host.nodename().to_string_lossy()) {
+                console.print(&part)?;
+            }
+        }
+    }
+    Ok(report::exit_code(runs))
+}
+
+fn pick(suite: Suite, only: &[String]) -> Result<Vec<Arc<Check>>, NoSuchCheck> {
+    for name in only {
+        if !suite.checks.iter().any(|check| check.name == *name) {
+            let similarity = |check: &&Arc<Check>| strsim::damerau_levenshtein(&check.name, name);
+            let nearest = suite
+                .checks
+                .iter()
+                .min_by_key(similarity)
+                .map(|check| check.name.clone());
+            return Err(NoSuchCheck {
+                name: name.clone(),
+                nearest,
+            });
+        }
+    }
+    let mut checks = suite.checks;
+    checks.retain(|check| only.is_empty() || only.contains(&check.name));
+    Ok(checks)
+}
