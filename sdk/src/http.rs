@@ -71,7 +71,8 @@ pub struct RequestOptions {
     pub ip_family: IpFamily,
     /// How many redirects to follow; each hop is checked against the grants again. None by default.
     pub max_redirects: u32,
-    /// Body bytes to keep; the rest is read up to the quota and thrown away. 0 reads no body at all.
+    /// Body bytes to keep; the rest is read to its end and thrown away, and a body beyond the quota is
+    /// [`NetError::Quota`]. 0 reads no body at all.
     pub max_body: u32,
     /// Connect here in place of the URL's host; the URL still names the Host header and SNI.
     pub connect_to: Option<String>,

@@ -3,6 +3,7 @@
 //! Every test runs alone: see [`canary_tests::harness::alone`]. Tests that open descriptors without it belong into
 //! another binary.
 
+mod answers;
 mod deadlines;
 mod endings;
 mod exhaustion;

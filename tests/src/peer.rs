@@ -8,6 +8,7 @@
 //! multi-threaded runtime.
 #![expect(clippy::expect_used, reason = "a peer that cannot start must fail its test")]
 
+pub mod canned;
 mod descriptors;
 pub mod dns;
 pub mod hostile;

@@ -38,6 +38,8 @@ pub struct Config {
     /// How many redirects to follow; one more is a failure.
     #[schemars(range(max = 20))]
     pub(crate) max_redirects: u32,
+    /// Whether to read the body where no expectation needs it. If not, the answer is judged by its head.
+    pub(crate) read_body: bool,
     /// Speaks this version of HTTP and no other; default: HTTP/2 or 1.1 as the server prefers over TLS, else 1.1.
     pub(crate) version: Option<Version>,
     /// Which addresses of the host to try.
@@ -67,6 +69,7 @@ impl Default for Config {
             bearer_token: None,
             follow_redirects: true,
             max_redirects: 10,
+            read_body: true,
             version: None,
             ip_family: IpFamily::Any,
             connect_to: None,

@@ -51,8 +51,8 @@ pub(crate) struct Expect {
 }
 
 impl Expect {
-    /// Bytes of body that are needed to judge it; 0 when nothing is expected of it.
-    pub(crate) fn body_wanted(&self) -> u32 {
+    /// Bytes of body to keep in order to judge it; 0 when nothing is expected of it.
+    pub(crate) fn body_kept(&self) -> u32 {
         let max_size = self.body.as_ref().and_then(|body| body.max_size());
         let looks_inside =
             !self.json.is_empty() || self.body.as_ref().is_some_and(|body| body.looks_inside());

@@ -8,7 +8,7 @@ mod text;
 
 pub use config::Config;
 
-use canary_sdk::{Check, Error, Probe, Verdict};
+use canary_sdk::{Check, Error, NetError, Probe, Verdict};
 
 /// Sends one HTTP request and judges the answer.
 #[derive(Debug)]
@@ -22,7 +22,12 @@ impl Probe for Http {
     const TARGET_SYNTAX: &'static str = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]";
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
-        let response = request::build(&check.target, &check.config)?.send()?;
+        let request = request::build(&check.target, &check.config)?;
+        let response = match request.send() {
+            Ok(response) => response,
+            Err(error @ NetError::Quota { .. }) => return Ok(report::describe_failure(&error)),
+            Err(other) => return Err(other.into()),
+        };
         let mut verdict = report::describe(&check.target, &response, check.now);
         expect::judge(&check.config.expect, &response, check.now, &mut verdict)?;
         Ok(verdict)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use canary_sdk::http::Response;
 use canary_sdk::tcp::Timings;
-use canary_sdk::{Measurement, Phase, Timestamp, Verdict};
+use canary_sdk::{Measurement, NetError, Phase, ResourceKind, Timestamp, Verdict};
 
 use crate::expect::reason_phrase;
 use crate::text;
@@ -73,12 +73,28 @@ fn measure(response: &Response, now: Timestamp, verdict: &mut Verdict) {
     }
 }
 
-/// Bytes of body that came, or that were announced when the body was not read.
+/// Bytes of body that came; nothing when it was not read.
 fn size(response: &Response) -> Option<u64> {
-    match response.body_length {
-        0 if response.truncated => response.header("content-length")?.parse().ok(),
-        read => Some(read),
-    }
+    let is_unread = response.body_length == 0 && response.truncated;
+    (!is_unread).then_some(response.body_length)
+}
+
+/// The verdict on an exchange that failed.
+pub(crate) fn describe_failure(error: &NetError) -> Verdict {
+    let NetError::Quota {
+        what: ResourceKind::BytesIn,
+        limit,
+    } = error
+    else {
+        return Verdict::from(error);
+    };
+    let message = format!(
+        "receive: the answer is longer than {}, the quota of `bytes_in`; raise it, or set `read_body: false`",
+        text::size(*limit)
+    );
+    let mut verdict = Verdict::fail(message.clone());
+    verdict.set_error(error).assert("network", false, message);
+    verdict
 }
 
 /// The phases that happened, each summed up over all redirects.

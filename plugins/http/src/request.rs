@@ -42,7 +42,7 @@ fn options(config: &Config) -> Result<RequestOptions, Error> {
         version: config.version,
         ip_family: config.ip_family,
         max_redirects,
-        max_body: config.expect.body_wanted(),
+        max_body: config.expect.body_kept().max(config.read_body.into()),
         connect_to: config.connect_to.clone(),
         proxy: config.proxy.clone(),
         tls: config.tls.as_ref().map(|tls| tls.options()).transpose()?,

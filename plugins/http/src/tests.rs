@@ -2,7 +2,7 @@
 
 use canary_sdk::fake::{self, FakeHost};
 use canary_sdk::http::Response;
-use canary_sdk::{NetError, Phase, Status, Verdict};
+use canary_sdk::{NetError, Phase, ResourceKind, Status, Verdict};
 use serde_json::{Value, json};
 
 use crate::Http;
@@ -86,23 +86,36 @@ fn it_measures_status_size_and_phases_over_all_redirects() {
 }
 
 #[test]
-fn a_body_that_was_not_read_is_as_long_as_announced() {
-    let response = Response {
+fn the_size_is_what_came_and_not_what_was_announced() {
+    let unread = Response {
         headers: vec![("Content-Length".into(), b"5000000".to_vec())],
         truncated: true,
         ..fake::response(200)
     };
-    let verdict = run(json!({}), response.clone());
-    assert_eq!(verdict.measurement("http.response.size"), Some(5_000_000.0));
-    let verdict = run(
-        json!({}),
-        Response {
-            headers: Vec::new(),
-            ..response
-        },
-    );
+    let verdict = run(json!({}), unread.clone());
     assert_eq!(verdict.measurement("http.response.size"), None);
     assert_eq!(verdict.summary(), "200 OK in 10ms");
+    let read = Response {
+        body_length: 5,
+        ..unread
+    };
+    assert_eq!(run(json!({}), read).measurement("http.response.size"), Some(5.0));
+}
+
+#[test]
+fn an_answer_beyond_the_quota_says_what_helps() {
+    let quota = NetError::Quota {
+        what: ResourceKind::BytesIn,
+        limit: 8 << 20,
+    };
+    let host = FakeHost::new().http(move |_| Err(quota.clone()));
+    let verdict = host.run::<Http>(URL, json!({})).unwrap();
+    assert_eq!(
+        verdict.summary(),
+        "receive: the answer is longer than 8.0 MiB, the quota of `bytes_in`; raise it, or set `read_body: false`"
+    );
+    assert_eq!(verdict.status(), Status::Fail);
+    assert_eq!(verdict.attribute("error.phase"), Some("receive"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
+use super::http::Extent;
 use super::tls;
 use crate::ledger::{Denial, Refusal};
 use crate::trace;
@@ -89,12 +90,30 @@ pub enum NetError {
     /// The peer broke its protocol.
     #[error("protocol: {0}")]
     Protocol(String),
+    /// The body of an answer did not come whole.
+    #[error("{} after {extent} of the body", break_off(.cause))]
+    Body {
+        /// What ended it.
+        cause: Box<NetError>,
+        /// How far it came.
+        extent: Extent,
+    },
     /// The plugin asked for something that makes no sense.
     #[error("invalid request: {0}")]
     Invalid(String),
     /// Anything else.
     #[error("{0}")]
     Other(String),
+}
+
+/// What ended a body, without the phase, which is that of all of them.
+fn break_off(cause: &NetError) -> String {
+    match cause {
+        NetError::Timeout(_) => "timed out".to_owned(),
+        NetError::Closed => "the connection was closed".to_owned(),
+        NetError::Reset => "the connection was reset".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 impl From<Refusal> for NetError {
@@ -164,6 +183,7 @@ impl NetError {
             Self::Closed => "closed",
             Self::Tls(_) => "tls",
             Self::Protocol(_) => "protocol",
+            Self::Body { cause, .. } => cause.word(),
             Self::Invalid(_) => "invalid",
             Self::Other(_) => "other",
         }

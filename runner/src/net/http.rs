@@ -1,5 +1,6 @@
 //! HTTP, one exchange at a time: every request has a connection of its own, nothing is pooled.
 
+mod body;
 mod exchange;
 mod hop;
 mod inbound;
@@ -11,7 +12,9 @@ use std::sync::Arc;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use http::HeaderMap;
+use url::Url;
 
+pub use body::Extent;
 pub use request::{Request, RequestOptions};
 
 use super::bounded::too_many;
@@ -119,7 +122,7 @@ impl Client {
                 return Ok(response);
             };
             if hops.len() >= usize::try_from(options.max_redirects.min(MOST_REDIRECTS)).unwrap_or_default() {
-                return Err(NetError::Protocol(format!("more than {} redirects", hops.len())));
+                return Err(too_many_redirects(hops.len(), &redirected.url));
             }
             hops.push(Hop {
                 url: next.url.into(),
@@ -155,4 +158,9 @@ impl Client {
         results.extend(std::iter::repeat_with(refusal).take(refused));
         results
     }
+}
+
+fn too_many_redirects(followed: usize, next: &Url) -> NetError {
+    let next = hop::bare(next);
+    NetError::Protocol(format!("more than {followed} redirects, the next to `{next}`"))
 }

@@ -85,14 +85,7 @@ pub(super) fn find(body: &[u8], text: &[u8]) -> Option<usize> {
 }
 
 fn judge_size(max: u64, response: &Response) -> Assertion {
-    let announced = response
-        .header("content-length")
-        .and_then(|value| value.parse().ok());
-    // The quota may have ended the reading of what was too long to keep.
-    let length = match announced {
-        Some(announced) if response.truncated => response.body_length.max(announced),
-        _ => response.body_length,
-    };
+    let length = response.body_length;
     let message = match length <= max {
         true => size(length),
         false => format!("{} is more than {}", size(length), size(max)),

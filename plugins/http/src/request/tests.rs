@@ -29,9 +29,9 @@ fn headers(request: &Request) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn the_default_is_a_get_that_reads_no_body() {
+fn the_default_is_a_get_that_reads_the_body_and_throws_it_away() {
     let request = sent(json!({}));
-    let expected = Request::get(URL).max_redirects(10).max_body(0);
+    let expected = Request::get(URL).max_redirects(10).max_body(1);
     assert_eq!(request, expected);
 }
 
@@ -52,7 +52,7 @@ fn every_option_reaches_the_host() {
         .require_valid(false);
     let expected = Request::post(URL, "a=1")
         .max_redirects(0)
-        .max_body(0)
+        .max_body(1)
         .version(Version::Http10)
         .ip_family(IpFamily::Ipv6)
         .connect_to("localhost:8443")
@@ -92,10 +92,18 @@ fn a_json_body_brings_its_content_type() {
 }
 
 #[test]
-fn only_as_much_body_is_asked_for_as_the_expectations_need() {
+fn only_as_much_body_is_kept_as_the_expectations_need() {
     let max_body = |expect: Value| sent(json!({ "expect": expect })).options.max_body;
-    assert_eq!(max_body(json!({ "status": 200, "latency": { "fail": "1s" } })), 0);
-    assert_eq!(max_body(json!({ "body": {} })), 0);
+    let of_head = |expect: Value| {
+        sent(json!({ "read_body": false, "expect": expect }))
+            .options
+            .max_body
+    };
+    // Read to the end and thrown away.
+    assert_eq!(max_body(json!({ "status": 200, "latency": { "fail": "1s" } })), 1);
+    assert_eq!(max_body(json!({ "body": {} })), 1);
+    assert_eq!(of_head(json!({ "latency": { "fail": "1s" } })), 0);
+    assert_eq!(of_head(json!({ "json": { "$.a": 1 } })), 1 << 20);
     assert_eq!(max_body(json!({ "body": { "contains": "x" } })), 1 << 20);
     assert_eq!(
         max_body(json!({ "body": { "max_size": "10KiB", "not_matches": "x" } })),

@@ -10,18 +10,19 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::{HeaderName, HeaderValue, Uri, Version};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
 
+use super::body::{Body, Progress};
 use super::hop::bare;
 use super::inbound::Inbound;
 use super::proxy::Proxy;
+use super::redirect::leads_on;
 use super::{HttpVersion, Request};
-use crate::ledger::Refusal;
 use crate::net::stream::{Moments, Timed, Transport, read};
 use crate::net::{NetError, Phase};
 
@@ -39,14 +40,21 @@ pub(super) struct Asked<'a> {
     pub(super) version: HttpVersion,
     /// Set when the request goes to a proxy that forwards it.
     pub(super) via_proxy: Option<&'a Proxy>,
-    pub(super) max_body: u32,
+    pub(super) wanted: Wanted,
+}
+
+/// How much of an answer's body is wanted.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// Bytes to keep; with 0 nothing is read.
+    pub(super) max: u32,
+    /// Redirects are followed, and what they say beside that is left where it is.
+    pub(super) skips_redirects: bool,
 }
 
 pub(super) struct Answer {
     pub(super) head: http::response::Parts,
-    pub(super) body: Vec<u8>,
-    pub(super) truncated: bool,
-    pub(super) body_length: u64,
+    pub(super) body: Body,
 }
 
 /// Where the time of an exchange went, also of one that failed.
@@ -70,18 +78,17 @@ pub(super) async fn run(
         Ok(request) => request,
         Err(error) => return (Err(error), Spent::default()),
     };
+    let reading = Reading {
+        wanted: asked.wanted,
+        progress: Progress::default(),
+    };
     let outcome = match asked.version {
-        HttpVersion::Http2 => timeout_at(limit, over_http2(stream, request, asked.max_body)).await,
-        _ => timeout_at(limit, over_http1(stream, request, asked.max_body)).await,
+        HttpVersion::Http2 => timeout_at(limit, over_http2(stream, request, &reading)).await,
+        _ => timeout_at(limit, over_http1(stream, request, &reading)).await,
     };
     let moments = read(&moments);
     let outcome = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(moments))));
-    let answer = outcome.map(|(head, body)| Answer {
-        head,
-        body: body.kept,
-        truncated: body.truncated,
-        body_length: body.length,
-    });
+    let answer = outcome.map_err(|error| reading.progress.explain(error));
     (answer, spent(moments, started_at, Instant::now()))
 }
 
@@ -149,11 +156,7 @@ fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
     Ok(request)
 }
 
-async fn over_http1(
-    stream: Timed,
-    request: Wire,
-    max_body: u32,
-) -> Result<(http::response::Parts, Body), NetError> {
+async fn over_http1(stream: Timed, request: Wire, reading: &Reading) -> Result<Answer, NetError> {
     let (mut sender, connection) = http1::Builder::new()
         .max_headers(HEADERS)
         .max_buf_size(HEAD_BYTES)
@@ -162,16 +165,12 @@ async fn over_http1(
         .map_err(from_hyper)?;
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(from_hyper)?;
-        receive(answer, max_body).await
+        reading.receive(answer).await
     };
     drive(exchange, connection).await
 }
 
-async fn over_http2(
-    stream: Timed,
-    request: Wire,
-    max_body: u32,
-) -> Result<(http::response::Parts, Body), NetError> {
+async fn over_http2(stream: Timed, request: Wire, reading: &Reading) -> Result<Answer, NetError> {
     let inline = Inline::default();
     let (mut sender, connection) = http2::Builder::new(inline.clone())
         .max_header_list_size(HEADER_LIST_BYTES)
@@ -180,7 +179,7 @@ async fn over_http2(
         .map_err(from_hyper)?;
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(from_hyper)?;
-        receive(answer, max_body).await
+        reading.receive(answer).await
     };
     drive(exchange, futures_util::future::join(connection, inline.run())).await
 }
@@ -237,50 +236,27 @@ impl Inline {
     }
 }
 
-struct Body {
-    kept: Vec<u8>,
-    truncated: bool,
-    length: u64,
+/// How the answer of one exchange is read.
+struct Reading {
+    wanted: Wanted,
+    progress: Progress,
 }
 
-/// Keeps `max_body` bytes; throws away the rest, up to the quota; with 0 reads none at all.
-async fn receive(
-    answer: http::Response<Incoming>,
-    max_body: u32,
-) -> Result<(http::response::Parts, Body), NetError> {
-    use hyper::body::Body as _;
-    let (head, mut incoming) = answer.into_parts();
-    let mut body = Body {
-        kept: Vec::new(),
-        truncated: false,
-        length: 0,
-    };
-    if max_body == 0 {
-        body.truncated = !incoming.is_end_stream();
-        return Ok((head, body));
+impl Reading {
+    async fn receive(&self, answer: http::Response<Incoming>) -> Result<Answer, NetError> {
+        let (head, mut incoming) = answer.into_parts();
+        let is_skipped = self.wanted.skips_redirects && leads_on(head.status, &head.headers);
+        if self.wanted.max == 0 || is_skipped {
+            let body = Body::unread(&incoming);
+            return Ok(Answer { head, body });
+        }
+        self.progress.begin(&head);
+        let body = Body::read(&mut incoming, self.wanted.max, &self.progress).await?;
+        Ok(Answer { head, body })
     }
-    let most = usize::try_from(max_body).unwrap_or(usize::MAX);
-    while let Some(frame) = incoming.frame().await {
-        let frame = match frame {
-            Ok(frame) => frame,
-            // The quota ended the throwing away, which is what it is for.
-            Err(error) if body.truncated && is_quota(&error) => break,
-            Err(error) => return Err(from_hyper(error)),
-        };
-        let Some(data) = frame.data_ref() else { continue };
-        let room = most.saturating_sub(body.kept.len());
-        body.kept.extend_from_slice(data.get(..room).unwrap_or(data));
-        body.truncated |= data.len() > room;
-        body.length += u64::try_from(data.len()).unwrap_or(u64::MAX);
-    }
-    Ok((head, body))
 }
 
-fn is_quota(error: &hyper::Error) -> bool {
-    matches!(Refusal::find(error), Some(Refusal::Quota(_)))
-}
-
-fn from_hyper(error: hyper::Error) -> NetError {
+pub(super) fn from_hyper(error: hyper::Error) -> NetError {
     explain(&error)
 }
 

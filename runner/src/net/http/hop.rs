@@ -7,8 +7,9 @@ use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 use url::Url;
 
-use super::exchange::{self, Answer, Asked, Spent};
+use super::exchange::{self, Answer, Asked, Spent, Wanted};
 use super::proxy::Proxy;
+use super::redirect::astray;
 use super::{HttpVersion, Request, RequestOptions, Response};
 use crate::grant::{Destination, Host, NameDecision, Scheme, Via};
 use crate::ledger::{LeasedStream, Recording};
@@ -51,7 +52,11 @@ impl<'a> Journey<'a> {
     /// A connection, a request, an answer. `number` redirects came before.
     pub(super) async fn hop(&self, request: &Request, via: Via, number: usize) -> Result<Response, NetError> {
         let url = &request.url;
-        let (stream, mut timings) = self.reach(url, via).await?;
+        let (stream, mut timings) = match self.reach(url, via).await {
+            // The peer chose the place.
+            Err(NetError::Invalid(reason)) if via == Via::Redirect => return Err(astray(url, reason)),
+            reached => reached?,
+        };
         let peer = stream.peer_addr()?;
         let (transport, tls) = match url.scheme() {
             "https" => {
@@ -70,7 +75,10 @@ impl<'a> Journey<'a> {
             trace: self.trace_headers(&step),
             version,
             via_proxy: self.proxy.as_ref().filter(|_| tls.is_none()),
-            max_body: self.options.max_body,
+            wanted: Wanted {
+                max: self.options.max_body,
+                skips_redirects: self.options.max_redirects > 0,
+            },
         };
         let (answer, spent) = exchange::run(transport, asked, limit).await;
         self.end(step, &answer, spent);
@@ -117,7 +125,7 @@ impl<'a> Journey<'a> {
             if let Ok(answer) = answer {
                 told.status = Some(answer.head.status.as_u16());
                 // Of a body that nobody wanted, nothing is known.
-                told.response_bytes = (self.options.max_body > 0).then_some(answer.body_length);
+                told.response_bytes = answer.body.is_whole.then_some(answer.body.length);
             }
             (told.send, told.wait, told.receive) = (spent.send, spent.wait, spent.receive);
         }
@@ -236,9 +244,9 @@ fn response(url: &Url, version: HttpVersion, answer: Answer, way: Way) -> Respon
         status: answer.head.status.as_u16(),
         version,
         headers: answer.head.headers,
-        body: answer.body,
-        truncated: answer.truncated,
-        body_length: answer.body_length,
+        body: answer.body.kept,
+        truncated: answer.body.truncated,
+        body_length: answer.body.length,
         peer: way.peer,
         timings: way.timings,
         tls: way.tls,
@@ -288,7 +296,7 @@ pub(super) fn bare(url: &Url) -> String {
 }
 
 /// The host without the brackets of an IPv6 address.
-fn bare_host(url: &Url) -> Result<&str, NetError> {
+pub(super) fn bare_host(url: &Url) -> Result<&str, NetError> {
     let host = url
         .host_str()
         .ok_or_else(|| NetError::Invalid(format!("url `{}` has no host", bare(url))))?;

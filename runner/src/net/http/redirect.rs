@@ -1,11 +1,14 @@
 //! Where a redirect leads, and what may go along.
 
+use std::fmt::Display;
+
 use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use rustls::pki_types::ServerName;
 use tokio::task::yield_now;
 use url::{Position, Url};
 
-use super::hop::{Journey, destination};
+use super::hop::{Journey, bare_host, destination};
 use super::request::LONGEST_URL;
 use super::{Request, Response};
 use crate::grant::Destination;
@@ -18,6 +21,8 @@ use crate::suite::{Secrets, public_url};
 const PIECE: usize = 16 << 10;
 /// Bytes that two pieces have in common, so that a secret at their border is found.
 const OVERLAP: usize = 1 << 10;
+/// Longest piece of a `location` in a message, in characters.
+const SHOWN_CHARACTERS: usize = 200;
 
 impl Journey<'_> {
     /// The request that follows `response`, when it is a redirect with a place to go (RFC 9110, section 15.4).
@@ -107,12 +112,42 @@ async fn reveals(secrets: &Secrets, bytes: &[u8]) -> bool {
     false
 }
 
-/// Where a redirect leads, without credentials of the peer's choice.
-fn location(request: &Request, response: &Response) -> Result<Option<Url>, NetError> {
-    if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
-        return Ok(None);
+/// Whether an answer is a redirect with a place to go.
+pub(super) fn leads_on(status: StatusCode, headers: &HeaderMap) -> bool {
+    let leads = |location: &HeaderValue| !location.as_bytes().trim_ascii().is_empty();
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && headers.get(LOCATION).is_some_and(leads)
+}
+
+/// What a peer wrote in `location` and nobody can follow.
+pub(super) fn astray(location: impl AsRef<str>, reason: impl Display) -> NetError {
+    let shown: String = public_url(location.as_ref())
+        .chars()
+        .take(SHOWN_CHARACTERS)
+        .collect();
+    NetError::Protocol(format!("redirect to `{}`: {reason}", shown.escape_debug()))
+}
+
+/// What the next hop would take for the plugin's mistake.
+fn can_be_reached(url: &Url) -> Result<(), String> {
+    let reason = |error: NetError| match error {
+        NetError::Invalid(reason) => reason,
+        other => other.to_string(),
+    };
+    destination(url).map_err(reason)?;
+    let host = bare_host(url).map_err(reason)?;
+    if url.scheme() == "https" && ServerName::try_from(host).is_err() {
+        return Err(format!("`{host}` is not a server name"));
     }
-    let Some(location) = response.headers.get(LOCATION) else {
+    let path = &url[Position::BeforePath..Position::AfterQuery];
+    path.parse::<Uri>().map(drop).map_err(|error| error.to_string())
+}
+
+/// Where a redirect leads, without credentials of the peer's choice. Whatever the peer wrote, it is the peer that did
+/// wrong, and not the plugin.
+fn location(request: &Request, response: &Response) -> Result<Option<Url>, NetError> {
+    let is_redirect =
+        StatusCode::from_u16(response.status).is_ok_and(|status| leads_on(status, &response.headers));
+    let Some(location) = response.headers.get(LOCATION).filter(|_| is_redirect) else {
         return Ok(None);
     };
     if location.len() > URL_BYTES {
@@ -122,7 +157,8 @@ fn location(request: &Request, response: &Response) -> Result<Option<Url>, NetEr
     let mut url = request
         .url
         .join(&location)
-        .map_err(|error| NetError::Protocol(format!("redirect to `{}`: {error}", public_url(&location))))?;
+        .map_err(|error| astray(&location, error))?;
+    can_be_reached(&url).map_err(|reason| astray(&url, reason))?;
     let _no_host = (url.set_username(""), url.set_password(None));
     // A path that leads further each time would grow without end.
     if url.as_str().len() > LONGEST_URL {

@@ -14,6 +14,8 @@ impl From<NetError> for types::NetError {
             NetError::Denied(text) => Self::Denied(text),
             NetError::Quota(denial) => quota(denial),
             NetError::TrustStore(_) => Self::Other(error.to_string()),
+            // No other variant has room for how far it came.
+            NetError::Body { .. } => Self::Other(format!("receive: {error}")),
             // The contract has one word for all that the host has too little of; the run's outcome tells them apart.
             NetError::HostExhausted | NetError::DnsBusy => Self::HostExhausted,
             NetError::Timeout(phase) => Self::Timeout(phase.into()),

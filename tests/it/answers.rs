@@ -1,0 +1,335 @@
+//! What a peer may answer over HTTP, right or wrong: it is a verdict in any case.
+
+use canary_tests::certificate::Authority;
+use canary_tests::harness::{Harness, Ran, alone, ms};
+use canary_tests::peer::canned::{Then, canned};
+use canary_tests::peer::http::{Reply, Site};
+use canary_tests::peer::tls::NAMES;
+use canary_tests::peer::{Hostile, Peer};
+use serde_json::{Value, json};
+
+/// A check of the peer, by the http plugin with this configuration.
+async fn check(harness: &Harness, peer: &Peer, config: &Value) -> Ran {
+    let mut trial = harness.plugin("http").against(peer).timeout(ms(1_500));
+    for (key, value) in config.as_object().into_iter().flatten() {
+        trial = trial.set(key, value.clone());
+    }
+    trial.run().await
+}
+
+const SHORT: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhi";
+const NO_LAST_CHUNK: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+const BAD_CHUNK: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nxyz\r\n";
+
+#[test]
+fn a_body_that_does_not_come_whole_fails_with_how_far_it_came() {
+    let cases = [
+        (
+            SHORT,
+            Then::Closes,
+            "receive: the connection was closed after 2 of 10 bytes of the body",
+        ),
+        (
+            SHORT,
+            Then::Hangs,
+            "receive: timed out after 2 of 10 bytes of the body",
+        ),
+        (
+            NO_LAST_CHUNK,
+            Then::Closes,
+            "receive: the connection was closed after 5 bytes of the body",
+        ),
+        (
+            NO_LAST_CHUNK,
+            Then::Hangs,
+            "receive: timed out after 5 bytes of the body",
+        ),
+        (BAD_CHUNK, Then::Closes, "after 5 bytes of the body"),
+    ];
+    alone(async {
+        let harness = Harness::new().await;
+        for (bytes, then, expected) in cases {
+            let peer = canned(move |_| bytes.to_vec(), then);
+            let configs = [
+                json!({}),
+                json!({ "expect": { "latency": { "fail": "1m" } } }),
+                json!({ "expect": { "body": { "contains": "h" } } }),
+            ];
+            for config in configs {
+                let ran = check(&harness, &peer, &config).await;
+                assert_eq!(
+                    ran.leaves_nothing().ended(),
+                    "fail",
+                    "{config}: {:?}",
+                    ran.outcome
+                );
+                let summary = ran.outcome.summary();
+                assert!(summary.contains(expected), "{config}: {summary}");
+            }
+            let ran = check(&harness, &peer, &json!({ "read_body": false })).await;
+            assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_is_reset_in_the_body_fails() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = canned(|_| SHORT.to_vec(), Then::Resets);
+        let ran = check(&harness, &peer, &json!({})).await;
+        // Whether the bytes before it are seen is the kernel's.
+        assert_eq!(ran.leaves_nothing().ended(), "fail", "{:?}", ran.outcome);
+    });
+}
+
+#[test]
+fn a_body_over_http2_that_does_not_come_whole_fails_with_how_far_it_came() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        let certificate = authority.leaf(&NAMES).issue();
+        let site = Site::start_tls(certificate.server_config(), |_| {
+            Reply::text("hi").header("content-length", "10")
+        });
+        let trial = harness.plugin("http").target(&site.url("https", "/"));
+        let ran = trial
+            .set("tls", json!({ "ca": authority.pem() }))
+            .set("version", "2")
+            .run()
+            .await;
+        assert_eq!(ran.leaves_nothing().ended(), "fail", "{:?}", ran.outcome);
+        let summary = ran.outcome.summary();
+        assert!(summary.contains("of 10 bytes of the body"), "{summary}");
+    });
+}
+
+#[test]
+fn a_body_without_an_end_fails_by_the_quota() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = Hostile::EndlessBody.start();
+        let trial = harness.plugin("http").against(&peer);
+        let ran = trial.quota(|quota| quota.bytes_in = 100_000).run().await;
+        assert_eq!(ran.leaves_nothing().ended(), "fail", "{:?}", ran.outcome);
+        let summary = ran.outcome.summary();
+        assert!(
+            summary.contains("longer than 97.6 KiB, the quota of `bytes_in`"),
+            "{summary}"
+        );
+    });
+}
+
+#[test]
+fn the_body_of_a_redirect_is_left_where_it_is() {
+    alone(async {
+        let harness = Harness::new().await;
+        let answer = |head: &str| match head.starts_with("GET / ") {
+            true => b"HTTP/1.1 302 Found\r\nlocation: /end\r\ncontent-length: 10\r\n\r\n".to_vec(),
+            false => b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec(),
+        };
+        let peer = canned(answer, Then::Hangs);
+        let ran = check(&harness, &peer, &json!({})).await;
+        assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
+        let ran = check(&harness, &peer, &json!({ "follow_redirects": false })).await;
+        assert_eq!(
+            ran.outcome.summary(),
+            "receive: timed out after 0 of 10 bytes of the body"
+        );
+    });
+}
+
+/// Places that nobody can follow to, and some that a client may.
+const PLACES: &[&str] = &[
+    "javascript:alert(1)",
+    "mailto:a@b.c",
+    "about:blank",
+    "data:text/plain,x",
+    "file:///etc/passwd",
+    "ws://127.0.0.1/",
+    "itms-apps://x/",
+    "ftp://127.0.0.1/",
+    "tel:1",
+    "unix:/x",
+    "http://",
+    "http:///",
+    "https://",
+    "http://[::1",
+    "http://[::1]:0/",
+    "https://127.0.0.1:0/",
+    "http://127.0.0.1:99999/",
+    "http://-a.example/",
+    "http://a_.localhost/",
+    "http://*.localhost/",
+    "http://%00/",
+    "http://%2e/",
+    "http://./",
+    "http://../",
+    "http://a..b/",
+    "http://.localhost/",
+    "http://1.2.3.4.5/",
+    "http://xn--a/",
+    "http://ex ample/",
+    "http://ex<ample/",
+    "http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.t/",
+    "https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.t/",
+    "https://a_b.localhost/",
+    "https://-a.localhost/",
+    "https://a-.localhost/",
+    "https://\u{2603}.test/",
+    "http://b\u{fc}cher.test/",
+    "http://[fe80::1%25eth0]/",
+    "http://255.255.255.255/",
+    "http://224.0.0.1/",
+    "http://[::]/",
+    "//",
+    "///",
+    "\\\\127.0.0.1\\x",
+    "http:",
+    "#",
+    "?",
+    "",
+    " ",
+    "http:////////",
+    "http://user:p@[::1]:1/",
+    "%",
+    "http://127.0.0.1:1/{}|^\"<>`",
+    "http://127.0.0.1:1/?'\"<>|\\^`{}",
+];
+
+#[test]
+fn whatever_a_peer_writes_into_location_the_check_fails() {
+    alone(async {
+        let harness = Harness::new().await;
+        let answer = |head: &str| {
+            let path = head.split(' ').nth(1).unwrap_or_default();
+            let place = path.get(1..).and_then(|number| number.parse::<usize>().ok());
+            let place = place
+                .and_then(|number| PLACES.get(number))
+                .copied()
+                .unwrap_or("/end");
+            let head = format!("HTTP/1.1 302 Found\r\nlocation: {place}\r\ncontent-length: 0\r\n\r\n");
+            head.into_bytes()
+        };
+        let peer = canned(answer, Then::Closes);
+        for (number, place) in PLACES.iter().enumerate() {
+            let trial = harness
+                .plugin("http")
+                .target(&peer.url("http", &format!("/{number}")));
+            let ran = trial.set("max_redirects", 2).run().await;
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                "fail",
+                "{place:?}: {:?}",
+                ran.outcome
+            );
+        }
+    });
+}
+
+#[test]
+fn a_redirect_that_nobody_can_follow_is_named() {
+    let cases = [
+        (
+            "ftp://files.test/a?token=x",
+            "redirect to `ftp://files.test/a`: url scheme `ftp`: only http and https",
+        ),
+        ("http://[::1]:0/", "redirect to `http://[::1]:0/`"),
+        (
+            "https://-a.localhost/",
+            "redirect to `https://-a.localhost/`: `-a.localhost` is not a server name",
+        ),
+        ("/again", "more than 2 redirects, the next to `http://127.0.0.1:"),
+    ];
+    alone(async {
+        let harness = Harness::new().await;
+        for (place, expected) in cases {
+            let head = format!("HTTP/1.1 302 Found\r\nlocation: {place}\r\ncontent-length: 0\r\n\r\n");
+            let peer = canned(move |_| head.clone().into_bytes(), Then::Closes);
+            let ran = check(&harness, &peer, &json!({ "max_redirects": 2 })).await;
+            let summary = ran.leaves_nothing().outcome.summary();
+            assert!(summary.contains(expected), "{place}: {summary}");
+        }
+    });
+}
+
+/// A generator of numbers that are the same in every run (SplitMix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) >> 1).unwrap_or_default() % limit
+    }
+
+    /// Pieces that mean something in a URL, among bytes of every kind.
+    fn place(&mut self) -> Vec<u8> {
+        const PIECES: [&[u8]; 24] = [
+            b"http",
+            b"https",
+            b":",
+            b"/",
+            b"//",
+            b"@",
+            b"[",
+            b"]",
+            b"::1",
+            b"127.0.0.1",
+            b"localhost",
+            b".",
+            b"..",
+            b"_",
+            b"-",
+            b"%",
+            b"%00",
+            b"?",
+            b"#",
+            b"*",
+            b"65536",
+            b"0",
+            b"xn--",
+            b"\\",
+        ];
+        let mut place = match self.below(3) {
+            0 => b"http://".to_vec(),
+            1 => b"https://".to_vec(),
+            _ => Vec::new(),
+        };
+        for _ in 0..=self.below(8) {
+            match self.below(4) {
+                0 => place.extend([u8::try_from(self.below(256)).unwrap_or_default()]),
+                _ => place.extend(PIECES[self.below(PIECES.len())]),
+            }
+        }
+        place.retain(|byte| !matches!(byte, b'\r' | b'\n'));
+        place
+    }
+}
+
+#[test]
+fn no_location_at_all_makes_a_plugin_or_the_host_to_blame() {
+    alone(async {
+        let harness = Harness::new().await;
+        let mut numbers = Numbers(10);
+        for _ in 0..200 {
+            let place = numbers.place();
+            let shown = String::from_utf8_lossy(&place).into_owned();
+            let head = [
+                b"HTTP/1.1 302 Found\r\nlocation: ",
+                &*place,
+                b"\r\ncontent-length: 0\r\n\r\n",
+            ]
+            .concat();
+            let peer = canned(move |_| head.clone(), Then::Closes);
+            let ran = check(&harness, &peer, &json!({ "max_redirects": 2 })).await;
+            let ended = ran.leaves_nothing().ended();
+            assert!(
+                ["pass", "fail"].contains(&&*ended),
+                "{shown:?}: {:?}",
+                ran.outcome
+            );
+        }
+    });
+}
