@@ -333,3 +333,59 @@ fn no_location_at_all_makes_a_plugin_or_the_host_to_blame() {
         }
     });
 }
+
+fn page(body: Vec<u8>) -> Peer {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    let bytes = [head.into_bytes(), body].concat();
+    canned(move |_| bytes.clone(), Then::Closes)
+}
+
+#[test]
+fn no_body_makes_a_check_use_up_its_memory_or_time() {
+    const LENGTH: usize = 1_000_000;
+    let list = |piece: &str| {
+        let values = piece.repeat(LENGTH / piece.len());
+        format!("[{values}0]").into_bytes()
+    };
+    let bodies = [
+        ("many objects", list("{\"a\":[]},")),
+        ("many lists", list("[],")),
+        ("many numbers", list("0,")),
+        ("deep lists", "[".repeat(LENGTH).into_bytes()),
+        (
+            "deep objects",
+            list(&format!("{}0{},", "{\"a\":".repeat(100), "}".repeat(100))),
+        ),
+        ("one letter", vec![b'a'; LENGTH]),
+        ("zeros", vec![0; LENGTH]),
+    ];
+    let expectations = [
+        json!({ "json": { "$[0]": { "exists": true }, "$..a": { "exists": true } } }),
+        json!({ "json": { "$..*..*": { "exists": true }, "$[?$..a]": { "exists": true } } }),
+        json!({ "json": { "$..*": { "matches": "^b" } } }),
+        json!({ "body": { "not_contains": ["a".repeat(2_000) + "b", "a".repeat(1_000) + "c"] } }),
+        json!({ "body": { "matches": ["[ab]{50,100}c", "(a+)+b", "a.*a.*a.*b"], "not_matches": "\\w+b" } }),
+    ];
+    alone(async {
+        let harness = Harness::new().await;
+        for (name, body) in bodies {
+            let peer = page(body);
+            for expect in &expectations {
+                let trial = harness.plugin("http").against(&peer).timeout(ms(60_000));
+                // A busy machine computes for others as well.
+                let trial = trial.quota(|quota| quota.cpu = ms(10_000));
+                let ran = trial.set("expect", expect.clone()).run().await;
+                let ended = ran.leaves_nothing().ended();
+                assert!(
+                    ["pass", "fail"].contains(&&*ended),
+                    "{name} {expect}: {:?}",
+                    ran.outcome
+                );
+                eprintln!(
+                    "{name}: cpu {:?}, memory {}",
+                    ran.usage.cpu, ran.usage.memory_peak
+                );
+            }
+        }
+    });
+}

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::body::Encodings;
 use crate::expect::Expect;
 pub(crate) use one_or_many::{OneOrMany, add_type};
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub(crate) max_redirects: u32,
     /// Whether to read the body where no expectation needs it. If not, the answer is judged by its head.
     pub(crate) read_body: bool,
+    /// Encodings to ask for: `gzip`, `br`, `zstd`, `deflate`. The answer is decompressed before it is judged.
+    pub(crate) accept_encoding: Encodings,
     /// Speaks this version of HTTP and no other; default: HTTP/2 or 1.1 as the server prefers over TLS, else 1.1.
     pub(crate) version: Option<Version>,
     /// Which addresses of the host to try.
@@ -70,6 +73,7 @@ impl Default for Config {
             follow_redirects: true,
             max_redirects: 10,
             read_body: true,
+            accept_encoding: Encodings::default(),
             version: None,
             ip_family: IpFamily::Any,
             connect_to: None,

@@ -23,7 +23,7 @@ use crate::config::OneOrMany;
 use rule::Rule;
 
 /// Body that is kept when an expectation looks into it: 1 MiB, or `max_size` when that is more.
-const KEPT_BODY: u64 = 1 << 20;
+pub(crate) const KEPT_BODY: u32 = 1 << 20;
 /// Most that is kept: it has to fit the memory of a run, next to what is made of it.
 const MOST_KEPT_BODY: u64 = 8 << 20;
 
@@ -60,7 +60,7 @@ impl Expect {
             (false, None) => 0,
             // Even an empty body has to be read to be seen.
             (false, Some(max)) => max.max(1),
-            (true, max) => max.unwrap_or(0).max(KEPT_BODY),
+            (true, max) => max.unwrap_or(0).max(KEPT_BODY.into()),
         };
         u32::try_from(wanted.min(MOST_KEPT_BODY)).unwrap_or(u32::MAX)
     }
@@ -73,6 +73,7 @@ impl Expect {
 pub(crate) fn judge(
     expect: &Expect,
     response: &Response,
+    is_decompressed: bool,
     now: Timestamp,
     verdict: &mut Verdict,
 ) -> Result<(), Error> {
@@ -91,10 +92,10 @@ pub(crate) fn judge(
         verdict.extend([header::judge(name, rules, response)?]);
     }
     if let Some(rules) = &expect.body {
-        body::judge(rules, response, verdict)?;
+        body::judge(rules, response, is_decompressed, verdict)?;
     }
     if !expect.json.is_empty() {
-        json::judge(&expect.json, response, verdict)?;
+        json::judge(&expect.json, response, is_decompressed, verdict)?;
     }
     if let Some(limits) = &expect.latency {
         verdict.extend(latency::judge(limits, crate::report::total(response)));

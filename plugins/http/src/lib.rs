@@ -1,5 +1,6 @@
 //! The built-in plugin `http`: sends one request, follows its redirects, and judges the answer.
 
+mod body;
 mod config;
 mod expect;
 mod report;
@@ -23,13 +24,26 @@ impl Probe for Http {
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
         let request = request::build(&check.target, &check.config)?;
-        let response = match request.send() {
+        let mut response = match request.send() {
             Ok(response) => response,
             Err(error @ NetError::Quota { .. }) => return Ok(report::describe_failure(&error)),
             Err(other) => return Err(other.into()),
         };
         let mut verdict = report::describe(&check.target, &response, check.now);
-        expect::judge(&check.config.expect, &response, check.now, &mut verdict)?;
+        let is_decompressed = !check.config.accept_encoding.as_slice().is_empty();
+        if is_decompressed
+            && let Err(reason) = body::decompress(&mut response, request::max_body(&check.config))
+        {
+            verdict.assert("body", false, reason);
+            return Ok(verdict);
+        }
+        expect::judge(
+            &check.config.expect,
+            &response,
+            is_decompressed,
+            check.now,
+            &mut verdict,
+        )?;
         Ok(verdict)
     }
 }

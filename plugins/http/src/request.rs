@@ -6,6 +6,7 @@ use canary_sdk::Error;
 use canary_sdk::http::{Request, RequestOptions};
 
 use crate::config::{BasicAuth, Config};
+use crate::expect::KEPT_BODY;
 use crate::text;
 
 /// The request that a configuration asks for.
@@ -19,6 +20,15 @@ pub(crate) fn build(target: &str, config: &Config) -> Result<Request, Error> {
         for value in values.as_slice() {
             request = request.header(name, value.as_bytes());
         }
+    }
+    let encodings = config.accept_encoding.header();
+    if !encodings.is_empty() {
+        if sets_header(config, "accept-encoding") {
+            return Err(Error::plugin(
+                "`headers` has an `accept-encoding` besides `accept_encoding`",
+            ));
+        }
+        request = request.header("accept-encoding", encodings);
     }
     if let Some(value) = authorization(config)? {
         request = request.header("authorization", value);
@@ -42,12 +52,25 @@ fn options(config: &Config) -> Result<RequestOptions, Error> {
         version: config.version,
         ip_family: config.ip_family,
         max_redirects,
-        max_body: config.expect.body_kept().max(config.read_body.into()),
+        max_body: max_body(config),
         connect_to: config.connect_to.clone(),
         proxy: config.proxy.clone(),
         tls: config.tls.as_ref().map(|tls| tls.options()).transpose()?,
         propagate_trace: config.propagate_trace,
     })
+}
+
+/// Bytes of body to keep. One that is thrown away is read all the same.
+pub(crate) fn max_body(config: &Config) -> u32 {
+    let decompressed = match config.accept_encoding.as_slice() {
+        [] => 0,
+        _ => KEPT_BODY,
+    };
+    match (config.expect.body_kept(), config.read_body) {
+        (0, false) => 0,
+        (0, true) => decompressed.max(1),
+        (kept, _) => kept.max(decompressed),
+    }
 }
 
 /// What would be dropped or misread is refused: a user name in a URL is never sent.

@@ -82,5 +82,5 @@ pub(super) fn judge(name: &str, rules: &Rules, response: &Response) -> Result<As
 }
 
 fn holds(value: &[u8], text: &str) -> bool {
-    super::body::find(value, text.as_bytes()).is_some()
+    memchr::memmem::find(value, text.as_bytes()).is_some()
 }

@@ -27,7 +27,20 @@ impl Pattern {
     /// # Errors
     /// It does not compile, or it is too large when compiled.
     pub(super) fn compile(&self, key: impl fmt::Display) -> Result<Regex, Error> {
-        let compiled = RegexBuilder::new(&self.0).size_limit(MAX_COMPILED).build();
+        self.build(key, true)
+    }
+
+    /// As [`Pattern::compile`] for what is no UTF-8: `.` and classes match any byte.
+    ///
+    /// # Errors
+    /// As for [`Pattern::compile`].
+    pub(super) fn compile_for_bytes(&self, key: impl fmt::Display) -> Result<Regex, Error> {
+        self.build(key, false)
+    }
+
+    fn build(&self, key: impl fmt::Display, unicode: bool) -> Result<Regex, Error> {
+        let mut builder = RegexBuilder::new(&self.0);
+        let compiled = builder.unicode(unicode).size_limit(MAX_COMPILED).build();
         compiled.map_err(|error| Error::plugin(format!("`{key}`: {}", cause(&error))))
     }
 }
