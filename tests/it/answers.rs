@@ -389,3 +389,53 @@ fn no_body_makes_a_check_use_up_its_memory_or_time() {
         }
     });
 }
+
+#[test]
+fn headers_that_other_clients_take_are_taken() {
+    let many: String = (0..2_000).map(|number| format!("x-{number}: v\r\n")).collect();
+    let heads = [
+        many.as_str(),
+        "x-long: one\r\n two\r\n\tthree\r\n",
+        "access-control-allow-credentials : true\r\n",
+        "php warning: cannot open\r\n",
+        "set-cookie: a=iZK\x01abc; path=/\r\n",
+        "x(bad): v\r\n",
+        "no colon at all\r\n",
+        "x-empty:\r\n",
+        "x-latin: M\u{fc}ller\r\n",
+    ];
+    alone(async {
+        let harness = Harness::new().await;
+        for head in heads {
+            let answer = format!("HTTP/1.1 200 OK\r\nx-first: 1\r\n{head}content-length: 2\r\n\r\nok");
+            let peer = canned(move |_| answer.clone().into_bytes(), Then::Closes);
+            let config = json!({ "expect": { "headers": { "x-first": "1" }, "body": { "contains": "ok" } } });
+            let ran = check(&harness, &peer, &config).await;
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                "pass",
+                "{head:.40}: {:?}",
+                ran.outcome
+            );
+        }
+    });
+}
+
+#[test]
+fn what_is_not_http_is_quoted() {
+    alone(async {
+        let harness = Harness::new().await;
+        for (bytes, shown) in [
+            (
+                "SSH-2.0-OpenSSH_9.2\r\n",
+                "the answer begins with `SSH-2.0-OpenSSH_9.2`",
+            ),
+            ("ICY 200 OK\r\n\r\n", "the answer begins with `ICY 200 OK`"),
+        ] {
+            let peer = canned(move |_| bytes.as_bytes().to_vec(), Then::Hangs);
+            let ran = check(&harness, &peer, &json!({})).await;
+            let summary = ran.leaves_nothing().outcome.summary();
+            assert!(summary.contains(shown), "{summary}");
+        }
+    });
+}

@@ -5,7 +5,7 @@ use canary_tests::certificate::Authority;
 use canary_tests::harness::{Harness, alone};
 use canary_tests::peer::http::{Reply, Request, Site};
 use canary_tests::peer::tls::NAMES;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn route(request: &Request) -> Reply {
     match request.path() {
@@ -119,6 +119,111 @@ fn https_speaks_the_version_that_is_agreed_on_or_asked_for() {
                 ran.leaves_nothing().ended(),
                 "pass",
                 "{asked:?}: {:?}",
+                ran.outcome
+            );
+        }
+    });
+}
+
+#[test]
+fn a_host_header_is_the_authority_over_http2() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        let certificate = authority.leaf(&NAMES).issue();
+        let site = Site::start_tls(certificate.server_config(), route);
+        for version in ["1.1", "2"] {
+            let trial = harness.plugin("http").target(&site.url("https", "/"));
+            let trial = trial.set("tls", json!({ "ca": authority.pem() }));
+            let trial = trial.set("headers", json!({ "host": "shop.example:8443" }));
+            let ran = trial.set("version", version).run().await;
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                "pass",
+                "{version}: {:?}",
+                ran.outcome
+            );
+        }
+        let requests = site.requests();
+        assert_eq!(requests[0].header("host"), Some("shop.example:8443"));
+        assert_eq!(requests[1].header("host"), None);
+        assert_eq!(requests[1].uri.authority().unwrap(), "shop.example:8443");
+    });
+}
+
+#[test]
+fn a_method_that_means_something_by_its_body_says_that_it_is_empty() {
+    alone(async {
+        let harness = Harness::new().await;
+        let site = Site::start(route);
+        let cases = [
+            ("POST", json!(null), Some("0")),
+            ("PUT", json!(""), Some("0")),
+            ("PATCH", json!(null), Some("0")),
+            ("POST", json!("abc"), Some("3")),
+            ("GET", json!(null), None),
+            ("DELETE", json!(null), None),
+        ];
+        for (method, body, length) in cases {
+            let trial = harness.plugin("http").target(&site.url("http", "/echo"));
+            let trial = trial.set("method", method);
+            let trial = match &body {
+                Value::Null => trial,
+                body => trial.set("body", body.clone()),
+            };
+            let ran = trial.run().await;
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                "pass",
+                "{method}: {:?}",
+                ran.outcome
+            );
+            let request = site.requests().pop().unwrap();
+            assert_eq!(request.header("content-length"), length, "{method} {body}");
+        }
+    });
+}
+
+#[test]
+fn cookies_are_kept_along_redirects_and_no_longer() {
+    let route = |request: &Request| match (request.path(), request.header("cookie")) {
+        ("/", None) => Reply::redirect(302, "/").header("set-cookie", "seen=1; Path=/; HttpOnly"),
+        ("/", Some("seen=1" | "own=2; seen=1")) => Reply::text("welcome"),
+        ("/", Some("own=2")) => Reply::redirect(302, "/").header("set-cookie", "seen=1"),
+        _ => Reply::status(404),
+    };
+    alone(async {
+        let harness = Harness::new().await;
+        let site = Site::start(route);
+        for headers in [json!({}), json!({}), json!({ "cookie": "own=2" })] {
+            let trial = harness.plugin("http").target(&site.url("http", "/"));
+            let ran = trial.set("headers", headers).run().await;
+            assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
+        }
+        assert_eq!(site.requests().len(), 6);
+    });
+}
+
+#[test]
+fn as_many_headers_are_taken_over_http2_as_over_http1() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        let certificate = authority.leaf(&NAMES).issue();
+        let site = Site::start_tls(certificate.server_config(), |_| {
+            let headers = (0..30).map(|number| (format!("x-{number}"), "v".repeat(2_000)));
+            headers.fold(Reply::text("ok"), |reply, (name, value)| {
+                reply.header(&name, &value)
+            })
+        });
+        for version in ["1.1", "2"] {
+            let trial = harness.plugin("http").target(&site.url("https", "/"));
+            let trial = trial.set("tls", json!({ "ca": authority.pem() }));
+            let ran = trial.set("version", version).run().await;
+            assert_eq!(
+                ran.leaves_nothing().ended(),
+                "pass",
+                "{version}: {:?}",
                 ran.outcome
             );
         }

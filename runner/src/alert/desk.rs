@@ -241,7 +241,9 @@ impl Desk {
         let mut changed = false;
         for rule in &self.rules {
             let is_told = check.is_some_and(|check| tells(check, &rule.name));
-            let is_wanted = is_told && rule.on.contains(&trouble.status);
+            // A check that cannot be judged any more is not well again: what it broke down from goes on.
+            let goes_on = trouble.status == Status::Unknown && trouble.alerts.contains_key(&*rule.name);
+            let is_wanted = is_told && (goes_on || rule.on.contains(&trouble.status));
             if is_wanted {
                 if !trouble.alerts.contains_key(&*rule.name) {
                     trouble.alerts.insert(rule.name.to_string(), trouble.alert(now));

@@ -156,6 +156,9 @@ impl From<io::Error> for NetError {
     }
 }
 
+/// What rustls says where a connection ended without a goodbye.
+const NO_CLOSE_NOTIFY: &str = "without sending TLS close_notify";
+
 /// The kernel has no descriptor or memory to give, which says nothing of the peer.
 fn is_exhausted(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::from_raw_os_error);
@@ -202,16 +205,24 @@ impl NetError {
         let mut next: Option<&(dyn StdError + 'static)> = Some(error);
         let mut text = String::new();
         while let Some(error) = next {
-            if let Some(io) = error.downcast_ref::<io::Error>()
-                && (io.get_ref().is_none() || io.kind() == io::ErrorKind::UnexpectedEof)
-            {
-                return io::Error::from(io.kind()).into();
+            if let Some(io) = error.downcast_ref::<io::Error>() {
+                let inner = io.get_ref();
+                if let Some(failed) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                    return Self::Tls(tls::explain(failed));
+                }
+                if inner.is_none() || io.kind() == io::ErrorKind::UnexpectedEof {
+                    return io::Error::from(io.kind()).into();
+                }
             }
             if !text.is_empty() {
                 text.push_str(": ");
             }
             // An end of an HTTP/2 connection brings bytes of the peer's along, which the library writes as Rust does.
             let said = error.to_string();
+            // HTTP/2's library keeps the text of an I/O error and no more.
+            if said.contains(NO_CLOSE_NOTIFY) {
+                return Self::Closed;
+            }
             text.push_str(said.split_once(" (b\"").map_or(&*said, |(reason, _)| reason));
             next = error.source();
         }

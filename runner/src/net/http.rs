@@ -1,6 +1,7 @@
 //! HTTP, one exchange at a time: every request has a connection of its own, nothing is pooled.
 
 mod body;
+mod cookies;
 mod exchange;
 mod hop;
 mod inbound;
@@ -20,8 +21,10 @@ pub use request::{Request, RequestOptions};
 use super::bounded::too_many;
 use super::tls::TlsSession;
 use super::{Client, NetError, Timings};
+use crate::clock;
 use crate::grant::Via;
 use crate::quota::QuotaKind;
+use cookies::Jar;
 use hop::Journey;
 
 /// Redirects that a plugin may ask for.
@@ -106,13 +109,16 @@ impl Client {
         let mut next = request;
         let journey = Journey::new(self, &options, &next.url)?;
         let mut hops = Vec::new();
+        let mut cookies = Jar::default();
         loop {
             let via = if hops.is_empty() {
                 Via::Direct
             } else {
                 Via::Redirect
             };
-            let mut response = journey.hop(&next, via, hops.len()).await?;
+            let cookie = cookies.header(&next.url, &next.headers);
+            let mut response = journey.hop(&next, cookie, via, hops.len()).await?;
+            cookies.store(&next.url, &response.headers, clock::wall());
             let redirect = match options.max_redirects {
                 0 => None,
                 _ => journey.redirect(&next, &response).await?,

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 const NAME: &str = "certificate";
 
-/// How long the server's certificate must still be valid. One that has expired is a failure in any case.
+/// How long the server's certificate must still be valid. One that has expired or is not yet
+/// valid is a failure in any case.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "CertificateLimits")]
@@ -25,6 +26,12 @@ pub(super) fn judge(limits: &Limits, response: &Response, now: Timestamp) -> Ass
     };
     let (left, expires) = (leaf.not_after.seconds_since(now), leaf.not_after);
     let shown = Duration::from_secs(left.unsigned_abs());
+    let begins_in = leaf.not_before.seconds_since(now);
+    if begins_in > 0 {
+        let begins_in = Duration::from_secs(begins_in.unsigned_abs());
+        let begins = leaf.not_before;
+        return Assertion::new(NAME, false, format!("valid only in {begins_in}, from {begins}"));
+    }
     if left <= 0 {
         return Assertion::new(NAME, false, format!("expired {shown} ago, on {expires}"));
     }

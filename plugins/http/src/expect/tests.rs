@@ -354,6 +354,16 @@ fn a_certificate_warns_and_fails_before_it_expires() {
         judge("21d", "7d", fake::response(200)),
         fail("the answer did not come over TLS")
     );
+    let mut future = fake::certificate("example.com");
+    future.not_before = canary_sdk::Timestamp::from_unix(fake::NOW.unix() + 3 * 86_400);
+    let future = Response {
+        tls: Some(fake::session([future])),
+        ..fake::response(200)
+    };
+    assert_eq!(
+        judge("0s", "0s", future),
+        fail("valid only in 3d, from 2026-01-04T00:00:00Z")
+    );
     let mut expired = fake::certificate("example.com");
     expired.not_after = canary_sdk::Timestamp::from_unix(fake::NOW.unix() - 3 * 86_400);
     let expired = Response {
@@ -364,6 +374,22 @@ fn a_certificate_warns_and_fails_before_it_expires() {
         judge("0s", "0s", expired),
         fail("expired 3d ago, on 2025-12-29T00:00:00Z")
     );
+}
+
+#[test]
+fn a_final_url_without_a_path_is_that_of_the_root() {
+    let response = || Response {
+        url: "http://example.com/?a=b%20c#part".into(),
+        ..fake::response(200)
+    };
+    for same in [
+        "http://example.com?a=b c",
+        "http://EXAMPLE.com:80/?a=b%20c",
+        "http://example.com:/?a=b%20c#x",
+    ] {
+        let (status, message) = judge(json!({ "final_url": same }), response());
+        assert_eq!(status, Status::Pass, "{same}: {message}");
+    }
 }
 
 #[test]
@@ -378,6 +404,16 @@ fn the_redirects_end_where_they_should() {
     assert_eq!(
         judge(json!({ "equals": "https://example.com/" })),
         fail(&format!("{shown} is not `https://example.com/`"))
+    );
+    for same in [
+        "HTTPS://Example.COM:443/login?next=a#top",
+        " https://example.com/login?next=a",
+    ] {
+        assert_eq!(judge(json!(same)), pass(shown), "{same}");
+    }
+    assert_eq!(
+        judge(json!("https://example.com/login?next=b")),
+        fail(&format!("{shown} has another query"))
     );
     assert_eq!(judge(json!({ "matches": "/login" })), pass(shown));
     assert_eq!(

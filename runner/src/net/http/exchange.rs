@@ -8,18 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use http::header::{HOST, PROXY_AUTHORIZATION};
-use http::{HeaderName, HeaderValue, Uri, Version};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
+use url::{Position, Url};
 
 use super::body::{Body, Progress};
 use super::hop::bare;
-use super::inbound::Inbound;
+use super::inbound::{Inbound, Opening};
 use super::proxy::Proxy;
 use super::redirect::leads_on;
 use super::{HttpVersion, Request};
@@ -27,16 +28,19 @@ use crate::net::stream::{Moments, Timed, Transport, read};
 use crate::net::{NetError, Phase};
 
 /// Most headers of an answer over HTTP/1.
-const HEADERS: usize = 128;
+const HEADERS: usize = 4096;
 /// Most bytes of an answer's head over HTTP/1; what is read ahead of the body has no more room either.
 const HEAD_BYTES: usize = 128 << 10;
-/// Most bytes of a header block over HTTP/2, decoded, with 32 added for each header (RFC 9113, section 6.5.2).
-const HEADER_LIST_BYTES: u32 = 16 << 10;
+/// Most bytes of a header block over HTTP/2, decoded, with 32 added for each header (RFC 9113, section 6.5.2): as much
+/// as over HTTP/1.
+const HEADER_LIST_BYTES: u32 = 128 << 10;
 
 pub(super) struct Asked<'a> {
     pub(super) request: &'a Request,
     /// Carries the run's trace to the target, where the check asks for that.
     pub(super) trace: Vec<(HeaderName, HeaderValue)>,
+    /// What the plugin wrote, and what peers set on the way.
+    pub(super) cookie: Option<HeaderValue>,
     pub(super) version: HttpVersion,
     /// Set when the request goes to a proxy that forwards it.
     pub(super) via_proxy: Option<&'a Proxy>,
@@ -114,57 +118,99 @@ type Wire = http::Request<Full<Bytes>>;
 
 fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
     let Request {
+        method, url, body, ..
+    } = asked.request;
+    let headers = wire_headers(asked)?;
+    let mut request = Wire::new(Full::new(body.clone()));
+    *request.method_mut() = method.clone();
+    *request.uri_mut() = wire_target(asked, url)?;
+    *request.headers_mut() = headers;
+    if asked.version == HttpVersion::Http10 {
+        *request.version_mut() = Version::HTTP_10;
+    }
+    if asked.version == HttpVersion::Http2 {
+        // Its place is the authority (RFC 9113, section 8.3.1).
+        request.headers_mut().remove(HOST);
+    }
+    Ok(request)
+}
+
+/// What stands in the request line, or in the pseudo-headers of HTTP/2.
+fn wire_target(asked: &Asked<'_>, url: &Url) -> Result<Uri, NetError> {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    // Credentials in a URL are for an Authorization header, never for the wire.
+    let _no_host = (url.set_username(""), url.set_password(None));
+    let path = &url[Position::BeforePath..];
+    let host = asked.request.headers.get(HOST);
+    let text = match (asked.version, host) {
+        (HttpVersion::Http2, Some(host)) => {
+            let host = host
+                .to_str()
+                .map_err(|error| NetError::Invalid(format!("header `host`: {error}")))?;
+            format!("{}://{host}{path}", url.scheme())
+        }
+        (HttpVersion::Http2, None) => url.to_string(),
+        _ if asked.via_proxy.is_some() => url.to_string(),
+        _ => path.to_owned(),
+    };
+    text.parse()
+        .map_err(|error| NetError::Invalid(format!("url `{}`: {error}", bare(&url))))
+}
+
+fn wire_headers(asked: &Asked<'_>) -> Result<HeaderMap, NetError> {
+    let Request {
         method,
         url,
         headers,
         body,
         ..
     } = asked.request;
-    let mut url = url.clone();
-    url.set_fragment(None);
-    // Credentials in a URL are for an Authorization header, never for the wire.
-    let _no_host = (url.set_username(""), url.set_password(None));
-    let is_h2 = asked.version == HttpVersion::Http2;
-    let target = match is_h2 || asked.via_proxy.is_some() {
-        true => url.as_str(),
-        false => &url[url::Position::BeforePath..],
-    };
-    let uri: Uri = target
-        .parse()
-        .map_err(|error| NetError::Invalid(format!("url `{}`: {error}", bare(&url))))?;
-    let mut request = Wire::new(Full::new(body.clone()));
-    *request.method_mut() = method.clone();
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers.clone();
+    let mut headers = headers.clone();
     // The request's list has room for a few more.
-    request.headers_mut().extend(asked.trace.iter().cloned());
-    if asked.version == HttpVersion::Http10 {
-        *request.version_mut() = Version::HTTP_10;
+    headers.extend(asked.trace.iter().cloned());
+    if let Some(cookie) = &asked.cookie {
+        headers.insert(COOKIE, cookie.clone());
     }
-    if !is_h2 && !headers.contains_key(HOST) {
-        let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    if !headers.contains_key(HOST) && asked.version != HttpVersion::Http2 {
+        let authority = &url[Position::BeforeHost..Position::AfterPort];
         let host = HeaderValue::from_str(authority).map_err(|error| NetError::Invalid(error.to_string()))?;
-        request.headers_mut().insert(HOST, host);
+        headers.insert(HOST, host);
+    }
+    let says_length = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    if body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(method) && !says_length {
+        // RFC 9110, section 8.6: these methods mean something by a body, also by an empty one.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     if asked.via_proxy.is_none() {
         // It is for a proxy, and never for the target behind one.
-        request.headers_mut().remove(PROXY_AUTHORIZATION);
+        headers.remove(PROXY_AUTHORIZATION);
     }
     if let Some(authorization) = asked.via_proxy.and_then(|proxy| proxy.authorization.clone()) {
-        request.headers_mut().insert(PROXY_AUTHORIZATION, authorization);
+        headers.insert(PROXY_AUTHORIZATION, authorization);
     }
-    Ok(request)
+    Ok(headers)
 }
 
 async fn over_http1(stream: Timed, request: Wire, reading: &Reading) -> Result<Answer, NetError> {
+    let opening = Opening::default();
     let (mut sender, connection) = http1::Builder::new()
         .max_headers(HEADERS)
         .max_buf_size(HEAD_BYTES)
-        .handshake(TokioIo::new(Inbound::http1(stream)))
+        // What other clients take as well: a blank before the colon, folded lines (RFC 9112, section 5.2), and a line that is
+        // no header is left out.
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .ignore_invalid_headers_in_responses(true)
+        .handshake(TokioIo::new(Inbound::http1(stream, opening.clone())))
         .await
         .map_err(from_hyper)?;
     let exchange = async {
-        let answer = sender.send_request(request).await.map_err(from_hyper)?;
+        let answer = sender.send_request(request).await;
+        let answer = answer.map_err(|error| match error.is_parse() {
+            true => opening.explain(from_hyper(error)),
+            false => from_hyper(error),
+        })?;
         reading.receive(answer).await
     };
     drive(exchange, connection).await

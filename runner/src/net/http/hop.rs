@@ -50,7 +50,13 @@ impl<'a> Journey<'a> {
     }
 
     /// A connection, a request, an answer. `number` redirects came before.
-    pub(super) async fn hop(&self, request: &Request, via: Via, number: usize) -> Result<Response, NetError> {
+    pub(super) async fn hop(
+        &self,
+        request: &Request,
+        cookie: Option<HeaderValue>,
+        via: Via,
+        number: usize,
+    ) -> Result<Response, NetError> {
         let url = &request.url;
         let (stream, mut timings) = match self.reach(url, via).await {
             // The peer chose the place.
@@ -73,6 +79,7 @@ impl<'a> Journey<'a> {
         let asked = Asked {
             request,
             trace: self.trace_headers(&step),
+            cookie,
             version,
             via_proxy: self.proxy.as_ref().filter(|_| tls.is_none()),
             wanted: Wanted {

@@ -3,14 +3,46 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::NetError;
 
 /// Bytes handed over in one go.
 const PORTION: usize = 64 << 10;
 /// Most header blocks of one exchange: informational answers, the answer itself, its trailers.
 const HEADER_BLOCKS: u32 = 64;
+
+/// First bytes of an answer that are kept for messages.
+const OPENING: usize = 64;
+
+/// How an answer begins, for the message when it is not HTTP.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Opening(Arc<Mutex<Vec<u8>>>);
+
+impl Opening {
+    fn note(&self, bytes: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = OPENING.saturating_sub(kept.len());
+        kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// Adds to a protocol error what came in place of HTTP.
+    pub(super) fn explain(&self, error: NetError) -> NetError {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(&kept);
+        let line = text.lines().next().unwrap_or_default();
+        match error {
+            NetError::Protocol(reason) if !line.is_empty() => NetError::Protocol(format!(
+                "{reason}; the answer begins with `{}`",
+                line.escape_debug()
+            )),
+            other => other,
+        }
+    }
+}
 
 /// A stream that hands its bytes over in portions.
 #[derive(Debug)]
@@ -18,16 +50,19 @@ pub(super) struct Inbound<S> {
     stream: S,
     /// Bytes of this portion.
     handed: usize,
+    /// For HTTP/1.
+    opening: Option<Opening>,
     /// For HTTP/2.
     frames: Option<Frames>,
 }
 
 impl<S> Inbound<S> {
     /// For HTTP/1, whose library bounds a head as a whole.
-    pub(super) fn http1(stream: S) -> Self {
+    pub(super) fn http1(stream: S, opening: Opening) -> Self {
         Self {
             stream,
             handed: 0,
+            opening: Some(opening),
             frames: None,
         }
     }
@@ -37,6 +72,7 @@ impl<S> Inbound<S> {
         Self {
             stream,
             handed: 0,
+            opening: None,
             frames: Some(Frames::default()),
         }
     }
@@ -62,6 +98,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
         ready!(polled)?;
         let new = buffer.filled().get(before..).unwrap_or_default();
         this.handed += new.len();
+        if let Some(opening) = &this.opening {
+            opening.note(new);
+        }
         if let Some(frames) = &mut this.frames {
             frames.count(new).map_err(io::Error::other)?;
         }
@@ -163,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn others_have_their_turn_between_two_portions() {
         let bytes = vec![0; 4 * PORTION];
-        let mut inbound = Inbound::http1(&bytes[..]);
+        let mut inbound = Inbound::http1(&bytes[..], Opening::default());
         let mut taken = Vec::new();
         let mut reading = std::pin::pin!(inbound.read_to_end(&mut taken));
         let mut turns = 0;

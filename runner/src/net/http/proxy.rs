@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use percent_encoding::percent_decode_str;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
 use super::hop::destination;
@@ -29,7 +30,8 @@ impl Proxy {
             return Err(NetError::Invalid("proxy url: only http proxies".to_owned()));
         }
         let authorization = (!url.username().is_empty()).then(|| {
-            let user = format!("{}:{}", url.username(), url.password().unwrap_or_default());
+            let password = url.password().unwrap_or_default();
+            let user = [decoded(url.username()), decoded(password)].join(&b':');
             format!("Basic {}", STANDARD.encode(user))
         });
         let authorization = authorization.and_then(|value| HeaderValue::from_str(&value).ok());
@@ -39,8 +41,7 @@ impl Proxy {
         })
     }
 
-    /// Asks the proxy for a connection to the URL's host. Reads byte by byte up to the empty line, so that no
-    /// byte of what follows is lost.
+    /// Asks the proxy for a connection to the URL's host.
     pub(super) async fn tunnel(&self, mut stream: LeasedStream, url: &Url) -> Result<LeasedStream, NetError> {
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or(443);
@@ -52,21 +53,107 @@ impl Proxy {
         }
         request.extend_from_slice(b"\r\n");
         stream.write_all(&request).await?;
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            if head.len() >= LONGEST_HEAD {
-                return Err(NetError::Protocol("the proxy's answer has no end".to_owned()));
+        accepted(&mut stream).await?;
+        Ok(stream)
+    }
+}
+
+/// User information as it was before it was made fit for a URL.
+fn decoded(text: &str) -> Vec<u8> {
+    percent_decode_str(text).collect()
+}
+
+/// Reads the answer to `CONNECT`: any 2xx makes a tunnel, and informational answers come before it.
+async fn accepted(stream: &mut (impl AsyncRead + Unpin)) -> Result<(), NetError> {
+    let mut left = LONGEST_HEAD;
+    loop {
+        let head = read_head(stream, &mut left).await?;
+        let line = head.trim_start().lines().next().unwrap_or_default();
+        let status = line
+            .split_ascii_whitespace()
+            .nth(1)
+            .and_then(|word| word.parse::<u16>().ok());
+        match status {
+            Some(100..=199) => {}
+            Some(200..=299) if line.starts_with("HTTP/") => return Ok(()),
+            _ => {
+                return Err(NetError::Protocol(format!(
+                    "the proxy refused: `{}`",
+                    line.escape_debug()
+                )));
             }
-            head.push(stream.read_u8().await?);
         }
-        let status = String::from_utf8_lossy(&head)
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        match status.split(' ').nth(1) {
-            Some("200") => Ok(stream),
-            _ => Err(NetError::Protocol(format!("the proxy refused: `{status}`"))),
+    }
+}
+
+/// One head with its empty line, byte by byte, so that no byte of what follows is lost. A line may end with LF alone
+/// (RFC 9112, section 2.2).
+async fn read_head(stream: &mut (impl AsyncRead + Unpin), left: &mut usize) -> Result<String, NetError> {
+    let mut head = Vec::new();
+    while !(head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n")) {
+        *left = left
+            .checked_sub(1)
+            .ok_or_else(|| NetError::Protocol("the proxy's answer has no end".to_owned()))?;
+        head.push(stream.read_u8().await?);
+    }
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answered(answer: &[u8]) -> (Result<(), NetError>, usize) {
+        let mut rest = answer;
+        let accepted = accepted(&mut rest).await;
+        (accepted, rest.len())
+    }
+
+    #[tokio::test]
+    async fn any_success_makes_a_tunnel_and_no_byte_behind_it_is_taken() {
+        for answer in [
+            "HTTP/1.1 200 Connection established\r\n\r\n",
+            "HTTP/1.0 200\r\nvia: x\r\n\r\n",
+            "HTTP/1.1 201 Created\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\nvia: x\n\n",
+        ] {
+            let bytes = format!("{answer}TLS");
+            assert_eq!(answered(bytes.as_bytes()).await, (Ok(()), 3), "{answer:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn anything_else_is_a_refusal() {
+        for answer in [
+            "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+            "HTTP/1.1 302 Found\r\n\r\n",
+            "SSH-2.0 200 x\r\n\r\n",
+            "\r\n\r\n",
+        ] {
+            let (refused, _) = answered(answer.as_bytes()).await;
+            assert!(
+                matches!(refused, Err(NetError::Protocol(_))),
+                "{answer:?}: {refused:?}"
+            );
+        }
+        let endless = "HTTP/1.1 100 Continue\r\n\r\n".repeat(LONGEST_HEAD);
+        let (refused, _) = answered(endless.as_bytes()).await;
+        assert_eq!(
+            refused,
+            Err(NetError::Protocol("the proxy's answer has no end".to_owned()))
+        );
+    }
+
+    #[test]
+    fn credentials_are_what_was_encoded_for_the_url() {
+        let url = UrlText::new(
+            "the proxy",
+            "http://us%40er:p%40ss%3Aw%25rd@127.0.0.1:3128".to_owned(),
+        )
+        .unwrap();
+        let authorization = Proxy::parse(&url).unwrap().authorization.unwrap();
+        let expected = format!("Basic {}", STANDARD.encode("us@er:p@ss:w%rd"));
+        assert_eq!(authorization, expected.as_str());
     }
 }

@@ -1,0 +1,259 @@
+//! Cookies that peers set on the way of one request through its redirects (RFC 6265), and forgotten with it.
+
+use std::time::SystemTime;
+
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
+use url::{Host, Url};
+
+/// Most cookies of one request; further ones are left out.
+const COOKIES: usize = 64;
+/// Most bytes of a cookie's name and value.
+const COOKIE_BYTES: usize = 4 << 10;
+
+/// The cookies of one request and its redirects.
+#[derive(Debug, Default)]
+pub(super) struct Jar {
+    cookies: Vec<Cookie>,
+}
+
+#[derive(Debug)]
+struct Cookie {
+    name: Vec<u8>,
+    value: Vec<u8>,
+    domain: String,
+    /// For the host that set it and no other.
+    host_only: bool,
+    path: String,
+    secure: bool,
+}
+
+impl Jar {
+    /// Keeps what an answer from `url` sets.
+    pub(super) fn store(&mut self, url: &Url, headers: &HeaderMap, now: SystemTime) {
+        for value in headers.get_all(SET_COOKIE) {
+            let Some((cookie, is_over)) = Cookie::parse(url, value.as_bytes(), now) else {
+                continue;
+            };
+            self.cookies.retain(|known| !known.is_replaced_by(&cookie));
+            if !is_over && self.cookies.len() < COOKIES {
+                self.cookies.push(cookie);
+            }
+        }
+    }
+
+    /// The `cookie` header of a request to `url` that has `headers`: what the plugin wrote, and what peers set.
+    pub(super) fn header(&self, url: &Url, headers: &HeaderMap) -> Option<HeaderValue> {
+        let mut fitting: Vec<_> = self.cookies.iter().filter(|cookie| cookie.is_for(url)).collect();
+        // Those with the longer path come first (RFC 6265, section 5.4).
+        fitting.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
+        let own = headers.get_all(COOKIE).iter();
+        let own = own.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+        let own = own.map(<[u8]>::trim_ascii).filter(|pair| {
+            let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+            !pair.is_empty() && !fitting.iter().any(|cookie| cookie.name == name)
+        });
+        let mut pairs: Vec<Vec<u8>> = own.map(<[u8]>::to_vec).collect();
+        let set = fitting
+            .iter()
+            .map(|cookie| [&*cookie.name, b"=", &*cookie.value].concat());
+        pairs.extend(set);
+        let value = (!pairs.is_empty()).then(|| pairs.join(&b"; "[..]))?;
+        HeaderValue::from_bytes(&value).ok()
+    }
+}
+
+impl Cookie {
+    /// A cookie, and whether it is there to remove one.
+    fn parse(url: &Url, text: &[u8], now: SystemTime) -> Option<(Self, bool)> {
+        let mut parts = text.split(|byte| *byte == b';');
+        let pair = parts.next()?;
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = pair.split_at_checked(equals)?;
+        let (name, value) = (name.trim_ascii(), value.get(1..)?.trim_ascii());
+        if name.is_empty() || name.len() + value.len() > COOKIE_BYTES {
+            return None;
+        }
+        let mut cookie = Self {
+            name: name.to_vec(),
+            value: value.to_vec(),
+            domain: url.host_str()?.to_ascii_lowercase(),
+            host_only: true,
+            path: default_path(url.path()).to_owned(),
+            secure: false,
+        };
+        let mut lifetime = Lifetime::default();
+        for attribute in parts {
+            let attribute = String::from_utf8_lossy(attribute);
+            let (key, value) = attribute.split_once('=').unwrap_or((&attribute, ""));
+            let value = value.trim();
+            match key.trim().to_ascii_lowercase().as_str() {
+                "domain" => cookie.widen(url, value)?,
+                "path" if value.starts_with('/') => value.clone_into(&mut cookie.path),
+                "secure" => cookie.secure = true,
+                "max-age" => lifetime.max_age = value.parse::<i64>().ok().or(lifetime.max_age),
+                "expires" => lifetime.expires = date(value).or(lifetime.expires),
+                _ => {}
+            }
+        }
+        Some((cookie, lifetime.is_over(now)))
+    }
+
+    /// Lets the cookie go to all hosts of `domain`, which has to be one of `url`'s.
+    fn widen(&mut self, url: &Url, domain: &str) -> Option<()> {
+        let domain = domain.trim_start_matches('.').to_ascii_lowercase();
+        if domain.is_empty() || domain == self.domain {
+            self.host_only &= domain.is_empty() || !matches!(url.host(), Some(Host::Domain(_)));
+            return Some(());
+        }
+        // A single label is nobody's.
+        let is_wider = domain.contains('.') && is_within(url, &domain);
+        is_wider.then(|| {
+            self.domain = domain;
+            self.host_only = false;
+        })
+    }
+
+    fn is_replaced_by(&self, other: &Self) -> bool {
+        (&self.name, &self.domain, &self.path) == (&other.name, &other.domain, &other.path)
+    }
+
+    fn is_for(&self, url: &Url) -> bool {
+        let host = url.host_str().unwrap_or_default();
+        let is_host =
+            host.eq_ignore_ascii_case(&self.domain) || (!self.host_only && is_within(url, &self.domain));
+        is_host && self.covers(url.path()) && (!self.secure || url.scheme() == "https")
+    }
+
+    /// RFC 6265, section 5.1.4.
+    fn covers(&self, path: &str) -> bool {
+        match path.strip_prefix(self.path.as_str()) {
+            Some(rest) => rest.is_empty() || self.path.ends_with('/') || rest.starts_with('/'),
+            None => false,
+        }
+    }
+}
+
+/// Whether the URL's host is a name below `domain`.
+fn is_within(url: &Url, domain: &str) -> bool {
+    let Some(Host::Domain(host)) = url.host() else {
+        return false;
+    };
+    host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+}
+
+fn default_path(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some(("", _)) | None => "/",
+        Some((folder, _)) => folder,
+    }
+}
+
+#[derive(Default)]
+struct Lifetime {
+    max_age: Option<i64>,
+    expires: Option<SystemTime>,
+}
+
+impl Lifetime {
+    fn is_over(&self, now: SystemTime) -> bool {
+        match (self.max_age, self.expires) {
+            (Some(seconds), _) => seconds <= 0,
+            (None, Some(expires)) => expires <= now,
+            (None, None) => false,
+        }
+    }
+}
+
+/// A date as servers write it, with dashes or without.
+fn date(text: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(&text.replace('-', " ")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SET_AT: &str = "http://www.example.test/app/login";
+
+    fn at(url: &str) -> Url {
+        Url::parse(url).unwrap()
+    }
+
+    fn jar(cookies: &[&str]) -> Jar {
+        let mut jar = Jar::default();
+        let mut headers = HeaderMap::new();
+        for cookie in cookies {
+            headers.append(SET_COOKIE, HeaderValue::from_str(cookie).unwrap());
+        }
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        jar.store(&at(SET_AT), &headers, now);
+        jar
+    }
+
+    fn sent(jar: &Jar, url: &str, own: Option<&'static str>) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.extend(own.map(|own| (COOKIE, HeaderValue::from_static(own))));
+        let header = jar.header(&at(url), &headers)?;
+        Some(header.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_cookie_goes_where_it_is_meant_for() {
+        let here = "http://www.example.test/app/home";
+        for (cookie, url, is_sent) in [
+            ("a=1", here, true),
+            ("a=1", "http://www.example.test/app", true),
+            ("a=1", "http://www.example.test/apple", false),
+            ("a=1; Path=/", "http://www.example.test/other", true),
+            ("a=1; path=/app/home", "http://www.example.test/app/home/x", true),
+            ("a=1", "http://example.test/app/", false),
+            ("a=1; Domain=example.test", "http://api.example.test/app/", true),
+            ("a=1; Domain=.EXAMPLE.test", "http://example.test/app/", true),
+            ("a=1; Domain=other.test", here, false),
+            ("a=1; Domain=ample.test", here, false),
+            ("a=1; Domain=test", here, false),
+            ("a=1; Secure", here, false),
+            ("a=1; Secure", "https://www.example.test/app/", true),
+            ("a=1; Max-Age=0", here, false),
+            ("a=1; Expires=Thu, 01-Jan-1970 00:00:00 GMT", here, false),
+            (
+                "a=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=60",
+                here,
+                true,
+            ),
+            ("a=1; Expires=Fri, 01 Jan 2100 00:00:00 GMT", here, true),
+            ("=1", here, false),
+        ] {
+            assert_eq!(
+                sent(&jar(&[cookie]), url, None).is_some(),
+                is_sent,
+                "{cookie} {url}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_later_cookie_replaces_one_of_its_name_and_the_plugins_own_stay() {
+        let here = "http://www.example.test/app/home";
+        let jar = jar(&["a=1", "b=2; Path=/", "a=3", "c=4", "c=; Max-Age=0"]);
+        assert_eq!(sent(&jar, here, None).as_deref(), Some("a=3; b=2"));
+        assert_eq!(
+            sent(&jar, here, Some("x=9; a=0")).as_deref(),
+            Some("x=9; a=3; b=2")
+        );
+        assert_eq!(sent(&Jar::default(), here, Some("x=9")).as_deref(), Some("x=9"));
+        assert_eq!(sent(&Jar::default(), here, None), None);
+    }
+
+    #[test]
+    fn only_so_many_cookies_are_kept() {
+        let cookies: Vec<String> = (0..1_000).map(|number| format!("c{number}=1")).collect();
+        let cookies: Vec<&str> = cookies.iter().map(String::as_str).collect();
+        assert_eq!(jar(&cookies).cookies.len(), COOKIES);
+        let long = format!("a={}", "x".repeat(COOKIE_BYTES));
+        assert!(jar(&[&long]).cookies.is_empty());
+    }
+}
