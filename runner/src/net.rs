@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use error::{NetError, Phase};
 pub use family::Family;
+pub use http::EnvironmentProxies;
 
 use crate::grant::{Destination, Grants, Host, NameDecision, Networks, Via};
 use crate::ledger::Page;
@@ -45,6 +46,8 @@ pub struct Shared {
     pub trust: TrustStore,
     /// How a request carries its run's trace, where the check asks for that.
     pub propagation: Propagation,
+    /// Proxies for requests that ask for those of the environment.
+    pub proxies: EnvironmentProxies,
 }
 
 /// Time spent in each phase; a phase that did not happen is absent.

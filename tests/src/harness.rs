@@ -109,6 +109,7 @@ impl Settings {
             blocked: self.blocked,
             trust: TrustStore::default(),
             propagation: Default::default(),
+            proxies: Default::default(),
         });
         let sandbox = Sandbox::new(guests.engine().clone(), ledger, shared);
         let mut harness = Harness {

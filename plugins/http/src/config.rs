@@ -50,8 +50,8 @@ pub struct Config {
     /// `HOST:PORT` to connect to in place of the URL's, which still names the `host` header and the certificate.
     #[schemars(regex(pattern = r"^\S+:[0-9]+$"))]
     pub(crate) connect_to: Option<String>,
-    /// URL of an HTTP proxy to go through.
-    #[schemars(regex(pattern = r"^http://"))]
+    /// URL of an HTTP proxy to go through, or `environment` for the one that the environment names for the URL.
+    #[schemars(regex(pattern = r"^(http://|environment$)"))]
     pub(crate) proxy: Option<String>,
     /// How to shake hands with an `https` target.
     pub(crate) tls: Option<Tls>,

@@ -10,14 +10,14 @@ use crate::grant::Networks;
 use crate::ledger::audit::{Audit, Reserve, open_descriptors};
 use crate::ledger::{Budget, Ledger, raise_descriptor_limit};
 use crate::liveness::Registry;
-use crate::net::Shared;
 use crate::net::resolve::{NameFiles, Resolver, ResolverSettings};
 use crate::net::tls::TrustStore;
+use crate::net::{EnvironmentProxies, Shared};
 use crate::plugin::isolated::{Isolation, Limits};
 use crate::plugin::{Cache, Loader};
 use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
-use crate::suite::{KnownSecrets, ReferencePolicy, Suite};
+use crate::suite::{Environment as _, KnownSecrets, ProcessEnvironment, ReferencePolicy, Suite};
 use crate::trace::propagation::Propagation;
 use crate::trace::sampler::Sampler;
 
@@ -116,6 +116,7 @@ impl Host {
             blocked: settings.blocked.clone(),
             trust: trust.clone(),
             propagation: settings.propagation.clone(),
+            proxies: EnvironmentProxies::read(|name| ProcessEnvironment.variable(name)),
         };
         Ok(Self {
             loader: loader(&settings, &reserve),

@@ -2,6 +2,7 @@
 
 mod body;
 mod cookies;
+mod environment;
 mod exchange;
 mod hop;
 mod inbound;
@@ -16,6 +17,7 @@ use http::HeaderMap;
 use url::Url;
 
 pub use body::Extent;
+pub use environment::EnvironmentProxies;
 pub use request::{Request, RequestOptions};
 
 use super::bounded::too_many;

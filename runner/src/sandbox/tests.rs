@@ -31,6 +31,7 @@ fn sandbox() -> Sandbox {
         blocked: Networks::default(),
         trust: TrustStore::default(),
         propagation: crate::trace::propagation::Propagation::default(),
+        proxies: Default::default(),
     };
     Sandbox::new(
         Engine::new(settings, &Registry::default()).unwrap(),

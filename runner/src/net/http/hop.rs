@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::exchange::{self, Answer, Asked, Spent, Wanted};
-use super::proxy::Proxy;
+use super::proxy::{Proxy, ProxyChoice};
 use super::redirect::astray;
 use super::{HttpVersion, Request, RequestOptions, Response};
 use crate::grant::{Destination, Host, NameDecision, Scheme, Via};
@@ -24,7 +24,7 @@ use crate::trace::{Request as Told, StepKind};
 pub(super) struct Journey<'a> {
     pub(super) client: &'a Client,
     options: &'a RequestOptions,
-    proxy: Option<Proxy>,
+    proxy: ProxyChoice,
     /// Where the plugin's own request went; its stand-in, client identity and server name hold there only.
     origin: url::Origin,
 }
@@ -35,7 +35,7 @@ impl<'a> Journey<'a> {
         options: &'a RequestOptions,
         first: &Url,
     ) -> Result<Self, NetError> {
-        let proxy = options.proxy.as_ref().map(Proxy::parse).transpose()?;
+        let proxy = ProxyChoice::parse(options.proxy.as_ref())?;
         Ok(Self {
             client,
             options,
@@ -58,7 +58,8 @@ impl<'a> Journey<'a> {
         number: usize,
     ) -> Result<Response, NetError> {
         let url = &request.url;
-        let (stream, mut timings) = match self.reach(url, via).await {
+        let proxy = self.proxy.to(url, &self.client.shared.proxies)?;
+        let (stream, mut timings) = match self.reach(url, via, proxy.as_ref()).await {
             // The peer chose the place.
             Err(NetError::Invalid(reason)) if via == Via::Redirect => return Err(astray(url, reason)),
             reached => reached?,
@@ -66,7 +67,7 @@ impl<'a> Journey<'a> {
         let peer = stream.peer_addr()?;
         let (transport, tls) = match url.scheme() {
             "https" => {
-                let stream = self.tunnel(stream, url).await?;
+                let stream = self.tunnel(stream, url, proxy.as_ref()).await?;
                 let (transport, session, took) = self.secure(stream, url).await?;
                 timings.handshake = Some(took);
                 (transport, Some(session))
@@ -81,7 +82,7 @@ impl<'a> Journey<'a> {
             trace: self.trace_headers(&step),
             cookie,
             version,
-            via_proxy: self.proxy.as_ref().filter(|_| tls.is_none()),
+            via_proxy: proxy.as_ref().filter(|_| tls.is_none()),
             wanted: Wanted {
                 max: self.options.max_body,
                 skips_redirects: self.options.max_redirects > 0,
@@ -168,13 +169,18 @@ impl<'a> Journey<'a> {
     }
 
     /// Connects to the URL's host, to its stand-in, or to the proxy.
-    async fn reach(&self, url: &Url, via: Via) -> Result<(LeasedStream, Timings), NetError> {
+    async fn reach(
+        &self,
+        url: &Url,
+        via: Via,
+        proxy: Option<&Proxy>,
+    ) -> Result<(LeasedStream, Timings), NetError> {
         let target = destination(url)?;
         let options = ConnectOptions {
             family: self.options.family,
             ..ConnectOptions::default()
         };
-        if let Some(proxy) = &self.proxy {
+        if let Some(proxy) = proxy {
             self.judge_behind_proxy(&target, via)?;
             return self
                 .client
@@ -208,8 +214,13 @@ impl<'a> Journey<'a> {
         }
     }
 
-    async fn tunnel(&self, stream: LeasedStream, url: &Url) -> Result<LeasedStream, NetError> {
-        let Some(proxy) = &self.proxy else {
+    async fn tunnel(
+        &self,
+        stream: LeasedStream,
+        url: &Url,
+        proxy: Option<&Proxy>,
+    ) -> Result<LeasedStream, NetError> {
+        let Some(proxy) = proxy else {
             return Ok(stream);
         };
         within(self.client.limit(None), Phase::Connect, proxy.tunnel(stream, url)).await

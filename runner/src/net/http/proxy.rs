@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
+use super::environment::EnvironmentProxies;
 use super::hop::destination;
 use crate::grant::Destination;
 use crate::ledger::LeasedStream;
@@ -16,7 +17,44 @@ use crate::net::bounded::UrlText;
 /// Bytes of a proxy's answer to `CONNECT`.
 const LONGEST_HEAD: usize = 16 << 10;
 
-/// A proxy that a plugin named.
+/// Which proxy a request goes through.
+pub(super) enum ProxyChoice {
+    /// None.
+    Direct,
+    /// The one that the plugin named.
+    Named(Proxy),
+    /// By the URL, those of the environment.
+    Environment,
+}
+
+/// What a plugin writes for the proxies of the environment.
+const ENVIRONMENT: &str = "environment";
+
+impl ProxyChoice {
+    pub(super) fn parse(text: Option<&UrlText>) -> Result<Self, NetError> {
+        match text.map(|text| text.as_str()) {
+            None => Ok(Self::Direct),
+            Some(ENVIRONMENT) => Ok(Self::Environment),
+            Some(url) => Proxy::parse(url).map(Self::Named),
+        }
+    }
+
+    /// The proxy to a URL.
+    pub(super) fn to(&self, url: &Url, environment: &EnvironmentProxies) -> Result<Option<Proxy>, NetError> {
+        match self {
+            Self::Direct => Ok(None),
+            Self::Named(proxy) => Ok(Some(proxy.clone())),
+            // Not the plugin's mistake.
+            Self::Environment => match environment.to(url).map(Proxy::parse).transpose() {
+                Err(NetError::Invalid(reason)) => Err(NetError::Other(format!("the environment's {reason}"))),
+                proxy => proxy,
+            },
+        }
+    }
+}
+
+/// A proxy that a plugin or the environment named.
+#[derive(Clone)]
 pub(super) struct Proxy {
     pub(super) destination: Destination,
     /// For a proxy URL with user information.
@@ -24,7 +62,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    pub(super) fn parse(text: &UrlText) -> Result<Self, NetError> {
+    fn parse(text: &str) -> Result<Self, NetError> {
         let url = Url::parse(text).map_err(|error| NetError::Invalid(format!("proxy url: {error}")))?;
         if url.scheme() != "http" {
             return Err(NetError::Invalid("proxy url: only http proxies".to_owned()));

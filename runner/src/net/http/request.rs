@@ -48,7 +48,7 @@ pub struct RequestOptions {
     pub max_body: u32,
     /// `HOST:PORT` to connect to in place of the URL's; must be granted itself.
     pub connect_to: Option<PlaceText>,
-    /// URL of an HTTP proxy; must be granted itself.
+    /// URL of an HTTP proxy, or `environment` for those that the environment names; must be granted itself.
     pub proxy: Option<UrlText>,
     /// For `https`.
     pub tls: Option<TlsOptions>,

@@ -116,6 +116,7 @@ fn offline(engine: Engine) -> Sandbox {
         blocked: Networks::default(),
         trust: TrustStore::default(),
         propagation: Default::default(),
+        proxies: Default::default(),
     };
     Sandbox::new(engine, ledger, Arc::new(shared))
 }
