@@ -381,10 +381,6 @@ fn no_body_makes_a_check_use_up_its_memory_or_time() {
                     "{name} {expect}: {:?}",
                     ran.outcome
                 );
-                eprintln!(
-                    "{name}: cpu {:?}, memory {}",
-                    ran.usage.cpu, ran.usage.memory_peak
-                );
             }
         }
     });

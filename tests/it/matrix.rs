@@ -152,11 +152,9 @@ fn http_answers(kind: Hostile) -> &'static [&'static str] {
         Hostile::ClosesAtOnce | Hostile::Resets => &["closed", "reset"],
         Hostile::HalfOpen => &["other(receive: the connection was closed after 11 of 100 bytes of the body"],
         Hostile::ShortBody => &["other(receive: the connection was closed after 9 of 100 bytes of the body"],
-        Hostile::EndlessBody | Hostile::LargeBody => &["quota(bytes_in"],
+        Hostile::EndlessBody | Hostile::LargeBody | Hostile::EndlessHeaders => &["quota(bytes_in"],
         // The flood is for clients of HTTP/2, and no answer to others.
-        Hostile::EndlessHeaders | Hostile::EndlessLine | Hostile::InformationalFlood | Hostile::Garbage => {
-            &["protocol("]
-        }
+        Hostile::EndlessLine | Hostile::InformationalFlood | Hostile::Garbage => &["protocol("],
         Hostile::RedirectLoop => &["protocol(more than 5 redirects, the next to "],
         Hostile::RedirectToPrivate | Hostile::RedirectToMetadata | Hostile::RedirectToLoopback => {
             &["denied("]

@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -50,10 +50,22 @@ pub(super) struct Inbound<S> {
     stream: S,
     /// Bytes of this portion.
     handed: usize,
+    /// For HTTP/1, whose library takes an answer that comes before the request for an error: the reader that waits until
+    /// something was sent.
+    early: Early,
     /// For HTTP/1.
     opening: Option<Opening>,
     /// For HTTP/2.
     frames: Option<Frames>,
+}
+
+/// What comes before anything was sent.
+#[derive(Debug)]
+enum Early {
+    /// Is left where it is; who wanted it is woken when that changes.
+    Held(Option<Waker>),
+    /// Is handed over.
+    Passed,
 }
 
 impl<S> Inbound<S> {
@@ -62,6 +74,7 @@ impl<S> Inbound<S> {
         Self {
             stream,
             handed: 0,
+            early: Early::Held(None),
             opening: Some(opening),
             frames: None,
         }
@@ -72,6 +85,7 @@ impl<S> Inbound<S> {
         Self {
             stream,
             handed: 0,
+            early: Early::Passed,
             opening: None,
             frames: Some(Frames::default()),
         }
@@ -85,6 +99,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if let Early::Held(reader) = &mut this.early {
+            *reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         if this.handed >= PORTION {
             this.handed = 0;
             cx.waker().wake_by_ref();
@@ -110,7 +128,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Inbound<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if written.is_ready()
+            && let Early::Held(Some(reader)) = std::mem::replace(&mut this.early, Early::Passed)
+        {
+            reader.wake();
+        }
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -178,7 +203,7 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -203,6 +228,7 @@ mod tests {
     async fn others_have_their_turn_between_two_portions() {
         let bytes = vec![0; 4 * PORTION];
         let mut inbound = Inbound::http1(&bytes[..], Opening::default());
+        inbound.early = Early::Passed;
         let mut taken = Vec::new();
         let mut reading = std::pin::pin!(inbound.read_to_end(&mut taken));
         let mut turns = 0;
@@ -212,5 +238,18 @@ mod tests {
         });
         assert_eq!(read.await.unwrap(), bytes.len());
         assert!(turns > 3, "{turns}");
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_the_request_is_read_after_it() {
+        let (near, mut far) = tokio::io::duplex(64);
+        far.write_all(b"HTTP/1.1 503 Busy\r\n\r\n").await.unwrap();
+        let (mut reader, mut writer) = tokio::io::split(Inbound::http1(near, Opening::default()));
+        let mut first = [0];
+        let mut reading = std::pin::pin!(reader.read_exact(&mut first));
+        assert!(futures_util::poll!(&mut reading).is_pending());
+        writer.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        reading.await.unwrap();
+        assert_eq!(&first, b"H");
     }
 }

@@ -171,7 +171,7 @@ impl<'de> Visitor<'de> for ValueAt<'_> {
         let mut values = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             self.text(&key)?;
-            if values.len() % KEYS_PER_NODE == 0 {
+            if values.len().is_multiple_of(KEYS_PER_NODE) {
                 self.reader.take(MAP_NODE)?;
             }
             let value = access.next_value_seed(inside)?;
