@@ -10,6 +10,7 @@ mod exhaustion;
 mod extremes;
 mod grants;
 mod http;
+mod locations;
 mod matrix;
 mod names;
 mod pools;

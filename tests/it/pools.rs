@@ -255,6 +255,7 @@ async fn load_as<const N: usize>(names: [&str; N], wasm: &[u8]) -> [Result<Arc<P
         blocked: Networks::default(),
         trust: TrustStore::default(),
         propagation: Default::default(),
+        proxies: Default::default(),
     };
     let settings = EngineSettings {
         concurrency: 4,

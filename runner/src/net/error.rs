@@ -94,7 +94,7 @@ pub enum NetError {
     #[error("{} after {extent} of the body", break_off(.cause))]
     Body {
         /// What ended it.
-        cause: Box<NetError>,
+        cause: Box<Self>,
         /// How far it came.
         extent: Extent,
     },

@@ -119,7 +119,6 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         resolver: None,
         notifiers: None,
         propagation: Default::default(),
-        proxies: Default::default(),
         sampler: canary::trace::sampler::Sampler::AlwaysOn,
         secrets: Default::default(),
         streams: Default::default(),

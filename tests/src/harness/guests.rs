@@ -92,6 +92,7 @@ fn offline(engine: Engine) -> Sandbox {
         blocked: canary::grant::Networks::default(),
         trust: TrustStore::default(),
         propagation: Default::default(),
+        proxies: Default::default(),
     });
     Sandbox::new(engine, ledger, shared)
 }
