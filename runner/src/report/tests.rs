@@ -280,7 +280,10 @@ fn a_report_for_a_ci_system_has_what_strict_schemas_allow_in_their_order() {
         assert_eq!(names(case), "name classname time");
         let inside: Vec<_> = case.children().filter(roxmltree::Node::is_element).collect();
         assert!(inside.len() <= 1, "{xml}");
-        assert!(inside.iter().all(|problem| names(*problem) == "message type"), "{xml}");
+        assert!(
+            inside.iter().all(|problem| names(*problem) == "message type"),
+            "{xml}"
+        );
     }
 }
 
