@@ -130,7 +130,7 @@ impl Client {
         if let NameDecision::Denied(denial) = self.grants.name(destination, via) {
             return Err(NetError::Denied(denial.to_string()));
         }
-        let found = self.resolve(destination.host(), family, limit).await?;
+        let found = self.resolve(destination, family, limit).await?;
         let mut denied = None;
         let allowed: Vec<IpAddr> = found
             .into_iter()
@@ -149,9 +149,14 @@ impl Client {
         }
     }
 
-    async fn resolve(&self, host: &Host, family: Family, limit: Instant) -> Result<Vec<IpAddr>, NetError> {
-        let name = match host {
-            Host::Name(name) => name,
+    async fn resolve(
+        &self,
+        destination: &Destination,
+        family: Family,
+        limit: Instant,
+    ) -> Result<Vec<IpAddr>, NetError> {
+        let name = match destination.host() {
+            Host::Name(_) => destination.name_to_resolve().unwrap_or_default(),
             Host::Address(address) if family.admits(*address) => return Ok(vec![*address]),
             Host::Address(address) => {
                 return Err(NetError::Unresolved(format!(
@@ -159,7 +164,7 @@ impl Client {
                 )));
             }
         };
-        let key = (name.clone(), family);
+        let key = (name, family);
         if let Some(pinned) = self.pins.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(pinned.clone());
         }

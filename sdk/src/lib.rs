@@ -97,6 +97,7 @@ mod check;
 mod endpoint;
 mod error;
 mod probe;
+mod punycode;
 mod schema;
 mod stopwatch;
 mod timestamp;

@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::punycode;
 use crate::timestamp::Timestamp;
 
 /// A version of TLS. Orders from old to new; `1.2` and `1.3` in a configuration.
@@ -230,13 +231,16 @@ impl Certificate {
         self.not_after.days_since(now)
     }
 
-    /// Whether it covers a DNS name or an IP address. A wildcard stands for exactly one label, the leftmost.
+    /// Whether it covers a DNS name, international ones as people write them included, or an IP address. A wildcard stands
+    /// for exactly one label, the leftmost.
     pub fn covers(&self, name: &str) -> bool {
         if let Ok(address) = name.parse::<IpAddr>() {
             return self.ip_addresses.iter().any(|known| known.parse() == Ok(address));
         }
-        let name = name.strip_suffix('.').unwrap_or(name);
-        self.dns_names.iter().any(|pattern| name_matches(pattern, name))
+        let Some(name) = punycode::to_ascii(name.strip_suffix('.').unwrap_or(name)) else {
+            return false;
+        };
+        self.dns_names.iter().any(|pattern| name_matches(pattern, &name))
     }
 
     /// Bits of an RSA key; `None` for other keys.
@@ -291,6 +295,16 @@ mod tests {
         assert!(certificate.covers("www.example.com") && certificate.covers("WWW.Example.com."));
         assert!(!certificate.covers("example.com") && !certificate.covers("a.b.example.com"));
         assert!(!certificate.covers(".example.com"));
+    }
+
+    #[test]
+    fn an_international_name_is_covered_as_people_write_it() {
+        let certificate = Certificate {
+            dns_names: vec!["xn--bcher-kva.test".into(), "*.xn--mller-kva.test".into()],
+            ..fake::certificate("unused.test")
+        };
+        assert!(certificate.covers("Bücher.test") && certificate.covers("www.müller.test"));
+        assert!(!certificate.covers("bucher.test") && !certificate.covers("müller.test"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod names;
 mod pools;
 mod quotas;
 mod record;
+mod resolution;
 mod story;
 mod tls;
 mod trail;

@@ -1,10 +1,12 @@
 //! Name servers that lie, fail or fall silent.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use canary_tests::harness::{Harness, alone, ms};
-use canary_tests::peer::dns::{FORGED, Manner, Zone};
+use canary_tests::peer::dns::{EdnsRejection, FORGED, Manner, Zone};
 use canary_tests::peer::plain;
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::RecordType;
 use serde_json::json;
 
 #[test]
@@ -145,5 +147,186 @@ fn a_guest_that_is_stopped_in_the_middle_of_a_lookup_leaves_nothing() {
             leased = asked => assert_eq!(leased, 2, "one question of each kind"),
         }
         assert_eq!((harness.descriptors_left(), harness.ledger().leased()), (0, 0));
+    });
+}
+
+/// The longest that the checks of these tests may take: no answer comes so late, however busy the machine is.
+const PATIENT: u64 = 20_000;
+
+#[test]
+fn a_name_may_have_any_byte_that_dns_allows() {
+    const NAMES: [&str; 6] = [
+        "web_1.test",
+        "_x._y.test",
+        "a!b.test",
+        "-a.test",
+        "a-.test",
+        "xn--.test",
+    ];
+    alone(async {
+        let zone = NAMES
+            .iter()
+            .fold(Zone::new(), |zone, name| zone.address(name, Ipv4Addr::LOCALHOST));
+        let server = zone.start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let peer = plain::echo();
+        for name in NAMES {
+            let target = format!("{name}:{}", peer.address().port());
+            let ran = harness
+                .plugin("tcp")
+                .target(&target)
+                .timeout(ms(PATIENT))
+                .run()
+                .await;
+            assert_eq!(ran.leaves_nothing().ended(), "pass", "{name}: {ran:?}");
+        }
+    });
+}
+
+#[test]
+fn a_name_that_dns_cannot_hold_is_a_fail() {
+    alone(async {
+        let server = Zone::new().start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let ran = harness
+            .plugin("tcp")
+            .target(&format!("{}.test:1", "a".repeat(64)))
+            .run()
+            .await;
+        assert_eq!(ran.leaves_nothing().ended(), "fail", "{ran:?}");
+        assert_eq!(server.questions().len(), 0);
+    });
+}
+
+/// An address of loopback where nothing listens.
+const CLOSED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+#[test]
+fn a_name_server_that_refuses_is_noticed_at_once() {
+    alone(async {
+        let harness = Harness::settings().name_server(CLOSED).start().await;
+        let trial = harness.guest_with("resolve", json!(["a.test"]));
+        let ran = trial.allow("dns://a.test").timeout(ms(PATIENT)).run().await;
+        let answer = ran.leaves_nothing().answer();
+        assert!(
+            answer.contains("DNS server 127.0.0.1:1: connection refused"),
+            "{answer}"
+        );
+
+        let server = Zone::new().address("a.test", Ipv4Addr::LOCALHOST).start();
+        let settings = Harness::settings()
+            .name_server(CLOSED)
+            .name_server(server.address());
+        let harness = settings.start().await;
+        let trial = harness.guest_with("resolve", json!(["a.test", "a.test"]));
+        let ran = trial.allow("dns://a.test").timeout(ms(PATIENT)).run().await;
+        assert_eq!(ran.leaves_nothing().answers(), ["NOERROR 127.0.0.1"; 2]);
+    });
+}
+
+#[test]
+fn a_silent_name_server_of_two_fails_no_check_and_is_asked_last_from_then_on() {
+    alone(async {
+        let silent = Zone::new().otherwise(Manner::Silent).start();
+        let good = Zone::new().address("a.test", Ipv4Addr::LOCALHOST).start();
+        let settings = Harness::settings().name_server(silent.address());
+        let harness = settings.name_server(good.address()).start().await;
+        let peer = plain::echo();
+        let target = format!("a.test:{}", peer.address().port());
+        let run = || harness.plugin("tcp").target(&target).timeout(ms(PATIENT)).run();
+        assert_eq!(run().await.leaves_nothing().ended(), "pass");
+        let asked = silent.asked("a.test");
+        assert_eq!(asked, 2, "for both families");
+        assert_eq!(run().await.leaves_nothing().ended(), "pass");
+        assert_eq!(silent.asked("a.test"), asked);
+    });
+}
+
+#[test]
+fn a_server_that_fails_is_asked_again_after_the_others() {
+    alone(async {
+        let failing = Zone::new().otherwise(Manner::Fails).start();
+        let good = Zone::new().address("a.test", Ipv4Addr::LOCALHOST).start();
+        let settings = Harness::settings().name_server(failing.address());
+        let harness = settings.name_server(good.address()).start().await;
+        let trial = harness.guest_with("resolve", json!(["a.test", "b.test"]));
+        let ran = trial.allow("dns://*.test").timeout(ms(PATIENT)).run().await;
+        ran.leaves_nothing();
+        assert_eq!(ran.answers()[0], "NOERROR 127.0.0.1");
+        assert!(ran.answers()[1].starts_with("NXDOMAIN"), "{ran:?}");
+    });
+}
+
+#[test]
+fn a_server_that_does_not_know_edns_is_asked_without_it() {
+    let ways = [
+        EdnsRejection::BareHeader,
+        EdnsRejection::Code(ResponseCode::FormErr),
+        EdnsRejection::Code(ResponseCode::NotImp),
+        EdnsRejection::Dropped,
+    ];
+    alone(async {
+        for way in ways {
+            let zone = Zone::new().address("a.test", Ipv4Addr::LOCALHOST);
+            let server = zone.otherwise(Manner::WithoutEdns(way)).start();
+            let harness = Harness::settings().name_server(server.address()).start().await;
+            let trial = harness.guest_with("resolve", json!(["a.test", "a.test"]));
+            let ran = trial.allow("dns://a.test").timeout(ms(PATIENT)).run().await;
+            assert_eq!(
+                ran.leaves_nothing().answers(),
+                ["NOERROR 127.0.0.1"; 2],
+                "{way:?}"
+            );
+            let edns: Vec<_> = server.questions().iter().map(|asked| asked.edns).collect();
+            assert_eq!(edns, [true, false, false], "{way:?}: it is remembered");
+        }
+    });
+}
+
+#[test]
+fn addresses_are_asked_for_without_edns_as_glibc_does() {
+    alone(async {
+        let server = Zone::new().address("a.test", Ipv4Addr::LOCALHOST).start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let peer = plain::echo();
+        let target = format!("a.test:{}", peer.address().port());
+        let ran = harness
+            .plugin("tcp")
+            .target(&target)
+            .timeout(ms(PATIENT))
+            .run()
+            .await;
+        assert_eq!(ran.leaves_nothing().ended(), "pass");
+        assert!(server.questions().iter().all(|asked| !asked.edns));
+    });
+}
+
+#[test]
+fn ipv6_addresses_that_never_come_hold_nothing_up() {
+    alone(async {
+        let zone = Zone::new().address("a.test", Ipv4Addr::LOCALHOST);
+        let server = zone.otherwise(Manner::DropsAaaa).start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let peer = plain::echo();
+        let target = format!("a.test:{}", peer.address().port());
+        let ran = harness
+            .plugin("tcp")
+            .target(&target)
+            .timeout(ms(PATIENT))
+            .run()
+            .await;
+        assert_eq!(ran.leaves_nothing().ended(), "pass");
+        let of = |kind| {
+            server
+                .questions()
+                .iter()
+                .filter(|asked| asked.kind == kind)
+                .count()
+        };
+        assert_eq!(
+            (of(RecordType::A), of(RecordType::AAAA)),
+            (1, 1),
+            "nothing is asked again"
+        );
     });
 }

@@ -7,8 +7,10 @@ mod clock;
 mod disk;
 mod memory;
 mod names;
+mod resolution;
 
 pub use clock::Clock;
 pub use disk::{BlockDevice, Disk};
 pub use memory::MemoryLimit;
 pub use names::resolving_by;
+pub use resolution::ResolverFiles;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::GrantError;
 use super::effective::connectable;
+use super::name::is_name_byte;
 
 /// Longest host taken, in bytes: what DNS can hold.
 const MAX_HOST_BYTES: usize = 253;
@@ -42,7 +43,7 @@ pub enum Host {
 
 impl Host {
     /// A host as URLs have it (<https://url.spec.whatwg.org/#host-parsing>), so that decimal and octal forms
-    /// of an IPv4 address are that address. IPv6 with or without brackets.
+    /// of an IPv4 address are that address. IPv6 with or without brackets. A name in ASCII is taken as it is written.
     ///
     /// # Errors
     /// When it is neither a name nor an address.
@@ -55,6 +56,12 @@ impl Host {
             Ok(url::Host::Ipv4(address)) => Ok(Self::Address(connectable(address.into()))),
             Ok(url::Host::Ipv6(address)) => Ok(Self::Address(connectable(address.into()))),
             Ok(url::Host::Domain(name)) => Self::of_domain(text, &name),
+            // IDNA has no say in names of ASCII, such as `xn--`, which DNS may hold all the same.
+            Err(url::ParseError::IdnaError)
+                if text.bytes().all(|byte| byte == b'.' || is_name_byte(byte)) =>
+            {
+                Self::of_domain(text, &text.to_ascii_lowercase())
+            }
             Err(source) => Err(GrantError::Host {
                 host: text.to_owned(),
                 source,
@@ -76,6 +83,7 @@ impl Host {
 }
 
 fn within_limit(host: &str) -> Result<(), GrantError> {
+    let host = host.strip_suffix('.').unwrap_or(host);
     match host.len() > MAX_HOST_BYTES {
         true => Err(GrantError::HostTooLong {
             limit: MAX_HOST_BYTES,
@@ -100,6 +108,8 @@ pub struct Destination {
     scheme: Scheme,
     host: Host,
     port: u16,
+    /// The name was written with a dot at its end: it is looked up as it stands, and never with a search list.
+    is_absolute: bool,
 }
 
 impl Destination {
@@ -115,6 +125,7 @@ impl Destination {
             scheme,
             host: Host::parse(host)?,
             port,
+            is_absolute: host.ends_with('.'),
         })
     }
 
@@ -128,6 +139,16 @@ impl Destination {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// The name to resolve, with the dot at its end if it was written with one; none for an address.
+    #[must_use]
+    pub fn name_to_resolve(&self) -> Option<String> {
+        let dot = if self.is_absolute { "." } else { "" };
+        match &self.host {
+            Host::Name(name) => Some(format!("{name}{dot}")),
+            Host::Address(_) => None,
+        }
     }
 
     /// The port to connect to.

@@ -72,7 +72,8 @@ pub enum GrantError {
     },
     /// No name that DNS is asked for, such as an address.
     #[error(
-        "`{name}` is not a DNS name; it has letters, digits, `-` and `_` between its dots, and nothing behind them"
+        "`{name}` is not a DNS name; between its dots it has letters, digits and signs such as `-` and `_`, 63 at most, and \
+         nothing behind them"
     )]
     DnsName {
         /// As written; cut.

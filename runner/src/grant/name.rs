@@ -12,8 +12,8 @@ const MAX_NAME: usize = 253;
 /// Characters between two dots.
 const MAX_LABEL: usize = 63;
 
-/// A name to ask DNS for: lower case, ASCII (IDNA), without a trailing dot, of letters, digits, `-` and `_`. Its first
-/// label may be `*`, which then stands for itself; the root is empty.
+/// A name to ask DNS for: lower case, ASCII (IDNA), without a trailing dot, of the characters that a host may have in a
+/// URL. Its first label may be `*`, which then stands for itself; the root is empty.
 ///
 /// There is no way to write any other character: what is judged is what is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,8 +70,11 @@ fn is_name(name: &str) -> bool {
 }
 
 fn is_label(label: &str) -> bool {
-    (1..=MAX_LABEL).contains(&label.len())
-        && label
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    (1..=MAX_LABEL).contains(&label.len()) && label.bytes().all(is_name_byte)
+}
+
+/// Whether a name may have a byte between its dots: DNS takes any; this leaves out those that have a meaning of their own
+/// in URLs, in grants or in the text form of names.
+pub(super) fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !br#".*\#%/:<>?@[]^|"#.contains(&byte)
 }

@@ -347,6 +347,30 @@ fn a_destination_needs_a_host_and_a_port() {
 }
 
 #[test]
+fn a_host_may_have_any_byte_that_means_nothing_else() {
+    for host in [
+        "web_1",
+        "my_app_1.test",
+        "a!b.test",
+        "-a.test",
+        "a-.test",
+        "xn--.test",
+        "_x._y",
+        "a'~$&(),;=+`{}\"",
+    ] {
+        assert_eq!(to(host, 80).host(), &Host::Name(host.to_owned()), "{host}");
+    }
+}
+
+#[test]
+fn a_name_is_resolved_as_it_was_written_and_judged_without_its_dot() {
+    assert_eq!(to("Web.Local.", 80).name_to_resolve().unwrap(), "web.local.");
+    assert_eq!(to("Web.Local.", 80).host(), &Host::Name("web.local".to_owned()));
+    assert_eq!(to("web.local", 80).name_to_resolve().unwrap(), "web.local");
+    assert_eq!(to("127.0.0.1", 80).name_to_resolve(), None);
+}
+
+#[test]
 fn a_host_is_at_most_as_long_as_dns_can_hold() {
     let host = |length: usize| format!("{}.a", ["a"; 126].join(".")) + &"b".repeat(length - 253);
     assert_eq!(host(253).len(), 253);

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::page::Page;
@@ -310,17 +310,38 @@ impl LeasedUdp {
     /// Receives one datagram from the connected peer; what does not fit the buffer is cut off.
     ///
     /// # Errors
-    /// The peer refused (ICMP), or the run is over.
+    /// The peer refused or cannot be reached (ICMP), which is noticed at once, or the run is over.
     pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.lease.traffic.note_wait();
         let mut buffer = ReadBuf::new(buffer);
         std::future::poll_fn(|cx| {
-            self.slot
-                .poll(cx, Side::Read, |socket, cx| socket.poll_recv(cx, &mut buffer))
+            self.slot.poll(cx, Side::Read, |socket, cx| {
+                match socket.poll_recv(cx, &mut buffer) {
+                    Poll::Pending => poll_error(socket, cx),
+                    received => received,
+                }
+            })
         })
         .await?;
         Ok(buffer.filled().len())
     }
+}
+
+/// Waits for what the network says of the peer, such as that nothing listens at its port. The kernel reports it as an
+/// error and nothing else, which wakes those who wait to write, but not those who wait to read.
+fn poll_error(socket: &UdpSocket, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    // At first a socket is ready for writing as such; from then on it is because of something new.
+    for _ in 0..2 {
+        ready!(socket.poll_send_ready(cx))?;
+        if let Some(error) = socket.take_error()? {
+            return Poll::Ready(Err(error));
+        }
+        // Clears the readiness, so that the next poll waits.
+        let _cleared = socket.try_io(Interest::WRITABLE, || {
+            Err::<(), _>(io::ErrorKind::WouldBlock.into())
+        });
+    }
+    Poll::Pending
 }
 
 impl Drop for LeasedUdp {

@@ -147,7 +147,8 @@ pub(super) async fn open(
     if let Some(source) = source {
         socket
             .bind(&SocketAddr::new(source, 0).into())
-            .map_err(|error| NetError::Invalid(format!("cannot connect from `{source}`: {error}")))?;
+            // The address may be gone since the suite was written, and come back.
+            .map_err(|error| NetError::Other(format!("cannot connect from `{source}`: {error}")))?;
     }
     socket.set_tcp_nodelay(true)?;
     match socket.connect(&peer.into()) {

@@ -4,18 +4,19 @@
 
 mod asker;
 mod exchange;
+mod families;
 mod flight;
+mod names;
 mod schedule;
 mod servers;
 mod settings;
 #[cfg(test)]
 pub(crate) mod simulated;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join;
 use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
@@ -29,12 +30,11 @@ use crate::grant::DnsName;
 use crate::ledger::Ledger;
 use crate::liveness::Registry;
 use exchange::{Answered, Question, Service};
+use families::{Asked, Found};
 use flight::Flights;
+use names::wire_name;
 use schedule::Party;
-use settings::{Current, Source, SystemFiles};
-
-/// Names tried for one lookup, the search list included.
-const NAMES_TRIED: usize = 8;
+use settings::{Current, Hosts, Source, SystemFiles};
 
 /// Resolves names for all runs.
 #[derive(Debug)]
@@ -78,7 +78,8 @@ impl Resolver {
         }
     }
 
-    /// The addresses of a name, IPv6 first where both exist, never empty.
+    /// The addresses of a name, IPv6 first where both exist, never empty: those of the hosts file, where it has the name
+    /// as it is written, or what the name servers say of it and of the names that the search list makes of it.
     ///
     /// Cancellation: dropping the future closes its sockets, unless another run waits for the same answer.
     ///
@@ -86,14 +87,32 @@ impl Resolver {
     /// `Unresolved` with the servers' answer, or why none came; `DnsBusy` or a quota where nobody was asked.
     pub async fn resolve(&self, asker: &Asker, name: &str, family: Family) -> Result<Vec<IpAddr>, NetError> {
         let current = self.source.current();
-        let mut answer = NetError::Unresolved(format!("`{name}` is not a DNS name"));
-        for candidate in candidates(name, &current.settings)?.into_iter().take(NAMES_TRIED) {
-            match self.addresses(asker, &current, candidate, family).await {
+        if let Some(known) = known(&current.hosts, name, family) {
+            return Ok(known);
+        }
+        let mut failed = None;
+        let mut is_searched_on = true;
+        for candidate in names::candidates(name, &current.settings) {
+            if candidate.is_searched && !is_searched_on {
+                continue;
+            }
+            match self
+                .addresses(asker, &current.settings, candidate.name, family)
+                .await
+            {
                 Ok(addresses) => return Ok(addresses),
-                Err(error) => answer = error,
+                Err(Miss::Nobody(error)) => return Err(error),
+                Err(miss) => {
+                    is_searched_on &= !matches!(miss, Miss::Final(_));
+                    // Of the names that are tried, people know the one that they wrote.
+                    if failed.is_none() || !candidate.is_searched {
+                        failed = Some(miss.into());
+                    }
+                }
             }
         }
-        Err(answer)
+        let too_long = || NetError::Unresolved(format!("`{name}` is longer than DNS allows"));
+        Err(failed.unwrap_or_else(too_long))
     }
 
     /// One question to the resolver's own servers, or to `server`.
@@ -107,10 +126,12 @@ impl Resolver {
         kind: RecordType,
         server: Option<SocketAddr>,
     ) -> Result<Arc<Response>, NetError> {
-        let query = Query::query(absolute(name)?, kind);
+        let asked = wire_name(name.as_str())
+            .ok_or_else(|| NetError::Invalid(format!("`{name}` is longer than DNS allows")))?;
+        let query = Query::query(asked, kind);
         let current = self.source.current();
         let question = match server {
-            None => Question::to_own_servers(&current.settings, query),
+            None => Question::for_records(&current.settings, query),
             Some(server) => Question::to_server(server, &current.settings, query),
         };
         self.ask(asker, question).await
@@ -119,52 +140,35 @@ impl Resolver {
     async fn addresses(
         &self,
         asker: &Asker,
-        current: &Current,
+        settings: &ResolverSettings,
         name: Name,
         family: Family,
-    ) -> Result<Vec<IpAddr>, NetError> {
-        let of = |kind| self.addresses_of(asker, current, Query::query(name.clone(), kind));
+    ) -> Result<Vec<IpAddr>, Miss> {
+        let of = |kind| self.addresses_of(asker, settings, Query::query(name.clone(), kind));
         let (v6, v4) = match family {
-            Family::V4 => (Ok(Vec::new()), of(RecordType::A).await),
-            Family::V6 => (of(RecordType::AAAA).await, Ok(Vec::new())),
-            Family::Any => join(of(RecordType::AAAA), of(RecordType::A)).await,
+            Family::V6 if settings.no_aaaa => (None, None),
+            Family::V6 => (Some(of(RecordType::AAAA).await), None),
+            Family::Any if !settings.no_aaaa => families::both(of(RecordType::AAAA), of(RecordType::A)).await,
+            Family::Any | Family::V4 => (None, Some(of(RecordType::A).await)),
         };
-        match (v6, v4) {
-            (Ok(mut both), Ok(v4)) => {
-                both.extend(v4);
-                let none = || NetError::Unresolved(format!("`{}` has no {family} address", shown(&name)));
-                if both.is_empty() { Err(none()) } else { Ok(both) }
-            }
-            (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
-            (_, Err(error)) | (Err(error), _) => Err(error),
-        }
+        let answers = [v6, v4].into_iter().flatten().collect();
+        judge(answers, &name, family)
     }
 
-    async fn addresses_of(
-        &self,
-        asker: &Asker,
-        current: &Current,
-        query: Query,
-    ) -> Result<Vec<IpAddr>, NetError> {
-        if let Some(known) = known(current, &query) {
-            return Ok(known);
-        }
-        let name = shown(query.name());
-        let reply = self
-            .ask(asker, Question::to_own_servers(&current.settings, query))
-            .await?;
-        match reply.code {
+    async fn addresses_of(&self, asker: &Asker, settings: &ResolverSettings, query: Query) -> Asked {
+        let reply = self.ask(asker, Question::for_addresses(settings, query)).await?;
+        Ok(match reply.code {
             // A stub resolver's server follows aliases itself: the addresses at the end are all in the answer.
-            ResponseCode::NoError => Ok(reply
-                .answers
-                .iter()
-                .filter_map(|record| record.data.ip_addr())
-                .collect()),
-            code => Err(NetError::Unresolved(format!(
-                "`{name}`: {}",
-                wire::code_word(code)
-            ))),
-        }
+            ResponseCode::NoError => Found::Addresses(
+                reply
+                    .answers
+                    .iter()
+                    .filter_map(|record| record.data.ip_addr())
+                    .collect(),
+            ),
+            ResponseCode::NXDomain => Found::NoSuchName,
+            code => Found::Failed(code),
+        })
     }
 
     /// Asks, together with all who ask the same at the time. The sockets are the service's; the quota of each run
@@ -188,103 +192,80 @@ impl Resolver {
     }
 }
 
+/// Why a name has no addresses.
+enum Miss {
+    /// The next domain of the search list may have them.
+    Next(NetError),
+    /// The search list ends here, as it does in glibc.
+    Final(NetError),
+    /// The host or the run could ask nobody.
+    Nobody(NetError),
+}
+
+impl From<Miss> for NetError {
+    fn from(miss: Miss) -> Self {
+        let (Miss::Next(error) | Miss::Final(error) | Miss::Nobody(error)) = miss;
+        error
+    }
+}
+
+/// The addresses of all answers, or what is worst among these.
+fn judge(answers: Vec<Asked>, name: &Name, family: Family) -> Result<Vec<IpAddr>, Miss> {
+    let unresolved = |why: &str| NetError::Unresolved(format!("`{}`{why}", shown(name)));
+    let mut addresses = Vec::new();
+    let mut miss = Miss::Next(unresolved(&format!(" has no {family} address")));
+    let mut exists = true;
+    // What one family misses matters only where neither has addresses.
+    for answer in answers {
+        match answer {
+            Ok(Found::Addresses(found)) => addresses.extend(found),
+            Ok(Found::NoSuchName) => exists = false,
+            Ok(Found::Failed(code)) => {
+                let error = unresolved(&format!(": {}", wire::code_word(code)));
+                miss = match code {
+                    ResponseCode::ServFail => Miss::Next(error),
+                    _ => Miss::Final(error),
+                };
+            }
+            Err(error @ NetError::Unresolved(_)) => miss = Miss::Final(error),
+            Err(error) => miss = Miss::Nobody(error),
+        }
+    }
+    match (addresses.is_empty(), exists, &miss) {
+        (false, ..) => Ok(addresses),
+        (true, false, Miss::Next(_) | Miss::Final(_)) => Err(Miss::Next(unresolved(": NXDOMAIN"))),
+        (true, ..) => Err(miss),
+    }
+}
+
 /// As people write it, without the dot at the end.
 fn shown(name: &Name) -> String {
     let text = name.to_string();
     text.strip_suffix('.').unwrap_or(&text).to_owned()
 }
 
-fn parse(name: &str) -> Result<Name, NetError> {
-    Name::from_utf8(name).map_err(|error| NetError::Invalid(format!("`{name}` is not a DNS name: {error}")))
-}
-
-fn absolute(name: &DnsName) -> Result<Name, NetError> {
-    parse(&name.to_string()).map(|mut name| {
-        name.set_fqdn(true);
-        name
-    })
-}
-
-/// The names to try for one, in order: as it is, and with each domain of the search list behind it.
-fn candidates(name: &str, settings: &ResolverSettings) -> Result<Vec<Name>, NetError> {
-    let parsed = parse(name)?;
-    if name.ends_with('.') {
-        return Ok(vec![parsed]);
+/// What is known without a question.
+fn known(hosts: &Hosts, name: &str, family: Family) -> Option<Vec<IpAddr>> {
+    let listed = hosts.addresses(name, family);
+    if !listed.is_empty() {
+        return Some(listed);
     }
-    let dots = name.bytes().filter(|byte| *byte == b'.').count();
-    let mut absolute = parsed.clone();
-    absolute.set_fqdn(true);
-    if is_localhost(&absolute) {
-        return Ok(vec![absolute]);
-    }
-    let searched = settings
-        .search
-        .iter()
-        .filter_map(|domain| parsed.clone().append_domain(domain).ok());
-    Ok(match dots >= settings.ndots {
-        true => std::iter::once(absolute).chain(searched).collect(),
-        false => searched.chain(std::iter::once(absolute.clone())).collect(),
-    })
+    is_localhost(name).then(|| loopback(family))
 }
 
-/// What is known without a question: a name that the hosts file has for either family is not asked for at all.
-fn known(current: &Current, query: &Query) -> Option<Vec<IpAddr>> {
-    let listed = |kind| {
-        current
-            .hosts
-            .lookup_static_host(&Query::query(query.name().clone(), kind))
-    };
-    let (v4, v6) = (listed(RecordType::A), listed(RecordType::AAAA));
-    if v4.is_some() || v6.is_some() {
-        let wanted = if query.query_type() == RecordType::A {
-            v4
-        } else {
-            v6
-        };
-        let addresses = wanted.into_iter().flat_map(|found| {
-            found
-                .answers()
-                .iter()
-                .filter_map(|record| record.data.ip_addr())
-                .collect::<Vec<_>>()
-        });
-        return Some(addresses.collect());
-    }
-    is_localhost(query.name()).then(|| loopback(query.query_type()))
+/// RFC 6761: these names never leave the host. glibc asks name servers for them, but for `localhost` in the hosts file.
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    last.eq_ignore_ascii_case("localhost")
 }
 
-/// RFC 6761: these names never leave the host.
-fn is_localhost(name: &Name) -> bool {
-    name.iter()
-        .next_back()
-        .is_some_and(|label| label.eq_ignore_ascii_case(b"localhost"))
-}
-
-fn loopback(kind: RecordType) -> Vec<IpAddr> {
-    match kind {
-        RecordType::A => vec![IpAddr::from([127, 0, 0, 1])],
-        _ => vec![IpAddr::from(std::net::Ipv6Addr::LOCALHOST)],
-    }
+fn loopback(family: Family) -> Vec<IpAddr> {
+    [IpAddr::from(Ipv6Addr::LOCALHOST), Ipv4Addr::LOCALHOST.into()]
+        .into_iter()
+        .filter(|address| family.admits(*address))
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tried(name: &str) -> Vec<String> {
-        let settings = ResolverSettings {
-            search: vec![Name::from_utf8("corp.test.").unwrap()],
-            ndots: 5,
-            ..ResolverSettings::servers(Vec::new())
-        };
-        let names = candidates(name, &settings).unwrap();
-        names.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn a_short_name_is_searched_for_but_not_one_of_the_local_host() {
-        assert_eq!(tried("db"), ["db.corp.test.", "db."]);
-        assert_eq!(tried("localhost"), ["localhost."]);
-        assert_eq!(tried("secret.localhost"), ["secret.localhost."]);
-    }
-}
+mod tests;

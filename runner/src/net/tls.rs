@@ -30,6 +30,7 @@ pub use trust::{TrustReader, TrustStore};
 
 use super::bounded::{Pem, too_many};
 use super::{Client, NetError, Phase, within};
+use crate::grant::Host;
 use crate::ledger::{Activity, LeasedStream};
 use crate::pem;
 use crate::record::{self, Part};
@@ -182,9 +183,7 @@ where
     };
     let recorder = Arc::new(Recorder::new(roots, options.require_valid));
     let config = client_config(options, Arc::clone(&recorder))?;
-    let name = server_name(options, host);
-    let name = ServerName::try_from(name.to_owned())
-        .map_err(|_| NetError::Invalid(format!("`{name}` is not a server name")))?;
+    let name = server_name_of(server_name(options, host))?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
     let session = session(stream.get_ref().1, &recorder)?;
     Ok((stream, session))
@@ -192,6 +191,16 @@ where
 
 fn server_name<'a>(options: &'a TlsOptions, host: &'a str) -> &'a str {
     options.server_name.as_ref().map_or(host, |name| name.as_str())
+}
+
+/// The name to ask for and to verify, in ASCII and without a dot at its end.
+fn server_name_of(text: &str) -> Result<ServerName<'static>, NetError> {
+    // A peer may have chosen it, with a redirect: what TLS cannot carry is not the plugin's fault.
+    let unfit = |_| NetError::Tls(format!("`{text}` cannot be a server name in TLS"));
+    match Host::parse(text).map_err(|error| NetError::Tls(error.to_string()))? {
+        Host::Name(name) => ServerName::try_from(name).map_err(unfit),
+        Host::Address(address) => Ok(ServerName::from(address)),
+    }
 }
 
 fn client_config(options: &TlsOptions, recorder: Arc<Recorder>) -> Result<ClientConfig, NetError> {

@@ -219,7 +219,13 @@ const RULES: [Rule; 12] = [
             "env::temp_dir",
             "env::current_dir",
         ],
-        places: &["cli", "suite/interpolate", "main", "app/simulation"],
+        places: &[
+            "cli",
+            "suite/interpolate",
+            "main",
+            "app/simulation",
+            "net/resolve/settings",
+        ],
     },
     Rule {
         what: "tokio",

@@ -1,5 +1,6 @@
 //! A name server on loopback, over UDP and TCP on one port, that can lie and fall silent.
 
+mod manner;
 mod unfolding;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ use hickory_proto::rr::rdata::{CNAME, MX, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::UdpSocket;
+
+pub use manner::{EdnsRejection, Manner};
 
 use super::log::Log;
 use super::wire::Slot;
@@ -38,32 +41,6 @@ const PORT: u16 = 53;
 /// How often a port is tried that must be free for both UDP and TCP.
 const BIND_ATTEMPTS: usize = 16;
 
-/// How the server treats questions for a name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Manner {
-    /// Answers from its records; a name without any does not exist.
-    #[default]
-    Answers,
-    /// Says that the name does not exist.
-    NoSuchName,
-    /// Says that it failed.
-    Fails,
-    /// Never answers.
-    Silent,
-    /// Sets the truncated bit over UDP and answers over TCP.
-    Truncates,
-    /// The same, with an answer that is 64 KiB long and stands for 9 MB of text.
-    Unfolds,
-    /// Answers with another id, and the address [`FORGED`].
-    WrongId,
-    /// Answers a question that nobody asked, with the address [`FORGED`].
-    WrongQuestion,
-    /// Answers bytes that are no DNS.
-    Garbage,
-    /// Answers with the first address, then the second, then the first again.
-    Flips(IpAddr, IpAddr),
-}
-
 /// A question that the server received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -73,6 +50,8 @@ pub struct Question {
     pub kind: RecordType,
     /// Whether it came over TCP.
     pub over_tcp: bool,
+    /// Whether it came with EDNS.
+    pub edns: bool,
 }
 
 /// What a name server knows, and how it behaves.
@@ -227,7 +206,8 @@ impl Deref for NameServer {
 }
 
 fn parse(name: &str) -> Name {
-    let mut name = Name::from_ascii(name).expect("a domain name");
+    let labels = name.trim_end_matches('.').split('.').map(str::as_bytes);
+    let mut name = Name::from_labels(labels).expect("a domain name");
     name.set_fqdn(true);
     name
 }
@@ -275,7 +255,11 @@ impl Server {
             name,
             kind: query.query_type(),
             over_tcp,
+            edns: question.edns.is_some(),
         });
+        if manner == Manner::WithoutEdns(EdnsRejection::BareHeader) && question.edns.is_some() {
+            return bare_header(&question);
+        }
         if manner == Manner::Garbage {
             return Some(b"this is no dns".into());
         }
@@ -292,14 +276,21 @@ impl Server {
         reply.add_query(query.clone());
         match manner {
             Manner::Silent | Manner::Garbage => return None,
+            Manner::DropsAaaa if query.query_type() == RecordType::AAAA => return None,
+            Manner::WithoutEdns(EdnsRejection::Code(code)) if question.edns.is_some() => {
+                reply.metadata.response_code = code;
+            }
+            Manner::WithoutEdns(_) if question.edns.is_some() => return None,
             Manner::Unfolds => reply.metadata.truncation = true,
             Manner::NoSuchName => reply.metadata.response_code = ResponseCode::NXDomain,
             Manner::Fails => reply.metadata.response_code = ResponseCode::ServFail,
             Manner::Truncates if !over_tcp => reply.metadata.truncation = true,
-            Manner::Answers | Manner::Truncates => match self.zone.answers(query) {
-                Some(answers) => reply.insert_answers(answers),
-                None => reply.metadata.response_code = ResponseCode::NXDomain,
-            },
+            Manner::Answers | Manner::Truncates | Manner::WithoutEdns(_) | Manner::DropsAaaa => {
+                match self.zone.answers(query) {
+                    Some(answers) => reply.insert_answers(answers),
+                    None => reply.metadata.response_code = ResponseCode::NXDomain,
+                }
+            }
             Manner::WrongId => {
                 reply.metadata.id = reply.metadata.id.wrapping_add(1);
                 add_address(&mut reply, query, FORGED.into());
@@ -323,6 +314,14 @@ impl Server {
         }
         Some(reply)
     }
+}
+
+/// The first 12 bytes of an answer with `FORMERR`, which say that nothing follows.
+fn bare_header(question: &Message) -> Option<Vec<u8>> {
+    let mut reply = Message::query();
+    reply.metadata = Metadata::response_from_request(&question.metadata);
+    reply.metadata.response_code = ResponseCode::FormErr;
+    reply.to_vec().ok()
 }
 
 /// Adds an address to the reply if it is of the kind that was asked for.

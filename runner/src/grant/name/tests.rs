@@ -11,6 +11,7 @@ fn a_name_has_one_form() {
         ("*.example.com", "*.example.com"),
         ("com", "com"),
         ("db1", "db1"),
+        ("A!b-.example", "a!b-.example"),
         (".", ""),
     ];
     for (text, name) in cases {

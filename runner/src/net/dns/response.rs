@@ -42,6 +42,8 @@ pub(in crate::net) struct Response {
     pub(in crate::net) authorities: Vec<Record>,
     /// There were more than [`RECORDS`].
     pub(in crate::net) is_cut: bool,
+    /// The server knows nothing, does not ask others, and says so as if all were well: a lame delegation.
+    pub(in crate::net) is_lame: bool,
 }
 
 /// Gives others their turn after each portion of records.
@@ -56,26 +58,37 @@ pub(super) struct Opening<'a> {
     decoder: BinDecoder<'a>,
     metadata: Metadata,
     counts: HeaderCounts,
-    query: Query,
+    /// Absent where the server says that it did not understand the question.
+    query: Option<Query>,
 }
 
 impl<'a> Opening<'a> {
     /// Reads the beginning of `bytes`; nothing when they do not answer `question`.
     pub(super) fn of(bytes: &'a [u8], question: &Message) -> Option<Self> {
         let opening = Self::read(bytes)?;
-        let is_answer = opening.metadata.id == question.metadata.id
-            && question.queries.as_slice() == std::slice::from_ref(&opening.query);
-        is_answer.then_some(opening)
+        let is_to_question = match &opening.query {
+            Some(query) => question.queries.as_slice() == std::slice::from_ref(query),
+            None => true,
+        };
+        (opening.metadata.id == question.metadata.id && is_to_question).then_some(opening)
     }
 
     /// Reads the beginning of `bytes`; nothing when it is not that of an answer to one question.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut decoder = BinDecoder::new(bytes);
         let Header { metadata, counts } = Header::read(&mut decoder).ok()?;
-        if counts.queries != 1 {
-            return None;
-        }
-        let query = Query::read(&mut decoder).ok()?;
+        let query = match counts.queries {
+            1 => Some(Query::read(&mut decoder).ok()?),
+            // What cannot be read, or has a part that is unknown, is answered with a header alone (RFC 6891, section 7).
+            0 if matches!(
+                metadata.response_code,
+                ResponseCode::FormErr | ResponseCode::NotImp
+            ) =>
+            {
+                None
+            }
+            _ => return None,
+        };
         Some(Self {
             decoder,
             metadata,
@@ -96,6 +109,10 @@ impl<'a> Opening<'a> {
         let authorities = self.section(self.counts.authorities, &mut left).await?;
         self.read_extended_code()?;
         let sent = usize::from(self.counts.answers) + usize::from(self.counts.authorities);
+        let is_lame = self.metadata.response_code == ResponseCode::NoError
+            && !self.metadata.authoritative
+            && !self.metadata.recursion_available
+            && (self.counts.answers, self.counts.additionals) == (0, 0);
         Ok(Response {
             code: self.metadata.response_code,
             is_authoritative: self.metadata.authoritative,
@@ -103,6 +120,7 @@ impl<'a> Opening<'a> {
             answers,
             authorities,
             is_cut: sent > RECORDS,
+            is_lame,
         })
     }
 

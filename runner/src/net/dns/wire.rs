@@ -1,9 +1,11 @@
 //! One question to one server, over UDP, or over TCP when the answer is too long (RFC 1035, 7766).
 
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use hickory_proto::op::{Edns, Message, Query, ResponseCode};
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
@@ -29,23 +31,58 @@ pub(in crate::net) fn code_word(code: ResponseCode) -> String {
     }
 }
 
-/// One question to one server. Dropping the future closes its socket.
+/// How a question is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::net) struct Transport {
+    /// With the extensions of RFC 6891, which allow an answer over UDP to be longer than 512 bytes.
+    pub(in crate::net) edns: bool,
+    /// Not over UDP first.
+    pub(in crate::net) over_tcp: bool,
+}
+
+/// One question to one server; without EDNS once more where the server does not know it, which the answer then says
+/// beside the response. Dropping the future closes its socket.
 pub(in crate::net) async fn exchange(
     page: &Arc<Page>,
     server: SocketAddr,
     query: &Query,
+    transport: Transport,
+) -> Result<(Response, Transport), NetError> {
+    let response = ask(page, server, query, transport).await?;
+    let is_refusal = matches!(
+        response.code,
+        ResponseCode::FormErr | ResponseCode::NotImp | ResponseCode::BADVERS
+    );
+    if !transport.edns || !is_refusal {
+        return Ok((response, transport));
+    }
+    let plain = Transport {
+        edns: false,
+        ..transport
+    };
+    Ok((ask(page, server, query, plain).await?, plain))
+}
+
+async fn ask(
+    page: &Arc<Page>,
+    server: SocketAddr,
+    query: &Query,
+    transport: Transport,
 ) -> Result<Response, NetError> {
-    let question = question(query);
+    let question = question(query, transport.edns);
     let bytes = question
         .to_vec()
         .map_err(|error| NetError::Invalid(error.to_string()))?;
+    if transport.over_tcp {
+        return over_tcp(page, server, &question, &bytes).await;
+    }
     match over_udp(page, server, &question, &bytes).await? {
         Some(response) => Ok(response),
         None => over_tcp(page, server, &question, &bytes).await,
     }
 }
 
-fn question(query: &Query) -> Message {
+fn question(query: &Query, edns: bool) -> Message {
     // `query` draws a random id; the source port is the kernel's, random as well.
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
@@ -53,9 +90,11 @@ fn question(query: &Query) -> Message {
     let mut query = query.clone();
     query.name.set_fqdn(true);
     message.add_query(query);
-    let mut edns = Edns::new();
-    edns.set_max_payload(UDP_PAYLOAD);
-    message.set_edns(edns);
+    if edns {
+        let mut edns = Edns::new();
+        edns.set_max_payload(UDP_PAYLOAD);
+        message.set_edns(edns);
+    }
     message
 }
 
@@ -70,6 +109,7 @@ async fn over_udp(
     // Connected: the kernel drops what comes from anybody else.
     let socket = std::net::UdpSocket::bind(any_address(server))?;
     socket.set_nonblocking(true)?;
+    report_unreachable(&socket, server)?;
     socket.connect(server)?;
     let socket = lease.datagrams(UdpSocket::from_std(socket)?)?;
     socket.send(bytes).await?;
@@ -109,6 +149,15 @@ impl From<Malformed> for NetError {
     fn from(error: Malformed) -> Self {
         Self::Protocol(format!("the answer is malformed: {error}"))
     }
+}
+
+/// Without this the kernel keeps to itself that a router knows no way to the server.
+fn report_unreachable(socket: &std::net::UdpSocket, server: SocketAddr) -> io::Result<()> {
+    match server {
+        SocketAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvErr, &true)?,
+        SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvErr, &true)?,
+    }
+    Ok(())
 }
 
 fn any_address(server: SocketAddr) -> SocketAddr {

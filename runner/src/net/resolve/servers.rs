@@ -1,7 +1,8 @@
-//! Which name servers were silent lately.
+//! Which name servers were silent lately, and which do not know EDNS.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +11,11 @@ use tokio::time::Instant;
 /// Questions in a row without an answer, of two zones at least, that make a server silent: one zone alone may be to
 /// blame itself.
 const UNANSWERED: u32 = 3;
-/// How long a silent server is asked after the others.
+/// How long a silent server is asked after the others; then one question is for it first, with another server beside it
+/// soon, and only its answer puts it back.
 const REMEMBERED: Duration = Duration::from_secs(30);
+/// How long a server without EDNS is asked without it.
+const EDNS_REMEMBERED: Duration = Duration::from_secs(3_600);
 /// An exchange that was given up sooner says nothing of the server.
 const PATIENT: Duration = Duration::from_secs(1);
 /// Servers that are remembered; a resolver has three.
@@ -19,7 +23,19 @@ const KEPT: usize = 16;
 
 /// What is known of the resolver's own servers.
 #[derive(Debug, Default)]
-pub(super) struct Servers(Mutex<HashMap<SocketAddr, Record>>);
+pub(super) struct Servers {
+    records: Mutex<HashMap<SocketAddr, Record>>,
+    /// Questions asked by a resolver that begins each with another server.
+    rotations: AtomicUsize,
+}
+
+/// A server's place in the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ordered {
+    pub(super) server: SocketAddr,
+    /// It was silent, and this question finds out whether it still is.
+    pub(super) is_probe: bool,
+}
 
 #[derive(Debug, Default)]
 struct Record {
@@ -27,21 +43,76 @@ struct Record {
     /// Of the first of them.
     zone: Option<Arc<str>>,
     has_two_zones: bool,
+    answered: Option<Instant>,
     silent_until: Option<Instant>,
+    without_edns_until: Option<Instant>,
+}
+
+impl Ordered {
+    /// In its usual place.
+    pub(super) fn usual(server: SocketAddr) -> Self {
+        Self {
+            server,
+            is_probe: false,
+        }
+    }
 }
 
 impl Servers {
     /// The servers in the order in which to ask them: those that were silent lately come last.
-    pub(super) fn in_order(&self, servers: &[SocketAddr]) -> Vec<SocketAddr> {
+    pub(super) fn in_order(&self, servers: &[SocketAddr], rotates: bool) -> Vec<Ordered> {
         let now = Instant::now();
-        let records = self.records();
-        let is_silent = |server: &SocketAddr| {
-            let until = records.get(server).and_then(|record| record.silent_until);
-            until.is_some_and(|until| now < until)
-        };
-        let (silent, mut order): (Vec<_>, Vec<_>) = servers.iter().partition(|server| is_silent(server));
+        let mut servers = servers.to_vec();
+        if rotates {
+            let turn = self.rotations.fetch_add(1, Ordering::Relaxed);
+            let first = turn.checked_rem(servers.len()).unwrap_or_default();
+            servers.rotate_left(first);
+        }
+        let mut records = self.records();
+        let (mut order, mut silent) = (Vec::new(), Vec::new());
+        for server in servers {
+            let until = records
+                .get_mut(&server)
+                .and_then(|known| known.silent_until.as_mut());
+            match until {
+                None => order.push(Ordered::usual(server)),
+                Some(until) if *until <= now => {
+                    // The next question need not find out as well.
+                    *until = now + REMEMBERED;
+                    order.push(Ordered {
+                        server,
+                        is_probe: true,
+                    });
+                }
+                Some(_) => silent.push(Ordered::usual(server)),
+            }
+        }
         order.extend(silent);
         order
+    }
+
+    /// Whether the server does not know EDNS, or drops questions with it.
+    pub(super) fn is_without_edns(&self, server: SocketAddr) -> bool {
+        let records = self.records();
+        let until = records.get(&server).and_then(|known| known.without_edns_until);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Notes that the server answered only without EDNS.
+    pub(super) fn note_without_edns(&self, server: SocketAddr) {
+        self.note(server, |known| {
+            known.without_edns_until = Some(Instant::now() + EDNS_REMEMBERED);
+        });
+    }
+
+    /// Notes that the server did not answer a question, asked at `since`, that another answered: this is not the zone's
+    /// fault.
+    pub(super) fn note_outrun(&self, server: SocketAddr, since: Instant) {
+        self.note(server, |known| {
+            if known.answered.is_none_or(|answered| answered < since) {
+                known.silent_until = Some(Instant::now() + REMEMBERED);
+            }
+        });
     }
 
     /// Begins to watch one exchange, which is unanswered unless it is said to be answered.
@@ -56,25 +127,36 @@ impl Servers {
     }
 
     fn note_answer(&self, server: SocketAddr) {
-        self.records().remove(&server);
+        self.note(server, |known| {
+            *known = Record {
+                answered: Some(Instant::now()),
+                without_edns_until: known.without_edns_until,
+                ..Record::default()
+            };
+        });
     }
 
     fn note_silence(&self, server: SocketAddr, zone: &Arc<str>) {
+        self.note(server, |known| {
+            known.unanswered = known.unanswered.saturating_add(1);
+            known.has_two_zones |= known.zone.as_ref().is_some_and(|first| first != zone);
+            known.zone.get_or_insert_with(|| Arc::clone(zone));
+            if known.unanswered >= UNANSWERED && known.has_two_zones {
+                known.silent_until = Some(Instant::now() + REMEMBERED);
+            }
+        });
+    }
+
+    fn note(&self, server: SocketAddr, change: impl FnOnce(&mut Record)) {
         let mut records = self.records();
         if records.len() >= KEPT && !records.contains_key(&server) {
             records.clear();
         }
-        let record = records.entry(server).or_default();
-        record.unanswered = record.unanswered.saturating_add(1);
-        record.has_two_zones |= record.zone.as_ref().is_some_and(|first| first != zone);
-        record.zone.get_or_insert_with(|| Arc::clone(zone));
-        if record.unanswered >= UNANSWERED && record.has_two_zones {
-            record.silent_until = Some(Instant::now() + REMEMBERED);
-        }
+        change(records.entry(server).or_default());
     }
 
     fn records(&self) -> MutexGuard<'_, HashMap<SocketAddr, Record>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,8 +203,13 @@ mod tests {
         }
     }
 
+    fn order(servers: &Servers) -> Vec<SocketAddr> {
+        let order = servers.in_order(&[server(1), server(2)], false);
+        order.iter().map(|ordered| ordered.server).collect()
+    }
+
     fn first(servers: &Servers) -> SocketAddr {
-        servers.in_order(&[server(1), server(2)])[0]
+        order(servers)[0]
     }
 
     #[tokio::test(start_paused = true)]
@@ -132,10 +219,52 @@ mod tests {
             assert_eq!(first(&servers), server(1));
             ask(&servers, zone, false).await;
         }
-        assert_eq!(servers.in_order(&[server(1), server(2)]), [server(2), server(1)]);
-        assert_eq!(servers.in_order(&[server(1)]), [server(1)], "there is no other");
+        assert_eq!(order(&servers), [server(2), server(1)]);
+        let alone = servers.in_order(&[server(1)], false);
+        assert_eq!(alone[0].server, server(1), "there is no other");
         tokio::time::advance(REMEMBERED).await;
         assert_eq!(first(&servers), server(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_was_outrun_is_asked_last_until_a_probe_is_answered() {
+        let servers = Servers::default();
+        servers.note_outrun(server(1), Instant::now());
+        assert_eq!(order(&servers), [server(2), server(1)]);
+        tokio::time::advance(REMEMBERED).await;
+        let probe = servers.in_order(&[server(1), server(2)], false)[0];
+        assert_eq!((probe.server, probe.is_probe), (server(1), true));
+        assert_eq!(first(&servers), server(2), "one question is enough to find out");
+        ask(&servers, "a.test", true).await;
+        assert_eq!(first(&servers), server(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_answered_since_is_not_silent() {
+        let servers = Servers::default();
+        let since = Instant::now();
+        ask(&servers, "a.test", true).await;
+        servers.note_outrun(server(1), since);
+        assert_eq!(first(&servers), server(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_without_edns_is_remembered_and_asked_in_its_turn() {
+        let servers = Servers::default();
+        servers.note_without_edns(server(1));
+        ask(&servers, "a.test", true).await;
+        assert!(servers.is_without_edns(server(1)) && !servers.is_without_edns(server(2)));
+        assert_eq!(first(&servers), server(1));
+        tokio::time::advance(EDNS_REMEMBERED).await;
+        assert!(!servers.is_without_edns(server(1)));
+    }
+
+    #[test]
+    fn where_servers_rotate_each_is_first_in_its_turn() {
+        let servers = Servers::default();
+        let first = || servers.in_order(&[server(1), server(2)], true)[0].server;
+        assert_eq!([first(), first(), first()], [server(1), server(2), server(1)]);
+        assert!(servers.in_order(&[], true).is_empty());
     }
 
     #[tokio::test(start_paused = true)]

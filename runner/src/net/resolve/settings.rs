@@ -1,29 +1,39 @@
 //! Which servers are asked, and how.
 
 mod files;
+mod hosts;
+mod resolv_conf;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_proto::rr::Name;
-use hickory_resolver::Hosts;
-
 pub(super) use files::SystemFiles;
+pub(super) use hosts::Hosts;
 
 /// Which servers are asked, and how.
 #[derive(Debug, Clone)]
 pub struct ResolverSettings {
     /// In the order in which they are asked.
     pub servers: Vec<SocketAddr>,
-    /// Domains appended to short names.
-    pub search: Vec<Name>,
+    /// Domains appended to short names, as they are written; `.` is the root.
+    pub search: Vec<String>,
     /// A name with at least this many dots is tried as it is first.
     pub ndots: usize,
     /// For one answer of one server.
     pub timeout: Duration,
     /// Rounds over all servers.
     pub attempts: usize,
+    /// Each question begins with another server.
+    pub rotates: bool,
+    /// Addresses are asked for with EDNS (RFC 6891).
+    pub edns: bool,
+    /// Questions go over TCP only.
+    pub over_tcp: bool,
+    /// IPv6 addresses are not asked for.
+    pub no_aaaa: bool,
+    /// A name without dots is not asked for as it is, where there is a search list.
+    pub no_tld_query: bool,
 }
 
 impl ResolverSettings {
@@ -36,6 +46,11 @@ impl ResolverSettings {
             ndots: 1,
             timeout: Duration::from_secs(2),
             attempts: 2,
+            rotates: false,
+            edns: false,
+            over_tcp: false,
+            no_aaaa: false,
+            no_tld_query: false,
         }
     }
 }

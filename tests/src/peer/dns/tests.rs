@@ -149,6 +149,7 @@ async fn questions_are_counted_over_both_transports() {
         name: "web.test".into(),
         kind: RecordType::A,
         over_tcp: true,
+        edns: false,
     };
     assert_eq!(server.questions()[1], last);
 }

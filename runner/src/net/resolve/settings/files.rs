@@ -5,25 +5,20 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use hickory_resolver::Hosts;
-use hickory_resolver::config::NameServerConfig;
-use hickory_resolver::system_conf::parse_resolv_conf;
 use rustix::fs::OFlags;
 use tokio::time::Instant;
 
-use super::{Current, ResolverSettings};
+use super::resolv_conf::{self, Environment};
+use super::{Current, Hosts, ResolverSettings};
 use crate::liveness::{self, Component, Impact, Registry, STALL};
 use crate::regular_file;
 
-/// The longest that one server may take to answer one question.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Between two looks at whether the files changed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// From when on files that cannot be read are complained about.
@@ -151,10 +146,7 @@ impl SystemFiles {
             (next.settings, look.stamps[0]) = (settings(lines), Some(*stamp));
         }
         if let Ok(Some(Changed { stamp, lines })) = &names {
-            let mut hosts = Hosts::default();
-            // A line that is no host is left out.
-            let _read = hosts.read_hosts_conf(&**lines);
-            (next.hosts, look.stamps[1]) = (Arc::new(hosts), Some(*stamp));
+            (next.hosts, look.stamps[1]) = (Arc::new(Hosts::parse(lines)), Some(*stamp));
         }
         *current = Arc::new(next);
         let since = look.failure.take().map_or_else(Instant::now, |(since, _)| since);
@@ -228,27 +220,31 @@ fn open(file: &Path) -> io::Result<File> {
     }
 }
 
-/// The local host where no server is named, as resolv.conf(5) says.
 fn settings(resolv_conf: &[u8]) -> ResolverSettings {
-    let Ok((config, options)) = parse_resolv_conf(resolv_conf) else {
-        return ResolverSettings::servers(vec![SocketAddr::from(([127, 0, 0, 1], 53))]);
+    let variable = |name| std::env::var_os(name).and_then(|value| value.into_string().ok());
+    let environment = Environment {
+        local_domain: variable("LOCALDOMAIN"),
+        options: variable("RES_OPTIONS"),
+        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        interface,
     };
-    let port = |server: &NameServerConfig| server.connections.first().map_or(53, |first| first.port);
-    let address = |server: &NameServerConfig| SocketAddr::new(server.ip, port(server));
-    let mut servers: Vec<_> = config.name_servers.iter().map(address).collect();
-    servers.dedup();
-    ResolverSettings {
-        search: config.domain.into_iter().chain(config.search).collect(),
-        ndots: options.ndots,
-        timeout: options.timeout.min(LONGEST_WAIT),
-        attempts: options.attempts.clamp(1, 5),
-        servers,
+    resolv_conf::parse(resolv_conf, &environment)
+}
+
+/// The index of a network interface.
+fn interface(name: &str) -> Option<u32> {
+    if name.contains('/') {
+        return None;
     }
+    let index = fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).ok()?;
+    index.trim().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
+
+    use std::net::SocketAddr;
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 

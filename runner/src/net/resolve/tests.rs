@@ -1,0 +1,69 @@
+use super::*;
+
+fn four() -> Asked {
+    Ok(Found::Addresses(vec![Ipv4Addr::LOCALHOST.into()]))
+}
+
+fn judged(answers: Vec<Asked>) -> Result<usize, (&'static str, String)> {
+    let name = wire_name("a.test").unwrap();
+    match judge(answers, &name, Family::Any) {
+        Ok(addresses) => Ok(addresses.len()),
+        Err(Miss::Next(error)) => Err(("next", error.to_string())),
+        Err(Miss::Final(error)) => Err(("final", error.to_string())),
+        Err(Miss::Nobody(error)) => Err(("nobody", error.to_string())),
+    }
+}
+
+fn missed(answers: Vec<Asked>) -> (&'static str, String) {
+    judged(answers).unwrap_err()
+}
+
+#[test]
+fn a_name_of_the_local_host_is_never_asked_for() {
+    let hosts = Hosts::default();
+    for name in ["localhost", "LOCALHOST.", "a.b.localhost"] {
+        let addresses = known(&hosts, name, Family::Any).unwrap();
+        assert!(
+            addresses.len() == 2 && addresses.iter().all(IpAddr::is_loopback),
+            "{name}"
+        );
+    }
+    assert_eq!(known(&hosts, "localhost", Family::V4).unwrap().len(), 1);
+    assert_eq!(known(&hosts, "localhost.test", Family::Any), None);
+}
+
+#[test]
+fn addresses_of_one_family_do_whatever_is_said_of_the_other() {
+    for other in [
+        Ok(Found::NoSuchName),
+        Ok(Found::Failed(ResponseCode::ServFail)),
+        Err(NetError::DnsBusy),
+    ] {
+        assert_eq!(judged(vec![other, four()]), Ok(1));
+    }
+    assert_eq!(judged(vec![four()]), Ok(1));
+}
+
+#[test]
+fn a_name_that_does_not_exist_or_has_no_address_is_searched_for_on() {
+    let none = || Ok(Found::Addresses(Vec::new()));
+    assert_eq!(missed(vec![none(), none()]).0, "next");
+    assert_eq!(
+        missed(vec![none(), Ok(Found::Failed(ResponseCode::ServFail))]).0,
+        "next"
+    );
+    let (ends, error) = missed(vec![Ok(Found::NoSuchName), none()]);
+    assert!(ends == "next" && error.ends_with("`a.test`: NXDOMAIN"), "{error}");
+}
+
+#[test]
+fn without_an_answer_the_search_is_over() {
+    let silent = || {
+        Err(NetError::Unresolved(
+            "DNS server 192.0.2.1:53 does not answer".to_owned(),
+        ))
+    };
+    assert_eq!(missed(vec![silent(), silent()]).0, "final");
+    assert_eq!(missed(vec![Ok(Found::Failed(ResponseCode::Refused))]).0, "final");
+    assert_eq!(missed(vec![silent(), Err(NetError::DnsBusy)]).0, "nobody");
+}
