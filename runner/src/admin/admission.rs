@@ -114,6 +114,7 @@ pub(super) struct Admission {
 pub(super) struct Admitted {
     admission: Admission,
     number: u64,
+    peer: IpAddr,
     blocked: Blocked,
     close: CancellationToken,
 }
@@ -149,28 +150,49 @@ impl Admission {
         self.add(&mut table, peer, stage)
     }
 
-    /// Takes in a connection that has sent a whole request for an answer of any length, unless as many have as can be
-    /// answered or wait.
+    /// Takes in a connection that has sent a whole request for an answer of any length. Where as many have as can be
+    /// answered or wait, one of the address that has the most is turned away for one that has fewer, see
+    /// [`Admitted::is_turned_away`].
     pub(super) fn admit_request(&self, peer: IpAddr) -> Option<Admitted> {
         let mut table = self.table();
         let requests = table.at(Stage::Waiting).len() + table.at(Stage::Answer).len();
         let has_room = requests < self.places.waiting + self.places.answers;
-        has_room.then(|| self.add(&mut table, peer, Stage::Waiting))
+        let is_admitted = has_room || self.turn_one_away(&mut table, network(peer));
+        is_admitted.then(|| self.add(&mut table, peer, Stage::Waiting))
+    }
+
+    /// Makes room for one more request of an address. What is turned away has still to be answered: it is one of those
+    /// whose request is not whole until then, of which there is a bound.
+    fn turn_one_away(&self, table: &mut Table, peer: IpAddr) -> bool {
+        let turned_away = table.turn_one_away(peer);
+        turned_away
+            .inspect(|number| self.enter(table, *number, Stage::Head))
+            .is_some()
+    }
+
+    /// Has a connection go on to a stage that is for no answer of any length. Another one may be closed for it.
+    fn enter(&self, table: &mut Table, number: u64, stage: Stage) {
+        if table.stage(number).is_some_and(|now| now != stage) {
+            table.make_room(stage, self.places.of(stage));
+            table.enter(number, stage);
+        }
     }
 
     fn add(&self, table: &mut Table, peer: IpAddr, stage: Stage) -> Admitted {
         let (close, blocked) = (CancellationToken::new(), Blocked::default());
-        let number = table.number();
+        let (number, peer) = (table.number(), network(peer));
         table.at(stage).push(Connection {
             number,
-            peer: network(peer),
+            peer,
             since: Instant::now(),
             blocked: blocked.clone(),
+            is_ready: false,
             close: close.clone(),
         });
         Admitted {
             admission: self.clone(),
             number,
+            peer,
             blocked,
             close,
         }
@@ -204,38 +226,66 @@ impl Admitted {
 
     /// Goes on to the next stage of a connection that needs no answer of any length. Another one may be closed for it.
     pub(super) fn enter(&self, stage: Stage) {
-        let mut table = self.admission.table();
-        if table.stage(self.number).is_some_and(|now| now != stage) {
-            table.make_room(stage, self.admission.places.of(stage));
-            table.enter(self.number, stage);
-        }
+        self.admission
+            .enter(&mut self.admission.table(), self.number, stage);
+    }
+
+    /// Whether a request that waited has had to make room for one of another address.
+    pub(super) fn is_turned_away(&self) -> bool {
+        self.admission.table().stage(self.number) != Some(Stage::Waiting)
     }
 
     /// Waits for room for an answer of any length, 1 s at most. Says whether there is any.
     ///
     /// Cancellation: the connection stays where it is.
     pub(super) async fn enter_answer(&self) -> bool {
-        let places = self.admission.places;
         let until = Instant::now() + PATIENCE;
+        if !self.enter_answer_or_wait() {
+            return false;
+        }
         loop {
-            {
-                let mut table = self.admission.table();
-                let answers = table.at(Stage::Answer);
-                if answers.len() < places.answers || answers.close_slow(places.answer_time) {
-                    table.enter(self.number, Stage::Answer);
-                    return true;
-                }
-                let is_waiting = table.stage(self.number) == Some(Stage::Waiting);
-                if !is_waiting && table.at(Stage::Waiting).len() >= places.waiting {
-                    return false;
-                }
-                table.enter(self.number, Stage::Waiting);
-            }
-            if Instant::now() >= until {
-                return false;
+            match self.admission.table().stage(self.number) {
+                Some(Stage::Answer) => return true,
+                Some(Stage::Waiting) if Instant::now() < until => {}
+                _ => break,
             }
             sleep(LOOK).await;
+            self.try_to_answer(&mut self.admission.table());
         }
+        // It is not among those that wait while it hears so.
+        self.enter(Stage::Head);
+        false
+    }
+
+    /// Whether there is room for the answer, or a place to wait for it.
+    fn enter_answer_or_wait(&self) -> bool {
+        let mut table = self.admission.table();
+        if self.try_to_answer(&mut table) {
+            return true;
+        }
+        let is_waiting = table.stage(self.number) == Some(Stage::Waiting);
+        let has_room = table.at(Stage::Waiting).len() < self.admission.places.waiting;
+        let may_wait = is_waiting || has_room || self.admission.turn_one_away(&mut table, self.peer);
+        if may_wait {
+            table.enter(self.number, Stage::Waiting);
+            table.set_ready(self.number);
+        }
+        may_wait
+    }
+
+    /// Goes on to the answer if there is room and no other's turn is first. A client that is slow to take its answer may
+    /// have to make room: sooner where its address has most of them.
+    fn try_to_answer(&self, table: &mut Table) -> bool {
+        let places = self.admission.places;
+        let is_next = table.is_next(self.number, self.peer);
+        let has_room = is_next
+            && (table.at(Stage::Answer).len() < places.answers
+                || table.at(Stage::Answer).close_slow(places.answer_time)
+                || table.close_slow_for(self.peer, places.answer_time.min(STAGE_TIME)));
+        if has_room {
+            table.enter(self.number, Stage::Answer);
+        }
+        has_room
     }
 }
 

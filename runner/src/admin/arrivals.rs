@@ -140,11 +140,27 @@ impl Arrivals {
                     Some(admitted) => self.requests.push_back(Arrival::new(accepted, admitted)?),
                     None => turn_away(&accepted.stream),
                 }
+                self.turn_away_others();
                 return Ok(None);
             }
         };
         let admitted = admission.admit(accepted.peer.ip(), stage);
         Arrival::new(accepted, admitted).map(Some)
+    }
+}
+
+impl Arrivals {
+    /// Those that have had to make room for requests of other addresses.
+    fn turn_away_others(&mut self) {
+        let requests = std::mem::take(&mut self.requests).into_iter();
+        let (gone, left): (VecDeque<_>, VecDeque<_>) =
+            requests.partition(|one| one.admitted.is_turned_away());
+        self.requests = left;
+        for arrival in gone {
+            if let Ok(stream) = arrival.stream.into_std() {
+                turn_away(&stream);
+            }
+        }
     }
 }
 
@@ -288,6 +304,28 @@ mod tests {
         assert!(crowd.is_next(&request).await);
         let mut answer = String::new();
         too_much.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, answer::busy_in_full());
+    }
+
+    #[tokio::test]
+    async fn a_request_of_an_address_that_has_none_is_served_in_place_of_another_ones_last() {
+        let mut crowd = Crowd::new(OLD);
+        crowd.admission = Admission::new(Places {
+            waiting: 2,
+            answers: 0,
+            ..LIMITS.places
+        });
+        let (first, mut last) = (crowd.client(REQUEST), crowd.client(REQUEST));
+        let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        other
+            .bind(&std::net::SocketAddr::from(([127, 0, 0, 2], 0)).into())
+            .unwrap();
+        other.connect(&crowd.address.into()).unwrap();
+        let mut other = Client::from(other);
+        other.write_all(REQUEST.as_bytes()).unwrap();
+        assert!(crowd.is_next(&first).await && crowd.is_next(&other).await);
+        let mut answer = String::new();
+        last.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, answer::busy_in_full());
     }
 

@@ -296,3 +296,26 @@ fn a_head_without_end_is_cut_off() {
     assert!(!answer.starts_with(b"HTTP/1.1 200"));
     assert!(server.get("/", "").starts_with("HTTP/1.1 200"));
 }
+
+#[test]
+fn one_address_that_takes_all_answers_and_never_reads_them_keeps_no_other_from_its_own() {
+    let server = Server::within(PATIENT, |_| "x".repeat(16 << 20));
+    let deaf = || {
+        let stream = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        stream
+            .bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into())
+            .unwrap();
+        stream.connect(&server.address.into()).unwrap();
+        let mut stream = std::net::TcpStream::from(stream);
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .unwrap();
+        stream
+    };
+    let mut crowd = Vec::new();
+    for path in ["/metrics", "/api/v1/status", "/metrics"] {
+        crowd.extend((0..40).map(|_| deaf()));
+        let answer = server.get(path, "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
+}

@@ -37,6 +37,8 @@ pub(super) struct Connection {
     /// When it came to its stage.
     pub(super) since: Instant,
     pub(super) blocked: Blocked,
+    /// Whether its request waits for nothing but room for the answer.
+    pub(super) is_ready: bool,
     pub(super) close: CancellationToken,
 }
 
@@ -80,6 +82,64 @@ impl Table {
         if connections.len() >= places {
             connections.close_one(stage.time());
         }
+    }
+
+    /// Requests for answers of any length that this address has, those that wait included.
+    fn requests(&self, peer: IpAddr) -> usize {
+        self.waiting.count(peer) + self.answers.count(peer)
+    }
+
+    /// Turns one request away that waits, for one of `peer`, if that has fewer than the address that has the most: the one
+    /// of those that came last. Says which, if there is one.
+    pub(super) fn turn_one_away(&mut self, peer: IpAddr) -> Option<u64> {
+        let waiting = self.waiting.all.iter();
+        let most = waiting.max_by_key(|one| self.requests(one.peer))?;
+        // One less would be no fairer otherwise.
+        if self.requests(most.peer) < self.requests(peer) + 2 {
+            return None;
+        }
+        let (peer, mut last_first) = (most.peer, self.waiting.all.iter().rev());
+        last_first.find(|one| one.peer == peer).map(|one| one.number)
+    }
+
+    /// Whether it is the turn of this request to be answered: of those that wait for that, it is one of the address that
+    /// has the fewest answers, and of these the one that came first.
+    pub(super) fn is_next(&self, number: u64, peer: IpAddr) -> bool {
+        let rank = |one: &Connection| (self.answers.count(one.peer), one.number);
+        let waiting = self.waiting.all.iter().filter(|one| one.is_ready);
+        let first = waiting.map(rank).min();
+        let own = (self.answers.count(peer), number);
+        first.is_none_or(|first| own <= first)
+    }
+
+    /// Notes that a request that waits could be answered at once.
+    pub(super) fn set_ready(&mut self, number: u64) {
+        if let Some(place) = self.waiting.position(number)
+            && let Some(connection) = self.waiting.all.get_mut(place)
+        {
+            connection.is_ready = true;
+        }
+    }
+
+    /// Closes an answer for one of `peer`, if that has fewer than the address that has the most: the one of those that
+    /// was kept waiting for longest, if it was for `time`. Says whether there is one.
+    pub(super) fn close_slow_for(&mut self, peer: IpAddr, time: Duration) -> bool {
+        let fewest = self.answers.count(peer) + 2;
+        let most = self
+            .answers
+            .all
+            .iter()
+            .map(|one| self.answers.count(one.peer))
+            .max();
+        let Some(most) = most.filter(|most| *most >= fewest) else {
+            return false;
+        };
+        let answers = self.answers.all.iter().enumerate();
+        let slow =
+            answers.filter(|(_, one)| self.answers.count(one.peer) == most && one.blocked.time() >= time);
+        let slowest = slow.max_by_key(|(_, one)| one.blocked.time());
+        let place = slowest.map(|(place, _)| place);
+        self.answers.close(place)
     }
 
     /// Has a connection go on to another stage, unless it has been closed or is there already.

@@ -1,5 +1,7 @@
 use std::net::Ipv4Addr;
 
+use futures_util::StreamExt as _;
+
 use super::*;
 
 const PLACES: Places = Places {
@@ -186,4 +188,96 @@ async fn few_wait_for_an_answer_and_the_others_hear_so_at_once() {
     assert!(!is_second_in.0 && is_second_in.1 >= PATIENCE);
     drop(first);
     assert!(second.enter_answer().await);
+}
+
+/// Places for four answers and four more requests.
+fn eight() -> Admission {
+    Admission::new(Places {
+        openings: 16,
+        heads: 16,
+        waiting: 4,
+        answers: 4,
+        ..PLACES
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_takes_every_place_for_requests_makes_room_for_others_as_long_as_it_has_more() {
+    let admission = eight();
+    let many: Vec<_> = (0..8).map_while(|_| admission.admit_request(peer(1))).collect();
+    assert_eq!(many.len(), 8);
+    assert!(admission.admit_request(peer(1)).is_none());
+    let others: Vec<_> = (0..8).map_while(|_| admission.admit_request(peer(2))).collect();
+    assert_eq!(others.len(), 4, "an equal share");
+    let turned_away: Vec<_> = many.iter().map(Admitted::is_turned_away).collect();
+    assert_eq!(
+        turned_away,
+        [[false; 4], [true; 4]].concat(),
+        "those that came last"
+    );
+    assert!(!many.iter().any(is_closed), "they are told so");
+    assert!(admission.admit_request(peer(3)).is_some());
+    // Where each has one, nobody has to make room.
+    let admission = eight();
+    let _each: Vec<_> = (1..=8)
+        .map(|number| admission.admit_request(peer(number)).unwrap())
+        .collect();
+    assert!(admission.admit_request(peer(9)).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_waits_for_its_answer_hears_at_once_that_it_makes_room_for_another_address() {
+    let admission = eight();
+    let many: Vec<_> = (0..8).map(|_| admission.admit(peer(1), Stage::Opening)).collect();
+    let mut answers = many
+        .iter()
+        .map(Admitted::enter_answer)
+        .collect::<futures_util::stream::FuturesUnordered<_>>();
+    let began = Instant::now();
+    for _ in 0..4 {
+        assert_eq!(answers.next().await, Some(true));
+    }
+    let other = admission.admit(peer(2), Stage::Opening);
+    let other = other.enter_answer();
+    let (is_in, first) = tokio::join!(other, answers.next());
+    assert_eq!(first, Some(false));
+    assert!(!is_in && began.elapsed() < 2 * PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_for_an_answer_goes_to_the_address_that_has_fewest() {
+    let admission = eight();
+    let many: Vec<_> = (0..6).map(|_| admission.admit(peer(1), Stage::Opening)).collect();
+    for one in &many[..4] {
+        assert!(one.enter_answer().await);
+    }
+    let other = admission.admit(peer(2), Stage::Opening);
+    let leaves = async {
+        sleep(Duration::from_millis(300)).await;
+        admission.table().remove(many[0].number);
+    };
+    let (fifth, sixth, other, ()) = tokio::join!(
+        many[4].enter_answer(),
+        many[5].enter_answer(),
+        other.enter_answer(),
+        leaves
+    );
+    assert_eq!((fifth, sixth, other), (false, false, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_of_one_address_that_it_is_slow_to_take_make_room_for_another_address_sooner() {
+    let admission = eight();
+    let slow: Vec<_> = (0..4).map(|_| admission.admit(peer(1), Stage::Opening)).collect();
+    for one in &slow {
+        assert!(one.enter_answer().await);
+        one.blocked().begin();
+    }
+    let (own, other) = (
+        admission.admit(peer(1), Stage::Opening),
+        admission.admit(peer(2), Stage::Opening),
+    );
+    assert!(!own.enter_answer().await, "it has enough of them");
+    assert!(other.enter_answer().await);
+    assert_eq!(slow.iter().filter(|one| is_closed(one)).count(), 1);
 }
