@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Also the wait where only an operator can help.
 pub(super) const LONGEST: Duration = Duration::from_secs(5 * 60);
 /// The longest wait that a receiver may ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
+pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// Doubling waits with jitter, so that many runners do not return in step.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ use url::{Host, Url};
 
 use super::answer::{Answer, Failure, Unreached, excerpt};
 use super::notification::{Notification, bounded};
+use super::notifier::Recipients;
 use super::smtp::{Conversation, Envelope, Left, Reply, SmtpError, Step, client_name};
 use crate::ledger::audit::Reserve;
 use crate::suite::Secrets;
@@ -76,12 +77,12 @@ impl fmt::Debug for Email {
 }
 
 impl Email {
-    /// Sends one mail in a session of its own, to the receivers of `only`, or to all if it names none.
+    /// Sends one mail in a session of its own, to these of its receivers.
     ///
     /// Cancellation: closes the connection; the mail may be on its way.
     pub(super) async fn send(
         &self,
-        (notification, only): (&Notification, &[String]),
+        (notification, recipients): (&Notification, Recipients<'_>),
         link: Option<&Url>,
         reserve: &Reserve,
         limit: Duration,
@@ -90,7 +91,7 @@ impl Email {
             Ok(message) => message.formatted(),
             Err(error) => return Answer::Rejected(failure("message", error.to_string())),
         };
-        let to = self.receivers(only);
+        let to = self.receivers(recipients);
         if to.is_empty() {
             // Another process wrote to others.
             return Answer::Delivered;
@@ -105,15 +106,14 @@ impl Email {
         match self.session(&mail, deadline, reserve).await {
             Ok(left) => self.taken(&left),
             // The others have it, and wait for nothing.
-            Err(SmtpError::NobodyTaken { left, .. }) if !only.is_empty() => self.taken(&left),
+            Err(SmtpError::NobodyTaken { left, .. }) if !recipients.only.is_empty() => self.taken(&left),
             Err(error) => self.judge(error),
         }
     }
 
-    fn receivers(&self, only: &[String]) -> Vec<&str> {
+    pub(super) fn receivers(&self, recipients: Recipients<'_>) -> Vec<&str> {
         let all = self.to.iter().map(|mailbox| -> &str { mailbox.email.as_ref() });
-        all.filter(|receiver| only.is_empty() || only.iter().any(|name| name == receiver))
-            .collect()
+        all.filter(|receiver| recipients.include(receiver)).collect()
     }
 
     /// Connects, protects the session as the settings want it, and hands the mail over.

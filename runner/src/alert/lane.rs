@@ -1,6 +1,8 @@
 //! One notifier's way to its receiver: one notification at a time, oldest first.
 
 mod doubt;
+mod failures;
+mod refresh;
 #[cfg(test)]
 mod tests;
 mod unreachable;
@@ -16,8 +18,8 @@ use url::Url;
 use super::answer::{Answer, Failure, Unreached};
 use super::backoff::Backoff;
 use super::notice::Notice;
-use super::notification::{Event, Notification};
-use super::notifier::Notifier;
+use super::notification::Notification;
+use super::notifier::{Notifier, Recipients};
 use super::outbox::Outbox;
 use super::queue::{Entry, MAX_WAITING, Turn};
 use super::report::DropReason;
@@ -25,10 +27,8 @@ use super::{Keep, Say};
 use crate::ledger::audit::Reserve;
 use crate::liveness::{Progress, STALL};
 use crate::state::Change;
+use failures::{Failures, failing, rest};
 use unreachable::Unreachable;
-
-/// Alerts that are told again in one request.
-const TOLD_AT_ONCE: usize = 64;
 
 /// What the lanes have in common.
 pub(super) struct Shared {
@@ -58,8 +58,10 @@ pub(super) struct Lane {
     shared: Arc<Shared>,
     progress: Progress,
     backoff: Backoff,
-    /// Whether it is left alone since it refused something, and not since it does not answer or has no time.
+    /// Whether it may be left alone for no good reason: since it refused something, or failed at one thing alone.
     is_doubted: bool,
+    /// Since it took something last.
+    failures: Failures,
     /// What fires, by alert, for a receiver that wants to hear it again and again.
     standing: BTreeMap<String, Notification>,
     refresh: Option<(Duration, Instant)>,
@@ -88,6 +90,7 @@ impl Lane {
             progress,
             backoff: Backoff::default(),
             is_doubted: false,
+            failures: Failures::None,
             standing: standing.map(|told| (told.alert.clone(), told)).collect(),
             refresh,
             is_failing: false,
@@ -108,7 +111,7 @@ impl Lane {
             self.adopt_standing();
             let now = Instant::now();
             let pause = self.backoff.until().filter(|until| *until > now);
-            if pause.is_none() && self.is_due(now) {
+            if (pause.is_none() || self.takes_others()) && self.is_due(now) {
                 self.tell_again().await;
                 continue;
             }
@@ -137,21 +140,15 @@ impl Lane {
         self.progress.working("delivering", self.notifier.timeout + STALL);
     }
 
-    fn adopt_standing(&mut self) {
-        if self.refresh.is_none() {
-            return;
-        }
-        for told in self.shared.outbox.take_standing(&self.notifier.name) {
-            if self.standing.len() < MAX_WAITING {
-                self.standing.entry(told.alert.clone()).or_insert(told);
-            }
-        }
-    }
-
     async fn wait(&self, pause: Option<Instant>, stop: &CancellationToken) {
-        let refresh = self.refresh.filter(|_| !self.standing.is_empty());
+        let is_open = pause.is_none() || self.takes_others();
+        let refresh = self.refresh.filter(|_| is_open && !self.standing.is_empty());
         let rest = self.shared.outbox.queue().due(&self.notifier.name);
-        let until = pause.or(refresh.map(|(_, at)| at).into_iter().chain(rest).min());
+        let rest = rest.filter(|_| pause.is_none() || self.is_doubted);
+        let until = [pause, refresh.map(|(_, at)| at), rest]
+            .into_iter()
+            .flatten()
+            .min();
         let due = async {
             match until {
                 Some(until) => sleep_until(until).await,
@@ -167,26 +164,29 @@ impl Lane {
 
     async fn deliver(&mut self, entry: &Entry, turn: Option<Turn>) {
         let notification = &entry.notification;
+        if !entry.except.is_empty() && !self.notifier.has_any_of(entry.recipients()) {
+            return self.defer(entry);
+        }
         let (link, reserve) = (self.shared.link.as_ref(), &self.shared.reserve);
-        let work = self.notifier.deliver_to(&entry.only, notification, link, reserve);
+        let work = self
+            .notifier
+            .deliver_to(entry.recipients(), notification, link, reserve);
         let answer = work.await;
         let name = Arc::clone(&self.notifier.name);
+        let rest = rest(entry, &answer);
         let mut queue = self.shared.outbox.queue();
         let (changes, is_given_up) = match &answer {
-            Answer::Partly(_, unreached) if unreached.iter().any(|one| one.is_for_now) => {
-                let rest = unreached.iter().filter(|one| one.is_for_now);
-                let rest: Vec<String> = rest.map(|one| one.receiver.clone()).collect();
-                (queue.leave_rest(&name, &rest), false)
-            }
-            Answer::Delivered | Answer::Partly(..) => (queue.conclude(&name, None), false),
+            Answer::Delivered | Answer::Partly(..) if rest.is_empty() => (queue.conclude(&name, None), false),
+            Answer::Delivered | Answer::Partly(..) => (queue.leave_rest(&name, &rest), false),
             Answer::Rejected(_) => (queue.conclude(&name, Some(DropReason::Refused)), true),
             Answer::Held(_) | Answer::Refused(_) => match queue.refuse(&name) {
                 Some(changes) => (changes, true),
                 None => (Vec::new(), false),
             },
-            Answer::Later(..) => {
-                queue.put_back(&name);
-                (Vec::new(), false)
+            Answer::Later(failure, asked) => {
+                let fault = queue.put_back(&name, *asked);
+                drop(queue);
+                return self.postpone(notification, (failure, *asked), fault);
             }
         };
         drop(queue);
@@ -201,11 +201,22 @@ impl Lane {
             _ => self.judge(&answer),
         }
         match &answer {
-            Answer::Delivered => self.unreached.clear(&entry.only),
-            Answer::Partly(_, unreached) => self.tell_unreached(&entry.only, unreached),
+            Answer::Delivered => self.unreached.clear(entry.recipients()),
+            Answer::Partly(_, unreached) => self.tell_unreached(entry.recipients(), unreached),
             _ => return,
         }
         self.remember(notification);
+    }
+
+    /// All of its receivers wait for something of its check that comes before it.
+    fn defer(&self, entry: &Entry) {
+        let rest = if entry.only.is_empty() {
+            &entry.except
+        } else {
+            &entry.only
+        };
+        let changes = self.shared.outbox.queue().leave_for(&self.notifier.name, rest);
+        self.shared.keep(changes);
     }
 
     /// Leaves the receiver alone for as long as its answer says, and tells the operator what is new.
@@ -219,12 +230,9 @@ impl Lane {
             }
             Answer::Partly(..) => self.recovered(),
             Answer::Later(failure, asked) => {
+                self.failures = Failures::OfSeveral;
                 self.backoff.failed(*asked, now);
-                self.fail(failure, |notifier, message, waiting| Notice::Failing {
-                    notifier,
-                    message,
-                    waiting,
-                });
+                self.fail(failure, failing);
             }
             Answer::Refused(failure) | Answer::Rejected(failure) => {
                 self.is_doubted = true;
@@ -247,14 +255,14 @@ impl Lane {
         }
     }
 
-    /// Counts those whom a notification to `only` did not reach, and says what is new.
-    fn tell_unreached(&mut self, only: &[String], unreached: &[Unreached]) {
+    /// Counts those whom a notification to these did not reach, and says what is new.
+    fn tell_unreached(&mut self, recipients: Recipients<'_>, unreached: &[Unreached]) {
         let mut queue = self.shared.outbox.queue();
         queue.note(&self.notifier.name, |report| {
             unreached.iter().for_each(|one| report.count(&one.failure));
         });
         drop(queue);
-        for one in self.unreached.note(only, unreached) {
+        for one in self.unreached.note(recipients, unreached) {
             self.shared.say(&Notice::Partly {
                 notifier: Arc::clone(&self.notifier.name),
                 message: one.failure.message.clone(),
@@ -281,6 +289,7 @@ impl Lane {
     /// The receiver took what it was given.
     fn recovered(&mut self) {
         self.backoff.reset();
+        self.failures = Failures::None;
         let mut queue = self.shared.outbox.queue();
         queue.note(&self.notifier.name, |report| report.failing = None);
         drop(queue);
@@ -295,51 +304,6 @@ impl Lane {
 
     fn waiting(&self) -> usize {
         self.shared.outbox.queue().waiting(&self.notifier.name)
-    }
-
-    /// Keeps in mind what is to be told again.
-    fn remember(&mut self, notification: &Notification) {
-        if self.refresh.is_none() {
-            return;
-        }
-        if notification.event == Event::Resolved {
-            self.standing.remove(&notification.alert);
-        } else if self.standing.len() < MAX_WAITING || self.standing.contains_key(&notification.alert) {
-            let told = Notification {
-                previous: None,
-                ..notification.clone()
-            };
-            self.standing.insert(notification.alert.clone(), told);
-        }
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        !self.standing.is_empty() && self.refresh.is_some_and(|(_, at)| at <= now)
-    }
-
-    /// Tells all that fires once more.
-    async fn tell_again(&mut self) {
-        let standing: Vec<&Notification> = self.standing.values().collect();
-        let mut answer = Answer::Delivered;
-        for some in standing.chunks(TOLD_AT_ONCE) {
-            self.delivering();
-            let (link, reserve) = (self.shared.link.as_ref(), &self.shared.reserve);
-            answer = self.notifier.tell_again(some, link, reserve).await;
-            match &answer {
-                Answer::Later(..) | Answer::Held(_) => break,
-                // It has taken the others of them, and takes what else there is.
-                Answer::Refused(failure) | Answer::Rejected(failure) => self.count(failure),
-                Answer::Delivered | Answer::Partly(..) => {}
-            }
-        }
-        match &answer {
-            Answer::Delivered => self.recovered(),
-            Answer::Refused(_) | Answer::Rejected(_) => {}
-            answer => self.judge(answer),
-        }
-        if let Some((interval, at)) = &mut self.refresh {
-            *at = Instant::now() + *interval;
-        }
     }
 
     fn expire(&mut self) {

@@ -25,6 +25,16 @@ pub(super) enum Notice {
         message: String,
         waiting: usize,
     },
+    /// One notification fails and the receiver takes others, for the first time since none of those that wait did.
+    #[error(
+        "notifier `{notifier}` does not deliver the notification `{id}`: {message}; it is retried later, and the others go \
+         ahead"
+    )]
+    AtFault {
+        notifier: Arc<str>,
+        id: String,
+        message: String,
+    },
     /// The first delivery after one of those.
     #[error("notifier `{notifier}` delivers again; {waiting} wait and are sent now")]
     Delivering { notifier: Arc<str>, waiting: usize },
@@ -63,7 +73,7 @@ impl Notice {
     pub(super) fn level(&self) -> Level {
         match self {
             Self::Delivering { .. } => Level::INFO,
-            Self::Failing { .. } | Self::Held { .. } => Level::WARN,
+            Self::Failing { .. } | Self::Held { .. } | Self::AtFault { .. } => Level::WARN,
             Self::Partly { .. }
             | Self::Refused { .. }
             | Self::Losing { .. }

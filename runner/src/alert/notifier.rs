@@ -32,6 +32,22 @@ pub struct Notifier {
     pub(super) way: Way,
 }
 
+/// Which of the receivers of a mail get it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Recipients<'a> {
+    /// These, or all if none is named.
+    pub(super) only: &'a [String],
+    /// But none of these.
+    pub(super) except: &'a [String],
+}
+
+impl<'a> Recipients<'a> {
+    pub(super) fn include(&self, receiver: &str) -> bool {
+        let is_in = |names: &'a [String]| names.iter().any(|name| name == receiver);
+        (self.only.is_empty() || is_in(self.only)) && !is_in(self.except)
+    }
+}
+
 /// How.
 #[derive(Debug, Clone)]
 pub(super) enum Way {
@@ -94,13 +110,22 @@ impl Notifier {
         link: Option<&Url>,
         reserve: &Reserve,
     ) -> Answer {
-        self.deliver_to(&[], notification, link, reserve).await
+        self.deliver_to(Recipients::default(), notification, link, reserve)
+            .await
     }
 
-    /// The same, for these only of the receivers of a mail, or for all if none is named.
+    /// Whether anybody is left of its receivers.
+    pub(super) fn has_any_of(&self, recipients: Recipients<'_>) -> bool {
+        match &self.way {
+            Way::Email(way) => !way.receivers(recipients).is_empty(),
+            _ => true,
+        }
+    }
+
+    /// As [`Notifier::deliver`], for some of the receivers of a mail.
     pub(super) async fn deliver_to(
         &self,
-        only: &[String],
+        recipients: Recipients<'_>,
         notification: &Notification,
         link: Option<&Url>,
         reserve: &Reserve,
@@ -127,7 +152,7 @@ impl Notifier {
                         message: format!("the template does not render: {}", error.message),
                     }),
                 },
-                Way::Email(way) => way.send((notification, only), link, reserve, limit).await,
+                Way::Email(way) => way.send((notification, recipients), link, reserve, limit).await,
                 #[cfg(test)]
                 Way::Simulated(receiver) => receiver.receive(notification.clone()).await,
             }

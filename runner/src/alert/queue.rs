@@ -7,6 +7,7 @@ pub mod fuzzing;
 mod row;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,10 +23,10 @@ use crate::state::Change;
 use crate::state::Shelf;
 use crate::state::Written;
 pub(super) use entry::Entry;
-use entry::{Kept, Read, key, number, pause, weight};
+use entry::{Kept, Read, key, number};
 use forgotten::Restored;
 use row::Row;
-pub(super) use row::Turn;
+pub(super) use turns::{Fault, Turn};
 
 /// Notifications that one notifier may have waiting.
 pub(super) const MAX_WAITING: usize = 10_000;
@@ -181,9 +182,15 @@ impl Queue {
         self.rows.get_mut(notifier)?.next(turn, released)
     }
 
+    /// Whether there is one for this turn.
+    pub(super) fn has_next(&self, notifier: &str, turn: Turn) -> bool {
+        let row = self.rows.get(notifier);
+        row.is_some_and(|row| row.has_next(turn, self.released))
+    }
+
     /// When there is something to deliver that is left alone until then.
     pub(super) fn due(&self, notifier: &str) -> Option<Instant> {
-        self.rows.get(notifier)?.due()
+        self.rows.get(notifier)?.due(self.released)
     }
 
     /// The one under way is delivered after all, or given up for a reason. What it returns is to be done on disk.
@@ -210,46 +217,40 @@ impl Queue {
 
     /// The one under way is delivered, but for these receivers, for whom it is tried again after a while.
     pub(super) fn leave_rest(&mut self, notifier: &str, rest: &[String]) -> Vec<Change> {
-        let row = self.rows.get(notifier);
-        let entry = row.and_then(|row| {
-            row.waiting
-                .iter()
-                .find(|entry| row.under_way == Some(entry.number))
-        });
-        let Some(entry) = entry.cloned() else {
+        self.note(notifier, |report| report.delivered += 1);
+        self.leave_for(notifier, rest)
+    }
+
+    /// The one under way is for these receivers only, after a while. It keeps its place: what follows it of its check
+    /// does not reach them before it.
+    pub(super) fn leave_for(&mut self, notifier: &str, rest: &[String]) -> Vec<Change> {
+        let Some(row) = self.rows.get_mut(notifier) else {
             return Vec::new();
         };
-        let mut changes = self.conclude(notifier, None);
-        let kept = Kept {
-            notifier,
-            since: entry.since,
-            notification: &entry.notification,
-            only: rest,
-        };
-        let text = kept.text();
-        let rest = Entry {
-            number: self.number,
-            bytes: weight(&text),
-            is_first: false,
-            only: rest.into(),
-            tries: entry.tries + 1,
-            not_before: Some(Instant::now() + pause(entry.tries)),
-            refused: None,
-            ..entry
-        };
-        // Nothing is told in it that was not told before it was on disk.
-        if self.released == self.number {
-            self.released += 1;
-        }
-        changes.extend(self.put(notifier, rest, text));
+        let mut changes = Vec::new();
+        let altered = row.alter(|entry| {
+            let kept = Kept {
+                notifier,
+                since: entry.since,
+                notification: &entry.notification,
+                only: rest,
+            };
+            let text = kept.text();
+            entry.leave_for(rest, &text);
+            changes.push(Change::keep(Shelf::Notification, &key(entry.number), text));
+        });
+        row.leave();
+        let (before, now) = altered.unwrap_or_default();
+        self.bytes = self.bytes - before + now;
+        changes.extend(self.make_room());
         changes
     }
 
-    /// The one under way is not delivered, and is tried again later.
-    pub(super) fn put_back(&mut self, notifier: &str) {
-        if let Some(row) = self.rows.get_mut(notifier) {
-            row.under_way = None;
-        }
+    /// The one under way is not delivered, and is tried again later; the receiver may have asked for a wait. Says whose
+    /// fault that is.
+    pub(super) fn put_back(&mut self, notifier: &str, asked: Option<Duration>) -> Fault {
+        let row = self.rows.get_mut(notifier);
+        row.map_or(Fault::Receiver, |row| row.put_back(asked))
     }
 
     /// Gives up what has waited for longer than `max_age`.
@@ -319,6 +320,13 @@ impl Queue {
             gone.extend(row.make_room());
         }
         let mut changes = self.forget(&gone);
+        changes.extend(self.make_room());
+        changes
+    }
+
+    /// As long as all that waits takes more memory than it may.
+    fn make_room(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
         while self.bytes > MAX_BYTES {
             let heaviest = self.rows.values_mut().max_by_key(|row| row.bytes());
             let freed = heaviest.map(Row::make_room).unwrap_or_default();

@@ -3,6 +3,7 @@
 mod database;
 mod delivery;
 mod doubt;
+mod failures;
 mod lane;
 mod mail;
 mod payloads;

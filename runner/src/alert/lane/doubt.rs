@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Lane;
+use super::{Failures, Lane};
 use crate::alert::answer::{Answer, Failure};
 use crate::alert::notice::Notice;
 use crate::alert::notification::Notification;
@@ -29,6 +29,7 @@ impl Lane {
     /// The receiver does not take this one, though it answers, and may take the next.
     pub(super) fn give_up(&mut self, notification: &Notification, failure: &Failure, answer: &Answer) {
         self.backoff.reset();
+        self.failures = Failures::None;
         let mut queue = self.shared.outbox.queue();
         let now = Instant::now();
         queue.note(&self.notifier.name, |report| match answer {

@@ -4,6 +4,7 @@ use futures_util::FutureExt as _;
 use tokio::time::advance;
 
 use super::*;
+use crate::alert::notification::Event;
 use crate::alert::report::NotifierReport;
 use crate::alert::simulated::Receiver;
 use crate::alert::tests::{kept, settings};

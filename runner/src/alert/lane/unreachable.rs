@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 
 use crate::alert::answer::Unreached;
+use crate::alert::notifier::Recipients;
 
 /// By address, and whether it was said to be so for now only. As many as the settings name at most.
 #[derive(Debug, Default)]
 pub(super) struct Unreachable(BTreeMap<String, bool>);
 
 impl Unreachable {
-    /// A notification reached all of these, or everybody if none is named.
-    pub(super) fn clear(&mut self, only: &[String]) {
-        drop(self.note(only, &[]));
+    /// A notification reached all of these.
+    pub(super) fn clear(&mut self, recipients: Recipients<'_>) {
+        drop(self.note(recipients, &[]));
     }
 
-    /// A notification to `only`, or to everybody if none is named, did not reach these. Returns those of whom nothing was
-    /// said since one reached them, or only that it was so for now.
-    pub(super) fn note<'a>(&mut self, only: &[String], unreached: &'a [Unreached]) -> Vec<&'a Unreached> {
-        let was_tried = |receiver: &String| only.is_empty() || only.contains(receiver);
+    /// A notification to these did not reach some of them. Returns those of whom nothing was said since one reached them,
+    /// or only that it was so for now.
+    pub(super) fn note<'a>(
+        &mut self,
+        recipients: Recipients<'_>,
+        unreached: &'a [Unreached],
+    ) -> Vec<&'a Unreached> {
+        let was_tried = |receiver: &String| recipients.include(receiver);
         let is_unreached = |receiver: &String| unreached.iter().any(|one| one.receiver == *receiver);
         self.0
             .retain(|receiver, _| is_unreached(receiver) || !was_tried(receiver));
@@ -52,7 +57,8 @@ mod tests {
         let (to_late, to_other) = (["late".to_owned()], ["other".to_owned()]);
         let mut known = Unreachable::default();
         let mut new = |only: &[String], unreached: &[Unreached]| {
-            let new = known.note(only, unreached).into_iter();
+            let recipients = Recipients { only, except: &[] };
+            let new = known.note(recipients, unreached).into_iter();
             new.map(|one| one.receiver.clone()).collect::<Vec<_>>()
         };
         assert_eq!(new(everybody, &[gone()]), ["gone"]);

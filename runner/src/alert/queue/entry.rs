@@ -7,14 +7,17 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::age::Since;
-use crate::alert::backoff::LONGEST;
+use crate::alert::backoff::{LONGEST, LONGEST_ASKED};
 use crate::alert::notification::{Notification, millis};
+use crate::alert::notifier::Recipients;
 
 /// Bytes of a notification in memory beyond those of its text: fields that are not text, one allocation for each that is,
 /// and what is noted by its alert and its check. Without them, 16 MiB of notifications took 31 MiB.
 const OVERHEAD: usize = 512;
-/// The first wait after some of the receivers did not take it.
+/// The first wait after some of the receivers of a mail did not take it.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
+/// The same of a notification that fails while its receiver takes others.
+const FIRST_PAUSE_AT_FAULT: Duration = Duration::from_secs(1);
 
 /// A notification that waits for its notifier.
 #[derive(Debug, Clone)]
@@ -30,16 +33,22 @@ pub(in crate::alert) struct Entry {
     pub(super) is_first: bool,
     /// Whom it is still for, where others have it; empty: everybody.
     pub(in crate::alert) only: Arc<[String]>,
-    /// How often it was tried for those.
+    /// Of the one under way: those whom something reaches first that came before it.
+    pub(in crate::alert) except: Arc<[String]>,
+    /// How often it was tried for those, or failed while its receiver took others.
     pub(super) tries: u32,
-    /// It is left alone until then, and holds up no other.
+    /// It is left alone until then, and holds up no other check.
     pub(super) not_before: Option<Instant>,
+    /// How many the receiver had taken when this one failed for the moment, the last time.
+    pub(super) failed: Option<u64>,
+    /// Whether the receiver took others since it failed, and it failed again.
+    pub(super) is_at_fault: bool,
     /// How many the receiver had taken when it refused this one for the first time.
     pub(super) refused: Option<u64>,
 }
 
 /// Bytes in memory of a notification with this text, and of what is noted of it.
-pub(super) fn weight(text: &str) -> usize {
+fn weight(text: &str) -> usize {
     OVERHEAD + text.len()
 }
 
@@ -54,10 +63,53 @@ impl Entry {
             is_first: notification.number == 1,
             notification: Arc::new(notification),
             only: Arc::default(),
+            except: Arc::default(),
             tries: 0,
             not_before: None,
+            failed: None,
+            is_at_fault: false,
             refused: None,
         }
+    }
+
+    /// Whether it is for some of the receivers only, since the others have it.
+    pub(super) fn is_rest(&self) -> bool {
+        !self.only.is_empty()
+    }
+
+    /// Who gets it next.
+    pub(in crate::alert) fn recipients(&self) -> Recipients<'_> {
+        Recipients {
+            only: &self.only,
+            except: &self.except,
+        }
+    }
+
+    /// It failed for the moment, after the receiver had taken so many others. Where it took some since this one failed
+    /// before, this one is left alone, for at least as long as the receiver asks.
+    pub(super) fn fail(&mut self, delivered: u64, asked: Option<Duration>) {
+        let before = self.failed.replace(delivered);
+        if before.is_some_and(|before| delivered > before) {
+            let first = if self.is_rest() {
+                FIRST_PAUSE
+            } else {
+                FIRST_PAUSE_AT_FAULT
+            };
+            let wait = pause(first, self.tries).max(asked.unwrap_or_default().min(LONGEST_ASKED));
+            self.not_before = Some(Instant::now() + wait);
+            self.tries = self.tries.saturating_add(1);
+            self.is_at_fault = true;
+        }
+    }
+
+    /// The others have it, and these get it after a while.
+    pub(super) fn leave_for(&mut self, rest: &[String], text: &str) {
+        self.only = rest.into();
+        self.bytes = weight(text);
+        self.is_first = false;
+        self.not_before = Some(Instant::now() + pause(FIRST_PAUSE, self.tries));
+        self.tries = self.tries.saturating_add(1);
+        (self.failed, self.refused, self.is_at_fault) = (None, None, false);
     }
 }
 
@@ -98,10 +150,9 @@ impl Read {
     }
 }
 
-/// How long receivers are left alone that could not take a mail for now: some do so to every sender that is new to them.
-pub(super) fn pause(tries: u32) -> Duration {
-    let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries));
-    doubled.min(LONGEST)
+/// Doubling waits: some servers tell every sender that is new to them to come again later.
+fn pause(first: Duration, tries: u32) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(tries)).min(LONGEST)
 }
 
 /// Keys sort as their numbers do.

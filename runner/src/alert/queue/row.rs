@@ -1,23 +1,11 @@
 //! What waits for one notifier, and which of it goes when there is no room.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::Entry;
+use super::turns::is_apart;
 use crate::alert::notification::Event;
 use crate::alert::report::{DropReason, NotifierReport};
-
-/// Which one is to be delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::alert) enum Turn {
-    /// The oldest of the check that had its last turn longest ago, so that one that flaps holds up no other.
-    Fair,
-    /// The same, of a check of which nothing was refused: what its receiver makes of that tells whether it takes none, or
-    /// only not what it refused. Those of one check stay in their order.
-    Unsuspected,
-}
 
 /// What waits for one notifier, oldest first.
 #[derive(Debug)]
@@ -27,28 +15,27 @@ pub(super) struct Row {
     pub(super) under_way: Option<u64>,
     pub(super) report: NotifierReport,
     /// By the check's id.
-    checks: HashMap<String, Held>,
+    pub(super) checks: HashMap<String, Held>,
     /// How many of an alert wait.
     alerts: HashMap<String, usize>,
     /// Checks that have something to make room with, by the bytes of all that they have.
     ranks: BTreeSet<(usize, String)>,
     bytes: usize,
-    /// How many are for some of the receivers only, and how many were refused: mostly none, which need not be looked for.
-    rests: usize,
-    refused: usize,
+    /// How many are left alone, or for some of the receivers only: mostly none, which need not be looked for.
+    pub(super) apart: usize,
     /// Turns that checks have had.
-    turns: u64,
+    pub(super) turns: u64,
 }
 
 /// What one check has waiting.
 #[derive(Debug, Default)]
-struct Held {
+pub(super) struct Held {
     count: usize,
     bytes: usize,
     /// How many of them are not the last of their alert.
     overtaken: usize,
     /// Which one of all turns was its last since something of it waits; 0 for none.
-    turn: u64,
+    pub(super) turn: u64,
 }
 
 impl Row {
@@ -61,8 +48,7 @@ impl Row {
             alerts: HashMap::new(),
             ranks: BTreeSet::new(),
             bytes: 0,
-            rests: 0,
-            refused: 0,
+            apart: 0,
             turns: 0,
         }
     }
@@ -77,7 +63,7 @@ impl Row {
         *of_alert += 1;
         let overtakes = usize::from(*of_alert > 1);
         self.bytes += entry.bytes;
-        self.rests += usize::from(!entry.only.is_empty());
+        self.apart += usize::from(is_apart(&entry));
         self.change(&entry.notification.check.id, |held| {
             held.count += 1;
             held.bytes += entry.bytes;
@@ -86,63 +72,11 @@ impl Row {
         self.waiting.push_back(entry);
     }
 
-    /// The one whose turn it is, if it was released.
-    pub(super) fn next(&mut self, turn: Turn, released: u64) -> Option<Entry> {
-        let now = Instant::now();
-        let suspected = match turn {
-            Turn::Fair => HashSet::new(),
-            Turn::Unsuspected => self.suspected(),
-        };
-        let due = self.waiting.iter().filter(|entry| {
-            let is_due = entry.not_before.is_none_or(|moment| moment <= now);
-            is_due && entry.number < released && !suspected.contains(check(entry))
-        });
-        let entry = self.fairest(due)?.clone();
-        self.under_way = Some(entry.number);
-        Some(entry)
-    }
-
-    /// The first of the check that had its last turn longest ago.
-    fn fairest<'a>(&self, due: impl Iterator<Item = &'a Entry>) -> Option<&'a Entry> {
-        let mut fairest: Option<(u64, &Entry)> = None;
-        for entry in due {
-            let turn = self.checks.get(check(entry)).map_or(0, |held| held.turn);
-            if turn == 0 {
-                return Some(entry);
-            }
-            if fairest.is_none_or(|(least, _)| turn < least) {
-                fairest = Some((turn, entry));
-            }
-        }
-        fairest.map(|(_, entry)| entry)
-    }
-
-    /// Checks of which something was refused.
-    fn suspected(&self) -> HashSet<&str> {
-        let refused = self.waiting.iter().filter(|entry| entry.refused.is_some());
-        refused.take(self.refused).map(check).collect()
-    }
-
-    /// How long the oldest has waited in this process of those that are not left alone on purpose.
-    pub(super) fn late(&self) -> Option<Duration> {
-        let oldest = self.waiting.iter().find(|entry| entry.only.is_empty())?;
-        Some(oldest.taken.elapsed())
-    }
-
-    /// When the next one is due of those that are left alone until a moment.
-    pub(super) fn due(&self) -> Option<Instant> {
-        let rests = self.waiting.iter().filter_map(|entry| entry.not_before);
-        rests.take(self.rests).min()
-    }
-
     /// Takes out the one that was delivered, or is given up.
     pub(super) fn conclude(&mut self) -> Option<Entry> {
         let number = self.under_way.take()?;
         let entry = self.remove(self.place(number)?)?;
-        self.turns += 1;
-        if let Some(held) = self.checks.get_mut(check(&entry)) {
-            held.turn = self.turns;
-        }
+        self.end_turn(check(&entry));
         Some(entry)
     }
 
@@ -152,8 +86,8 @@ impl Row {
         while self.waiting.front().is_some_and(&is_old) {
             gone.extend(self.remove(0));
         }
-        if self.rests > 0 {
-            gone.extend(self.remove_where(|entry| !entry.only.is_empty() && is_old(entry)));
+        if self.apart > 0 {
+            gone.extend(self.remove_where(|entry| entry.is_rest() && is_old(entry)));
         }
         gone
     }
@@ -166,24 +100,21 @@ impl Row {
         gone
     }
 
-    /// The receiver refused the one under way. Says whether it is given up: the receiver has taken something since it
-    /// refused this one for the first time.
-    pub(super) fn refuse(&mut self) -> bool {
-        let delivered = self.report.delivered;
-        let place = self.under_way.and_then(|number| self.place(number));
-        let Some(entry) = place.and_then(|place| self.waiting.get_mut(place)) else {
-            return false;
-        };
-        self.refused += usize::from(entry.refused.is_none());
-        let before = *entry.refused.get_or_insert(delivered);
-        let is_given_up = delivered > before;
-        if !is_given_up {
-            self.under_way = None;
-        }
-        is_given_up
+    /// Changes the one under way, and says how many bytes it had before and has now.
+    pub(super) fn alter(&mut self, alter: impl FnOnce(&mut Entry)) -> Option<(usize, usize)> {
+        let place = self.under_way.and_then(|number| self.place(number))?;
+        let entry = self.waiting.get_mut(place)?;
+        let (bytes, was_apart) = (entry.bytes, is_apart(entry));
+        alter(entry);
+        let now = entry.bytes;
+        self.apart = self.apart - usize::from(was_apart) + usize::from(is_apart(entry));
+        let check = check(entry).to_owned();
+        self.bytes = self.bytes - bytes + now;
+        self.change(&check, |held| held.bytes = held.bytes.saturating_sub(bytes) + now);
+        Some((bytes, now))
     }
 
-    fn place(&self, number: u64) -> Option<usize> {
+    pub(super) fn place(&self, number: u64) -> Option<usize> {
         self.waiting.iter().position(|entry| entry.number == number)
     }
 
@@ -249,8 +180,7 @@ impl Row {
     fn remove(&mut self, place: usize) -> Option<Entry> {
         let entry = self.waiting.remove(place)?;
         self.bytes = self.bytes.saturating_sub(entry.bytes);
-        self.rests -= usize::from(!entry.only.is_empty());
-        self.refused -= usize::from(entry.refused.is_some());
+        self.apart -= usize::from(is_apart(&entry));
         let alert = &entry.notification.alert;
         let left = self.alerts.get_mut(alert).map(|count| {
             *count = count.saturating_sub(1);
@@ -281,6 +211,6 @@ impl Row {
     }
 }
 
-fn check(entry: &Entry) -> &str {
+pub(super) fn check(entry: &Entry) -> &str {
     &entry.notification.check.id
 }

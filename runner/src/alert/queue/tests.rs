@@ -2,8 +2,11 @@ mod bounds;
 mod forgotten;
 mod late;
 mod rests;
+mod turns;
 
 use std::cell::Cell;
+
+use tokio::time::advance;
 
 use super::*;
 use crate::alert::notification::{Event, unix_millis};
@@ -86,42 +89,10 @@ fn each_notifier_has_its_own_order_and_none_waits_for_another() {
     queue.release(&kept());
     assert!(queue.next("a", Turn::Fair).is_some());
     assert_eq!(drain(&mut queue, "b"), [1, 2, 3]);
-    queue.put_back("a");
-    assert_eq!(drain(&mut queue, "a"), [1, 2, 3]);
+    queue.put_back("a", None);
+    assert_eq!(drain(&mut queue, "a"), [2, 3, 1]);
     assert_eq!(queue.report()["a"].delivered, 3);
     assert_eq!(queue.waiting("nobody"), 0);
-}
-
-#[test]
-fn checks_take_turns_so_that_one_that_flaps_holds_up_no_other() {
-    let mut queue = queue();
-    for number in 1..=6_u32 {
-        let event = if number % 2 == 1 {
-            Event::Firing
-        } else {
-            Event::Resolved
-        };
-        queue.stage("a", of(&format!("flappy/{}", number.div_ceil(2)), number, event));
-    }
-    queue.stage("a", of("important/1", 10, Event::Firing));
-    queue.stage("a", of("other/1", 20, Event::Firing));
-    queue.stage("a", of("important/1", 11, Event::Resolved));
-    queue.release(&kept());
-    assert_eq!(drain(&mut queue, "a"), [1, 10, 20, 2, 11, 3, 4, 5, 6]);
-}
-
-#[test]
-fn what_is_put_back_keeps_its_turn() {
-    let mut queue = queue();
-    queue.stage("a", of("first/1", 1, Event::Firing));
-    queue.stage("a", of("second/1", 2, Event::Firing));
-    queue.release(&kept());
-    for _ in 0..3 {
-        let entry = queue.next("a", Turn::Fair).unwrap();
-        assert_eq!(entry.notification.number, 1);
-        queue.put_back("a");
-    }
-    assert_eq!(drain(&mut queue, "a"), [1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +102,7 @@ async fn a_notifier_is_late_by_what_waits_for_all_of_its_receivers() {
     assert_eq!(late(&mut queue), None);
     queue.stage("a", told(1));
     queue.release(&kept());
-    tokio::time::advance(Duration::from_secs(7)).await;
+    advance(Duration::from_secs(7)).await;
     queue.stage("a", told(2));
     assert_eq!(late(&mut queue), Some(Duration::from_secs(7)));
     queue.next("a", Turn::Fair).unwrap();
@@ -167,7 +138,7 @@ fn what_is_under_way_is_not_given_up_before_it_is_put_back() {
     TOLD.set((3_600, 3_600));
     let hour = Duration::from_secs(3_599);
     assert_eq!(queue.expire("a", hour), []);
-    queue.put_back("a");
+    queue.put_back("a", None);
     assert_eq!(queue.expire("a", hour).len(), 1);
 }
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::delivery::{notifier, run, trial, word};
 use crate::alert::answer::Answer;
-use crate::alert::notifier::Notifier;
+use crate::alert::notifier::{Notifier, Recipients};
 use crate::alert::trial::{Trial, sample};
 use crate::ledger::audit::Reserve;
 
@@ -164,16 +164,20 @@ fn a_receiver_that_is_refused_for_now_gets_its_mail_alone_and_later() {
             rest == ["a@example.com"] && unreached[0].is_for_now,
             "{unreached:?}"
         );
-        let again = notifier.deliver_to(&rest, &notification, None, &reserve).await;
+        let rest = Recipients {
+            only: &rest,
+            except: &[],
+        };
+        let again = notifier.deliver_to(rest, &notification, None, &reserve).await;
         assert_eq!(word(&again), "smtp_450 partly for now");
         server.refuse("a@example.com", "550 no such user after all");
-        let refused = notifier.deliver_to(&rest, &notification, None, &reserve).await;
+        let refused = notifier.deliver_to(rest, &notification, None, &reserve).await;
         assert_eq!(word(&refused), "smtp_550 partly", "it is given up");
         server.refuse("a@example.com", "500 what?");
-        let refused = notifier.deliver_to(&rest, &notification, None, &reserve).await;
+        let refused = notifier.deliver_to(rest, &notification, None, &reserve).await;
         assert_eq!(word(&refused), "smtp_500 partly");
         server.take_all();
-        let taken = notifier.deliver_to(&rest, &notification, None, &reserve).await;
+        let taken = notifier.deliver_to(rest, &notification, None, &reserve).await;
         assert_eq!(word(&taken), "delivered");
         let mails = server.mails();
         let receivers: Vec<_> = mails.iter().map(|mail| mail.to.clone()).collect();
@@ -260,7 +264,13 @@ fn mail_for_some_of_its_receivers_goes_to_them_and_for_none_that_are_left_to_nob
         let (notification, reserve) = (sample(SystemTime::now()), Reserve::default());
         for (only, mails) in [(["a@example.com", "b@example.com"], 1), (["x@example.com"; 2], 1)] {
             let only = only.map(str::to_owned);
-            let answer = notifier.deliver_to(&only, &notification, None, &reserve).await;
+            let recipients = Recipients {
+                only: &only,
+                except: &[],
+            };
+            let answer = notifier
+                .deliver_to(recipients, &notification, None, &reserve)
+                .await;
             assert_eq!(word(&answer), "delivered");
             assert_eq!(server.mails().len(), mails);
         }

@@ -35,6 +35,8 @@ pub(super) enum Fault {
     Unread(u64),
     /// One receiver, or each, takes nothing.
     Receivers(Receiver, bool, u64),
+    /// Each receiver fails at what one check has to tell, with this status or without an answer, and at nothing else.
+    FailsAtOne(Option<u16>, u64),
     /// The collector of telemetry.
     Collector(Collector, u64),
     /// Each use of the spool ends in this error, and the process may be killed meanwhile.
@@ -73,6 +75,10 @@ impl Fault {
             5 => Self::Disk(Disk::Hangs, random.u64(1..60), random.u32(..4) == 0),
             6 => Self::Disk(Disk::Slow(random.u64(1..300)), random.u64(1..60), random.bool()),
             7 => Self::Unread(random.u64(3..100)),
+            8 if random.bool() => Self::FailsAtOne(
+                [None, Some(500), Some(504)][random.usize(..3)],
+                random.u64(90..400),
+            ),
             8 | 9 => Self::Receivers(outages::receiver(random), random.bool(), random.u64(90..200)),
             10 => Self::Targets(targets(random), random.u64(20..90)),
             11 => Self::StuckRun,
@@ -102,6 +108,7 @@ impl Fault {
             Self::Disk(mood, seconds, is_killed) => disk(world, mood, seconds, is_killed).await,
             Self::Unread(seconds) => unread(world, seconds).await,
             Self::Receivers(mood, all, seconds) => outages::refuse(world, mood, all, seconds).await,
+            Self::FailsAtOne(status, seconds) => outages::fail_at_one(world, status, seconds).await,
             Self::Collector(mood, seconds) => outages::export(world, mood, seconds).await,
             Self::Spool(errno, seconds, is_killed) => outages::spool(world, errno, seconds, is_killed).await,
             Self::Hoards(count, seconds) => outages::hoard(world, count, seconds).await,

@@ -21,12 +21,26 @@ pub(super) enum Mood {
     Takes,
     /// It answers this status, with these seconds to wait, and takes nothing.
     Answers(u16, Option<u64>),
+    /// It answers this status to what this check has to tell, or nothing at all, and takes everything else.
+    FailsAt(&'static str, Option<u16>),
     /// It says of each notification that it is too large.
     Rejects,
     /// It answers nothing.
     Hangs,
     /// The task that delivers to it panics.
     Panics,
+}
+
+impl Mood {
+    /// How it fares with what this check has to tell.
+    fn towards(self, check: &str) -> Self {
+        match self {
+            Self::FailsAt(bad, status) if bad == check => {
+                status.map_or(Self::Hangs, |status| Self::Answers(status, None))
+            }
+            mood => mood,
+        }
+    }
 }
 
 /// All receivers. Cheap to clone; all clones are one.
@@ -62,8 +76,8 @@ impl Receivers {
     async fn receive(self, name: &'static str, notification: Notification) -> Answer {
         sleep(Duration::from_millis(30)).await;
         let mood = self.inner().moods.get(name).copied().unwrap_or_default();
-        match mood {
-            Mood::Takes => {
+        match mood.towards(&notification.check.name) {
+            Mood::Takes | Mood::FailsAt(..) => {
                 self.inner().failing.remove(name);
                 self.inner().take(name, &notification);
             }

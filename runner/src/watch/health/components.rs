@@ -67,8 +67,9 @@ fn judge(mut stalls: Vec<Stall>, notifiers: &Notifiers, limits: Limits) -> Vec<C
         let component = alert::component(name);
         stalls.iter().any(|stall| stall.name == component)
     };
+    // One that is late delivers.
     let is_silent =
-        |(name, report): (&Arc<str>, &NotifierReport)| is_stalled(name) || trouble(report, limits).is_some();
+        |(name, report): (&Arc<str>, &NotifierReport)| is_stalled(name) || failing(report, limits).is_some();
     // When none is left that works, nobody hears of a check that is down.
     let is_only = !notifiers.is_empty() && notifiers.iter().all(is_silent);
     if is_only {
@@ -78,9 +79,8 @@ fn judge(mut stalls: Vec<Stall>, notifiers: &Notifiers, limits: Limits) -> Vec<C
             stall.impact = stall.impact.max(Impact::Heartbeat);
         }
     }
-    let failing = notifiers
-        .iter()
-        .filter_map(|(name, report)| notifier_failing(name, report, limits, is_only));
+    let notifiers = notifiers.iter();
+    let failing = notifiers.filter_map(|(name, report)| notifier_failing(name, report, limits, is_only));
     let mut complaints: Vec<Complaint> = stalls.into_iter().map(stalled).chain(failing).collect();
     complaints.sort_by_key(|complaint| (!complaint.is_fatal(), !complaint.stops_heartbeat()));
     complaints
@@ -98,12 +98,17 @@ fn stalled(stall: Stall) -> Complaint {
     }
 }
 
-/// For how long nothing was delivered and why, or how late it is delivered.
+/// For how long nothing was delivered, and why.
+fn failing(report: &NotifierReport, limits: Limits) -> Option<(Duration, &str)> {
+    let failing = report.failing.as_ref()?;
+    let time = failing.since.elapsed();
+    (time > limits.notifier_failing).then_some((time, failing.message.as_str()))
+}
+
+/// The same, or how late it is delivered.
 fn trouble(report: &NotifierReport, limits: Limits) -> Option<(Duration, Option<&str>)> {
-    let failing = report.failing.as_ref();
-    let failing = failing.map(|failing| (failing.since.elapsed(), Some(failing.message.as_str())));
+    let failing = failing(report, limits).map(|(time, message)| (time, Some(message)));
     let late = report.late.map(|time| (time, None));
-    let failing = failing.filter(|(time, _)| *time > limits.notifier_failing);
     failing.or(late.filter(|(time, _)| *time > limits.notifier_late))
 }
 
@@ -252,5 +257,15 @@ mod tests {
             said(&report(Some(&failing), 301)).unwrap(),
             "notifier `chat` has delivered nothing for 61 s, and 7 notifications wait: the answer is 503"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_heartbeat_goes_on_while_the_only_notifier_delivers_late() {
+        let report = NotifierReport {
+            late: Some(Duration::from_secs(3_600)),
+            ..NotifierReport::default()
+        };
+        assert_eq!(failing(&report, Limits::default()), None);
+        assert!(trouble(&report, Limits::default()).is_some());
     }
 }

@@ -89,13 +89,113 @@ async fn the_first_that_is_due_is_waited_for_and_nothing_is_late_that_is_left_al
     for _ in 1..=2 {
         assert!(queue.next("a", Turn::Fair).is_some());
         queue.leave_rest("a", &late);
-        advance(Duration::from_secs(30)).await;
+        advance(Duration::from_secs(29)).await;
     }
     assert_eq!(queue.report()["a"].late, None);
-    assert_eq!(queue.due("a"), Some(Instant::now()));
-    advance(Duration::from_secs(1)).await;
+    let in_two_seconds = Instant::now() + Duration::from_secs(2);
+    assert_eq!(queue.due("a"), Some(in_two_seconds));
+    advance(Duration::from_secs(3)).await;
     assert_eq!(drain(&mut queue, "a"), [1]);
     queue.stage("a", told(3));
     advance(Duration::from_secs(7)).await;
     assert_eq!(queue.report()["a"].late, Some(Duration::from_secs(7)));
+}
+
+/// What each of two receivers gets of a check, as far as the mail server takes it now.
+struct Mails {
+    queue: Queue,
+    disk: Disk,
+    is_late_taken: bool,
+    got: Vec<(&'static str, u32)>,
+}
+
+impl Mails {
+    fn stage(&mut self, number: u32, event: Event) {
+        self.disk.keep(self.queue.stage("a", of("web/1", number, event)));
+        self.queue.release(&kept());
+    }
+
+    /// Delivers all that is due.
+    fn deliver(&mut self) {
+        while let Some(entry) = self.queue.next("a", Turn::Fair) {
+            let receivers = ["late", "bob"].into_iter();
+            let receivers: Vec<_> = receivers.filter(|one| entry.recipients().include(one)).collect();
+            assert!(!receivers.is_empty());
+            let mut rest = entry.except.to_vec();
+            for receiver in receivers {
+                match receiver == "late" && !self.is_late_taken {
+                    true => rest.push(receiver.to_owned()),
+                    false => self.got.push((receiver, entry.notification.number)),
+                }
+            }
+            self.disk.keep(match rest.as_slice() {
+                [] => self.queue.conclude("a", None),
+                rest => self.queue.leave_rest("a", rest),
+            });
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_for_now_gets_everything_of_a_check_in_order_and_the_others_wait_for_nothing() {
+    for is_restarted in [false, true] {
+        let mut mails = Mails {
+            queue: queue(),
+            disk: Disk::default(),
+            is_late_taken: false,
+            got: Vec::new(),
+        };
+        mails.stage(1, Event::Firing);
+        mails.deliver();
+        advance(Duration::from_secs(50)).await;
+        mails.stage(2, Event::Reminder);
+        mails.deliver();
+        advance(Duration::from_secs(30)).await;
+        // The first is left alone for two minutes now.
+        mails.deliver();
+        mails.is_late_taken = true;
+        mails.stage(3, Event::Resolved);
+        mails.deliver();
+        assert_eq!(mails.got, [("bob", 1), ("bob", 2), ("bob", 3)]);
+        assert_eq!(mails.disk.rows(Shelf::Notification).len(), 3);
+        if is_restarted {
+            mails.queue = queue();
+            mails.queue.restore(&mails.disk.rows(Shelf::Notification));
+        }
+        for _ in 0..4 {
+            mails.deliver();
+            let due = mails.queue.due("a");
+            advance(due.map_or(Duration::ZERO, |due| due - Instant::now())).await;
+        }
+        assert_eq!(mails.got[3..], [("late", 1), ("late", 2), ("late", 3)]);
+        assert!(mails.disk.rows(Shelf::Notification).is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_receiver_that_is_refused_for_now_keeps_no_other_waiting() {
+    let mut queue = queue();
+    let [late, later] = ["late", "later"].map(str::to_owned);
+    for number in [1, 2] {
+        queue.stage("a", of("web/1", number, Event::Changed));
+    }
+    queue.release(&kept());
+    queue.next("a", Turn::Fair).unwrap();
+    queue.leave_rest("a", std::slice::from_ref(&late));
+    let second = queue.next("a", Turn::Fair).unwrap();
+    assert_eq!(*second.except, *std::slice::from_ref(&late));
+    queue.leave_rest("a", &[late.clone(), later]);
+    advance(Duration::from_secs(60)).await;
+    queue.next("a", Turn::Fair).unwrap();
+    queue.leave_rest("a", std::slice::from_ref(&late));
+    let second = queue.next("a", Turn::Fair).unwrap();
+    assert!(!second.recipients().include("late") && second.recipients().include("later"));
+    queue.leave_rest("a", &second.except);
+    assert!(queue.next("a", Turn::Fair).is_none());
+    let due = queue.due("a").unwrap();
+    assert_eq!(
+        due - Instant::now(),
+        Duration::from_secs(120),
+        "when the first is due"
+    );
 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::{AFTER, LONG, THREE_INTERVALS};
 use crate::app::simulation::collector::Mood as Collector;
 use crate::app::simulation::receivers::{Mood as Receiver, NAMES};
+use crate::app::simulation::reloads;
 use crate::app::simulation::secs;
 use crate::app::simulation::targets::Mood as Target;
 use crate::app::simulation::world::World;
@@ -72,6 +73,26 @@ pub(super) async fn refuse(world: &mut World, mood: Receiver, all: bool, seconds
     }
     for name in NAMES.iter().filter(|name| !failing.contains(name)) {
         world.assert_alerted(name).await;
+    }
+}
+
+/// Receivers fail at what one check has to tell, again and again; they hear of all others.
+pub(super) async fn fail_at_one(world: &mut World, status: Option<u16>, seconds: u64) {
+    world.allow("notifier_failing", Duration::from_secs(24 * 60 * 60));
+    let place = world.random.usize(..world.checks.len());
+    let bad = world.checks[place].name.clone();
+    let bad = reloads::NAMES.into_iter().find(|name| *name == bad).unwrap();
+    for name in NAMES {
+        world.receivers.set(name, Receiver::FailsAt(bad, status));
+    }
+    for check in world.checks.clone() {
+        world.targets.set(&check.name, Target::Fails);
+    }
+    world.run(secs(seconds)).await;
+    // An attempt that hangs may be under way.
+    let wait = secs(if status.is_none() { 8 } else { 3 });
+    for name in NAMES {
+        world.assert_alerted_of_others(name, bad, wait).await;
     }
 }
 
