@@ -131,9 +131,12 @@ impl Cache {
         // The disk may hang: the plugin is compiled, and can be used all the same.
         let written = regular_file::within(Owner::PluginCache, &path, move || {
             let header = entry::header(file_name(&own), artefact.bytes());
-            write(&folder, &own, &[&header, artefact.bytes()])?;
-            evict::evict(&folder, SystemTime::now());
-            Ok(())
+            if !evict::evict(&folder, SystemTime::now()) {
+                return Err(io::ErrorKind::QuotaExceeded.into());
+            }
+            let written = write(&folder, &own, &[&header, artefact.bytes()]);
+            let _room = evict::evict(&folder, SystemTime::now());
+            written
         });
         written
             .flatten()
@@ -170,7 +173,7 @@ fn prepare(folder: &Path) -> Result<(), CacheError> {
             folder: folder.to_owned(),
         });
     }
-    evict::evict(folder, SystemTime::now());
+    let _room = evict::evict(folder, SystemTime::now());
     Ok(())
 }
 
@@ -213,7 +216,9 @@ fn write(folder: &Path, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     }
     part.as_file().sync_all()?;
     part.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    // The file is whole, and used from now on; what a power cut takes of it is compiled again.
+    let _synced = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 /// A hash that is the same in every build of the runner, unlike the standard library's.

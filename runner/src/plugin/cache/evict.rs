@@ -2,6 +2,7 @@
 //! process that was killed left half-written. Files of others are left alone.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +11,10 @@ pub(super) const PART: &str = ".part";
 const WHOLE: &str = ".cwasm";
 /// Nobody writes for that long.
 const MAX_PART_AGE: Duration = Duration::from_secs(60 * 60);
+/// Files that are being written at once by all processes that share the folder.
+const MAX_PARTS: usize = 32;
+/// So many files that should go and stay mean that the disk removes nothing.
+const MAX_STUCK: usize = 16;
 const MAX_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 const MAX_FILES: usize = 256;
 /// Of all files together.
@@ -24,10 +29,15 @@ struct Kept {
     age: Duration,
 }
 
-/// Removes what is too old or too much at `now`. What cannot be removed stays until the next time.
-pub(super) fn evict(folder: &Path, now: SystemTime) {
+/// Removes what is too old or too much at `now`. What cannot be removed stays until the next time; false when that is more
+/// than there may be.
+pub(super) fn evict(folder: &Path, now: SystemTime) -> bool {
+    evict_by(folder, now, |path| fs::remove_file(path))
+}
+
+fn evict_by(folder: &Path, now: SystemTime, remove: impl Fn(&Path) -> io::Result<()>) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let (parts, mut files): (Vec<Kept>, Vec<Kept>) = entries
+    let (mut parts, mut files): (Vec<Kept>, Vec<Kept>) = entries
         .filter_map(|entry| kept(&entry, now))
         .partition(|kept| kept.path.to_string_lossy().ends_with(PART));
     files.sort_by_key(|kept| kept.age);
@@ -38,11 +48,15 @@ pub(super) fn evict(folder: &Path, now: SystemTime) {
         *number > 0 && (kept.age > MAX_AGE || *number >= MAX_FILES || bytes > MAX_BYTES)
     });
     let stale = stale.map(|(_, kept)| kept);
-    let left = parts.iter().filter(|kept| kept.age > MAX_PART_AGE);
-    for kept in stale.chain(left) {
+    parts.sort_by_key(|kept| kept.age);
+    let left = parts.iter().enumerate();
+    let left = left.filter(|(number, kept)| *number >= MAX_PARTS || kept.age > MAX_PART_AGE);
+    let stays = |kept: &&Kept| match remove(&kept.path) {
         // Another process may have been quicker.
-        let _gone = fs::remove_file(&kept.path);
-    }
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+        Ok(()) => false,
+    };
+    stale.chain(left.map(|(_, kept)| kept)).filter(stays).count() < MAX_STUCK
 }
 
 /// A file that a cache wrote, of this version or an earlier one.
@@ -93,7 +107,7 @@ mod tests {
         let fresh = file(&folder, 1, WHOLE, Duration::ZERO, 1);
         let used = file(&folder, 2, WHOLE, MAX_AGE / 2, 1);
         let stale = file(&folder, 3, WHOLE, MAX_AGE * 2, 1);
-        evict(folder.path(), SystemTime::now());
+        assert!(evict(folder.path(), SystemTime::now()));
         assert_eq!(
             [fresh.exists(), used.exists(), stale.exists()],
             [true, true, false]
@@ -107,7 +121,7 @@ mod tests {
             let age = u64::try_from(number).unwrap() + 1;
             file(&folder, number, WHOLE, Duration::from_secs(age), 1);
         }
-        evict(folder.path(), SystemTime::now());
+        assert!(evict(folder.path(), SystemTime::now()));
         assert_eq!(left(&folder), MAX_FILES);
         assert!(
             folder
@@ -122,7 +136,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let kept = file(&folder, 1, WHOLE, Duration::from_secs(1), MAX_BYTES / 2);
         let gone = file(&folder, 2, WHOLE, Duration::from_secs(2), MAX_BYTES);
-        evict(folder.path(), SystemTime::now());
+        assert!(evict(folder.path(), SystemTime::now()));
         assert_eq!([kept.exists(), gone.exists()], [true, false]);
     }
 
@@ -131,8 +145,35 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let written = file(&folder, 1, ".cwasm.abc123.part", MAX_PART_AGE / 2, 1);
         let left = file(&folder, 2, ".123.part", MAX_PART_AGE * 2, 1);
-        evict(folder.path(), SystemTime::now());
+        assert!(evict(folder.path(), SystemTime::now()));
         assert_eq!([written.exists(), left.exists()], [true, false]);
+    }
+
+    #[test]
+    fn what_is_being_written_has_a_bound_too() {
+        let folder = TempDir::new().unwrap();
+        for number in 0..MAX_PARTS + 3 {
+            file(&folder, number, ".cwasm.abc123.part", Duration::from_secs(1), 1);
+        }
+        assert!(evict(folder.path(), SystemTime::now()));
+        assert_eq!(left(&folder), MAX_PARTS);
+    }
+
+    #[test]
+    fn a_folder_from_which_nothing_can_be_removed_has_no_room_in_the_end() {
+        let folder = TempDir::new().unwrap();
+        for number in 0..MAX_FILES + MAX_STUCK - 1 {
+            file(&folder, number, WHOLE, Duration::from_secs(1), 1);
+        }
+        let has_room = || {
+            evict_by(folder.path(), SystemTime::now(), |_| {
+                Err(io::ErrorKind::ReadOnlyFilesystem.into())
+            })
+        };
+        assert!(has_room());
+        file(&folder, MAX_FILES + MAX_STUCK, WHOLE, Duration::from_secs(1), 1);
+        assert!(!has_room());
+        assert!(evict(folder.path(), SystemTime::now()));
     }
 
     #[test]
@@ -144,7 +185,7 @@ mod tests {
             .set_modified(SystemTime::UNIX_EPOCH)
             .unwrap();
         file(&folder, 1, ".txt", MAX_AGE * 2, 1);
-        evict(folder.path(), SystemTime::now());
+        assert!(evict(folder.path(), SystemTime::now()));
         assert_eq!(left(&folder), 2);
     }
 }

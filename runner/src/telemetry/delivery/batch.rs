@@ -10,7 +10,7 @@ use super::envelope::Envelope;
 use super::frame::Frame;
 use super::journal::Segment;
 use super::share::{Owner, Share};
-use super::spool::Spool;
+use super::spool::{Kind, Spool};
 use super::stamp::Stamp;
 use crate::telemetry::settings::Signal;
 
@@ -62,7 +62,8 @@ impl Batch {
     ) -> Self {
         let begin =
             |spool: &mut Spool| Segment::create(&spool.segment(signal, stamp), envelope, spool.hold());
-        let segment = disk.takes_segments().then(|| disk.attempt(begin)).flatten();
+        let name = (signal, stamp, Kind::Segment);
+        let segment = disk.takes_segments().then(|| disk.make(name, begin)).flatten();
         Self {
             stamp,
             close_at: Instant::now() + delay,

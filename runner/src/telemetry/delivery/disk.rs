@@ -14,7 +14,7 @@ use super::stamp::Stamp;
 use crate::io_class::IoClass;
 use crate::ledger::audit::Reserve;
 use crate::telemetry::settings::{Signal, SpoolSettings};
-use unremoved::Unremoved;
+use unremoved::{Name, Unremoved};
 
 /// How often a folder that could not be opened is tried again, and how long the disk must have done well after a
 /// failure to be called recovered: a full disk takes small files between big ones.
@@ -96,7 +96,10 @@ impl Disk {
         }
         match work(self.spool.as_mut()?) {
             Ok(done) => {
-                self.do_well();
+                match self.spool.as_mut().and_then(Spool::take_unsynced) {
+                    None => self.do_well(),
+                    Some(error) => self.fail(error),
+                }
                 Some(done)
             }
             Err(error) => {
@@ -106,11 +109,34 @@ impl Disk {
         }
     }
 
+    /// Makes a file that was not there before. Where that fails, nothing of it is left, or it is removed once the disk is
+    /// well again and counts until then.
+    pub(super) fn make<T>(
+        &mut self,
+        name: Name,
+        work: impl FnOnce(&mut Spool) -> io::Result<T>,
+    ) -> Option<T> {
+        let (signal, stamp, kind) = name;
+        let mut is_ours = true;
+        let made = self.attempt(|spool| {
+            work(spool).inspect_err(|error| is_ours = error.kind() != io::ErrorKind::AlreadyExists)
+        });
+        match (&made, &self.spool) {
+            (Some(_), _) => self.unremoved.removed(&name),
+            (None, Some(spool)) if is_ours && spool.size(signal, stamp, kind).is_some() => {
+                self.remove(signal, stamp, kind);
+            }
+            (None, _) => {}
+        }
+        made
+    }
+
     /// Removes a file, now or once the disk is well again.
     pub(super) fn remove(&mut self, signal: Signal, stamp: Stamp, kind: Kind) {
         let removed = self.attempt(|spool| spool.remove(signal, stamp, kind));
-        if let (Some(spool), None) = (&self.spool, removed) {
-            let bytes = spool.size(signal, stamp, kind);
+        if let (Some(spool), None) = (&self.spool, removed)
+            && let Some(bytes) = spool.size(signal, stamp, kind)
+        {
             self.unremoved.insert((signal, stamp, kind), bytes);
         }
     }
@@ -209,7 +235,7 @@ mod tests {
     use tokio::sync::mpsc;
     use tokio::time::advance;
 
-    use super::super::simulated::fail_disk;
+    use super::super::simulated::{Step, fail_disk, fail_step};
     use super::*;
     use crate::age::Clock;
 
@@ -291,6 +317,41 @@ mod tests {
             fail_disk(None);
         }
         assert!(!disk.takes_segments());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_is_there_though_the_disk_failed_counts_until_it_is_gone_or_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = disk(folder.path());
+        disk.open();
+        let stamp = Stamp::after(None, &Clock::default().read());
+        let name = (Signal::Traces, stamp, Kind::Request);
+        let path = folder.path().join(format!("spool/traces/{stamp}.request"));
+        let make = |disk: &mut Disk, errno: Option<i32>| {
+            let made = disk.make(name, |spool| {
+                spool.keep(Signal::Traces, stamp, b"request")?;
+                errno.map_or(Ok(()), |errno| Err(io::Error::from_raw_os_error(errno)))
+            });
+            (made.is_some(), path.exists(), disk.unremoved_bytes())
+        };
+        assert_eq!(make(&mut disk, Some(libc::EIO)), (false, false, 0));
+        fail_step(Some((Step::Remove, libc::EIO)));
+        assert_eq!(make(&mut disk, Some(libc::EIO)), (false, true, 7));
+        assert_eq!(make(&mut disk, None), (true, true, 0));
+        fail_step(None);
+        advance(PATIENCE).await;
+        disk.remove_leftovers();
+        assert!(path.exists(), "it is wanted now");
+        let segment = (Signal::Traces, stamp, Kind::Segment);
+        let is_left = |disk: &mut Disk, kind| {
+            let made = disk.make(segment, |spool| {
+                std::fs::write(spool.segment(Signal::Traces, stamp), b"another's")?;
+                Err::<(), _>(io::Error::from(kind))
+            });
+            made.is_none() && path.with_extension("segment").exists()
+        };
+        assert!(is_left(&mut disk, io::ErrorKind::AlreadyExists));
+        assert!(!is_left(&mut disk, io::ErrorKind::StorageFull));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@
 //! (not the machine: that would cost an fsync a run). What a kill cut off in the middle shows by its length or its
 //! sum, and ends the reading.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -31,7 +31,8 @@ impl Segment {
     /// Makes the file of a new batch.
     ///
     /// # Errors
-    /// The file cannot be made or written.
+    /// The file cannot be made or written. A full disk makes empty files all the same: the caller removes it, unless it
+    /// was there before.
     pub(super) fn create(path: &Path, envelope: &Envelope, held: Held) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(path)?;
@@ -42,11 +43,7 @@ impl Segment {
         };
         push_record(&mut segment.record, &envelope.resource)?;
         push_record(&mut segment.record, &envelope.scope)?;
-        if let Err(error) = segment.file.write_all(&segment.record) {
-            // A full disk makes empty files all the same. The error that counts is the first one.
-            drop(fs::remove_file(path));
-            return Err(error);
-        }
+        segment.file.write_all(&segment.record)?;
         Ok(segment)
     }
 

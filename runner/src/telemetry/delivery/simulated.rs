@@ -72,6 +72,26 @@ impl Collector {
 
 thread_local! {
     static FAILURE: Cell<Option<i32>> = const { Cell::new(None) };
+    static STEP_FAILURE: Cell<Option<(Step, i32)>> = const { Cell::new(None) };
+}
+
+/// What a disk may refuse while it does all else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// To sync a folder.
+    Sync,
+    /// To remove a file.
+    Remove,
+}
+
+/// From now on this step fails in each spool of this thread, with this error of the operating system, or none does.
+pub(super) fn fail_step(failing: Option<(Step, i32)>) {
+    STEP_FAILURE.set(failing);
+}
+
+pub(super) fn step_failure(step: Step) -> Option<io::Error> {
+    let failing = STEP_FAILURE.get().filter(|(failing, _)| *failing == step);
+    failing.map(|(_, errno)| io::Error::from_raw_os_error(errno))
 }
 
 /// From now on each use of a spool on this thread fails with this error of the operating system, or none does.

@@ -1,8 +1,8 @@
 //! The folder in which requests wait for their collector.
 //!
 //! `traces/00001732453200000000.request` is one encoded request, `.segment` the journal of an open batch, `.tmp` what
-//! is being written. A request is written under its temporary name, synced, renamed, and the folder synced, so that
-//! a `.request` is always whole. Files are for their owner only, and hold no header.
+//! is being written: one file a folder, whatever becomes of it. A request is written under that name, synced,
+//! renamed, and the folder synced, so that a `.request` is always whole. Files are for their owner only, and hold no header.
 //!
 //! All of it is done in line, on the telemetry thread: the files are small, a thread of their own would be one more
 //! to end in order, and a disk that hangs holds up telemetry, never a check.
@@ -16,6 +16,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+#[cfg(test)]
+use super::simulated;
 use super::stamp::Stamp;
 use crate::ledger::audit::{Held, Reserve};
 use crate::telemetry::settings::Signal;
@@ -26,12 +28,16 @@ const LARGEST: u64 = 1 << 20;
 const REQUEST: &str = "request";
 const SEGMENT: &str = "segment";
 const TEMPORARY: &str = "tmp";
+/// What is being written in a folder: a disk that neither takes nor removes files has one of them.
+const NEXT: &str = "next.tmp";
 
 /// The folder, locked for this process.
 #[derive(Debug)]
 pub(super) struct Spool {
     folder: PathBuf,
     dead: DeadLetters,
+    /// Why a folder was not synced: what was done in it stands, unless the machine crashes.
+    unsynced: Option<io::Error>,
     /// Two runners that took each other's files for leftovers would send and remove them twice.
     _lock: (File, Held),
     reserve: Reserve,
@@ -68,6 +74,7 @@ impl Spool {
         Ok(Self {
             folder: folder.to_owned(),
             dead: DeadLetters::open(dead_folder(folder))?,
+            unsynced: None,
             _lock: (lock, held),
             reserve: reserve.clone(),
         })
@@ -88,6 +95,10 @@ impl Spool {
         for entry in fs::read_dir(self.folder_of(signal))? {
             let entry = entry?;
             let path = entry.path();
+            if path.ends_with(NEXT) {
+                remove(&path)?;
+                continue;
+            }
             let name = path.file_stem().and_then(|name| name.to_str());
             let Some(stamp) = name.and_then(Stamp::parse) else {
                 continue;
@@ -106,17 +117,28 @@ impl Spool {
     /// Writes a request so that it outlives a crash of the machine.
     ///
     /// # Errors
-    /// The disk is full or refuses; nothing of the request is left then.
-    pub(super) fn keep(&self, signal: Signal, stamp: Stamp, request: &[u8]) -> io::Result<()> {
+    /// The disk is full or refuses. Whether there is a file of the request then, [`Spool::size`] finds out.
+    pub(super) fn keep(&mut self, signal: Signal, stamp: Stamp, request: &[u8]) -> io::Result<()> {
         let path = self.request(signal, stamp);
-        match write_durably(&path, request) {
+        match write_whole(&path, request) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Somebody cleared the folder away.
                 make_folders(&self.folder)?;
-                write_durably(&path, request)
+                write_whole(&path, request)?;
             }
-            result => result,
+            result => result?,
         }
+        self.sync(&self.folder_of(signal));
+        Ok(())
+    }
+
+    /// Why a folder was not synced lately, though what was done in it stands.
+    pub(super) fn take_unsynced(&mut self) -> Option<io::Error> {
+        self.unsynced.take()
+    }
+
+    fn sync(&mut self, folder: &Path) {
+        self.unsynced = sync_folder(folder).err();
     }
 
     /// Reads a request; none when its file is gone, though the folder is there: somebody removed it.
@@ -136,10 +158,13 @@ impl Spool {
         }
     }
 
-    /// The bytes of a file; those of the largest request where nobody says.
-    pub(super) fn size(&self, signal: Signal, stamp: Stamp, kind: Kind) -> u64 {
-        let found = self.path(signal, stamp, kind).metadata();
-        found.map_or(LARGEST, |found| found.len())
+    /// The bytes of a file; those of the largest request where the disk does not say, and none where there is no file.
+    pub(super) fn size(&self, signal: Signal, stamp: Stamp, kind: Kind) -> Option<u64> {
+        match self.path(signal, stamp, kind).symlink_metadata() {
+            Ok(found) => Some(found.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(_) => Some(LARGEST),
+        }
     }
 
     /// # Errors
@@ -166,7 +191,9 @@ impl Spool {
         part: usize,
         request: &[u8],
     ) -> io::Result<()> {
-        self.dead.keep(signal, stamp, part, request)
+        self.dead.keep(signal, stamp, part, request)?;
+        self.sync(&dead_folder(&self.folder));
+        Ok(())
     }
 
     /// Moves a segment of which something cannot be read among the dead letters.
@@ -174,7 +201,9 @@ impl Spool {
     /// # Errors
     /// The disk refuses.
     pub(super) fn set_segment_aside(&mut self, signal: Signal, stamp: Stamp) -> io::Result<()> {
-        self.dead.take(&self.segment(signal, stamp), signal, stamp)
+        self.dead.take(&self.segment(signal, stamp), signal, stamp)?;
+        self.sync(&dead_folder(&self.folder));
+        Ok(())
     }
 
     /// Where the journal of a batch is.
@@ -220,15 +249,16 @@ fn lock(path: &Path) -> io::Result<File> {
     }
 }
 
-fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension(TEMPORARY);
+/// Writes a file that is whole once it has its name. After an error it may have it all the same: a disk may fail when it
+/// has renamed it.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_file_name(NEXT);
     let written = write_and_sync(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // The error that counts is the first one, and the next start clears this name too.
+        // The error that counts is the first one; what stays is written over by the next.
         drop(fs::remove_file(&temporary));
-        return written;
     }
-    path.parent().map_or(Ok(()), sync_folder)
+    written
 }
 
 fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -243,11 +273,23 @@ fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Some file systems have nothing to sync of a folder, and say so.
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    #[cfg(test)]
+    if let Some(error) = simulated::step_failure(simulated::Step::Sync) {
+        return Err(error);
+    }
+    match File::open(folder)?.sync_all() {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP)) => Ok(()),
+        synced => synced,
+    }
 }
 
 fn remove(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(error) = simulated::step_failure(simulated::Step::Remove) {
+        return Err(error);
+    }
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -13,7 +13,7 @@ const MAX_FILES: usize = 100_000;
 const CLOGGED: usize = 16;
 
 /// One file.
-pub(super) type Name = (Signal, Stamp, Kind);
+pub(in crate::telemetry::delivery) type Name = (Signal, Stamp, Kind);
 
 /// Files that could not be removed, with their bytes.
 #[derive(Debug, Default)]

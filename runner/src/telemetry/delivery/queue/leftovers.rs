@@ -111,15 +111,16 @@ impl Queue {
                 }
             }
         }
-        let is_done = match recovery.has_rest() {
-            true => around
+        let is_aside = recovery.has_rest()
+            && around
                 .disk
-                .attempt(|spool| spool.set_segment_aside(signal, stamp)),
-            false => around
-                .disk
-                .attempt(|spool| spool.remove(signal, stamp, Kind::Segment)),
-        };
-        is_done.is_some()
+                .attempt(|spool| spool.set_segment_aside(signal, stamp))
+                .is_some();
+        if !is_aside {
+            // What it had is sent: once is enough, whatever the disk says.
+            around.disk.remove(signal, stamp, Kind::Segment);
+        }
+        true
     }
 
     /// Takes in one request of a journal. The first has its stamp; they are written one at a time, since all of them in

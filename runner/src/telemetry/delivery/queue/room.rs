@@ -75,7 +75,10 @@ impl Queue {
             if waiting.bytes > around.room.free {
                 return (waiting.bytes <= around.room.bound).then_some(waiting.bytes);
             }
-            around.disk.attempt(|spool| spool.keep(signal, *stamp, request))?;
+            let name = (signal, *stamp, Kind::Request);
+            around
+                .disk
+                .make(name, |spool| spool.keep(signal, *stamp, request))?;
             if *journaled != Journaled::Not {
                 around.disk.remove(signal, *stamp, Kind::Segment);
             }

@@ -25,6 +25,7 @@ use crate::telemetry::delivery::answer::{Answer, Cause};
 use crate::telemetry::delivery::disk::Disk;
 use crate::telemetry::delivery::journal;
 use crate::telemetry::delivery::share::Owner;
+use crate::telemetry::delivery::simulated::{Step, fail_step};
 use crate::telemetry::delivery::store::Store;
 use crate::telemetry::settings::SpoolSettings;
 use crate::wire;
@@ -245,6 +246,28 @@ async fn a_kill_between_spooling_and_clearing_the_journal_sends_nothing_twice() 
 
     let mut fixture = Fixture::new(Some(folder.path()));
     assert_eq!(fixture.drain(Signal::Traces), [request(b"once")]);
+    assert!(files(&traces).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_removed_is_sent_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let traces = folder.path().join("traces");
+    let mut fixture = Fixture::new(Some(folder.path()));
+    fixture.append(b"once");
+    drop(fixture);
+    fail_step(Some((Step::Remove, libc::EIO)));
+    let mut fixture = Fixture::new(Some(folder.path()));
+    for _ in 0..3 {
+        assert_eq!(fixture.of(Signal::Traces).waiting, 1);
+        advance(Duration::from_secs(11)).await;
+        fixture.store.push(Signal::Metrics, b"1".to_vec());
+        fixture.drain(Signal::Metrics);
+    }
+    assert_eq!(fixture.drain(Signal::Traces), [request(b"once")]);
+    fail_step(None);
+    advance(Duration::from_secs(11)).await;
+    assert_eq!(fixture.drain(Signal::Traces), Vec::<Vec<u8>>::new());
     assert!(files(&traces).is_empty());
 }
 

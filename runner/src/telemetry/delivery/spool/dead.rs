@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{REQUEST, SEGMENT, remove, sync_folder, write_durably};
+use super::{LARGEST, REQUEST, SEGMENT, remove, write_whole};
 use crate::telemetry::delivery::stamp::Stamp;
 use crate::telemetry::settings::Signal;
 
@@ -65,9 +65,9 @@ impl DeadLetters {
             return Ok(());
         }
         self.make_room(bytes)?;
-        write_durably(&self.folder.join(&name), request)?;
-        self.count(name, bytes);
-        Ok(())
+        let written = write_whole(&self.folder.join(&name), request);
+        self.count(name);
+        written
     }
 
     /// Moves a segment here from where it lies.
@@ -75,12 +75,18 @@ impl DeadLetters {
         let name = format!("{}-{}.{SEGMENT}", stamp.number(), signal.word());
         let bytes = fs::metadata(segment)?.len();
         self.make_room(bytes)?;
-        fs::rename(segment, self.folder.join(&name))?;
-        self.count(name, bytes);
-        sync_folder(&self.folder)
+        let moved = fs::rename(segment, self.folder.join(&name));
+        self.count(name);
+        moved
     }
 
-    fn count(&mut self, name: String, bytes: u64) {
+    /// Counts what is there under a name, whatever the disk said when it was put there.
+    fn count(&mut self, name: String) {
+        let bytes = match self.folder.join(&name).symlink_metadata() {
+            Ok(found) => found.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(_) => LARGEST,
+        };
         self.bytes += bytes;
         if let Some(before) = self.letters.insert(name, bytes) {
             self.bytes = self.bytes.saturating_sub(before);

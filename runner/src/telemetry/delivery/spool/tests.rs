@@ -16,7 +16,7 @@ fn mode(path: &Path) -> u32 {
 fn a_request_is_there_whole_for_its_owner_only_and_leaves_no_temporary_file() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("spool");
-    let spool = Spool::open(&folder, &Reserve::default()).unwrap();
+    let mut spool = Spool::open(&folder, &Reserve::default()).unwrap();
     spool.keep(Signal::Traces, stamp(1), b"request").unwrap();
 
     let path = folder.join("traces/00000000000001000000.request");
@@ -30,7 +30,7 @@ fn a_request_is_there_whole_for_its_owner_only_and_leaves_no_temporary_file() {
 #[test]
 fn leftovers_come_oldest_first_without_what_was_never_finished_and_what_is_not_ours() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
+    let mut spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
     let logs = folder.path().join("logs");
     for second in [3, 1, 2] {
         spool.keep(Signal::Logs, stamp(second), b"12345").unwrap();
@@ -68,7 +68,7 @@ fn a_folder_has_one_runner_at_a_time() {
 fn a_folder_that_was_cleared_away_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("spool");
-    let spool = Spool::open(&folder, &Reserve::default()).unwrap();
+    let mut spool = Spool::open(&folder, &Reserve::default()).unwrap();
     fs::remove_dir_all(&folder).unwrap();
     spool.keep(Signal::Metrics, stamp(1), b"request").unwrap();
     assert_eq!(
@@ -88,7 +88,7 @@ fn a_request_whose_file_is_gone_is_lost_and_no_error_of_the_disk() {
 #[test]
 fn a_failed_write_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
+    let mut spool = Spool::open(folder.path(), &Reserve::default()).unwrap();
     // A folder under the file's name: the rename fails after the write.
     fs::create_dir(spool.request(Signal::Logs, stamp(1))).unwrap();
     spool.keep(Signal::Logs, stamp(1), b"request").unwrap_err();

@@ -85,6 +85,27 @@ async fn what_cannot_be_removed_counts_and_the_rest_waits_in_memory() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_folder_that_cannot_be_synced_holds_what_it_holds_and_no_more_than_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let metrics = folder.path().join("metrics");
+    fail_step(Some((Step::Sync, libc::EIO)));
+    let mut fixture = Fixture::bounded(Some(folder.path()), 2_000);
+    for _ in 0..60 {
+        fixture.store.push(Signal::Metrics, vec![b'0'; 100]);
+        fixture.answer(Signal::Metrics, away());
+    }
+    let report = fixture.of(Signal::Metrics);
+    assert_eq!((report.spool_bytes, report.memory_bytes), (2_000, 0));
+    assert_eq!(report.dropped, BTreeMap::from([(DropReason::SpoolFull, 40)]));
+    assert_eq!(files(&metrics).len(), 20);
+    assert!(!fixture.store.report().spool_is_well);
+    drop(fixture);
+    let mut fixture = Fixture::bounded(Some(folder.path()), 2_000);
+    assert_eq!(fixture.drain(Signal::Metrics).len(), 20, "what was not lost");
+    fail_step(None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_on_its_way_is_not_dropped_to_make_room() {
     let folder = tempfile::tempdir().unwrap();
     let mut fixture = Fixture::bounded(Some(folder.path()), 70);
