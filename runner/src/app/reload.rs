@@ -9,7 +9,7 @@ mod writers;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -26,7 +26,7 @@ use crate::signal::Hangup;
 use crate::suite::{CheckId, Problems, Suite};
 use crate::watch::reloads::Reloads;
 use retry::Retry;
-use settling::Settling;
+use settling::{Look, Settling};
 use writers::Writers;
 
 pub(super) use footprint::Footprint;
@@ -187,9 +187,9 @@ impl Reloader {
                     // Whoever asked may have gone.
                     let _nobody_waits = asker.send(answer);
                 }
-                () = due(next_try) => drop(self.reload().await),
+                () = due(next_try) => self.try_again().await,
                 _ = looks.tick() => {
-                    if self.has_changed().await {
+                    if self.look().await == Look::Settled {
                         drop(self.reload().await);
                     }
                 }
@@ -197,16 +197,41 @@ impl Reloader {
         }
     }
 
+    /// Reads a suite again that could not be read, unless somebody is at it: it is read when it is whole.
+    async fn try_again(&mut self) {
+        match self.look().await {
+            Look::Unsettled | Look::Overdue(_) => drop(self.retry.failed(Instant::now())),
+            Look::Unchanged | Look::Settled => drop(self.reload().await),
+        }
+    }
+
     /// Whether files changed, and are whole enough to be read.
-    async fn has_changed(&mut self) -> bool {
+    async fn look(&mut self) -> Look {
         let sources = self.sources.clone();
         let found = liveness::once("suite", move || Footprint::of(&sources)).await;
         let is_known = found.as_ref().is_ok_and(Footprint::is_known);
         self.note_blindness(!is_known);
-        match found {
+        let look = match found {
             Ok(found) if is_known => self.settling.look(found, Instant::now(), Writers::of_any),
-            _ => false,
+            _ => Look::Unchanged,
+        };
+        if let Look::Overdue(path) = &look {
+            self.report_unfinished(path);
         }
+        look
+    }
+
+    /// Half a suite may be a suite, with which checks and their alerts would go.
+    fn report_unfinished(&mut self, path: &Path) {
+        let problem = format!(
+            "{}: it is still being written, and is read once it has been left alone for a while; write it beside and \
+             rename it, or ask for a reload",
+            path.display()
+        );
+        let shown = self.parts.host.settings().secrets.others();
+        let problem = shown.redact(&problem);
+        self.parts.reloads.failed(problem.clone(), SystemTime::now(), None);
+        (self.parts.told)(&Err(problem), None);
     }
 
     /// Where nobody can see whether files changed they are read now and then.

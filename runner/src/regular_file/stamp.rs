@@ -30,6 +30,12 @@ impl Stamp {
         }
     }
 
+    /// Its bytes.
+    #[must_use]
+    pub fn size(self) -> u64 {
+        self.size
+    }
+
     /// Its device and its number there: the same for as long as it is the same file, whatever is written to it.
     #[must_use]
     pub fn identity(self) -> (u64, u64) {

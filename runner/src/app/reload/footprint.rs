@@ -16,6 +16,30 @@ const MAX_ENTRIES: usize = 100_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::app) struct Footprint(BTreeMap<PathBuf, Option<Stamp>>);
 
+/// How a file is not what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// It is another file in the place of one, or of none.
+    Replaced,
+    /// It is the same file, and larger.
+    Grown,
+    /// It is the same file with something else in it, or gone.
+    Rewritten,
+}
+
+impl Changed {
+    fn of(now: Option<Stamp>, before: Option<Stamp>) -> Self {
+        match (now, before) {
+            (Some(now), Some(before)) if now.identity() == before.identity() => match now.size() > before.size() {
+                true => Self::Grown,
+                false => Self::Rewritten,
+            },
+            (Some(_), _) => Self::Replaced,
+            (None, _) => Self::Rewritten,
+        }
+    }
+}
+
 impl Footprint {
     /// Of files, and of the YAML files in folders; empty when the disk does not answer.
     pub(in crate::app) fn of(sources: &BTreeSet<PathBuf>) -> Self {
@@ -42,19 +66,17 @@ impl Footprint {
         self.0.extend(others.0);
     }
 
-    /// Files that are not what they were, and whether each is another file in the place of one.
-    pub(super) fn changed(&self, before: &Self) -> BTreeMap<PathBuf, bool> {
+    /// Files that are not what they were.
+    pub(super) fn changed(&self, before: &Self) -> BTreeMap<PathBuf, Changed> {
         let mut changed = BTreeMap::new();
         for (path, stamp) in &self.0 {
             let known = before.0.get(path).copied().flatten();
             if *stamp != known {
-                let identity = |stamp: &Option<Stamp>| stamp.map(Stamp::identity);
-                let is_replaced = stamp.is_some() && identity(stamp) != identity(&known);
-                changed.insert(path.clone(), is_replaced);
+                changed.insert(path.clone(), Changed::of(*stamp, known));
             }
         }
         let gone = before.0.keys().filter(|path| !self.0.contains_key(*path));
-        changed.extend(gone.map(|path| (path.clone(), false)));
+        changed.extend(gone.map(|path| (path.clone(), Changed::Rewritten)));
         changed
     }
 

@@ -1,23 +1,24 @@
 //! When files that changed are whole enough to be read.
 //!
-//! A file that is written in place is half there for a while, and half a suite may be a suite. One that is put in its
-//! place by a rename is whole.
+//! A file that is written in place is half there for a while, and half a suite may be a suite: it is taken once it has been
+//! left alone for a while, and while it grows never before, however long that takes. One that is put in its place by a
+//! rename is whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::footprint::Footprint;
+use super::footprint::{Changed, Footprint};
 use super::writers::Writers;
 
 /// How long files that were written in place have to stay as they are: a writer may pause.
 const SETTLE: Duration = Duration::from_secs(15);
 /// How long that is while somebody has one of them open for writing, who may have forgotten it.
 const OPEN: Duration = Duration::from_secs(60);
-/// How long a change is put off in all: a file that changes on and on, such as a token or a log, must not keep the suite
-/// from being read for ever.
+/// Files that change on and on, such as a token that is renewed, are taken by then all the same: they must not keep the
+/// suite from being read for ever. One that is open for writing or grows is not whole, and is reported instead.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// What files looked like, and whether that is another suite.
@@ -27,16 +28,37 @@ pub(super) struct Settling {
     change: Option<Change>,
 }
 
+/// What is known of files after a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Look {
+    /// There is nothing to read.
+    Unchanged,
+    /// Files changed, and may be half there.
+    Unsettled,
+    /// The same, for so long that somebody should know: the file that is not whole. Once for each change.
+    Overdue(PathBuf),
+    /// Files changed, and can be read.
+    Settled,
+}
+
 /// A change that is not taken yet.
 #[derive(Debug)]
 struct Change {
     /// When files changed first.
     began: Instant,
-    /// When files changed last.
+    files: BTreeMap<PathBuf, Write>,
+    is_reported: bool,
+}
+
+/// How a file changed.
+#[derive(Debug)]
+struct Write {
+    /// The last time.
     at: Instant,
-    files: BTreeSet<PathBuf>,
-    /// Whether each of them is another file in the place of one, or in a place where there was none.
+    /// Whether it was another file in the place of one, or in a place where there was none, each time.
     is_replaced: bool,
+    /// Whether it grew the last time, as a file does that is not whole yet.
+    has_grown: bool,
 }
 
 impl Settling {
@@ -50,44 +72,75 @@ impl Settling {
         *self = Self::new(seen);
     }
 
-    /// Takes in how files look now; true when they changed, and can be read. `writers` finds out whether somebody has
-    /// one of those that changed open for writing.
+    /// Takes in how files look now. `writers` finds out whether somebody has one of those that changed open for writing.
     pub(super) fn look(
         &mut self,
         found: Footprint,
         now: Instant,
         writers: impl FnOnce(&BTreeSet<PathBuf>) -> Writers,
-    ) -> bool {
+    ) -> Look {
         if found != self.seen {
-            let changed = found.changed(&self.seen);
-            let before = self.change.take();
-            let was_replaced = before.as_ref().is_none_or(|change| change.is_replaced);
-            let began = before.as_ref().map_or(now, |change| change.began);
-            let mut files = before.map(|change| change.files).unwrap_or_default();
-            files.extend(changed.keys().cloned());
-            self.change = Some(Change {
-                began,
-                at: now,
-                files,
-                is_replaced: was_replaced && changed.values().all(|is_replaced| *is_replaced),
-            });
+            let change = self.change.get_or_insert_with(|| Change::begun(now));
+            for (path, changed) in found.changed(&self.seen) {
+                change.note(path, changed, now);
+            }
             self.seen = found;
         }
-        let Some(change) = &self.change else {
-            return false;
+        let Some(change) = &mut self.change else {
+            return Look::Unchanged;
         };
-        let unchanged_for = now - change.at;
-        let is_settled = match writers(&change.files) {
-            _ if now - change.began >= LONGEST => true,
-            _ if unchanged_for.is_zero() => false,
-            Writers::None if change.is_replaced => true,
-            Writers::None | Writers::Unknown => unchanged_for >= SETTLE,
-            Writers::Some => unchanged_for >= OPEN,
-        };
-        if is_settled {
-            self.change = None;
+        let writers = writers(&change.files.keys().cloned().collect());
+        let is_overdue = now - change.began >= LONGEST;
+        match change.unsettled(writers, is_overdue, now).cloned() {
+            None => {
+                self.change = None;
+                Look::Settled
+            }
+            Some(path) if is_overdue && !change.is_reported => {
+                change.is_reported = true;
+                Look::Overdue(path)
+            }
+            Some(_) => Look::Unsettled,
         }
-        is_settled
+    }
+}
+
+impl Change {
+    fn begun(now: Instant) -> Self {
+        Self {
+            began: now,
+            files: BTreeMap::new(),
+            is_reported: false,
+        }
+    }
+
+    fn note(&mut self, path: PathBuf, changed: Changed, now: Instant) {
+        let before = self.files.get(&path);
+        let write = Write {
+            at: now,
+            is_replaced: changed == Changed::Replaced && before.is_none_or(|before| before.is_replaced),
+            has_grown: changed == Changed::Grown,
+        };
+        self.files.insert(path, write);
+    }
+
+    /// The first file that may be half there.
+    fn unsettled(&self, writers: Writers, is_overdue: bool, now: Instant) -> Option<&PathBuf> {
+        let is_settled = |write: &Write| {
+            let unchanged_for = now - write.at;
+            match writers {
+                // The next look may find others that belong to it.
+                Writers::None if write.is_replaced => is_overdue || !unchanged_for.is_zero(),
+                Writers::None | Writers::Unknown => {
+                    unchanged_for >= SETTLE || (is_overdue && !write.has_grown)
+                }
+                Writers::Some => unchanged_for >= OPEN,
+            }
+        };
+        let mut files = self.files.iter();
+        files
+            .find(|(_, write)| !is_settled(write))
+            .map(|(path, _)| path)
     }
 }
 
@@ -120,6 +173,10 @@ mod tests {
         }
 
         fn look_as(&mut self, writers: Option<Writers>) -> bool {
+            self.look(writers) == Look::Settled
+        }
+
+        fn look(&mut self, writers: Option<Writers>) -> Look {
             self.seconds += 2;
             let found = Footprint::of(&self.sources);
             let now = self.start + Duration::from_secs(self.seconds);
@@ -191,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_changes_on_and_on_is_taken_all_the_same() {
+    fn a_file_that_is_replaced_on_and_on_is_taken_all_the_same() {
         let (folder, path) = suite();
         let mut looks = Looks::at(path.clone());
         let (mut taken, mut text) = (Vec::new(), String::new());
@@ -204,6 +261,61 @@ mod tests {
             }
         }
         assert_eq!(taken, [122, 244]);
+    }
+
+    #[test]
+    fn a_file_that_is_written_in_place_on_and_on_is_reported_once_and_taken_when_it_is_whole() {
+        for keeps_open in [true, false] {
+            let (_folder, path) = suite();
+            let mut looks = Looks::at(path.clone());
+            let (mut file, mut reported) = (Some(File::create(&path).unwrap()), Vec::new());
+            while looks.seconds < 600 {
+                let mut open = file.take().unwrap_or_else(|| {
+                    OpenOptions::new().append(true).open(&path).unwrap()
+                });
+                append(&mut open, "- name: another\n");
+                file = keeps_open.then_some(open);
+                match looks.look(None) {
+                    Look::Overdue(file) => reported.push((looks.seconds, file)),
+                    look => assert_eq!(look, Look::Unsettled),
+                }
+            }
+            assert_eq!(reported, [(122, path)]);
+            drop(file);
+            assert_eq!(looks.taken(), 16);
+            assert_eq!(looks.look(None), Look::Unchanged);
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_renewed_on_and_on_keeps_no_suite_from_being_read() {
+        for renews_in_place in [false, true] {
+            a_token_is_renewed_on_and_on(renews_in_place);
+        }
+    }
+
+    fn a_token_is_renewed_on_and_on(renews_in_place: bool) {
+        let (folder, path) = suite();
+        let token = folder.path().join("token");
+        fs::write(&token, "0").unwrap();
+        let mut looks = Looks::at(path.clone());
+        looks.sources.insert(token.clone());
+        looks.settling = Settling::new(Footprint::of(&looks.sources));
+        fs::write(&path, "another suite").unwrap();
+        let renew = |seconds: u64| {
+            let new = folder.path().join("new");
+            let text = format!("{seconds:09}");
+            if renews_in_place {
+                return fs::write(&token, text).unwrap();
+            }
+            fs::write(&new, text).unwrap();
+            fs::rename(new, &token).unwrap();
+        };
+        while !looks.look_as(None) {
+            renew(looks.seconds);
+            assert!(looks.seconds < 200, "it is never taken");
+        }
+        assert_eq!(looks.seconds, 122);
     }
 
     #[test]
