@@ -117,7 +117,7 @@ impl Answer {
                 excerpt => format!("the answer is {status}{what}: {excerpt}"),
             },
         };
-        match (status.as_u16(), wire::denial(body)) {
+        match (status.as_u16(), wire::denial(headers, body)) {
             (200..300, None) => Self::Delivered,
             (200..300, Some(Denial::Page)) => Self::Held(Failure {
                 word: "page".into(),

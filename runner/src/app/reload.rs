@@ -230,7 +230,9 @@ impl Reloader {
         );
         let shown = self.parts.host.settings().secrets.others();
         let problem = shown.redact(&problem);
-        self.parts.reloads.failed(problem.clone(), SystemTime::now(), None);
+        self.parts
+            .reloads
+            .failed(problem.clone(), SystemTime::now(), None);
         (self.parts.told)(&Err(problem), None);
     }
 

@@ -138,9 +138,7 @@ impl Change {
             }
         };
         let mut files = self.files.iter();
-        files
-            .find(|(_, write)| !is_settled(write))
-            .map(|(path, _)| path)
+        files.find(|(_, write)| !is_settled(write)).map(|(path, _)| path)
     }
 }
 
@@ -270,9 +268,9 @@ mod tests {
             let mut looks = Looks::at(path.clone());
             let (mut file, mut reported) = (Some(File::create(&path).unwrap()), Vec::new());
             while looks.seconds < 600 {
-                let mut open = file.take().unwrap_or_else(|| {
-                    OpenOptions::new().append(true).open(&path).unwrap()
-                });
+                let mut open = file
+                    .take()
+                    .unwrap_or_else(|| OpenOptions::new().append(true).open(&path).unwrap());
                 append(&mut open, "- name: another\n");
                 file = keeps_open.then_some(open);
                 match looks.look(None) {

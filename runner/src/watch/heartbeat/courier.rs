@@ -145,7 +145,7 @@ fn judge(reply: &Reply) -> Result<(), Failure> {
             is_final: true,
         });
     }
-    let (word, message) = match wire::denial(&reply.body) {
+    let (word, message) = match wire::denial(&reply.headers, &reply.body) {
         None => return Ok(()),
         Some(Denial::Page) => (
             "page",

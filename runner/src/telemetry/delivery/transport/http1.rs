@@ -74,7 +74,7 @@ fn succeeded(reply: &Reply) -> Answer {
         message: format!("HTTP {} with {why}", reply.status),
         after: None,
     };
-    match (denial(body), body.trim_ascii_start().first()) {
+    match (denial(&reply.headers, body), body.trim_ascii_start().first()) {
         (Some(Denial::Page), _) | (None, Some(b'<')) => {
             later("a page for people: no collector answers so".to_owned())
         }

@@ -1,0 +1,121 @@
+//! Pages of HTML, by what an answer says that it is, or by how it begins.
+
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+
+/// Elements with which pages begin, and answers in XML do not.
+const ELEMENTS: [&str; 33] = [
+    "!doctype html",
+    "html",
+    "head",
+    "body",
+    "title",
+    "meta",
+    "link",
+    "base",
+    "script",
+    "noscript",
+    "style",
+    "iframe",
+    "frameset",
+    "form",
+    "input",
+    "center",
+    "div",
+    "span",
+    "p",
+    "a",
+    "b",
+    "i",
+    "br",
+    "hr",
+    "h1",
+    "h2",
+    "h3",
+    "font",
+    "table",
+    "img",
+    "ul",
+    "nav",
+    "main",
+];
+/// Elements of XML that are an error.
+const ERRORS: [&str; 4] = ["error", "errors", "errorresponse", "fault"];
+/// Elements that are on a page wherever they are.
+const CERTAIN: [&str; 5] = ["<!doctype html", "<html", "<head", "<body", "<script"];
+
+/// Whether an answer is a page. Plain words are none, even if they are said to be HTML, as Slack's `ok` is.
+pub(super) fn is_page(headers: &HeaderMap, body: &[u8]) -> bool {
+    let has = |name, word| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.is_some_and(|value| value.trim_ascii().to_ascii_lowercase().starts_with(word))
+    };
+    let is_said_to_be = has(CONTENT_TYPE, "text/html") || has(CONTENT_TYPE, "application/xhtml");
+    if is_said_to_be
+        && ["br", "zstd", "deflate", "compress"]
+            .iter()
+            .any(|coding| has(CONTENT_ENCODING, coding))
+    {
+        return !body.is_empty();
+    }
+    let text = lower(body);
+    let Some(begin) = begin(&text) else {
+        // A comment without an end.
+        return true;
+    };
+    begin.starts_with('<') && (begins_with(&ELEMENTS, begin) || CERTAIN.iter().any(|tag| begin.contains(tag)))
+        || is_said_to_be && has_markup(begin)
+}
+
+/// Whether an answer in XML is an error as a whole.
+pub(super) fn is_error(body: &[u8]) -> bool {
+    begin(&lower(body)).is_some_and(|begin| begins_with(&ERRORS, begin))
+}
+
+/// The text of a body in lower case; of UTF-16, as far as that is ASCII.
+fn lower(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text(body)).to_ascii_lowercase();
+    match body {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => text.replace(['\0', '\u{fffd}'], ""),
+        _ => text,
+    }
+}
+
+/// A body without what may come before its first word.
+pub(super) fn text(body: &[u8]) -> &[u8] {
+    let body = body.trim_ascii_start();
+    body.strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(body)
+        .trim_ascii_start()
+}
+
+/// What comes after comments and declarations; none where one of them has no end.
+fn begin(text: &str) -> Option<&str> {
+    let mut rest = text.trim_ascii_start();
+    loop {
+        let (open, close) = match rest {
+            _ if rest.starts_with("<!--") => ("<!--", "-->"),
+            _ if rest.starts_with("<?") => ("<?", "?>"),
+            _ => return Some(rest),
+        };
+        let (_, after) = rest.get(open.len()..)?.split_once(close)?;
+        rest = after.trim_ascii_start();
+    }
+}
+
+fn begins_with(elements: &[&str], begin: &str) -> bool {
+    let Some(tag) = begin.strip_prefix('<') else {
+        return false;
+    };
+    elements.iter().any(|element| {
+        let after = tag.strip_prefix(element);
+        after.is_some_and(|after| {
+            !after.starts_with(|char: char| char.is_alphanumeric() || "-_:.".contains(char))
+        })
+    })
+}
+
+fn has_markup(text: &str) -> bool {
+    let mut tags = text.split('<').skip(1);
+    tags.any(|tag| tag.starts_with(|char: char| char.is_ascii_lowercase() || char == '!' || char == '/'))
+}
