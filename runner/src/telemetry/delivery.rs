@@ -19,6 +19,7 @@ mod envelope;
 mod frame;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod held;
 mod journal;
 mod lane;
 mod notice;

@@ -259,7 +259,7 @@ impl Desk {
 fn severity(notice: &Notice) -> Severity {
     match notice {
         Notice::Delivering { .. } | Notice::SpoolRecovered { .. } => Severity::Info,
-        Notice::Unreachable { .. } => Severity::Warn,
+        Notice::Unreachable { .. } | Notice::HeldBack { .. } => Severity::Warn,
         Notice::Refused { .. }
         | Notice::PartlyRejected { .. }
         | Notice::Losing { .. }

@@ -30,10 +30,12 @@ pub(super) enum Changed {
 impl Changed {
     fn of(now: Option<Stamp>, before: Option<Stamp>) -> Self {
         match (now, before) {
-            (Some(now), Some(before)) if now.identity() == before.identity() => match now.size() > before.size() {
-                true => Self::Grown,
-                false => Self::Rewritten,
-            },
+            (Some(now), Some(before)) if now.identity() == before.identity() => {
+                match now.size() > before.size() {
+                    true => Self::Grown,
+                    false => Self::Rewritten,
+                }
+            }
             (Some(_), _) => Self::Replaced,
             (None, _) => Self::Rewritten,
         }

@@ -104,7 +104,7 @@ impl Watcher for Blocking {
             let is_reported = words(&self.health).contains(&"publisher_stalled");
             self.blocked.is_reported.set(is_reported);
         }
-        self.collector.owe(run.trace.trace_id);
+        self.collector.owe(run);
         self.publisher.finished(run, standing, board)
     }
 

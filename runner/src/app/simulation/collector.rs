@@ -7,6 +7,8 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use tokio::time::{Instant, sleep};
 
+use crate::outcome::Run;
+use crate::suite::CheckId;
 use crate::telemetry::delivery::simulated::{self, Status};
 use crate::telemetry::settings::Signal;
 
@@ -30,6 +32,8 @@ pub(super) enum Mood {
     Answers(u16, Option<u64>),
     /// It answers that a request is wrong, and will be.
     Rejects,
+    /// It answers this status to each request that has spans of one check, and takes all others.
+    Chokes(u16),
     /// It takes [`LITTLE`] at once.
     TakesLittle,
     /// It does not listen.
@@ -61,8 +65,10 @@ type TraceId = [u8; 16];
 #[derive(Debug, Default)]
 struct Inner {
     mood: Mood,
-    /// Runs whose spans have not arrived, and when they were handed over.
-    owed: HashMap<TraceId, Instant>,
+    /// Runs whose spans have not arrived: their check, and when they were handed over.
+    owed: HashMap<TraceId, (CheckId, Instant)>,
+    /// At whose spans it chokes.
+    choked: Option<CheckId>,
     arrived: HashMap<TraceId, Instant>,
     /// Of which the runner does not know that they arrived.
     may_repeat: HashSet<TraceId>,
@@ -87,6 +93,10 @@ impl Collector {
             Mood::Takes => {}
             Mood::Slow(millis) => sleep(Duration::from_millis(millis)).await,
             Mood::Answers(status, after) => return Status::Http(status, after),
+            Mood::Chokes(status) if self.inner().is_choked(signal, &request) => {
+                return Status::Http(status, None);
+            }
+            Mood::Chokes(_) => {}
             Mood::Away => return Status::Refused,
             Mood::TakesLittle if request.len() > little => return Status::Http(413, None),
             Mood::TakesLittle => {}
@@ -106,24 +116,36 @@ impl Collector {
     }
 
     pub(super) fn set(&self, mood: Mood) {
-        self.inner().mood = mood;
+        let mut inner = self.inner();
+        inner.mood = mood;
+        inner.choked = None;
+    }
+
+    /// Whether it takes all but the spans of one check.
+    pub(super) fn is_choking(&self) -> bool {
+        matches!(self.inner().mood, Mood::Chokes(_))
     }
 
     /// The spans of this run are to arrive.
-    pub(super) fn owe(&self, trace_id: TraceId) {
-        self.inner().owed.insert(trace_id, Instant::now());
+    pub(super) fn owe(&self, run: &Run) {
+        let owed = (run.check.id.clone(), Instant::now());
+        self.inner().owed.insert(run.trace.trace_id, owed);
     }
 
-    /// Runs whose spans have not arrived for longer than this.
+    /// Runs whose spans have not arrived for longer than this, but for those of the check at which it chokes.
     pub(super) fn late(&self, time: Duration) -> usize {
         let inner = self.inner();
-        inner.owed.values().filter(|at| at.elapsed() > time).count()
+        let owed = inner.owed.values();
+        owed.filter(|(check, at)| at.elapsed() > time && inner.choked.as_ref() != Some(check))
+            .count()
     }
 
     /// The process was killed. Without a journal everything that had not arrived is lost, and nobody knows what had.
     pub(super) fn killed(&self, has_journal: bool) {
         let inner = &mut *self.inner();
-        inner.owed.retain(|_, at| has_journal && at.elapsed() > GATHERED);
+        inner
+            .owed
+            .retain(|_, (_, at)| has_journal && at.elapsed() > GATHERED);
         let unnoted = inner.arrived.iter();
         let unnoted = unnoted.filter(|(_, at)| !has_journal || at.elapsed() < UNNOTED);
         inner.may_repeat.extend(unnoted.map(|(trace_id, _)| *trace_id));
@@ -144,6 +166,22 @@ impl Collector {
 }
 
 impl Inner {
+    /// Whether a request has spans of the check at which it chokes, which is the first that it sees.
+    fn is_choked(&mut self, signal: Signal, request: &Bytes) -> bool {
+        let runs = simulated::runs(signal, request);
+        let mut checks = runs
+            .iter()
+            .filter_map(|run| self.owed.get(run))
+            .map(|(check, _)| check);
+        match &self.choked {
+            Some(choked) => checks.any(|check| check == choked),
+            None => {
+                self.choked = checks.next().cloned();
+                self.choked.is_some()
+            }
+        }
+    }
+
     fn take(&mut self, signal: Signal, request: &Bytes, may_repeat: bool) {
         for trace_id in simulated::runs(signal, request) {
             self.arrive(trace_id, may_repeat);

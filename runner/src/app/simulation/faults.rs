@@ -39,6 +39,8 @@ pub(super) enum Fault {
     FailsAtOne(Option<u16>, u64),
     /// The collector of telemetry.
     Collector(Collector, u64),
+    /// The same fails at the spans of one check.
+    Chokes(u64),
     /// Each use of the spool ends in this error, and the process may be killed meanwhile.
     Spool(i32, u64, bool),
     /// So many checks take what they get of what all share.
@@ -90,6 +92,7 @@ impl Fault {
             16 => Self::KillOnReceipt(random.u64(1..300)),
             17 if random.bool() => Self::LaneDies,
             17 => Self::ExportDies,
+            18 if random.bool() => Self::Chokes(random.u64(240..700)),
             18 | 19 => Self::Collector(outages::collector(random), random.u64(20..240)),
             20 => Self::Collector(outages::collector(random), random.u64(380..700)),
             21 => Self::Spool(outages::errno(random), random.u64(1..60), random.bool()),
@@ -110,6 +113,7 @@ impl Fault {
             Self::Receivers(mood, all, seconds) => outages::refuse(world, mood, all, seconds).await,
             Self::FailsAtOne(status, seconds) => outages::fail_at_one(world, status, seconds).await,
             Self::Collector(mood, seconds) => outages::export(world, mood, seconds).await,
+            Self::Chokes(seconds) => outages::choke(world, seconds).await,
             Self::Spool(errno, seconds, is_killed) => outages::spool(world, errno, seconds, is_killed).await,
             Self::Hoards(count, seconds) => outages::hoard(world, count, seconds).await,
             Self::ExportDies => outages::export_dies(world).await,

@@ -263,6 +263,7 @@ impl World {
         self.note("all is well".to_owned());
         self.targets.heal();
         self.receivers.heal();
+        let was_choking = self.collector.is_choking();
         self.collector.set(collector::Mood::Takes);
         self.spool.heal();
         self.disk.set(Mood::Well);
@@ -276,7 +277,11 @@ impl World {
             self.run(self.plan.exports).await;
         }
         let is_refused = self.allowed.contains_key("notifier_failing");
-        let mut patience = if is_refused { BACKOFF } else { RECOVERY };
+        let mut patience = if is_refused || was_choking {
+            BACKOFF
+        } else {
+            RECOVERY
+        };
         if self.plan.leap.is_some() {
             patience += 3 * self.plan.all_ran() + self.plan.exports;
         }

@@ -78,7 +78,7 @@ pub fn pieces(request: &[u8], limit: usize) -> Option<(Vec<Piece>, usize)> {
     let request = Bytes::copy_from_slice(request);
     let mut split = Split::of(stamp, Signal::Traces, &request, |_| false)?;
     let mut pieces = Vec::new();
-    while let Some(items) = split.next(limit) {
+    while let Some(items) = split.next(limit, |_| false) {
         pieces.push((split.request(&items), items.len()));
     }
     let all = pieces.iter().map(|(_, count)| count).sum();

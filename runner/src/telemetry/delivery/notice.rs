@@ -43,6 +43,16 @@ pub enum Notice {
         /// Why.
         message: String,
     },
+    /// Several attempts at data of one check failed, and those of others go before them from now on.
+    #[error("{} could not be sent: {message}; others go before them", refused(*.signal, .check.as_deref()))]
+    HeldBack {
+        /// Whose data they are.
+        signal: Signal,
+        /// Of which check.
+        check: Option<String>,
+        /// Why.
+        message: String,
+    },
     /// The collector accepted a request, but not all of it.
     #[error("the collector rejected {items} items of {}: {message}", .signal.word())]
     PartlyRejected {

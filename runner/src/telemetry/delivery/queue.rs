@@ -23,7 +23,7 @@ use super::envelope::Envelope;
 use super::frame::Frame;
 use super::notice::{Notice, Notices};
 use super::report::{DropReason, SignalReport, Tally};
-use super::share::{Share, Shares};
+use super::share::{Owner, Share, Shares};
 use super::spool::Kind;
 use super::stamp::Stamp;
 use crate::age::Now;
@@ -75,6 +75,8 @@ struct Waiting {
     share: Option<Share>,
     /// Its file could not be read, and is left alone until then.
     unreadable_until: Option<Instant>,
+    /// Whose data alone it has, if these were held back; empty where it has others, or that is not known.
+    only_of: Vec<Owner>,
 }
 
 #[derive(Debug)]
@@ -173,7 +175,10 @@ impl Queue {
 
     /// Whether no attempt goes on and none would be of use now.
     pub(super) fn is_settled(&self) -> bool {
-        !self.sending.is_under_way() && (self.waiting.is_empty() || self.is_away)
+        let now = Instant::now();
+        let mut waiting = self.waiting.values();
+        let has_none = waiting.all(|waiting| self.is_left_alone(waiting, now));
+        !self.sending.is_under_way() && (has_none || self.is_away)
     }
 
     /// Counts as lost what is not on disk, since the process ends.
@@ -243,6 +248,7 @@ impl Queue {
             place,
             share,
             unreadable_until: None,
+            only_of: Vec::new(),
         };
         self.waiting.insert(stamp, waiting);
     }

@@ -42,6 +42,8 @@ pub(super) struct Split {
     envelope: Envelope,
     /// Each goes as a request of its own, or as several where the collector takes less at once.
     rest: VecDeque<Vec<Item>>,
+    /// How many items it has, sent or not.
+    pub(super) count: usize,
     /// Whether the collector has taken any of it.
     pub(super) was_accepted: bool,
 }
@@ -57,12 +59,14 @@ impl Split {
     ) -> Option<Self> {
         let parts = Parts::of(request)?;
         let items = items(&parts, signal, request);
+        let count = items.len();
         let (suspect, good): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| is_suspect(item.owner));
         let chunks = [good, suspect].into_iter().filter(|items| !items.is_empty());
         Some(Self {
             stamp,
             signal,
             rest: chunks.collect(),
+            count,
             envelope: parts.envelope,
             was_accepted: false,
         })
@@ -78,9 +82,10 @@ impl Split {
         self.rest.is_empty()
     }
 
-    /// The next piece: as many items as fit into `limit` bytes, but one at least.
-    pub(super) fn next(&mut self, limit: usize) -> Option<Vec<Item>> {
-        let mut items = self.rest.pop_front()?;
+    /// The next piece: as many items as fit into `limit` bytes, but one at least. None when all that is left is held back.
+    pub(super) fn next(&mut self, limit: usize, is_held: impl Fn(&[Item]) -> bool) -> Option<Vec<Item>> {
+        let next = self.rest.iter().position(|items| !is_held(items))?;
+        let mut items = self.rest.remove(next)?;
         let mut size = self.envelope.resource.len() + self.envelope.scope.len();
         let fits = items.iter().take_while(|item| {
             size += item.encoded.len();
@@ -97,6 +102,18 @@ impl Split {
         if !items.is_empty() {
             self.rest.push_front(items);
         }
+    }
+
+    /// Has items sent after the others.
+    pub(super) fn put_behind(&mut self, items: Vec<Item>) {
+        if !items.is_empty() {
+            self.rest.push_back(items);
+        }
+    }
+
+    /// All that is still to be sent.
+    pub(super) fn left(&self) -> Vec<Item> {
+        self.rest.iter().flatten().cloned().collect()
     }
 
     /// A request of some items.

@@ -16,6 +16,8 @@ use crate::app::simulation::world::World;
 const EXPORTS_FAILING: Duration = Duration::from_secs(5 * 60);
 /// An attempt that hangs, the longest wait after a failure, the next export of metrics, and a look.
 const NOTICED: Duration = Duration::from_secs(10 + 30 + 30 + 5);
+/// Until it is found whose spans a collector fails at.
+const FOUND: Duration = Duration::from_secs(180);
 /// No space left, an error of the device, no descriptor of the process or of the system, and no memory.
 const ERRORS: [i32; 5] = [libc::ENOSPC, libc::EIO, libc::EMFILE, libc::ENFILE, libc::ENOMEM];
 
@@ -109,6 +111,22 @@ pub(super) async fn export(world: &mut World, mood: Collector, seconds: u64) {
     world.run(time.saturating_sub(began.elapsed())).await;
     if mood.is_failing() {
         world.assert_no_heartbeat(began + NOTICED);
+    }
+}
+
+/// The collector fails at the spans of one check; those of the others arrive.
+pub(super) async fn choke(world: &mut World, seconds: u64) {
+    world.allow("exports_failing", LONG);
+    world.collector.set(Collector::Chokes(500));
+    let until = Instant::now() + secs(seconds);
+    while Instant::now() < until {
+        world.run(secs(10)).await;
+        let late = world.collector.late(FOUND);
+        if late > 0 {
+            world.fail(&format!(
+                "the spans of {late} runs wait for those of another check"
+            ));
+        }
     }
 }
 

@@ -47,8 +47,11 @@ impl Queue {
                 if matches!(cause, Cause::Wire(_)) {
                     self.sending.grow();
                 }
-                self.sending.put_back(piece);
-                self.put_off(message);
+                let held = self.sending.put_back(piece, Instant::now());
+                match held.is_empty() {
+                    true => self.put_off(message),
+                    false => self.note_held(&held, message),
+                }
             }
         }
     }
@@ -68,7 +71,7 @@ impl Queue {
     }
 
     fn accept(&mut self, piece: &Piece, around: &mut Around<'_>) {
-        self.sending.accepted();
+        self.sending.accepted(piece, Instant::now());
         self.pass(piece, around);
         self.tally.succeed();
         self.is_away = false;
@@ -145,6 +148,18 @@ impl Queue {
         self.pass(piece, around);
         self.tally.lose(DropReason::Rejected);
         self.tally.rejected_items += count(items);
+    }
+
+    /// The collector may be down, or have no use for these: others are tried before them.
+    fn note_held(&mut self, items: &[Item], message: String) {
+        self.is_away = true;
+        self.tally.fail();
+        let notice = Notice::HeldBack {
+            signal: self.signal,
+            check: split::check_named(self.signal, items),
+            message,
+        };
+        self.notices.tell_seldom("held_back", notice);
     }
 
     /// The request stays where it is, until it goes to disk with everything behind it.

@@ -184,7 +184,7 @@ impl Queue {
     }
 
     /// Puts what is left of a request in its place; false if the disk refuses.
-    fn replace(&mut self, stamp: Stamp, left: Vec<u8>, around: &mut Around<'_>) -> bool {
+    pub(super) fn replace(&mut self, stamp: Stamp, left: Vec<u8>, around: &mut Around<'_>) -> bool {
         let signal = self.signal;
         let bytes = length(&left);
         let share = Parts::of(&left).map(|parts| Share::of(&parts.bytes(signal)));

@@ -1,10 +1,14 @@
 //! What goes out next: a request, or as much of one as its collector takes at once.
 
+use std::collections::BTreeSet;
+
 use hyper::body::Bytes;
 use tokio::time::Instant;
 
-use super::{Around, Place, Queue, READ_AGAIN};
+use super::{Around, Place, Queue, READ_AGAIN, Waiting};
+use crate::telemetry::delivery::held::Held;
 use crate::telemetry::delivery::report::DropReason;
+use crate::telemetry::delivery::share::Owner;
 use crate::telemetry::delivery::split::{self, Item, Split};
 use crate::telemetry::delivery::stamp::Stamp;
 use crate::telemetry::delivery::suspects::{Mix, Suspects};
@@ -34,6 +38,8 @@ pub(super) struct Sending {
     limit: usize,
     /// Whose data go apart from those of others.
     suspects: Suspects,
+    /// Whose data go after those of others.
+    held: Held,
 }
 
 /// A request on its way, or a part of one.
@@ -62,6 +68,7 @@ impl Sending {
             split: None,
             limit: MAX_REQUEST,
             suspects: Suspects::default(),
+            held: Held::default(),
         }
     }
 
@@ -84,7 +91,14 @@ impl Sending {
     }
 
     /// A piece was accepted.
-    pub(super) fn accepted(&mut self) {
+    pub(super) fn accepted(&mut self, piece: &Piece, now: Instant) {
+        let is_known = !self.held.is_empty() && piece.items.is_empty();
+        let items = if is_known {
+            self.peek(piece)
+        } else {
+            piece.items.clone()
+        };
+        self.held.accepted(&items, now);
         if let Some(split) = &mut self.split {
             split.was_accepted = true;
         }
@@ -95,11 +109,49 @@ impl Sending {
         self.of(stamp).is_some_and(|split| split.was_accepted)
     }
 
-    /// A piece has no answer, and is sent another time.
-    pub(super) fn put_back(&mut self, piece: Piece) {
-        if let Some(split) = self.split.as_mut().filter(|split| split.stamp == piece.stamp) {
-            split.put_back(piece.items);
+    /// A piece has no answer, and is sent another time: at once, or after all that is of others, where that may be what it
+    /// takes. Returns what is held back from now on.
+    pub(super) fn put_back(&mut self, piece: Piece, now: Instant) -> Vec<Item> {
+        let items = match self.held.is_empty() {
+            true => piece.items.clone(),
+            false => self.peek(&piece),
+        };
+        let is_stuck = self.held.failed(piece.stamp, &items, now);
+        let items = if is_stuck { self.items(&piece) } else { piece.items };
+        let Some(split) = self.split.as_mut().filter(|split| split.stamp == piece.stamp) else {
+            return Vec::new();
+        };
+        let owner = split::only_owner(&items);
+        let halves = split::halves(&items);
+        match (is_stuck, owner, halves) {
+            (true, Some(owner), _) => {
+                split.put_behind(items.clone());
+                if self.held.hold(owner, now) {
+                    return items;
+                }
+            }
+            (true, None, Some((first, second))) => {
+                split.put_behind(first);
+                split.put_behind(second);
+            }
+            _ => split.put_back(items),
         }
+        Vec::new()
+    }
+
+    /// What is in a piece, which is left as it is.
+    fn peek(&self, piece: &Piece) -> Vec<Item> {
+        match piece.items.is_empty() {
+            true => Split::of(piece.stamp, self.signal, &piece.bytes, |_| false)
+                .map(|split| split.left())
+                .unwrap_or_default(),
+            false => piece.items.clone(),
+        }
+    }
+
+    /// Whether nothing of a request may be sent now: what it has is of these owners.
+    fn is_held(&self, owners: &[Owner], now: Instant) -> bool {
+        self.held.has_all(owners.iter().copied(), now)
     }
 
     /// The collector does not take so much; true when there is less to try.
@@ -139,7 +191,9 @@ impl Sending {
         }
         self.split = Split::of(piece.stamp, self.signal, &piece.bytes, |_| false);
         let split = self.split.as_mut();
-        split.and_then(|split| split.next(usize::MAX)).unwrap_or_default()
+        split
+            .and_then(|split| split.next(usize::MAX, |_| false))
+            .unwrap_or_default()
     }
 
     /// Another collector may be there next time.
@@ -151,31 +205,47 @@ impl Sending {
         self.split.as_ref().filter(|split| split.stamp == stamp)
     }
 
-    /// As much of a request as may go at once.
-    fn piece(&mut self, stamp: Stamp, request: Bytes, now: Instant) -> Piece {
+    /// As much of a request as may go at once; none when all that is left of it is held back.
+    fn piece(&mut self, stamp: Stamp, request: Bytes, now: Instant) -> Option<Piece> {
         let split = match self.split.take_if(|split| split.stamp == stamp) {
             Some(split) => Some(split),
             None => self.split(stamp, &request, now),
         };
         self.split = split;
-        let limit = self.limit;
-        let part = self.split.as_mut().and_then(|split| {
-            let items = split.next(limit)?;
-            Some((Bytes::from(split.request(&items)), items))
-        });
-        let (bytes, items) = part.unwrap_or((request, Vec::new()));
-        Piece { stamp, bytes, items }
+        let Some(split) = &mut self.split else {
+            let (bytes, items) = (request, Vec::new());
+            return Some(Piece { stamp, bytes, items });
+        };
+        let is_held = |items: &[Item]| self.held.has_all(items.iter().map(|item| item.owner), now);
+        let items = split.next(self.limit, is_held)?;
+        let bytes = Bytes::from(split.request(&items));
+        Some(Piece { stamp, bytes, items })
+    }
+
+    /// What is left of a request that is held back: whose it is, and the request of it where a part is gone.
+    fn left(&self, stamp: Stamp) -> (Vec<Owner>, Option<Vec<u8>>) {
+        let Some(split) = self.of(stamp) else {
+            return (Vec::new(), None);
+        };
+        let left = split.left();
+        let owners: BTreeSet<Owner> = left.iter().map(|item| item.owner).collect();
+        let request = (left.len() < split.count).then(|| split.request(&left));
+        (owners.into_iter().collect(), request)
     }
 
     /// Takes a request apart, if it does not go as it is.
     fn split(&mut self, stamp: Stamp, request: &Bytes, now: Instant) -> Option<Split> {
         self.suspects.forget_old(now);
         let fits = request.len() <= self.limit;
-        if fits && self.suspects.is_empty() {
+        self.held.forget_old(now);
+        let is_any_held = !self.held.is_empty();
+        if fits && self.suspects.is_empty() && !is_any_held {
             return None;
         }
-        let split = Split::of(stamp, self.signal, request, |owner| self.suspects.has(owner))?;
-        (!fits || !split.is_whole()).then_some(split)
+        let goes_apart = |owner| self.suspects.has(owner) || self.held.knows(owner);
+        let split = Split::of(stamp, self.signal, request, goes_apart)?;
+        let is_apart = !fits || !split.is_whole() || is_any_held;
+        (is_apart && !split.is_done()).then_some(split)
     }
 }
 
@@ -186,11 +256,13 @@ impl Queue {
         loop {
             if let Some(stamp) = self.readable(now) {
                 match self.load(stamp, around) {
-                    Some(Some(request)) => {
-                        let piece = self.sending.piece(stamp, request, now);
-                        self.sending.piece = Some(piece.clone());
-                        return Next::Send(stamp, piece.bytes);
-                    }
+                    Some(Some(request)) => match self.sending.piece(stamp, request, now) {
+                        Some(piece) => {
+                            self.sending.piece = Some(piece.clone());
+                            return Next::Send(stamp, piece.bytes);
+                        }
+                        None => self.hold_back(stamp, around),
+                    },
                     Some(None) => self.lose(stamp, DropReason::Removed, around),
                     None => self.leave_alone(stamp, now),
                 }
@@ -204,17 +276,36 @@ impl Queue {
                         .waiting
                         .values()
                         .filter_map(|waiting| waiting.unreadable_until);
-                    return Next::Wait(again.chain(closes).min());
+                    let held = self.sending.held.next(now);
+                    return Next::Wait(again.chain(closes).chain(held).min());
                 }
             }
         }
     }
 
     fn readable(&self, now: Instant) -> Option<Stamp> {
-        let is_left_alone = |until: Option<Instant>| until.is_some_and(|until| now < until);
         let mut waiting = self.waiting.iter();
-        let found = waiting.find(|(_, waiting)| !is_left_alone(waiting.unreadable_until));
+        let found = waiting.find(|(_, waiting)| !self.is_left_alone(waiting, now));
         found.map(|(stamp, _)| *stamp)
+    }
+
+    /// Whether a request is not to be sent now, while others are.
+    pub(super) fn is_left_alone(&self, waiting: &Waiting, now: Instant) -> bool {
+        let is_unreadable = waiting.unreadable_until.is_some_and(|until| now < until);
+        is_unreadable || self.sending.is_held(&waiting.only_of, now)
+    }
+
+    /// Goes on with the next request: what is left of this one has its turn again later.
+    fn hold_back(&mut self, stamp: Stamp, around: &mut Around<'_>) {
+        let (owners, left) = self.sending.left(stamp);
+        if let Some(left) = left {
+            // Where the disk refuses that, what had its answer is sent again, as after a kill.
+            let _kept = self.replace(stamp, left, around);
+        }
+        self.sending.forget(stamp);
+        if let Some(waiting) = self.waiting.get_mut(&stamp) {
+            waiting.only_of = owners;
+        }
     }
 
     /// What cannot be read now must not hold up what can.

@@ -3,6 +3,7 @@ mod batches;
 mod bounds;
 mod classes;
 mod fair;
+mod held;
 mod leftovers;
 mod pieces;
 mod refused;

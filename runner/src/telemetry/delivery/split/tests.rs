@@ -102,7 +102,7 @@ fn split(signal: Signal, request: &Bytes) -> Split {
 
 /// Everything of a split, in pieces of at most `limit` bytes.
 fn pieces(split: &mut Split, limit: usize) -> Vec<Vec<Item>> {
-    std::iter::from_fn(|| split.next(limit)).collect()
+    std::iter::from_fn(|| split.next(limit, |_| false)).collect()
 }
 
 #[test]
@@ -123,7 +123,9 @@ fn the_pieces_of_a_request_have_all_of_it_and_none_is_larger_than_it_may_be() {
 #[test]
 fn halves_are_made_between_checks_as_long_as_there_are_several() {
     let request = spans();
-    let all = split(Signal::Traces, &request).next(usize::MAX).unwrap();
+    let all = split(Signal::Traces, &request)
+        .next(usize::MAX, |_| false)
+        .unwrap();
     let (first, second) = halves(&all).unwrap();
     let owners = |items: &[Item]| items.iter().map(|item| item.owner).collect::<HashSet<_>>();
     assert!(owners(&first).is_disjoint(&owners(&second)));
@@ -139,7 +141,9 @@ fn halves_are_made_between_checks_as_long_as_there_are_several() {
 #[test]
 fn halves_of_unlike_checks_are_still_between_checks() {
     let request = spans();
-    let all = split(Signal::Traces, &request).next(usize::MAX).unwrap();
+    let all = split(Signal::Traces, &request)
+        .next(usize::MAX, |_| false)
+        .unwrap();
     let much = |item: &Item| match item.owner == Owner::of("loud") {
         true => vec![item.clone(); 50],
         false => vec![item.clone()],
@@ -217,13 +221,13 @@ fn a_request_of_one_owner_is_not_taken_apart_for_it() {
 fn a_piece_may_be_exactly_as_large_as_it_may_be() {
     let request = spans();
     let mut split = split(Signal::Traces, &request);
-    let all = split.next(usize::MAX).unwrap();
+    let all = split.next(usize::MAX, |_| false).unwrap();
     let envelope = split.envelope.resource.len() + split.envelope.scope.len();
     let two: usize = all[..2].iter().map(|item| item.encoded.len()).sum();
     for (limit, items) in [(envelope + two, 2), (envelope + two - 1, 1), (0, 1)] {
         split.rest.clear();
         split.put_back(all.clone());
-        assert_eq!(split.next(limit).unwrap().len(), items);
+        assert_eq!(split.next(limit, |_| false).unwrap().len(), items);
     }
 }
 

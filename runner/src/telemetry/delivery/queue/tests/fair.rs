@@ -51,6 +51,8 @@ async fn outage(folder: Option<&Path>, max_bytes: u64) -> Fixture {
             fixture.store.conclude(Signal::Traces, stamp, away());
         }
     }
+    // Nothing is held back any more.
+    advance(Duration::from_secs(30)).await;
     fixture
 }
 

@@ -1,0 +1,157 @@
+//! A collector that cannot digest the data of one check, and one that is down, which looks the same.
+
+use super::fair::root;
+use super::pieces::names;
+use super::*;
+use crate::telemetry::delivery::backoff::Backoff;
+use crate::telemetry::delivery::envelope::Envelope;
+
+const CHECKS: usize = 20;
+const BAD: &str = "check 7";
+
+fn fixture(folder: Option<&Path>) -> Fixture {
+    Fixture::with(
+        folder,
+        64 << 20,
+        Envelope::new(&Default::default(), &Default::default()),
+    )
+}
+
+/// A lane as far as it keeps away from a collector that fails.
+struct Sender {
+    backoff: Backoff,
+    not_before: Instant,
+    attempts: usize,
+    taken: Vec<String>,
+}
+
+impl Sender {
+    fn new() -> Self {
+        Self {
+            backoff: Backoff::default(),
+            not_before: Instant::now(),
+            attempts: 0,
+            taken: Vec::new(),
+        }
+    }
+
+    /// Sends what may be sent now to a collector that fails at each request with what `is_bad` names.
+    fn send(&mut self, fixture: &mut Fixture, is_bad: impl Fn(&str) -> bool) {
+        while Instant::now() >= self.not_before
+            && let Some((stamp, request)) = fixture.send(Signal::Traces)
+        {
+            self.attempts += 1;
+            let names = names(&request);
+            let answer = match names.iter().any(|name| is_bad(name)) {
+                true => {
+                    self.not_before = Instant::now() + self.backoff.after_failure(None);
+                    away()
+                }
+                false => {
+                    self.taken.extend(names);
+                    self.backoff.reset();
+                    Answer::accepted()
+                }
+            };
+            fixture.store.conclude(Signal::Traces, stamp, answer);
+        }
+    }
+
+    /// Each check runs each second for so long.
+    async fn run(&mut self, fixture: &mut Fixture, seconds: usize, is_bad: impl Fn(&str) -> bool) {
+        for _ in 0..seconds {
+            for check in 0..CHECKS {
+                let check = format!("check {check}");
+                fixture.store.append(Signal::Traces, &root(&check, 10));
+            }
+            fixture.store.close_batches();
+            self.send(fixture, &is_bad);
+            advance(Duration::from_secs(1)).await;
+        }
+    }
+
+    fn taken_of(&self, check: &str) -> usize {
+        self.taken.iter().filter(|taken| *taken == check).count()
+    }
+
+    /// So many runs of each check were taken.
+    fn assert_taken(&self, runs: usize) {
+        for check in 0..CHECKS {
+            let check = format!("check {check}");
+            assert_eq!(self.taken_of(&check), runs, "{check}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn data_of_one_check_at_which_the_collector_fails_cost_the_other_checks_a_minute_or_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = fixture(Some(folder.path()));
+    let mut sender = Sender::new();
+    sender.run(&mut fixture, 180, |name| name == BAD).await;
+    for _ in 0..4 {
+        let before = sender.taken_of("check 3");
+        sender.run(&mut fixture, 100, |name| name == BAD).await;
+        let taken = sender.taken_of("check 3") - before;
+        assert!(taken >= 60, "{taken} in a hundred seconds");
+    }
+    assert_eq!(sender.taken_of(BAD), 0);
+    assert!(
+        sender.taken_of("check 3") >= 560,
+        "{}",
+        sender.taken_of("check 3")
+    );
+    advance(Duration::from_secs(600)).await;
+    sender.run(&mut fixture, 1, |_| false).await;
+    sender.assert_taken(581);
+    assert_eq!(fixture.of(Signal::Traces).waiting, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_is_down_gets_no_more_requests_and_everything_once_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = fixture(Some(folder.path()));
+    let mut sender = Sender::new();
+    sender.run(&mut fixture, 1_800, |_| true).await;
+    // Half a minute lies between two of them, or less by half at most.
+    assert!(sender.attempts <= 5 + 1_800 / 15, "{}", sender.attempts);
+    assert!(sender.attempts >= 1_800 / 30 - 5, "{}", sender.attempts);
+    sender.run(&mut fixture, 90, |_| false).await;
+    sender.assert_taken(1_890);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_of_a_request_is_not_sent_again_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = Sender::new();
+    {
+        let mut fixture = fixture(Some(folder.path()));
+        all.run(&mut fixture, 300, |name| name == BAD).await;
+        advance(Duration::from_secs(30)).await;
+        all.send(&mut fixture, |name| name == BAD);
+    }
+    let mut fixture = fixture(Some(folder.path()));
+    advance(Duration::from_secs(60)).await;
+    all.run(&mut fixture, 1, |_| false).await;
+    all.assert_taken(301);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_at_the_end_for_what_is_held_back() {
+    let mut fixture = fixture(None);
+    let mut sender = Sender::new();
+    sender.run(&mut fixture, 120, |name| name == BAD).await;
+    while !fixture.store.is_settled() {
+        advance(Duration::from_secs(1)).await;
+        sender.send(&mut fixture, |name| name == BAD);
+        assert!(sender.attempts < 1_000, "it never settles");
+    }
+    let report = fixture.of(Signal::Traces);
+    assert!(report.waiting > 0, "{report:?}");
+    assert!(
+        fixture
+            .notices()
+            .iter()
+            .any(|notice| notice.contains("`check 7` could not be sent"))
+    );
+}
