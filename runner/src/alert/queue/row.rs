@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use tokio::time::Instant;
+
 use super::Entry;
 use super::turns::is_apart;
 use crate::alert::notification::Event;
@@ -36,6 +38,8 @@ pub(super) struct Held {
     overtaken: usize,
     /// Which one of all turns was its last since something of it waits; 0 for none.
     pub(super) turn: u64,
+    /// When something of it was last delivered or given up, since something of it waits.
+    pub(super) concluded: Option<Instant>,
 }
 
 impl Row {
@@ -77,6 +81,9 @@ impl Row {
         let number = self.under_way.take()?;
         let entry = self.remove(self.place(number)?)?;
         self.end_turn(check(&entry));
+        if let Some(held) = self.checks.get_mut(check(&entry)) {
+            held.concluded = Some(Instant::now());
+        }
         Some(entry)
     }
 

@@ -72,10 +72,18 @@ impl Row {
         pauses.filter(|moment| *moment > now).min()
     }
 
-    /// How long the oldest has waited in this process of those that are not left alone on purpose.
+    /// How long a check has waited in this process, of those of which the first is not left alone on purpose: the longest
+    /// time since something of it came, or was last delivered or given up. What one check has waiting behind its own says
+    /// nothing of how others fare.
     pub(super) fn late(&self) -> Option<Duration> {
-        let oldest = self.waiting.iter().find(|entry| !entry.is_rest())?;
-        Some(oldest.taken.elapsed())
+        let mut seen = HashSet::new();
+        let oldest = self.waiting.iter().filter(|entry| seen.insert(check(entry)));
+        let late = oldest.filter(|entry| !is_apart(entry)).map(|entry| {
+            let held = self.checks.get(check(entry));
+            let last = held.and_then(|held| held.concluded).unwrap_or(entry.taken);
+            entry.taken.max(last).elapsed()
+        });
+        late.max()
     }
 
     /// The first of the check that had its last turn longest ago; what is at fault comes after all others once it has failed.

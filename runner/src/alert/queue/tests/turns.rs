@@ -71,3 +71,25 @@ async fn one_that_fails_while_others_are_taken_is_left_alone_for_longer_each_tim
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_check_that_waits_behind_its_own_is_not_late() {
+    let mut queue = queue();
+    for number in 1..=20 {
+        queue.stage("a", of("flappy/1", number, Event::Firing));
+    }
+    queue.release(&kept());
+    for _ in 0..10 {
+        advance(Duration::from_secs(60)).await;
+        assert!(queue.next("a", Turn::Fair).is_some());
+        queue.conclude("a", None);
+    }
+    assert_eq!(queue.report()["a"].late, Some(Duration::ZERO));
+    queue.stage("a", told(1));
+    advance(Duration::from_secs(400)).await;
+    assert_eq!(queue.report()["a"].late, Some(Duration::from_secs(400)));
+    // A failure is no delivery.
+    assert!(queue.next("a", Turn::Fair).is_some());
+    queue.put_back("a", None);
+    assert_eq!(queue.report()["a"].late, Some(Duration::from_secs(400)));
+}
