@@ -50,6 +50,7 @@ async fn json_has_the_promised_fields_and_no_others() {
             "attempts",
             "assertions",
             "measurements",
+            "attributes",
             "usage",
         ];
         assert_eq!(keys(run), promised.into());
@@ -108,7 +109,7 @@ async fn junit_is_xml_with_a_case_a_run() {
         "{report}"
     );
     assert!(
-        report.contains("tests=\"3\" skipped=\"0\" failures=\"1\" errors=\"0\""),
+        report.contains("tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"0\""),
         "{report}"
     );
     assert_eq!(report.matches("<testcase ").count(), 3);
@@ -121,6 +122,17 @@ async fn junit_is_xml_with_a_case_a_run() {
             .unwrap();
         assert_eq!(String::from_utf8(parsed.stdout).unwrap(), "3\n");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_sees_what_a_passing_run_found_when_asked_for() {
+    let site = site();
+    let folder = suite(&format!("checks:\n{}", http_check("fine", &site, "/")));
+    let check = |more: &[&str]| canary(&folder, &[&["check", "suite.yaml"], more].concat()).run();
+    let (short, long) = (check(&[]), check(&["--verbose"]));
+    assert_eq!((short.code, long.code), (0, 0), "{long:?}");
+    assert!(!short.out.contains("pass  status"), "{}", short.out);
+    assert!(long.out.contains("pass  status"), "{}", long.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
