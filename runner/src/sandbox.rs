@@ -242,7 +242,7 @@ impl Sandbox {
     }
 
     /// One call of a fresh instance, bounded in every way, and what is made of what it returns. That comes after the
-    /// deadline counts: it is bounded by the quota of `cpu`, and whoever returned in time is not late.
+    /// deadline counts: it is bounded by the quota of `cpu`, and a guest that returned in time is not late.
     async fn call<T, U>(
         &self,
         program: &Program,

@@ -7,7 +7,7 @@ use wasmtime::Store;
 use super::bindings;
 use super::cpu::CpuMeter;
 use super::state::State;
-use super::{Bounds, Engine, EngineSettings, Sandbox};
+use super::{Bounds, Engine, EngineSettings, Program, Sandbox};
 use crate::grant::{Grants, Networks};
 use crate::ledger::{Budget, Lease, Ledger, PageOwner};
 use crate::liveness::Registry;
@@ -40,6 +40,12 @@ fn sandbox() -> Sandbox {
     )
 }
 
+fn program(sandbox: &Sandbox) -> Program {
+    let component = include_bytes!(env!("CANARY_PLUGIN_LEAK"));
+    let component = sandbox.engine().compile(component).unwrap();
+    sandbox.link(&component).unwrap()
+}
+
 fn bounds() -> Bounds {
     Bounds {
         quota: Quota::default(),
@@ -59,10 +65,7 @@ fn bounds() -> Bounds {
 #[tokio::test]
 async fn a_panic_of_the_host_is_an_outcome_and_gives_back_what_was_lent() {
     let sandbox = sandbox();
-    let component = sandbox
-        .engine()
-        .compile(include_bytes!(env!("CANARY_PLUGIN_LEAK")));
-    let program = sandbox.link(&component.unwrap()).unwrap();
+    let program = program(&sandbox);
     let token = CancellationToken::new();
     let call = async |_: &bindings::Check, store: &mut Store<State>| {
         let nowhere = ([127, 0, 0, 1], 9).into();
@@ -83,10 +86,7 @@ async fn a_panic_of_the_host_is_an_outcome_and_gives_back_what_was_lent() {
 #[tokio::test]
 async fn what_was_returned_in_time_is_not_late_however_long_it_takes_to_record() {
     let sandbox = sandbox();
-    let component = sandbox
-        .engine()
-        .compile(include_bytes!(env!("CANARY_PLUGIN_LEAK")));
-    let program = sandbox.link(&component.unwrap()).unwrap();
+    let program = program(&sandbox);
     let token = CancellationToken::new();
     let bounds = bounds();
     let after = bounds.timeout + Duration::from_millis(1);

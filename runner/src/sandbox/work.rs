@@ -13,7 +13,7 @@ use super::fault;
 use crate::outcome::{Outcome, StopCause};
 use crate::record::Recorder;
 
-/// What is done for one call, whoever computes it.
+/// What bounds the work of one call, the guest's and the host's.
 pub(super) struct Work<'a> {
     pub(super) meter: &'a CpuMeter,
     pub(super) recorder: &'a Recorder,

@@ -30,7 +30,7 @@ static LOOKUPS: LazyLock<Lookups> = LazyLock::new(Lookups::default);
 
 /// Addresses of `name` by `deadline`. The descriptor that the lookup takes is held for as long as it goes on.
 ///
-/// Cancellation: the lookup goes on, for whoever asks for that name meanwhile.
+/// Cancellation: the lookup goes on, for others that ask for that name meanwhile.
 ///
 /// # Errors
 /// There are none by then, or no thread to look them up on.

@@ -196,8 +196,6 @@ impl Queue {
                 *request = Bytes::from(left);
                 self.memory_bytes = self.memory_bytes - waiting.bytes + bytes;
             }
-            // What was written anew by its parts may take more.
-            Place::Disk if bytes > waiting.bytes => return false,
             Place::Disk => {
                 if around
                     .disk
