@@ -4,6 +4,7 @@ pub mod aside;
 pub mod check;
 mod clocks;
 mod host;
+pub mod limits;
 pub mod load;
 mod memory;
 mod poll_watch;

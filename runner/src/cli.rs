@@ -5,8 +5,10 @@ mod ask;
 mod check;
 mod inside;
 mod log;
+mod probe;
 mod run;
 mod settings;
+mod units;
 mod usage;
 
 use std::path::PathBuf;
@@ -16,11 +18,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use log::LogArgs;
+use probe::ProbeArgs;
 pub use run::run;
 use settings::HostArgs;
 
 use crate::plugin::isolated::{SUBCOMMAND, WorkerLimits};
 use crate::report::Detail;
+use crate::suite::{VariableOverride, VariableOverrides};
 
 /// Health checks that can't go silent.
 #[derive(Debug, Parser)]
@@ -49,6 +53,20 @@ impl Cli {
         )
     }
 
+    /// What it says of the variables of suites.
+    fn variables(&self) -> VariableOverrides {
+        let given = match &self.command {
+            Command::Hosted(
+                HostedCommand::Run { variables, .. }
+                | HostedCommand::Check { variables, .. }
+                | HostedCommand::Validate { variables, .. }
+                | HostedCommand::Probe(ProbeArgs { variables, .. }),
+            ) => variables.given.as_slice(),
+            _ => &[],
+        };
+        given.iter().cloned().collect()
+    }
+
     /// Whether SIGHUP has it read its suite again.
     fn reloads(&self) -> bool {
         matches!(self.command, Command::Hosted(HostedCommand::Run { .. }))
@@ -74,8 +92,10 @@ enum HostedCommand {
         /// Suite files or folders of them; together they are one suite.
         #[arg(required = true)]
         suites: Vec<PathBuf>,
+        #[command(flatten)]
+        variables: VariableArgs,
         /// How long runs under way may go on after the signal.
-        #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+        #[arg(long, default_value = "10s", value_parser = units::duration)]
         grace: Duration,
     },
     /// Run every check once, now.
@@ -83,6 +103,8 @@ enum HostedCommand {
         /// Suite files or folders of them; together they are one suite.
         #[arg(required = true)]
         suites: Vec<PathBuf>,
+        #[command(flatten)]
+        variables: VariableArgs,
         /// Only the checks of this name; may be given several times.
         #[arg(long, value_name = "NAME")]
         only: Vec<String>,
@@ -94,7 +116,11 @@ enum HostedCommand {
         /// Suite files or folders of them; together they are one suite.
         #[arg(required = true)]
         suites: Vec<PathBuf>,
+        #[command(flatten)]
+        variables: VariableArgs,
     },
+    /// Run one check without a suite, and show what it did and what was said on the wire.
+    Probe(ProbeArgs),
     /// Run a bundled suite against bundled targets on loopback, the leaking one included.
     Demo {
         /// Run each check once, print, and exit.
@@ -197,6 +223,14 @@ enum PluginCommand {
     },
 }
 
+/// What a suite is to have instead of what it says.
+#[derive(Debug, Clone, Args)]
+struct VariableArgs {
+    /// Value of a variable of the suite (`${var:NAME}`), over its `vars`; may be given several times.
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    given: Vec<VariableOverride>,
+}
+
 /// How `canary check` prints.
 #[derive(Debug, Clone, Copy, Args)]
 struct Output {
@@ -209,6 +243,18 @@ struct Output {
 }
 
 impl Output {
+    fn is_for_people(self) -> bool {
+        matches!(self.format, Format::Human)
+    }
+
+    /// With every detail.
+    fn in_full(self) -> Self {
+        Self {
+            verbose: true,
+            ..self
+        }
+    }
+
     fn detail(self) -> Detail {
         match self.verbose {
             true => Detail::Everything,

@@ -11,7 +11,7 @@ pub use output::Output;
 
 use crate::liveness::{Component, Impact, Registry};
 use crate::report::Screen;
-use crate::suite::KnownSecrets;
+use crate::suite::{KnownSecrets, Secrets};
 use logging::{Filter, Format};
 use output::OutputThread;
 
@@ -94,6 +94,13 @@ impl Console {
         let text = logging::failure(self.format, &format!("{error:#}"), &self.secrets.others());
         // There is nowhere left to say that standard error is closed.
         let _closed = self.streams.log.write(&text, limit);
+    }
+
+    /// The same before there is a console.
+    pub fn fail_without(format: Format, reason: &str) {
+        let text = logging::failure(format, reason, &Secrets::default());
+        // There is nowhere left to say that standard error is closed.
+        let _closed = io::Write::write(&mut Stream(io::stderr()), text.as_bytes());
     }
 
     /// Waits until everything that was logged so far is written, or cannot be.

@@ -1,5 +1,6 @@
 //! From a due check to a run: attempts under permits, one outcome.
 
+mod expected;
 mod permit;
 mod retry;
 #[cfg(test)]
@@ -105,6 +106,7 @@ pub struct Dispatcher<E = Sandbox> {
     cut: CancellationToken,
     sampler: Sampler,
     stall_clock: StallClock,
+    records_conversations: bool,
 }
 
 impl<E: Execute> Dispatcher<E> {
@@ -119,6 +121,16 @@ impl<E: Execute> Dispatcher<E> {
             cut: CancellationToken::new(),
             sampler: Sampler::AlwaysOn,
             stall_clock: StallClock::default(),
+            records_conversations: false,
+        }
+    }
+
+    /// The same, but the conversation of each run is kept with it: for a few runs that somebody reads.
+    #[must_use]
+    pub fn recording_conversations(self) -> Self {
+        Self {
+            records_conversations: true,
+            ..self
         }
     }
 
@@ -207,7 +219,7 @@ impl<E: Execute> Dispatcher<E> {
         let started_at = clock::wall();
         let started = Instant::now();
         let trace = self.draw_trace();
-        let recorder = Recorder::new(check.secrets.clone(), check.quota.record);
+        let recorder = self.recorder(&check);
         let mut usage = Usage::default();
         let mut trail = Trail::default();
         let mut attempts = 0;
@@ -220,6 +232,9 @@ impl<E: Execute> Dispatcher<E> {
                 .await;
             let lost = self.stall_clock.lost() - lost + report.queued;
             report.outcome = blame(report.outcome, lost, check.timeout);
+            if check.expect_failure {
+                report.outcome = expected::upside_down(report.outcome, &report.usage);
+            }
             usage.absorb(&report.usage);
             trail.absorb(report.trail, attempts, offset);
             let is_last =
@@ -230,6 +245,7 @@ impl<E: Execute> Dispatcher<E> {
             recorder.try_again();
         };
         usage.note_record(recorder.usage());
+        trail.conversation = recorder.transcript();
         Run {
             plugin_digest: plugin.map_or_else(|| "".into(), |plugin| Arc::clone(plugin.digest())),
             lag: started.duration_since(due),
@@ -265,6 +281,14 @@ impl<E: Execute> Dispatcher<E> {
             trail: Trail::default(),
             trace: self.draw_trace(),
             check,
+        }
+    }
+
+    fn recorder(&self, check: &Check) -> Arc<Recorder> {
+        let (secrets, budget) = (check.secrets.clone(), check.quota.record);
+        match self.records_conversations {
+            true => Recorder::with_conversation(secrets, budget),
+            false => Recorder::new(secrets, budget),
         }
     }
 

@@ -10,13 +10,15 @@ mod destination;
 mod effective;
 mod error;
 mod name;
+mod name_server;
 mod network;
 mod origin;
 mod pattern;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use url::Url;
 
@@ -24,6 +26,7 @@ pub use self::destination::{Destination, Host, Scheme};
 pub use self::effective::EffectiveAddress;
 pub use self::error::{Denial, GrantError};
 pub use self::name::DnsName;
+pub use self::name_server::NameServer;
 pub use self::network::{Networks, is_public};
 pub use self::origin::SecretOrigin;
 pub use self::pattern::Grant;
@@ -31,9 +34,14 @@ pub use self::pattern::Grant;
 /// The destinations that a suite grants a check. The default grants nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    grants: Vec<Grant>,
+    /// That of the target, if it has one.
+    own: Option<Grant>,
+    /// What `allow` lists; shared by all targets of a check.
+    allowed: Arc<[Grant]>,
     follow_public_redirects: bool,
-    secret_origins: Vec<SecretOrigin>,
+    secret_origins: Arc<[SecretOrigin]>,
+    /// Those of the check itself; empty: the machine's.
+    name_servers: Arc<[NameServer]>,
 }
 
 /// How a check came to a destination.
@@ -70,25 +78,46 @@ impl Grants {
     pub fn for_check(
         target: &str,
         target_syntax: &str,
-        allow: Vec<Grant>,
+        allow: Arc<[Grant]>,
         follow_public_redirects: bool,
     ) -> Result<Self, GrantError> {
-        let mut grants = allow;
-        grants.extend(own_grant(target, target_syntax)?);
         Ok(Self {
-            grants,
+            own: own_grant(target, target_syntax)?,
+            allowed: allow,
             follow_public_redirects,
-            secret_origins: Vec::new(),
+            secret_origins: Arc::default(),
+            name_servers: Arc::default(),
         })
     }
 
     /// The same, but redirects may take the check's secrets to these origins too.
     #[must_use]
-    pub fn with_secrets_to(self, secret_origins: Vec<SecretOrigin>) -> Self {
+    pub fn with_secrets_to(self, secret_origins: Arc<[SecretOrigin]>) -> Self {
         Self {
             secret_origins,
             ..self
         }
+    }
+
+    /// The same, but names are asked of these servers. Being named in the suite is their grant.
+    #[must_use]
+    pub fn with_name_servers(self, name_servers: Arc<[NameServer]>) -> Self {
+        Self { name_servers, ..self }
+    }
+
+    /// The servers that the check asks for names; empty: the machine's.
+    ///
+    /// # Errors
+    /// One of them is in a network that the operator blocks.
+    pub fn name_servers(&self, blocked: &Networks) -> Result<Vec<SocketAddr>, Denial> {
+        let judged = self.name_servers.iter().map(|server| {
+            let server = server.address();
+            match blocked.holding(server.ip()) {
+                Some(network) => Err(Denial::NameServerBlocked { server, network }),
+                None => Ok(server),
+            }
+        });
+        judged.collect()
     }
 
     /// Whether a redirect to this destination, of another origin than the request's, may carry secrets.
@@ -110,8 +139,11 @@ impl Grants {
             Host::Address(address) => (!self.redirects_to(*address, via)).then(not_granted),
             // The peer chose the name, and the plugin is one that the runner brought along.
             Host::Name(_) if self.redirects(via) => None,
-            Host::Name(name) if self.grants.iter().any(|grant| grant.is_network_at(to.port())) => {
-                (!self.resolves(name)).then(|| Denial::NameNotGranted { name: name.clone() })
+            Host::Name(name) if self.grants().any(|grant| grant.is_network_at(to.port())) => {
+                (!self.resolves(name)).then(|| Denial::PlaceNotGranted {
+                    destination: to.clone(),
+                    name: name.clone(),
+                })
             }
             Host::Name(_) => Some(not_granted()),
         };
@@ -123,11 +155,7 @@ impl Grants {
     /// # Errors
     /// No grant covers the name.
     pub fn look_up(&self, name: &DnsName) -> Result<(), Denial> {
-        if self
-            .grants
-            .iter()
-            .any(|grant| grant.covers_look_up(name.as_str()))
-        {
+        if self.grants().any(|grant| grant.covers_look_up(name.as_str())) {
             return Ok(());
         }
         Err(Denial::NameNotGranted {
@@ -156,8 +184,7 @@ impl Grants {
         }
         let is_granted = self.names(to)
             || self
-                .grants
-                .iter()
+                .grants()
                 .any(|grant| grant.covers_address(address, to.port()))
             || self.redirects_to(address, via);
         if is_granted {
@@ -169,14 +196,18 @@ impl Grants {
         })
     }
 
+    fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.allowed.iter().chain(&self.own)
+    }
+
     fn names(&self, to: &Destination) -> bool {
-        self.grants.iter().any(|grant| grant.covers(to.host(), to.port()))
+        self.grants().any(|grant| grant.covers(to.host(), to.port()))
     }
 
     /// Whether a name on the way to a connection may be resolved. `localhost` is no question to DNS (RFC 6761).
     fn resolves(&self, name: &str) -> bool {
         let is_local = name == "localhost" || name.ends_with(".localhost");
-        is_local || self.grants.iter().any(|grant| grant.covers_look_up(name))
+        is_local || self.grants().any(|grant| grant.covers_look_up(name))
     }
 
     fn redirects(&self, via: Via) -> bool {
@@ -193,8 +224,8 @@ fn own_grant(target: &str, target_syntax: &str) -> Result<Option<Grant>, GrantEr
     for form in forms(target_syntax) {
         let own = match form {
             "URL" => url_grant(target, None),
-            "HOST:PORT" => Grant::of_host_and_port(target),
-            "HOST[:PORT]" => Grant::of_host(target),
+            "HOST:PORT" => bare_place(target).and_then(Grant::of_host_and_port),
+            "HOST[:PORT]" => bare_place(target).and_then(Grant::of_host),
             _ => match form.split_once("://") {
                 Some((scheme, _)) => url_grant(target, Some(scheme)),
                 // Words for people.
@@ -212,6 +243,17 @@ fn own_grant(target: &str, target_syntax: &str) -> Result<Option<Grant>, GrantEr
             syntax: target_syntax.to_owned(),
             source: Box::new(source),
         }),
+    }
+}
+
+/// A target that is meant as a host, with a port or without.
+fn bare_place(target: &str) -> Result<&str, GrantError> {
+    match target.split_once("://") {
+        Some((scheme, _)) => Err(GrantError::IsUrl {
+            scheme: scheme.to_owned(),
+        }),
+        None if target.contains('@') => Err(GrantError::HasUser),
+        None => Ok(target),
     }
 }
 

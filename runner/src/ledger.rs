@@ -30,7 +30,7 @@ pub use lease::{Lease, LeasedStream, LeasedUdp};
 pub use page::Page;
 pub use record::{LiveLease, PageOwner, Reclaimed, RunMark};
 pub use recording::Recording;
-pub use traffic::Activity;
+pub use traffic::{Activity, LiveView};
 
 use crate::pool::Pools;
 use crate::quota::{Quota, QuotaKind};

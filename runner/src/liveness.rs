@@ -6,6 +6,7 @@
 //! issue.
 
 mod clock;
+mod refused;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -19,10 +20,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use clock::StallClock;
+pub use refused::{ThreadError, refused};
 pub use tasks::Tasks;
 #[cfg(test)]
 pub(crate) use thread::reporting;
-pub use thread::{Component, Thread, apart_from_main, begun, join, once, runtime, spawn};
+pub use thread::{Component, Thread, apart_from_main, begun, can_start, join, once, runtime, spawn};
 
 /// How often a component that has nothing to do reports all the same.
 pub const BEAT: Duration = Duration::from_secs(1);

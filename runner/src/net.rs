@@ -4,6 +4,7 @@
 //! it closes its sockets in line. The sockets are leases of the run's page.
 
 pub mod bounded;
+pub mod check;
 pub mod connect;
 pub mod dns;
 mod error;
@@ -15,8 +16,10 @@ pub mod tcp;
 pub mod tls;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +35,8 @@ use crate::record::Part;
 use crate::suite::Secrets;
 use crate::trace::propagation::Propagation;
 use crate::trace::{Lookup, StepKind, TraceContext};
-use resolve::{Asker, Resolver};
+use connect::ConnectOptions;
+use resolve::{Asker, Patience, Resolved, Resolver};
 use tls::TrustStore;
 
 /// What all runs share.
@@ -67,19 +71,33 @@ pub struct Timings {
     pub receive: Option<Duration>,
 }
 
-/// The network as one attempt may use it.
+/// The network as one attempt may use it. Clones are the same, but for their deadline.
+#[derive(Clone)]
 pub struct Client {
+    access: Arc<Access>,
+    deadline: Instant,
+}
+
+/// What one attempt has of the network, however long it may use it.
+pub struct Access {
     shared: Arc<Shared>,
     page: Arc<Page>,
     grants: Grants,
     /// What must not follow a redirect to another origin.
     secrets: Secrets,
-    deadline: Instant,
     trace: TraceContext,
     asker: Asker,
     /// Names resolved in this run: an answer holds for the whole run, so that a name cannot pass the grants with
     /// one address and connect to another. Bounded by the quota `lookups`.
-    pins: Mutex<HashMap<(String, Family), Vec<IpAddr>>>,
+    pins: Mutex<HashMap<(String, Family), Resolved>>,
+}
+
+impl Deref for Client {
+    type Target = Access;
+
+    fn deref(&self) -> &Access {
+        &self.access
+    }
 }
 
 impl Client {
@@ -93,16 +111,36 @@ impl Client {
         deadline: Instant,
         trace: TraceContext,
     ) -> Self {
-        Self {
+        // Where one of them is blocked, nothing is looked up.
+        let name_servers = grants.name_servers(&shared.blocked).unwrap_or_default();
+        let access = Access {
+            asker: Asker::new(Arc::clone(&page)).with_servers(name_servers),
             shared,
-            asker: Asker::new(Arc::clone(&page)),
             page,
             grants,
             secrets,
-            deadline,
             trace,
             pins: Mutex::default(),
+        };
+        Self {
+            access: Arc::new(access),
+            deadline,
         }
+    }
+
+    /// The same, whose every operation ends by this moment, if that is earlier.
+    #[must_use]
+    pub fn until(&self, moment: Option<Instant>) -> Self {
+        Self {
+            access: Arc::clone(&self.access),
+            deadline: moment.map_or(self.deadline, |moment| moment.min(self.deadline)),
+        }
+    }
+
+    /// The same, whose every operation ends in so much time from now, if that is earlier.
+    #[must_use]
+    pub fn within(&self, time: Option<Duration>) -> Self {
+        self.until(Some(self.limit(time)))
     }
 
     /// The account that this client's sockets are entered in.
@@ -118,21 +156,26 @@ impl Client {
         own.map_or(self.deadline, |own| own.min(self.deadline))
     }
 
-    /// The addresses of a granted destination, pinned for the run. A name that only its address may grant is
+    /// The addresses of a granted destination to connect to, pinned for the run. A name that only its address may grant is
     /// resolved first and judged then.
     async fn addresses(
         &self,
         destination: &Destination,
         via: Via,
-        family: Family,
+        options: ConnectOptions,
         limit: Instant,
     ) -> Result<Vec<IpAddr>, NetError> {
-        if let NameDecision::Denied(denial) = self.grants.name(destination, via) {
-            return Err(NetError::Denied(denial.to_string()));
+        self.judge_name(destination, via)?;
+        let asked = (options.family, Patience::Short);
+        if let (Host::Address(address), Via::Direct) = (destination.host(), via)
+            && !options.family.admits(*address)
+        {
+            self.page.note_own_failure();
         }
-        let found = self.resolve(destination, family, limit).await?;
+        let found = self.resolve(destination, asked, limit).await?;
         let mut denied = None;
-        let allowed: Vec<IpAddr> = found
+        let allowed: Vec<IpAddr> = options
+            .restrict(found.addresses)?
             .into_iter()
             .filter(|address| {
                 let judged = self
@@ -144,32 +187,57 @@ impl Client {
             })
             .collect();
         match denied {
-            Some(denial) if allowed.is_empty() => Err(NetError::Denied(denial.to_string())),
+            Some(denial) if allowed.is_empty() => Err(self.ungranted(&denial)),
             _ => Ok(allowed),
         }
+    }
+
+    /// A name that only its address may grant passes.
+    fn judge_name(&self, destination: &Destination, via: Via) -> Result<(), NetError> {
+        match self.grants.name(destination, via) {
+            NameDecision::Denied(denial) => Err(self.ungranted(&denial)),
+            NameDecision::Granted | NameDecision::ByAddress => Ok(()),
+        }
+    }
+
+    /// The servers that the check names may be asked.
+    fn judge_name_servers(&self) -> Result<(), NetError> {
+        let judged = self.grants.name_servers(&self.shared.blocked);
+        judged.map(drop).map_err(|denial| self.ungranted(&denial))
+    }
+
+    /// The refusal of a place or a name that the check has no grant for. It is counted, so that nobody takes it for a
+    /// failure of the target.
+    fn ungranted(&self, denial: &impl fmt::Display) -> NetError {
+        self.page.note_ungranted();
+        self.page.recorder().note(|| format!("refused: {denial}"));
+        NetError::Denied(denial.to_string())
     }
 
     async fn resolve(
         &self,
         destination: &Destination,
-        family: Family,
+        (family, patience): (Family, Patience),
         limit: Instant,
-    ) -> Result<Vec<IpAddr>, NetError> {
+    ) -> Result<Resolved, NetError> {
         let name = match destination.host() {
             Host::Name(_) => destination.name_to_resolve().unwrap_or_default(),
-            Host::Address(address) if family.admits(*address) => return Ok(vec![*address]),
+            Host::Address(address) if family.admits(*address) => {
+                return Ok(Resolved::complete(vec![*address]));
+            }
             Host::Address(address) => {
                 return Err(NetError::Unresolved(format!(
                     "`{address}` is not an {family} address"
                 )));
             }
         };
+        let family = family.without_preference();
         let key = (name, family);
         if let Some(pinned) = self.pins.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(pinned.clone());
         }
         self.page.count_lookup()?;
-        let found = self.look_up(&key.0, family, limit).await?;
+        let found = self.look_up(&key.0, (family, patience), limit).await?;
         self.pins
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -178,16 +246,23 @@ impl Client {
     }
 
     /// One question to the DNS service, as a step of the run's record.
-    async fn look_up(&self, name: &str, family: Family, limit: Instant) -> Result<Vec<IpAddr>, NetError> {
+    async fn look_up(
+        &self,
+        name: &str,
+        (family, patience): (Family, Patience),
+        limit: Instant,
+    ) -> Result<Resolved, NetError> {
+        self.judge_name_servers()?;
         let asked = Lookup {
             name: self.page.recorder().text(Part::Trail, name),
             addresses: Vec::new(),
         };
         let mut step = self.page.begin(StepKind::Lookup(asked), limit);
-        let found = self.shared.resolver.resolve(&self.asker, name, family).await;
+        let resolving = self.shared.resolver.resolve(&self.asker, name, family, patience);
+        let found = resolving.await;
         if let (Some(StepKind::Lookup(lookup)), Ok(found)) = (step.kind(), &found) {
             let recorder = self.page.recorder();
-            let addresses = found.iter().take(ADDRESSES_TOLD);
+            let addresses = found.addresses.iter().take(ADDRESSES_TOLD);
             lookup.addresses = addresses.map(|address| recorder.address(*address)).collect();
         }
         step.end(found.as_ref().err().map(NetError::told));
@@ -198,13 +273,14 @@ impl Client {
 /// Addresses of an answer that a run's record keeps.
 const ADDRESSES_TOLD: usize = 16;
 
-/// Bounds one step by `limit`; when it passes, the error names the step's phase.
+/// Bounds one step by `limit`; whatever it ends in, an error names the step's phase.
 async fn within<T>(
     limit: Instant,
     phase: Phase,
     step: impl Future<Output = Result<T, NetError>>,
 ) -> Result<T, NetError> {
-    timeout_at(limit, step)
+    let ended = timeout_at(limit, step)
         .await
-        .unwrap_or(Err(NetError::Timeout(phase)))
+        .unwrap_or(Err(NetError::Timeout(phase)));
+    ended.map_err(|error| error.during(phase))
 }

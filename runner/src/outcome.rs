@@ -6,17 +6,18 @@
 mod log;
 #[cfg(test)]
 mod sample;
+mod usage;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use log::{LogLevel, LogLine};
+pub use usage::{OwnFault, Usage};
 
 use crate::quota::QuotaKind;
-use crate::record::{RecordUsage, Text};
+use crate::record::Text;
 use crate::suite::Check;
-use crate::trace::{CANCELLED, ClosedBy, TraceContext, Trail};
+use crate::trace::{CANCELLED, TraceContext, Trail};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -253,72 +254,6 @@ impl Fault {
     }
 }
 
-/// What a run used of its quotas. Of several attempts: sums where a quota counts over the run, peaks elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Most of the guest's own sockets open at once.
-    pub sockets_peak: u64,
-    /// Most kernel descriptors open at once that the run caused, of any kind.
-    pub fds_peak: u64,
-    /// Connects.
-    pub connections: u64,
-    /// DNS questions.
-    pub lookups: u64,
-    /// Bytes received.
-    pub bytes_in: u64,
-    /// Bytes sent.
-    pub bytes_out: u64,
-    /// Bytes, linear memories and tables together.
-    pub memory_peak: u64,
-    /// Time on a processor: the guest's own code, and what the host computed for it.
-    pub cpu: Duration,
-    /// Log lines kept.
-    pub log_lines: u64,
-    /// Connects that ended, by the word of their error; nothing for those that succeeded.
-    pub opened: BTreeMap<Option<&'static str>, u64>,
-    /// Connections that were closed, by who did it.
-    pub closed: BTreeMap<ClosedBy, u64>,
-    /// Refusals, by quota.
-    pub denials: BTreeMap<QuotaKind, u64>,
-    /// Descriptors that the guest left open and the host closed.
-    pub reclaimed: u64,
-    /// What the record of the run takes, and what was cut off it: of all attempts.
-    pub record: RecordUsage,
-}
-
-impl Usage {
-    /// Adds what a further attempt used.
-    pub fn absorb(&mut self, other: &Self) {
-        self.sockets_peak = self.sockets_peak.max(other.sockets_peak);
-        self.fds_peak = self.fds_peak.max(other.fds_peak);
-        self.connections += other.connections;
-        self.lookups += other.lookups;
-        self.bytes_in += other.bytes_in;
-        self.bytes_out += other.bytes_out;
-        self.memory_peak = self.memory_peak.max(other.memory_peak);
-        self.cpu += other.cpu;
-        self.log_lines += other.log_lines;
-        add(&mut self.opened, &other.opened);
-        add(&mut self.closed, &other.closed);
-        add(&mut self.denials, &other.denials);
-        self.reclaimed += other.reclaimed;
-    }
-
-    /// What the record takes and lacks in the end; what it had no room for counts as denied.
-    pub fn note_record(&mut self, record: RecordUsage) {
-        self.record = record;
-        if record.denied > 0 {
-            self.denials.insert(QuotaKind::Record, record.denied);
-        }
-    }
-}
-
-fn add<K: Copy + Ord>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
-    for (key, count) in more {
-        *sums.entry(*key).or_default() += count;
-    }
-}
-
 /// One scheduled execution of a check: one or more attempts, one outcome.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -348,13 +283,24 @@ pub struct Run {
     pub trace: TraceContext,
 }
 
+/// The word for a target that is to fail and does not.
+const UNEXPECTED_PASS: &str = "unexpected_pass";
+
 impl Run {
+    fn works_unexpectedly(&self) -> bool {
+        let has_failed = self.outcome.verdict() == Some(VerdictStatus::Fail);
+        self.check.expect_failure && has_failed && self.usage.own_fault().is_none()
+    }
+
     /// One word for why the run is not well: why it did not complete, or what the last exchange that failed died
-    /// of, or `assertion`. A bounded set, fit for a metric; nothing for a verdict of pass or warn.
+    /// of, `unexpected_pass` or `assertion`. A bounded set, fit for a metric; nothing for a verdict of pass or warn.
     #[must_use]
     pub fn error_type(&self) -> Option<&'static str> {
         if self.outcome.is_good() {
             return None;
+        }
+        if self.works_unexpectedly() {
+            return Some(UNEXPECTED_PASS);
         }
         self.outcome.cause().or_else(|| {
             let last = self
@@ -366,5 +312,42 @@ impl Run {
             let mut words = failed.map(|error| error.word).filter(|word| *word != CANCELLED);
             Some(words.next_back().unwrap_or("assertion"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> Outcome {
+        Outcome::Completed(Verdict {
+            status: VerdictStatus::Fail,
+            summary: Text::default(),
+            assertions: Vec::new(),
+            measurements: Vec::new(),
+            attributes: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_target_that_is_to_fail_works_where_its_check_completed_and_was_not_at_fault() {
+        let stopped = Outcome::Stopped(StopCause::Shutdown);
+        for (expect_failure, outcome, denials, expected) in [
+            (true, failed(), None, "unexpected_pass"),
+            (true, failed(), Some(QuotaKind::LogLines), "unexpected_pass"),
+            (true, failed(), Some(QuotaKind::Sockets), "assertion"),
+            (false, failed(), None, "assertion"),
+            (false, failed(), Some(QuotaKind::Sockets), "assertion"),
+            (true, stopped.clone(), None, "shutdown"),
+            (false, stopped, None, "shutdown"),
+        ] {
+            let check = Check {
+                expect_failure,
+                ..Check::plain("page", Duration::from_secs(60))
+            };
+            let mut run = Run::plain(Arc::new(check), outcome, SystemTime::UNIX_EPOCH);
+            run.usage.denials = denials.into_iter().map(|kind| (kind, 1)).collect();
+            assert_eq!(run.error_type(), Some(expected), "{run:?}");
+        }
     }
 }

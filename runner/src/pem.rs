@@ -12,6 +12,9 @@ pub enum PemError {
     /// Nothing of the kind is in it.
     #[error("holds no {0} in PEM form")]
     Missing(&'static str),
+    /// It is in it, and only who has the password can read it.
+    #[error("holds an encrypted {0}, which nobody here can decrypt")]
+    Encrypted(&'static str),
     /// Something is in it that is cut short or garbled.
     #[error("holds a broken {what}: {why}")]
     Broken {
@@ -35,12 +38,25 @@ pub fn certificates(text: &[u8], most: usize) -> Result<Vec<CertificateDer<'stat
     }
 }
 
+/// What a text has where a private key in it is encrypted: PKCS #8, and the older form of OpenSSL.
+const ENCRYPTED: [&[u8]; 2] = [
+    b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
+    b"Proc-Type: 4,ENCRYPTED",
+];
+
 /// The first private key of a text.
 ///
 /// # Errors
-/// None is there, or it is broken.
+/// None is there, or it is broken or encrypted.
 pub fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, PemError> {
-    PrivateKeyDer::from_pem_slice(text).map_err(|error| in_own_words("private key", &error))
+    let what = "private key";
+    PrivateKeyDer::from_pem_slice(text).map_err(|error| {
+        let holds = |sign: &&[u8]| text.windows(sign.len()).any(|window| window == *sign);
+        match ENCRYPTED.iter().any(holds) {
+            true => PemError::Encrypted(what),
+            false => in_own_words(what, &error),
+        }
+    })
 }
 
 fn in_own_words(what: &'static str, error: &pem::Error) -> PemError {

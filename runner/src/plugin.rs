@@ -164,6 +164,12 @@ impl Plugin {
         &self.compiled.config_schema
     }
 
+    /// Whether it judges configurations that its schema allows.
+    #[must_use]
+    pub fn judges_configs(&self) -> bool {
+        self.program().judges_configs()
+    }
+
     /// What runs.
     #[must_use]
     pub fn program(&self) -> &Program {
@@ -176,6 +182,7 @@ impl Plugin {
         PluginFacts {
             config_schema: Arc::clone(&self.compiled.config_schema),
             target_syntax: self.description().target_syntax.clone(),
+            secrets: self.description().secrets.clone(),
         }
     }
 }

@@ -3,8 +3,10 @@
 //! The service writes, one change after the other; the admin address, health and the live view read copies. Whoever
 //! reads can hold nobody up: the lock is held for a few assignments, or for one copy.
 
+mod begun;
 mod late;
 mod record;
+mod restored;
 mod seen;
 #[cfg(test)]
 mod tests;
@@ -12,13 +14,14 @@ mod tests;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
 use late::History;
 pub use late::Merged;
 pub use record::{LastRun, Record};
+pub use restored::Restored;
 pub use seen::{Seen, SeenCheck, Sign, Stage};
 
 use crate::account::{Account, MissReason};
@@ -132,7 +135,7 @@ impl Board {
             state.total = retired.clone();
             state.retired = retired;
         }
-        (board, Restored(records))
+        (board, Restored::from(records))
     }
 
     /// These are the checks from now on. What is known of those that stay is kept; a check that is gone leaves when
@@ -148,14 +151,14 @@ impl Board {
                 Place::Occupied(mut known) => {
                     let known = known.get_mut();
                     known.is_leaving = false;
-                    if known.check.interval != check.interval {
+                    if known.check.cadence != check.cadence {
                         // Its cadence begins anew.
                         known.fresh = now;
                     }
                     known.check = Arc::clone(check);
                 }
                 Place::Vacant(place) => {
-                    let mut record = restored.0.remove(&check.id).unwrap_or_default();
+                    let mut record = restored.records.remove(&check.id).unwrap_or_default();
                     match record.account.bury() {
                         0 => {}
                         killed => layout.killed.push((check.id.clone(), killed)),
@@ -173,11 +176,12 @@ impl Board {
         layout
     }
 
-    /// What an earlier process knew of checks that are in the suite no longer: their runs are still accounted for.
+    /// What an earlier process knew of checks that are in the suite no longer: their runs are still accounted for. Gives
+    /// every id that nothing has any more.
     pub fn retire(&self, restored: Restored) -> Vec<CheckId> {
         let mut state = self.state();
-        let mut gone = Vec::new();
-        for (id, mut record) in restored.0 {
+        let mut gone = restored.former;
+        for (id, mut record) in restored.records {
             record.account.bury();
             state.total.absorb(&record.account);
             state.retired.absorb(&record.account);
@@ -213,6 +217,27 @@ impl Board {
         entry.record.account.miss(reason, 1);
         total.miss(reason, 1);
         Err(reason)
+    }
+
+    /// Notes an extra run of a check, which is none of its cadence. Says whether there can be one: not while another goes on,
+    /// or waits, which is as good.
+    #[must_use]
+    pub fn schedule_extra(&self, id: &CheckId) -> bool {
+        let mut state = self.state();
+        let State {
+            entries,
+            stages,
+            total,
+            ..
+        } = &mut *state;
+        let entry = entries.get_mut(id).filter(|entry| entry.stage == Stage::Idle);
+        if let Some(entry) = entry {
+            entry.record.account.schedule(1);
+            total.schedule(1);
+            entry.enter(Stage::Waiting, stages);
+            return true;
+        }
+        false
     }
 
     /// Notes due times that passed without anyone looking; the last of them was at `at`.
@@ -327,25 +352,6 @@ impl Board {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every section is a few assignments.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What was kept and is not laid out yet.
-#[derive(Debug, Default)]
-pub struct Restored(HashMap<CheckId, Record>);
-
-impl From<HashMap<CheckId, Record>> for Restored {
-    fn from(records: HashMap<CheckId, Record>) -> Self {
-        Self(records)
-    }
-}
-
-impl Restored {
-    /// When a check was last due, at which interval, by the record of an earlier process.
-    #[must_use]
-    pub fn last_due(&self, id: &CheckId) -> Option<(Since, Duration)> {
-        let record = self.0.get(id)?;
-        Some((record.last_due?, record.interval))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Text`] and a [`Peer`] can be made nowhere else, so nothing gets into a run's record around its budget and its
 //! secrets. Texts are judged before they are stored: what does not fit is cut, and counted.
 
+mod conversation;
 mod peer;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use conversation::{Channel, Content, Conversation, Layer, Line, Speaker, Transcript};
 pub use peer::{Address, Peer};
 pub use text::Text;
 
@@ -74,6 +76,8 @@ pub struct Recorder {
     budget: u64,
     /// Held for a few assignments.
     counts: Mutex<Counts>,
+    /// Only where somebody wants to read it.
+    conversation: Option<Conversation>,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +97,39 @@ impl Recorder {
             secrets,
             budget,
             counts: Mutex::default(),
+            conversation: None,
         })
+    }
+
+    /// The same, with the conversation of the run beside its record: 256 KiB of it at most.
+    #[must_use]
+    pub fn with_conversation(secrets: Secrets, budget: u64) -> Arc<Self> {
+        Arc::new(Self {
+            secrets,
+            budget,
+            counts: Mutex::default(),
+            conversation: Some(Conversation::new()),
+        })
+    }
+
+    /// The run's conversation, if it is wanted.
+    #[must_use]
+    pub fn conversation(&self) -> Option<&Conversation> {
+        self.conversation.as_ref()
+    }
+
+    /// Writes a note into the conversation; the text is made only where it is wanted.
+    pub fn note(&self, text: impl FnOnce() -> String) {
+        if let Some(conversation) = &self.conversation {
+            conversation.note(text());
+        }
+    }
+
+    /// The conversation up to now, without secrets.
+    #[must_use]
+    pub fn transcript(&self) -> Option<Transcript> {
+        let conversation = self.conversation.as_ref()?;
+        Some(conversation.transcript(&self.secrets))
     }
 
     /// A text without secrets, of 4 KiB and of what the budget has left at most.

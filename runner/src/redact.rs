@@ -1,14 +1,17 @@
 //! Values that must not leave: found in a text whichever way they are written there, and masked.
 //!
-//! A text is read as it is and with its escapes decoded, a few levels deep; blanks, quotes and case never count. In each
-//! reading each short window is looked up among the pieces of the secrets; pieces that touch are masked together. So an
-//! excerpt of a secret is masked as well as the whole, and the work is linear in the text, whatever the secrets are.
+//! A text is read as it is, and as each decoder reads it, and what that gives is decoded again, within a bound on the work;
+//! blanks, quotes and case never count. In each reading each short window is looked up among the pieces of the secrets;
+//! pieces that touch are masked together. So an excerpt of a secret is masked as well as the whole, and the work is linear
+//! in the text, whatever the secrets are.
 
 mod decode;
+mod exposed;
 mod known;
 mod needle;
 mod pieces;
 mod reading;
+mod readings;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -16,6 +19,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub(crate) use exposed::ExposedSecrets;
 pub use known::KnownSecrets;
 pub(crate) use known::SuiteSecrets;
 
@@ -25,14 +29,12 @@ use reading::Reading;
 
 /// What stands in place of a secret.
 pub(crate) const REDACTED: &str = "***";
-/// How deep a text may be escaped: a URL in JSON in a quoted string is three.
-const LEVELS: usize = 3;
 /// Bytes of a text that are read beyond its cut, so that a secret that the cut would divide is seen: a seed, each
-/// byte of it escaped twice at worst.
-pub(crate) const OVERLAP: usize = 16 * SEED;
+/// byte of it escaped to thirty-two.
+pub(crate) const OVERLAP: usize = 32 * SEED;
 
-/// Bytes of a long text that are read at once.
-const PIECE: usize = 64 << 10;
+/// Bytes of a long text that are read at once, so that its readings take little memory.
+const PIECE: usize = 16 << 10;
 /// Places in a text where a cut of somebody else is looked for.
 const MAX_CUTS: usize = 8;
 
@@ -46,11 +48,16 @@ pub struct Secrets {
 
 /// Secrets of one holder.
 struct Own {
-    /// What is masked for the holder only.
-    pieces: Pieces,
-    count: usize,
+    /// What is masked for the holder only. Others may have a part of it as well.
+    parts: Vec<Arc<SecretPart>>,
     /// Keeps the others known as long as there may be texts of the holder.
     set: Arc<SecretSet>,
+}
+
+/// Secrets that are masked for their holders only.
+pub(crate) struct SecretPart {
+    pieces: Pieces,
+    count: usize,
 }
 
 /// One value.
@@ -76,8 +83,8 @@ impl Secret {
     }
 }
 
-impl Own {
-    fn new(secrets: &[Arc<Secret>], set: Arc<SecretSet>) -> Self {
+impl SecretPart {
+    fn new(secrets: &[Arc<Secret>]) -> Self {
         let mut secrets: Vec<&Arc<Secret>> = secrets.iter().collect();
         secrets.sort_by(|a, b| a.value.cmp(&b.value));
         secrets.dedup_by(|a, b| a.value == b.value);
@@ -88,7 +95,6 @@ impl Own {
         Self {
             pieces: pieces.into(),
             count: secrets.len(),
-            set,
         }
     }
 }
@@ -143,41 +149,31 @@ impl Secrets {
         redacted
     }
 
-    /// Whether a secret is in `text`, which is read piece by piece: it may be long.
+    /// Whether a secret is in `text`.
     #[must_use]
     pub fn holds(&self, text: &str) -> bool {
-        let mut rest = text;
-        while !self.is_empty() && !rest.is_empty() {
-            let end = rest.ceil_char_boundary(PIECE);
-            if !self.find(rest.get(..end).unwrap_or_default()).is_empty() {
-                return true;
-            }
-            let next = match end < rest.len() {
-                true => rest.floor_char_boundary(end - OVERLAP),
-                false => end,
-            };
-            rest = rest.get(next..).unwrap_or_default();
-        }
-        false
+        !self.find(text).is_empty()
     }
 
     /// Whether there is nothing to redact.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let has_own = self.own.as_ref().is_some_and(|own| !own.pieces.is_empty());
-        !has_own && self.known.pieces().is_empty()
+        self.parts().all(|part| part.pieces.is_empty()) && self.known.pieces().is_empty()
     }
 
-    /// Where secrets are in `text`: in order, apart, at characters.
-    fn find(&self, text: &str) -> Vec<Range<usize>> {
+    /// Where secrets are in `text`: in order, apart, at characters. All of it is looked at.
+    pub(crate) fn find(&self, text: &str) -> Vec<Range<usize>> {
         let known = self.known.pieces();
-        let own = self.own.as_ref().map(|own| &own.pieces);
-        let all = own.into_iter().chain([&*known]);
+        let own = self.parts().map(|part| &part.pieces);
+        let all = own.chain([&*known]);
         let all: Vec<&Pieces> = all.filter(|pieces| !pieces.is_empty()).collect();
         if all.is_empty() {
             return Vec::new();
         }
-        let mut found = find(&all, text);
+        let mut found = Vec::new();
+        for piece in pieces_of(text) {
+            readings::visit(piece, |reading| mark(&all, reading, &mut found));
+        }
         for range in &mut found {
             *range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end);
         }
@@ -191,15 +187,23 @@ impl Secrets {
         });
         found
     }
+
+    fn parts(&self) -> impl Iterator<Item = &SecretPart> {
+        let own = self.own.iter().flat_map(|own| &own.parts);
+        own.map(|part| &**part)
+    }
 }
 
-fn find(all: &[&Pieces], text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    for variant in Reading::of(text).variants() {
-        mark(all, &variant, &mut found);
-    }
-    Reading::levels(text, |reading| mark(all, reading, &mut found));
-    found
+/// A text in pieces that are read one after the other, each a little into the next.
+fn pieces_of(text: &str) -> impl Iterator<Item = Reading> {
+    let starts = (0..text.len()).step_by(PIECE);
+    starts.map(|start| {
+        let end = start.saturating_add(PIECE + OVERLAP);
+        Reading::part_of(
+            text,
+            text.floor_char_boundary(start)..text.ceil_char_boundary(end),
+        )
+    })
 }
 
 fn mark(all: &[&Pieces], reading: &Reading, found: &mut Vec<Range<usize>>) {
@@ -231,7 +235,7 @@ fn cuts(text: &[u8]) -> impl Iterator<Item = usize> {
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.own.as_ref().map_or(0, |own| own.count);
+        let count: usize = self.parts().map(|part| part.count).sum();
         write!(f, "Secrets({count}, redacted)")
     }
 }

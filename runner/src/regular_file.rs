@@ -15,11 +15,12 @@ mod tests;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, StatxFlags};
 
 pub use self::deadline::{LIMIT, Stalled, Started, start, within};
 pub use self::owner::Owner;
@@ -62,6 +63,10 @@ pub struct Found {
     pub device: u64,
     /// Its number on that device: the same for every name of the file.
     pub inode: u64,
+    /// How many names it has.
+    pub names: u64,
+    /// The mount by which it was reached; absent where the kernel does not say.
+    pub mount: Option<u64>,
 }
 
 /// Whether a file that was found may be read; the reason why not ends a sentence.
@@ -137,6 +142,14 @@ fn read_now(path: &Path, limit: u64, policy: &Policy) -> io::Result<Vec<u8>> {
     }
 }
 
+/// The mount by which a file or folder is reached, links followed; absent where the kernel does not say.
+#[must_use]
+pub fn mount(path: &Path) -> Option<u64> {
+    let stat = rustix::fs::statx(rustix::fs::CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
+    let is_said = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    is_said.then_some(stat.stx_mnt_id)
+}
+
 /// Opens what was examined: the name is followed once, for a handle that opens nothing yet. Opening a device can do
 /// something, and opening a pipe can wait for ever.
 fn open(path: &Path, policy: &Policy) -> io::Result<File> {
@@ -150,6 +163,8 @@ fn open(path: &Path, policy: &Policy) -> io::Result<File> {
         path: std::fs::read_link(&link)?,
         device: stat.st_dev,
         inode: stat.st_ino,
+        names: std::fs::metadata(&link)?.nlink(),
+        mount: mount(&link),
     };
     kernel::refuse(handle.as_fd(), &found)?;
     policy(&found).map_err(Refused::Forbidden)?;

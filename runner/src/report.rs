@@ -1,11 +1,13 @@
 //! What the commands print, and what the admin address answers. Pure: runs and facts in, text out.
 
+mod conversation;
 mod human;
 pub mod inside;
 mod json;
 mod junit;
 mod live;
 mod plain;
+mod steps;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -19,11 +21,13 @@ use crate::account::Account;
 use crate::outcome::{Measurement, Outcome, Run, VerdictStatus};
 use crate::record::Text;
 
+pub use self::conversation::conversation;
 pub use self::human::{human, transition};
 pub use self::json::{UsageObject, escape, json, json_parts, run_object, safe_json};
 pub use self::junit::{junit, junit_parts};
 pub use self::live::{LiveRow, live};
 pub use self::plain::{MAX_TEXT_CHARS, for_terminal, plain};
+pub use self::steps::steps;
 
 /// What a text is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

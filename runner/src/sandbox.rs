@@ -4,11 +4,16 @@
 //! is an [`Outcome`]; and before it is returned, the attempt's page is closed and every descriptor with it.
 
 mod bindings;
+mod config_batch;
+mod contract;
 mod cpu;
+mod describe;
+mod description;
 mod engine;
 mod fault;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod guest;
 mod host;
 mod imports;
 mod limiter;
@@ -27,7 +32,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
-pub use bindings::Description;
+pub use crate::suite::ProblemAt;
+pub use contract::ContractVersion;
+pub use describe::{ConfigProblem, ConfigRequest};
+pub use description::{Description, Metric};
 pub use engine::{Engine, EngineError, EngineSettings};
 pub(crate) use fault::is_short_of_memory;
 pub use fault::panic_text;
@@ -39,12 +47,13 @@ use crate::grant::Grants;
 use crate::ledger::{Denial, Ledger, Page, PageOwner, RunMark};
 use crate::net::{Client, Shared};
 use crate::outcome::{Fault, LogLine, Outcome, StopCause, Usage, Verdict, VerdictStatus};
-use crate::quota::Quota;
+use crate::quota::{Quota, QuotaKind};
 use crate::record::{Part, Recorder};
 use crate::suite::{Check, Secrets};
 use crate::trace::{EndCause, Shortage, StepKind, TraceContext, Trail};
-use bindings::probe;
+use bindings::v0_2::probe;
 use cpu::CpuMeter;
+use guest::Guest;
 use state::State;
 use work::{Work, within_cpu};
 
@@ -182,18 +191,24 @@ impl Sandbox {
             recorder: Arc::clone(attempt.recorder),
         };
         let request = request(&attempt);
-        let call = async |guest: &bindings::Check, store: &mut Store<State>| {
-            guest.canary_check_probe().call_run(store, &request).await
-        };
+        let call = async |guest: &Guest, store: &mut Store<State>| guest.run(store, &request).await;
         let record = async |returned, meter: &Arc<CpuMeter>| match returned {
-            Ok(verdict) => Ok(host::verdict(attempt.recorder, meter, verdict).await),
+            Ok(verdict) => {
+                let is_own_fault = host::is_own_fault(&verdict);
+                let verdict = host::verdict(attempt.recorder, meter, verdict).await;
+                Ok((verdict, is_own_fault))
+            }
             Err(reason) => Err(reason),
         };
-        let (called, record) = self
+        let (called, mut record) = self
             .call(attempt.program, bounds, attempt.shutdown, call, record)
             .await;
         let outcome = match called {
-            Ok(returned) => judged(returned, record.shortage, attempt.recorder),
+            Ok(returned) => {
+                record.usage.own_failures += u64::from(matches!(returned, Ok((_, true))));
+                let returned = returned.map(|(verdict, _)| verdict);
+                judged(returned, record.shortage, attempt.recorder)
+            }
             Err(outcome) => outcome,
         };
         Report {
@@ -205,42 +220,6 @@ impl Sandbox {
         }
     }
 
-    /// Asks a plugin what it is, without a network.
-    ///
-    /// # Errors
-    /// How the call ended when it did not return.
-    pub async fn describe(&self, program: &Program) -> Result<Description, Outcome> {
-        let bounds = Bounds {
-            quota: Quota {
-                cpu: Duration::from_secs(5),
-                memory: 64 << 20,
-                ..Quota::default()
-            },
-            timeout: Duration::from_secs(10),
-            grants: Grants::default(),
-            secrets: Secrets::default(),
-            trace: TraceContext {
-                trace_id: [0; 16],
-                span_id: [0; 8],
-                sampled: false,
-            },
-            owner: PageOwner::service("describe"),
-            recorder: Recorder::new(Secrets::default(), Quota::default().record),
-        };
-        let room = self.engine.room().to_describe(program.weight()).await;
-        let _room = room.map_err(|_| StopCause::Instances)?;
-        let (described, _) = self
-            .call(
-                program,
-                bounds,
-                &CancellationToken::new(),
-                async |guest, store| guest.canary_check_probe().call_describe(store).await,
-                async |description, _| description,
-            )
-            .await;
-        described
-    }
-
     /// One call of a fresh instance, bounded in every way, and what is made of what it returns. That comes after the
     /// deadline counts: it is bounded by the quota of `cpu`, and a guest that returned in time is not late.
     async fn call<T, U>(
@@ -248,7 +227,7 @@ impl Sandbox {
         program: &Program,
         bounds: Bounds,
         shutdown: &CancellationToken,
-        call: impl AsyncFnOnce(&bindings::Check, &mut Store<State>) -> wasmtime::Result<T>,
+        call: impl AsyncFnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<T>,
         conclude: impl AsyncFnOnce(T, &Arc<CpuMeter>) -> U,
     ) -> (Result<U, Outcome>, Record) {
         let deadline = Instant::now() + bounds.timeout;
@@ -280,10 +259,9 @@ impl Sandbox {
                 let instance = instantiate(program, &mut store, &page, deadline).await?;
                 meter.begin_guest();
                 let called = call(&instance, &mut store).await;
-                called.map_err(|error| fault::trap(error, recorder))
+                called.map_err(|error| fault::of_call(error, recorder, store.data()))
             };
-            let guest = pin!(guest);
-            let ended = work.until(deadline, bounds.timeout, guest).await;
+            let ended = work.until(deadline, bounds.timeout, pin!(guest)).await;
             let ended = within_cpu(&meter, ended);
             // Before the call and its store go: whatever is open now was left open.
             page.end(end_cause(&ended));
@@ -291,6 +269,7 @@ impl Sandbox {
         };
         let ended = match ended {
             Ok(returned) => {
+                note_refused_memory(&page, store.data());
                 let concluded = pin!(async { Ok(conclude(returned, &meter).await) });
                 work.measured(concluded, || None).await
             }
@@ -300,6 +279,13 @@ impl Sandbox {
         let memory_peak = store.data().limiter.peak();
         drop(store);
         (ended, Record::of(&page, &meter, memory_peak))
+    }
+}
+
+/// Counts memory that a guest was refused and did without.
+fn note_refused_memory(page: &Page, state: &State) {
+    if let Some(denial) = state.limiter.refusal() {
+        page.note_denial(denial.what);
     }
 }
 
@@ -325,9 +311,9 @@ async fn instantiate(
     store: &mut Store<State>,
     page: &Arc<Page>,
     deadline: Instant,
-) -> Result<bindings::Check, Outcome> {
+) -> Result<Guest, Outcome> {
     let step = page.begin(StepKind::Instantiate, deadline);
-    let instance = program.pre().instantiate_async(store).await;
+    let instance = program.instantiate(store).await;
     let failed = instance.as_ref().err();
     step.end(failed.map(|error| ("instantiate", format!("{error:#}"))));
     instance.map_err(|error| fault::instantiate(error, page.recorder()))
@@ -364,7 +350,15 @@ fn request(attempt: &Attempt<'_>) -> probe::Request {
         attempt: attempt.number,
         now: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
         time_left: u32::try_from(check.timeout.as_millis()).unwrap_or(u32::MAX),
+        expect_failure: check.expect_failure,
+        quotas: quotas(&check.quota),
+        extra: Vec::new(),
     }
+}
+
+fn quotas(quota: &Quota) -> Vec<(String, u64)> {
+    let limit = |kind: QuotaKind| (kind.key().to_owned(), quota.limit(kind));
+    QuotaKind::ALL.map(limit).into()
 }
 
 impl From<Denial> for StopCause {

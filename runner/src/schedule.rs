@@ -1,9 +1,11 @@
 //! Which check is due when. Pure: time is an input.
 //!
-//! A check is due at `start + splay + k * interval` for every whole `k`, however late an earlier run was. The
+//! [`calendar`] has those with a cron expression. Any other is due at `start + splay + k * interval` for every whole `k`, however late an earlier run was. The
 //! splay spreads the checks over their interval and depends on the check's id alone, so that a restart or
 //! another runner gives the same one.
 
+pub mod calendar;
+mod repeats;
 pub mod ticker;
 
 #[cfg(test)]
@@ -13,12 +15,12 @@ use std::cmp::Reverse;
 use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::suite::{Check, CheckId};
+use crate::suite::{Cadence, Check, CheckId};
 
 /// The longest that a check waits for its first due time.
 pub const MAX_SPLAY: Duration = Duration::from_secs(60);
@@ -30,15 +32,14 @@ const MIN_INTERVAL: Duration = Duration::from_millis(1);
 /// long sleep all checks would run at once, and none at its time.
 const STILL_FRESH: Duration = Duration::from_secs(1);
 
-/// The due times of a suite's checks, soonest first.
+/// The due times of the checks of a suite that have an interval, soonest first.
 #[derive(Debug)]
 pub struct Schedule {
     plan: Plan,
     slots: BinaryHeap<Reverse<Slot>>,
 }
 
-/// The checks of a suite, and what their due times depend on. To make it takes long for many checks, and to put it in
-/// force a moment: it is made, and released, where nobody waits for it.
+/// The checks with an interval, and what their due times depend on.
 #[derive(Debug, Default)]
 pub struct Plan {
     checks: Vec<Arc<Check>>,
@@ -48,7 +49,8 @@ pub struct Plan {
 }
 
 impl From<Vec<Arc<Check>>> for Plan {
-    fn from(checks: Vec<Arc<Check>>) -> Self {
+    fn from(mut checks: Vec<Arc<Check>>) -> Self {
+        checks.retain(|check| check.cadence.interval().is_some());
         let index = checks.iter().enumerate();
         Self {
             splays: checks
@@ -62,11 +64,15 @@ impl From<Vec<Arc<Check>>> for Plan {
 }
 
 impl Plan {
-    /// The first due times; `wait` says how long after `start` a check is due that has a cadence already.
-    fn slots(&self, start: Instant, wait: impl Fn(&Check) -> Option<Duration>) -> BinaryHeap<Reverse<Slot>> {
+    /// The first due times; `next_due` is that of a check that has a cadence already, and any other begins at `start`.
+    fn slots(
+        &self,
+        start: Instant,
+        next_due: impl Fn(&Check) -> Option<Instant>,
+    ) -> BinaryHeap<Reverse<Slot>> {
         let checks = self.checks.iter().zip(&self.splays).enumerate();
         let slots = checks.filter_map(|(index, (check, splay))| {
-            let due = start.checked_add(wait(check).unwrap_or(*splay))?;
+            let due = next_due(check).or_else(|| start.checked_add(*splay))?;
             Some(Reverse(Slot { due, index }))
         });
         slots.collect::<Vec<_>>().into()
@@ -96,6 +102,8 @@ pub struct Due {
     pub check: Arc<Check>,
     /// The due time that has come.
     pub due: Instant,
+    /// Whether it is none of the check's cadence, but a run to confirm what the last one found.
+    pub is_extra: bool,
 }
 
 /// Due times that nobody asked for in time. They are never run.
@@ -107,6 +115,29 @@ pub struct Passed {
     pub count: u64,
     /// The last of them.
     pub last: Instant,
+    /// The same by the time of day, for a check with a cron expression.
+    last_wall: Option<SystemTime>,
+}
+
+impl Passed {
+    /// How many of them came after a moment.
+    #[must_use]
+    pub fn after(&self, moment: Instant) -> u64 {
+        let since = self.last.saturating_duration_since(moment);
+        let count = match (&self.check.cadence, self.last_wall) {
+            (Cadence::Cron(cron), Some(last)) => {
+                let began = last.checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH);
+                let splay = splay(&self.check.id, MAX_SPLAY);
+                let named = began.checked_sub(splay).zip(last.checked_sub(splay));
+                named.map_or(0, |(began, last)| cron.count(began, last).0)
+            }
+            _ => {
+                let intervals = since.as_nanos().div_ceil(interval(&self.check).as_nanos());
+                u64::try_from(intervals).unwrap_or(u64::MAX)
+            }
+        };
+        count.min(self.count)
+    }
 }
 
 impl Schedule {
@@ -124,12 +155,12 @@ impl Schedule {
         wait: impl Fn(&Check) -> Option<Duration>,
     ) -> Self {
         let plan = Plan::from(checks);
-        let slots = plan.slots(start, wait);
+        let slots = plan.slots(start, |check| start.checked_add(wait(check)?));
         Self { plan, slots }
     }
 
-    /// These are the checks from `now` on. One that stays with its interval keeps its cadence. Gives back those that were
-    /// in force.
+    /// These are the checks from `now` on. One that stays with its interval keeps its cadence, and a due time that has
+    /// come. Gives back those that were in force.
     pub fn replace(&mut self, plan: impl Into<Plan>, now: Instant) -> Plan {
         let before = std::mem::replace(&mut self.plan, plan.into());
         let mut due = vec![None; before.checks.len()];
@@ -138,13 +169,12 @@ impl Schedule {
                 *due = Some(slot.due);
             }
         }
-        let wait = |check: &Check| {
+        let next_due = |check: &Check| {
             let index = *before.index.get(&check.id)?;
-            let due = due.get(index).copied().flatten()?;
-            let is_same = before.checks.get(index)?.interval == check.interval;
-            is_same.then(|| due.saturating_duration_since(now))
+            let is_same = before.checks.get(index)?.cadence == check.cadence;
+            due.get(index).copied().flatten().filter(|_| is_same)
         };
-        self.slots = self.plan.slots(now, wait);
+        self.slots = self.plan.slots(now, next_due);
         before
     }
 
@@ -191,7 +221,11 @@ fn tick(check: Arc<Check>, due: Instant, late: Duration, interval: Duration) -> 
     let last = due + interval * before_last;
     let is_fresh = late.saturating_sub(last - due) <= STILL_FRESH.max(interval / 10);
     match (before_last, is_fresh) {
-        (0, true) => (Tick::Due(Due { check, due }), due.checked_add(interval)),
+        (0, true) => {
+            let is_extra = false;
+            let due_now = Due { check, due, is_extra };
+            (Tick::Due(due_now), due.checked_add(interval))
+        }
         // What passed is told first; the last one comes next.
         (passed, true) => {
             let count = u64::from(passed);
@@ -199,15 +233,19 @@ fn tick(check: Arc<Check>, due: Instant, late: Duration, interval: Duration) -> 
                 check,
                 count,
                 last: last - interval,
+                last_wall: None,
             };
             (Tick::Passed(passed), Some(last))
         }
         (passed, false) => {
             let count = u64::from(passed) + 1;
-            (
-                Tick::Passed(Passed { check, count, last }),
-                last.checked_add(interval),
-            )
+            let passed = Passed {
+                check,
+                count,
+                last,
+                last_wall: None,
+            };
+            (Tick::Passed(passed), last.checked_add(interval))
         }
     }
 }
@@ -222,12 +260,23 @@ pub fn since(elapsed: Duration, every: Duration) -> (u64, Duration) {
     (passed, Duration::from_nanos(wait))
 }
 
+/// The time from a moment to the due time of a check that is so many after it; so many intervals where it has one.
+#[must_use]
+pub fn reach(check: &Check, from: SystemTime, due_times: u32) -> Duration {
+    let from = match check.cadence {
+        Cadence::Every(_) => Some(from),
+        Cadence::Cron(_) => from.checked_sub(splay(&check.id, MAX_SPLAY)),
+    };
+    from.map_or(Duration::MAX, |from| check.cadence.reach(from, due_times))
+}
+
 fn interval(check: &Check) -> Duration {
-    check.interval.max(MIN_INTERVAL)
+    check.cadence.shortest().max(MIN_INTERVAL)
 }
 
 /// From `start` to a check's first due time: below `interval` and below [`MAX_SPLAY`].
-fn splay(id: &CheckId, interval: Duration) -> Duration {
+#[must_use]
+pub fn splay(id: &CheckId, interval: Duration) -> Duration {
     let hash = Sha256::digest(id.as_str());
     let fraction = hash
         .iter()

@@ -27,6 +27,17 @@ pub enum Status {
 }
 
 impl Status {
+    /// What one outcome says by itself.
+    #[must_use]
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome.verdict() {
+            Some(VerdictStatus::Pass) => Self::Up,
+            Some(VerdictStatus::Warn) => Self::Degraded,
+            Some(VerdictStatus::Fail) => Self::Down,
+            None => Self::Unknown,
+        }
+    }
+
     /// The word in metrics, JSON and tables.
     #[must_use]
     pub fn word(self) -> &'static str {

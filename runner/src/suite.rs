@@ -5,37 +5,54 @@
 
 mod alert;
 mod allow;
+mod annotations;
+mod cadence;
 mod check;
 mod config;
 mod contract;
+mod cron;
 mod document;
 mod draft;
 mod error;
+mod exposure;
 mod fields;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod group;
+mod ids;
+mod inheritance;
 mod interpolate;
+mod json;
+mod judged;
 mod judgement;
+mod labels;
+mod layer;
+mod limits;
 mod maintenance;
 mod merge;
+mod objection;
+mod open_names;
 mod parse;
+mod plain;
 mod portable;
+mod profile;
 mod raw;
 mod references;
 mod relations;
-#[cfg(test)]
-mod sample;
 mod scalar;
 mod schema;
+mod secret_places;
+mod setting;
 mod settings;
 mod source;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod tree;
-pub(crate) mod units;
+mod unused;
 mod validate;
+mod variables;
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -45,18 +62,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::alert::{AlertRules, Notify, Remind};
+pub use self::annotations::Annotations;
+pub use self::cadence::Cadence;
+pub use self::cron::{Cron, CronError};
 pub(crate) use self::document::{Content, Document, Member, Value};
-pub use self::draft::{Draft, read};
+pub use self::draft::{Draft, read, read_text};
 pub use self::error::{Location, Position, Problem, Problems, SourceLine};
 pub use self::interpolate::{Environment, ProcessEnvironment, SuiteEnvironment};
 pub use self::judgement::{Judgement, SchemaRequest, judge};
 pub use self::maintenance::{Repetition, Scope, Times, Window};
+pub use self::objection::{
+    ConfigAnswer, ConfigRequest, ConfigUse, Ended, MAX_OBJECTIONS, Objection, ProblemAt, Uses,
+};
 pub use self::references::ReferencePolicy;
 pub use self::schema::schema;
 pub(crate) use self::tree::{quoted, quoted_path};
+pub use self::variables::{InvalidVariable, Variable, VariableOverride, VariableOverrides};
 use crate::grant::Grants;
 use crate::quota::Quota;
 pub use crate::redact::{KnownSecrets, Secrets};
+pub(crate) use canary_units as units;
 
 /// Named checks, ready to run.
 #[derive(Debug, Clone)]
@@ -67,6 +92,8 @@ pub struct Suite {
     pub groups: BTreeMap<Arc<str>, u32>,
     /// When alerts are held back.
     pub maintenance: Vec<Window>,
+    /// What `${var:NAME}` stood for: of the command line, then of the files.
+    pub variables: Vec<Variable>,
 }
 
 /// What the operator of a runner decides, and a suite has to keep to.
@@ -115,15 +142,20 @@ impl fmt::Display for CheckId {
 pub struct Check {
     /// Stable identity.
     pub id: CheckId,
+    /// What the id was in a version that showed queries in it; absent where it was the same.
+    pub former_id: Option<CheckId>,
     /// As the suite names it; shared by all targets of one entry.
     pub name: String,
     /// Key of the plugin: a built-in name or one of `plugins:`.
     pub plugin: String,
     /// What is examined, in the plugin's own syntax.
     pub target: Target,
-    /// From one due time to the next.
-    pub interval: Duration,
-    /// The one deadline of an attempt; never above `interval`.
+    /// When it is due again and again.
+    pub cadence: Cadence,
+    /// How soon it runs once more while an outcome waits for others to confirm it; absent: when it is due. Never above the
+    /// shortest time between two due times.
+    pub retry_interval: Option<Duration>,
+    /// The one deadline of an attempt; never above the shortest time between two due times.
     pub timeout: Duration,
     /// Attempts after the first.
     pub retries: u32,
@@ -136,13 +168,17 @@ pub struct Check {
     /// Where the check may go.
     pub grants: Grants,
     /// The check's own dimensions on every metric.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Arc<BTreeMap<String, String>>,
     /// One of the suite's groups, whose limit on runs at once the check shares; absent: only the runner's own.
     pub group: Option<Arc<str>>,
     /// Names of checks. While one of them is down, this check runs as ever and alerts nobody.
-    pub depends_on: Vec<Arc<str>>,
+    pub depends_on: Arc<[Arc<str>]>,
     /// Who is told when its status changes.
     pub alert: AlertRules,
+    /// What an alert says of the check besides what it found.
+    pub annotations: Annotations,
+    /// Whether the target is to fail: then a verdict of fail is a pass, and any other a fail.
+    pub expect_failure: bool,
     /// What the plugin gets, checked against its schema.
     pub config: Config,
     /// What must be cut out of all that the guest says before it leaves.
@@ -159,7 +195,8 @@ impl fmt::Debug for Check {
     }
 }
 
-/// What is examined. `Display` and `Debug` show `***` in place of interpolated values.
+/// What is examined. `Display` and `Debug` show what outsiders may see: `***` in place of interpolated values, and of a
+/// URL neither credentials nor query nor fragment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     exposed: Arc<str>,
@@ -190,22 +227,27 @@ impl Target {
         &self.exposed
     }
 
-    /// What outsiders may see: no secrets, and of a URL neither credentials nor query nor fragment.
+    /// What outsiders may see, as a text.
     #[must_use]
     pub fn public(&self) -> String {
         public_url(&self.shown)
+    }
+
+    /// As it is written, with `***` in place of interpolated values: for what never leaves the runner.
+    fn written(&self) -> &str {
+        &self.shown
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        f.write_str(&self.public())
     }
 }
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.shown, f)
+        fmt::Debug::fmt(&self.public(), f)
     }
 }
 
@@ -254,6 +296,8 @@ pub struct PluginFacts {
     pub config_schema: Arc<serde_json::Value>,
     /// Such as `URL` or `HOST:PORT`.
     pub target_syntax: String,
+    /// Places in `config:` whose values are secret, as JSON pointers in which `*` stands for every key or element.
+    pub secrets: Vec<String>,
 }
 
 /// A plugin that a suite needs.
@@ -291,6 +335,7 @@ impl From<String> for Unusable {
 pub struct Catalog {
     facts: HashMap<String, Result<PluginFacts, Unusable>>,
     judgements: HashMap<String, Result<Judgement, Unusable>>,
+    answers: HashMap<String, (Uses, Result<ConfigAnswer, Unusable>)>,
 }
 
 impl Catalog {
@@ -304,6 +349,17 @@ impl Catalog {
     pub fn insert_judgement(&mut self, name: impl Into<String>, judgement: Result<Judgement, Unusable>) {
         self.judgements
             .insert(name.into(), judgement.map(Judgement::bounded));
+    }
+
+    /// Enters what a plugin says of the configurations that [`Draft::config_request`] put together, or why nobody knows.
+    /// Without it, what the schema allows will do.
+    pub fn insert_answer(
+        &mut self,
+        name: impl Into<String>,
+        uses: Uses,
+        answer: Result<ConfigAnswer, Unusable>,
+    ) {
+        self.answers.insert(name.into(), (uses, answer));
     }
 
     fn get(&self, name: &str) -> Option<&Result<PluginFacts, Unusable>> {

@@ -5,6 +5,7 @@
 pub mod propagation;
 pub mod sampler;
 mod step;
+mod words;
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 pub use step::{CertificateFacts, Handshake, Lookup, Request, Step, StepError, StepKind};
 
 use crate::quota::QuotaKind;
-use crate::record::Peer;
+use crate::record::{Peer, Transcript};
 
 /// An id of a span, never all zero (<https://www.w3.org/TR/trace-context/#parent-id>).
 pub type SpanId = [u8; 8];
@@ -246,6 +247,8 @@ pub struct Trail {
     pub denied: Vec<Denied>,
     /// Connections that are closed, oldest first.
     pub connections: Vec<Connection>,
+    /// What was said, of a run whose conversation is wanted.
+    pub conversation: Option<Transcript>,
 }
 
 impl Trail {

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use crate::endpoint::{Endpoint, EndpointError};
+use crate::quotas::Quotas;
 use crate::timestamp::Timestamp;
 
 /// One attempt of one check: what to look at, and how.
 ///
 /// There is no clock to ask for the date: `now` comes from the host, so that a test chooses it. What remains of the
 /// run need not be watched either, since every client gives up in time with
-/// [`NetError::Timeout`](crate::NetError::Timeout) and leaves a moment for the verdict.
+/// [`ErrorCode::Timeout`](crate::ErrorCode::Timeout) and leaves a moment for the verdict.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Check<C> {
     /// The check's name in the suite.
     pub name: String,
@@ -24,6 +26,11 @@ pub struct Check<C> {
     pub now: Timestamp,
     /// From `now` until the host ends the run.
     pub time_left: Duration,
+    /// The suite expects the target to fail, and the host turns the verdict around: where a probe looks at several things of
+    /// a kind, one that works is then what decides. [`Addresses`](crate::Addresses) does so.
+    pub expect_failure: bool,
+    /// What this attempt may use.
+    pub quotas: Quotas,
 }
 
 impl<C> Check<C> {

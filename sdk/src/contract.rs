@@ -1,4 +1,4 @@
-//! The bindings of `wit/check.wit`, as generated. Probes use the modules of this crate instead; this one is
+//! The bindings of `wit/0.2/check.wit`, as generated. Probes use the modules of this crate instead; this one is
 //! public for guests that must say exactly what goes over the boundary.
 #![allow(
     missing_docs,
@@ -9,7 +9,7 @@
 )]
 
 wit_bindgen::generate!({
-    path: "wit",
+    path: "wit/0.2",
     world: "check",
     pub_export_macro: true,
     default_bindings_module: "canary_sdk::contract",

@@ -10,10 +10,13 @@
 //! # Ok::<(), canary_sdk::NetError>(())
 //! ```
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::backend;
+use crate::endpoint::Endpoint;
 use crate::error::NetError;
+use crate::tcp::IpFamily;
 
 /// One resource record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,5 +52,96 @@ pub struct Reply {
 ///
 /// `server` is `address:port`; `None` asks the host's resolver.
 pub fn query(name: &str, kind: &str, server: Option<&str>) -> Result<Reply, NetError> {
-    backend::query(name, kind, server)
+    let options = QueryOptions {
+        server: server.map(str::to_owned),
+        timeout: None,
+    };
+    options.query(name, kind)
+}
+
+/// How to ask. The default asks the host's resolver, for as long as the run lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+#[must_use]
+pub struct QueryOptions {
+    /// `address:port`; `None` is the host's resolver.
+    pub server: Option<String>,
+    /// For the reply; `None` is what is left of the run.
+    pub timeout: Option<Duration>,
+}
+
+impl QueryOptions {
+    /// Asks this server, at `address:port`.
+    pub fn server(mut self, server: impl Into<String>) -> Self {
+        self.server = Some(server.into());
+        self
+    }
+
+    /// Gives up earlier than the run does.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Asks for records of `kind`, such as `A` or `MX`, of `name`.
+    pub fn query(&self, name: &str, kind: &str) -> Result<Reply, NetError> {
+        backend::query(name, kind, self)
+    }
+}
+
+/// The addresses of an endpoint's host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AddressList {
+    /// Each once, in the order in which the host has them; at most 512, and never none.
+    pub addresses: Vec<IpAddr>,
+    /// Whether it is known that there are no more: false when name servers did not answer about one family within a second
+    /// of what they answered about the other, or failed.
+    pub complete: bool,
+}
+
+impl AddressList {
+    /// These addresses and no others.
+    pub fn complete(addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        Self {
+            addresses: addresses.into_iter().collect(),
+            complete: true,
+        }
+    }
+}
+
+/// All addresses of an endpoint's host, as a connect looks it up: by the host's hosts file, search list and name servers,
+/// once for the whole run. Those that the check may not reach are among them.
+pub fn addresses(of: &Endpoint) -> Result<AddressList, NetError> {
+    AddressOptions::default().addresses(of)
+}
+
+/// How to look addresses up. The default takes those of both families, for as long as the run lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+#[must_use]
+pub struct AddressOptions {
+    /// Which addresses.
+    pub ip_family: IpFamily,
+    /// For the answer; `None` is what is left of the run.
+    pub timeout: Option<Duration>,
+}
+
+impl AddressOptions {
+    /// Takes these addresses only.
+    pub fn ip_family(mut self, family: IpFamily) -> Self {
+        self.ip_family = family;
+        self
+    }
+
+    /// Gives up earlier than the run does.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// All addresses of an endpoint's host.
+    pub fn addresses(&self, of: &Endpoint) -> Result<AddressList, NetError> {
+        backend::addresses(of, self)
+    }
 }

@@ -9,6 +9,7 @@ use crate::endpoint::EndpointError;
 /// The two kinds are never mixed up: a network error says something about the target and becomes a verdict of
 /// `fail`; the rest says that the plugin could not do its work and nothing about the target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The target did not answer as it should: a verdict of `fail` with the phase and the reason.
     #[error(transparent)]
@@ -28,9 +29,9 @@ impl Error {
 /// A request that makes no sense, such as one with a malformed PEM, says nothing about the target.
 impl From<NetError> for Error {
     fn from(error: NetError) -> Self {
-        match error {
-            NetError::Invalid(_) => Self::plugin(error),
-            error => Self::Net(error),
+        match error.code {
+            ErrorCode::Invalid => Self::plugin(error),
+            _ => Self::Net(error),
         }
     }
 }
@@ -43,6 +44,7 @@ impl From<EndpointError> for Error {
 
 /// The step of an exchange in which something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Phase {
     /// Looking the name up.
     Resolve,
@@ -78,147 +80,246 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What ran out. The words are the keys of `quota:` in a suite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ResourceKind {
-    /// Sockets open at once.
-    Sockets,
-    /// Descriptors of any kind open at once.
-    Fds,
-    /// Connects over the run.
-    Connections,
-    /// DNS questions over the run.
-    Lookups,
-    /// Bytes received over the run.
-    BytesIn,
-    /// Bytes sent over the run.
-    BytesOut,
-}
-
-impl ResourceKind {
-    /// The key in a suite, such as `bytes_in`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sockets => "sockets",
-            Self::Fds => "fds",
-            Self::Connections => "connections",
-            Self::Lookups => "lookups",
-            Self::BytesIn => "bytes_in",
-            Self::BytesOut => "bytes_out",
-        }
-    }
-
-    const fn phase(self) -> Phase {
-        match self {
-            Self::Sockets | Self::Fds | Self::Connections => Phase::Connect,
-            Self::Lookups => Phase::Resolve,
-            Self::BytesIn => Phase::Receive,
-            Self::BytesOut => Phase::Send,
-        }
-    }
-}
-
-impl fmt::Display for ResourceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// Why the host could not do what the probe asked.
 ///
 /// ```
 /// use canary_sdk::{NetError, Phase};
 ///
-/// let error = NetError::Timeout(Phase::Handshake);
+/// let error = NetError::timeout(Phase::Handshake);
 /// assert_eq!(error.explain(), "handshake: timed out"); // for a person
 /// assert_eq!(error.reason(), "timeout"); // for a label
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NetError {
-    /// The suite grants this check no such destination. The text names it.
-    #[error("the suite does not allow it: {0}")]
-    Denied(String),
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NetError {
+    /// What it was.
+    pub code: ErrorCode,
+    /// When it came, where the host knows.
+    pub phase: Option<Phase>,
+    /// A line for a person, without the phase.
+    pub message: String,
+    /// The quota that is used up, for [`ErrorCode::Quota`].
+    pub quota: Option<Box<QuotaDenial>>,
+    /// How far the body of an answer came that broke off.
+    pub progress: Option<Box<Progress>>,
+    /// What the peer sent first where that was not the protocol that the probe asked for; at most 64 bytes.
+    pub peer_sent: Option<Vec<u8>>,
+}
+
+/// What kind of error it was. More come with later hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The suite grants this check no such destination.
+    Denied,
     /// The check's own quota is used up.
-    #[error("the quota of {limit} `{what}` is used up")]
-    Quota {
-        /// Which one.
-        what: ResourceKind,
-        /// How much the suite grants.
-        limit: u64,
-    },
-    /// The host itself has none left of what all checks share: no descriptor, or no place for a DNS question.
-    #[error("the host has no descriptor left to lend")]
+    Quota,
+    /// The host itself has none left of what all checks share, such as descriptors.
     HostExhausted,
-    /// The run's deadline, or a shorter limit that the probe set, passed in this phase.
-    #[error("timed out")]
-    Timeout(Phase),
-    /// The name does not resolve. The text is the resolver's answer, such as `NXDOMAIN`.
-    #[error("the name does not resolve: {0}")]
-    Unresolved(String),
+    /// The run's deadline, or a shorter limit that the probe set, passed.
+    Timeout,
+    /// The name does not resolve.
+    Unresolved,
     /// Nothing listens there.
-    #[error("connection refused")]
     Refused,
     /// No route leads there.
-    #[error("host or network unreachable")]
     Unreachable,
     /// The peer reset the connection.
-    #[error("connection reset by the peer")]
     Reset,
     /// The peer closed before the exchange was complete.
-    #[error("connection closed by the peer")]
     Closed,
-    /// The TLS handshake failed. The text holds the alert or the reason.
-    #[error("TLS: {0}")]
-    Tls(String),
+    /// TLS failed.
+    Tls,
     /// The peer broke its protocol.
-    #[error("protocol error: {0}")]
-    Protocol(String),
+    Protocol,
     /// The probe asked for something that makes no sense, such as a malformed URL.
-    #[error("invalid request: {0}")]
-    Invalid(String),
-    /// Anything else; the text tells.
-    #[error("{0}")]
+    Invalid,
+    /// Anything else: the host's word for it.
     Other(String),
 }
 
-impl NetError {
-    /// The phase in which it happened, where the error itself tells.
-    pub const fn phase(&self) -> Option<Phase> {
-        match self {
-            Self::Timeout(phase) => Some(*phase),
-            Self::Quota { what, .. } => Some(what.phase()),
-            Self::Unresolved(_) => Some(Phase::Resolve),
-            Self::Denied(_) | Self::HostExhausted | Self::Refused | Self::Unreachable => Some(Phase::Connect),
-            Self::Tls(_) => Some(Phase::Handshake),
-            Self::Reset | Self::Closed | Self::Protocol(_) | Self::Invalid(_) | Self::Other(_) => None,
-        }
-    }
+/// A quota that is used up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QuotaDenial {
+    /// Its key under `quota:` in a suite, such as `bytes_in`.
+    pub what: String,
+    /// How much the suite grants.
+    pub limit: u64,
+}
+
+/// How far the body of an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes that came.
+    pub received: u64,
+    /// Bytes that the peer announced, if it did.
+    pub announced: Option<u64>,
+}
+
+impl ErrorCode {
+    /// The kinds that have a word of their own.
+    const KNOWN: [Self; 12] = [
+        Self::Denied,
+        Self::Quota,
+        Self::HostExhausted,
+        Self::Timeout,
+        Self::Unresolved,
+        Self::Refused,
+        Self::Unreachable,
+        Self::Reset,
+        Self::Closed,
+        Self::Tls,
+        Self::Protocol,
+        Self::Invalid,
+    ];
 
     /// One stable word for a label or a filter, such as `refused`.
-    pub const fn reason(&self) -> &'static str {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         match self {
-            Self::Denied(_) => "denied",
-            Self::Quota { .. } => "quota",
+            Self::Denied => "denied",
+            Self::Quota => "quota",
             Self::HostExhausted => "host_exhausted",
-            Self::Timeout(_) => "timeout",
-            Self::Unresolved(_) => "unresolved",
+            Self::Timeout => "timeout",
+            Self::Unresolved => "unresolved",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
             Self::Reset => "reset",
             Self::Closed => "closed",
-            Self::Tls(_) => "tls",
-            Self::Protocol(_) => "protocol",
-            Self::Invalid(_) => "invalid",
-            Self::Other(_) => "other",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::Invalid => "invalid",
+            Self::Other(word) => word,
         }
     }
 
+    /// By the contract's word, such as `host-exhausted`.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        let word = word.replace('-', "_");
+        let known = Self::KNOWN.into_iter().find(|code| code.as_str() == word);
+        known.unwrap_or(Self::Other(word))
+    }
+
+    /// What it says when the host says nothing more.
+    const fn message(&self) -> &'static str {
+        match self {
+            Self::Denied => "the suite does not allow it",
+            Self::Quota => "a quota is used up",
+            Self::HostExhausted => "the host has no descriptor left to lend",
+            Self::Timeout => "timed out",
+            Self::Unresolved => "the name does not resolve",
+            Self::Refused => "connection refused",
+            Self::Unreachable => "host or network unreachable",
+            Self::Reset => "connection reset by the peer",
+            Self::Closed => "connection closed by the peer",
+            Self::Tls => "TLS failed",
+            Self::Protocol => "protocol error",
+            Self::Invalid => "invalid request",
+            Self::Other(_) => "failed",
+        }
+    }
+
+    /// Where it comes up as a rule.
+    const fn usual_phase(&self) -> Option<Phase> {
+        match self {
+            Self::Unresolved => Some(Phase::Resolve),
+            Self::Denied | Self::HostExhausted | Self::Refused | Self::Unreachable => Some(Phase::Connect),
+            Self::Tls => Some(Phase::Handshake),
+            _ => None,
+        }
+    }
+}
+
+impl From<ErrorCode> for NetError {
+    fn from(code: ErrorCode) -> Self {
+        Self {
+            phase: code.usual_phase(),
+            message: code.message().to_owned(),
+            code,
+            quota: None,
+            progress: None,
+            peer_sent: None,
+        }
+    }
+}
+
+impl NetError {
+    /// An error with a message in place of the usual one, such as those that a test's peers meet.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ..code.into()
+        }
+    }
+
+    /// Time passed in this phase.
+    #[must_use]
+    pub fn timeout(phase: Phase) -> Self {
+        Self::from(ErrorCode::Timeout).in_phase(phase)
+    }
+
+    /// A quota, by its key in a suite, is used up.
+    #[must_use]
+    pub fn quota(what: &str, limit: u64) -> Self {
+        let what = what.to_owned();
+        Self {
+            phase: quota_phase(&what),
+            quota: Some(Box::new(QuotaDenial {
+                what: what.clone(),
+                limit,
+            })),
+            ..Self::new(
+                ErrorCode::Quota,
+                format!("the quota of {limit} `{what}` is used up"),
+            )
+        }
+    }
+
+    /// The same, in this phase.
+    #[must_use]
+    pub fn in_phase(self, phase: Phase) -> Self {
+        Self {
+            phase: Some(phase),
+            ..self
+        }
+    }
+
+    /// One stable word for a label or a filter, such as `refused`.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        self.code.as_str()
+    }
+
     /// The message with its phase in front: `connect: connection refused`.
+    #[must_use]
     pub fn explain(&self) -> String {
-        match self.phase() {
+        match self.phase {
             Some(phase) => format!("{phase}: {self}"),
             None => self.to_string(),
         }
+    }
+}
+
+impl fmt::Display for NetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for NetError {}
+
+/// Where a quota, by its key in a suite, runs out.
+fn quota_phase(what: &str) -> Option<Phase> {
+    match what {
+        "sockets" | "fds" | "connections" => Some(Phase::Connect),
+        "lookups" => Some(Phase::Resolve),
+        "bytes_in" => Some(Phase::Receive),
+        "bytes_out" => Some(Phase::Send),
+        _ => None,
     }
 }
 
@@ -228,20 +329,33 @@ mod tests {
 
     #[test]
     fn a_request_that_makes_no_sense_is_no_verdict() {
-        let error = Error::from(NetError::Invalid("ca: no certificate".into()));
+        let error = NetError::new(ErrorCode::Invalid, "invalid request: ca: no certificate");
+        let error = Error::from(error);
         assert_eq!(error, Error::Plugin("invalid request: ca: no certificate".into()));
     }
 
     #[test]
     fn an_error_explains_its_phase_and_its_reason() {
-        assert_eq!(NetError::Refused.explain(), "connect: connection refused");
-        assert_eq!(NetError::Timeout(Phase::Wait).explain(), "wait: timed out");
-        assert_eq!(NetError::Reset.explain(), "connection reset by the peer");
-        let quota = NetError::Quota {
-            what: ResourceKind::BytesIn,
-            limit: 10,
-        };
+        let explained = |code: ErrorCode| NetError::from(code).explain();
+        assert_eq!(explained(ErrorCode::Refused), "connect: connection refused");
+        assert_eq!(explained(ErrorCode::Reset), "connection reset by the peer");
+        assert_eq!(NetError::timeout(Phase::Wait).explain(), "wait: timed out");
+        let reset = NetError::from(ErrorCode::Reset).in_phase(Phase::Receive);
+        assert_eq!(reset.explain(), "receive: connection reset by the peer");
+        let quota = NetError::quota("bytes_in", 10);
         assert_eq!(quota.explain(), "receive: the quota of 10 `bytes_in` is used up");
         assert_eq!(quota.reason(), "quota");
+    }
+
+    #[test]
+    fn a_word_of_a_later_host_is_kept() {
+        for code in ErrorCode::KNOWN {
+            assert_eq!(ErrorCode::of(&code.as_str().replace('_', "-")), code);
+        }
+        let unknown = ErrorCode::of("too-early");
+        assert_eq!(
+            (unknown.as_str(), &unknown),
+            ("too_early", &ErrorCode::Other("too_early".into()))
+        );
     }
 }

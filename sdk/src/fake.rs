@@ -18,21 +18,26 @@
 
 pub(crate) mod backend;
 mod connection;
+mod exchange;
 mod samples;
 mod script;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::error::{NetError, ResourceKind};
+use crate::error::{ErrorCode, NetError};
 use crate::log::Level;
+use crate::plumbing::{self, Description, Request};
+use crate::problems::Invalid;
 use crate::tcp::ConnectOptions;
 use crate::timestamp::Timestamp;
-use crate::{Probe, Request, Verdict, dns, http, tls};
+use crate::{Probe, Problem, Quotas, Verdict, dns, http, tls};
 
+pub use exchange::Stream;
 pub use samples::{certificate, reply, response, session};
 pub use script::Script;
 
@@ -41,14 +46,20 @@ pub const NOW: Timestamp = Timestamp::from_unix(1_767_225_600);
 
 /// A host that a test scripts. Building it is a chain; afterwards it tells what the probe did.
 #[derive(Clone, Default)]
+#[must_use]
 pub struct FakeHost(Rc<RefCell<State>>);
 
 type Responder = Rc<dyn Fn(&http::Request) -> Result<http::Response, NetError>>;
+type Streamer = Rc<dyn Fn(&http::Request) -> Result<Stream, NetError>>;
 
 #[derive(Default)]
 struct State {
     peers: HashMap<String, VecDeque<Script>>,
     responder: Option<Responder>,
+    streamer: Option<Streamer>,
+    addresses: HashMap<String, dns::AddressList>,
+    expects_failure: bool,
+    quotas: Quotas,
     replies: HashMap<(String, String), Result<dns::Reply, NetError>>,
     max_sockets: Option<u64>,
     now: Option<Timestamp>,
@@ -59,10 +70,12 @@ struct State {
     written: HashMap<String, Vec<u8>>,
     requests: Vec<http::Request>,
     lines: Vec<Line>,
+    invalid: Vec<Invalid>,
 }
 
 /// A line that the probe logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Line {
     /// How important.
     pub level: Level,
@@ -90,12 +103,21 @@ impl FakeHost {
         self
     }
 
-    /// Lets a closure answer every HTTP request.
+    /// Lets a closure answer every HTTP request. Where the probe reads the answer piece by piece, its body is one.
     pub fn http(
         self,
         responder: impl Fn(&http::Request) -> Result<http::Response, NetError> + 'static,
     ) -> Self {
         self.0.borrow_mut().responder = Some(Rc::new(responder));
+        self
+    }
+
+    /// Lets a closure answer every request whose answer is read piece by piece ([`http::Request::open`]).
+    pub fn http_stream(
+        self,
+        streamer: impl Fn(&http::Request) -> Result<Stream, NetError> + 'static,
+    ) -> Self {
+        self.0.borrow_mut().streamer = Some(Rc::new(streamer));
         self
     }
 
@@ -108,9 +130,43 @@ impl FakeHost {
         self
     }
 
-    /// Lends so many sockets at once; one more is [`NetError::Quota`].
+    /// Gives a name its addresses; without, it has the one that everything here has. A connect to one of them finds the
+    /// script of `ADDRESS:PORT`, and without one that of the name.
+    pub fn addresses(self, name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.address_list(name, dns::AddressList::complete(addresses))
+    }
+
+    /// Gives a name its addresses, and says whether there may be more.
+    pub fn address_list(self, name: &str, list: dns::AddressList) -> Self {
+        self.0.borrow_mut().addresses.insert(name.into(), list);
+        self
+    }
+
+    /// Runs probes as the host does for a check that expects its target to fail. The verdict is not turned around.
+    pub fn expect_failure(self) -> Self {
+        self.0.borrow_mut().expects_failure = true;
+        self
+    }
+
+    /// Changes what a probe learns of its quotas. Of them only [`FakeHost::max_sockets`] is enforced here.
+    pub fn quotas(self, change: impl FnOnce(&mut Quotas)) -> Self {
+        change(&mut self.0.borrow_mut().quotas);
+        self
+    }
+
+    /// Lends so many sockets at once; one more is [`ErrorCode::Quota`].
     pub fn max_sockets(self, limit: u64) -> Self {
         self.0.borrow_mut().max_sockets = Some(limit);
+        self
+    }
+
+    /// Refuses this field of whatever is checked. What nobody refuses here is right, also where the real host would
+    /// refuse it: it has the parsers of PEM, URLs and names.
+    pub fn invalid(self, field: &str, message: &str) -> Self {
+        self.0.borrow_mut().invalid.push(Invalid {
+            field: field.into(),
+            message: message.into(),
+        });
         self
     }
 
@@ -123,7 +179,7 @@ impl FakeHost {
     /// Runs a probe as the real host does, its configuration passing through JSON.
     ///
     /// # Errors
-    /// As [`run`](crate::run).
+    /// The configuration does not fit, or the probe returned [`Error::Plugin`](crate::Error::Plugin).
     pub fn run<P: Probe>(&self, target: &str, config: serde_json::Value) -> Result<Verdict, String> {
         let now = self.0.borrow().now.unwrap_or(NOW);
         let request = Request {
@@ -135,8 +191,16 @@ impl FakeHost {
                 .unwrap_or(0)
                 .saturating_mul(1_000_000_000),
             time_left: 5000,
+            expect_failure: self.0.borrow().expects_failure,
+            quotas: self.0.borrow().quotas,
         };
-        self.enter(|| crate::run::<P>(request))
+        self.enter(|| plumbing::run::<P>(request))
+    }
+
+    /// Has a probe judge a configuration as the real host does when a suite is loaded, its configuration passing through
+    /// JSON.
+    pub fn check_config<P: Probe>(&self, target: Option<&str>, config: &serde_json::Value) -> Vec<Problem> {
+        self.enter(|| plumbing::check_config::<P>(target, &config.to_string()))
     }
 
     /// Makes this the host of the current thread while `body` runs.
@@ -175,13 +239,22 @@ impl FakeHost {
         self.0.borrow().lines.clone()
     }
 
+    fn answer(&self, request: &http::Request) -> Result<Stream, NetError> {
+        let (streamer, responder) = {
+            let state = self.0.borrow();
+            (state.streamer.clone(), state.responder.clone())
+        };
+        match (streamer, responder) {
+            (Some(streamer), _) => streamer(request),
+            (None, Some(responder)) => responder(request).map(Stream::from),
+            (None, None) => Err(ErrorCode::Refused.into()),
+        }
+    }
+
     fn lend_socket(&self) -> Result<(), NetError> {
         let mut state = self.0.borrow_mut();
         match state.max_sockets {
-            Some(limit) if state.open >= limit => Err(NetError::Quota {
-                what: ResourceKind::Sockets,
-                limit,
-            }),
+            Some(limit) if state.open >= limit => Err(NetError::quota("sockets", limit)),
             _ => {
                 state.open += 1;
                 Ok(())
@@ -206,6 +279,12 @@ impl fmt::Debug for FakeHost {
             .field("open_connections", &self.open_connections())
             .finish_non_exhaustive()
     }
+}
+
+/// What a probe says about itself; its version is 0.0.0.
+#[must_use]
+pub fn describe<P: Probe>() -> Description {
+    plumbing::describe::<P>("0.0.0")
 }
 
 thread_local! {

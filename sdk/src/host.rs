@@ -2,12 +2,17 @@
 
 mod convert;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use crate::contract::canary::check::{dns as wit_dns, http as wit_http, log as wit_log, tcp as wit_tcp};
+use crate::contract::canary::check::{
+    dns as wit_dns, http as wit_http, log as wit_log, tcp as wit_tcp, tls as wit_tls, types,
+};
 use crate::endpoint::Endpoint;
 use crate::error::NetError;
 use crate::log::Level;
+use crate::problem::Problem;
+use crate::problems::Invalid;
 use crate::tcp::{ConnectOptions, ConnectionInfo};
 use crate::{dns, http, tls};
 
@@ -16,16 +21,10 @@ pub(crate) struct Connection(wit_tcp::Connection);
 
 impl Connection {
     pub(crate) fn connect(to: &Endpoint, options: &ConnectOptions) -> Result<Self, NetError> {
-        let endpoint = wit_tcp::Endpoint {
-            host: to.host.clone(),
-            port: to.port,
-        };
-        let options = wit_tcp::ConnectOptions {
-            ip_family: options.ip_family.into(),
-            source_address: options.source_address.clone(),
-            timeout: options.timeout.map(milliseconds),
-        };
-        Ok(Self(wit_tcp::Connection::connect(&endpoint, &options)?))
+        Ok(Self(wit_tcp::Connection::connect(
+            &endpoint(to),
+            &connect_options(options),
+        )?))
     }
 
     pub(crate) fn start_tls(&self, options: &tls::Options) -> Result<tls::Session, NetError> {
@@ -36,6 +35,18 @@ impl Connection {
         Ok(self.0.read(max)?)
     }
 
+    pub(crate) fn read_ready(&self, max: u32) -> Result<Option<Vec<u8>>, NetError> {
+        Ok(self.0.read_ready(max)?)
+    }
+
+    pub(crate) fn set_deadline(&self, time: Option<Duration>) {
+        self.0.set_deadline(time.map(milliseconds));
+    }
+
+    pub(crate) fn shutdown_write(&self) -> Result<(), NetError> {
+        Ok(self.0.shutdown_write()?)
+    }
+
     pub(crate) fn read_until(&self, delimiter: &[u8], max: u32) -> Result<Vec<u8>, NetError> {
         Ok(self.0.read_until(delimiter, max)?)
     }
@@ -44,8 +55,62 @@ impl Connection {
         Ok(self.0.write(bytes)?)
     }
 
+    pub(crate) fn examination(&self) -> Option<tls::Examination> {
+        self.0.examination().map(Into::into)
+    }
+
     pub(crate) fn info(&self) -> ConnectionInfo {
         self.0.info().into()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Exchange(wit_http::Exchange);
+
+impl Exchange {
+    pub(crate) fn open(request: http::Request) -> Result<(Self, http::Head), NetError> {
+        let exchange = wit_http::Exchange::open(&request.into())?;
+        let head = exchange.head().into();
+        Ok((Self(exchange), head))
+    }
+
+    pub(crate) fn set_deadline(&self, time: Option<Duration>) {
+        self.0.set_deadline(time.map(milliseconds));
+    }
+
+    pub(crate) fn read(&self, max: u32) -> Result<Vec<u8>, NetError> {
+        Ok(self.0.read(max)?)
+    }
+
+    pub(crate) fn read_ready(&self, max: u32) -> Result<Option<Vec<u8>>, NetError> {
+        Ok(self.0.read_ready(max)?)
+    }
+
+    pub(crate) fn info(&self) -> http::ExchangeInfo {
+        let info = self.0.info();
+        let types::Progress { received, announced } = info.body;
+        http::ExchangeInfo::new(info.timings.into(), received, announced, info.complete)
+    }
+
+    pub(crate) fn trailers(&self) -> Vec<(String, Vec<u8>)> {
+        self.0.trailers()
+    }
+}
+
+fn endpoint(to: &Endpoint) -> wit_tcp::Endpoint {
+    wit_tcp::Endpoint {
+        host: to.host.clone(),
+        port: to.port,
+    }
+}
+
+fn connect_options(options: &ConnectOptions) -> wit_tcp::ConnectOptions {
+    wit_tcp::ConnectOptions {
+        ip_family: options.ip_family.into(),
+        source_address: options.source_address.clone(),
+        address: options.address.map(|address| address.to_string()),
+        timeout: options.timeout.map(milliseconds),
+        extra: Vec::new(),
     }
 }
 
@@ -61,8 +126,32 @@ pub(crate) fn send_all(requests: Vec<http::Request>) -> Vec<Result<http::Respons
         .collect()
 }
 
-pub(crate) fn query(name: &str, kind: &str, server: Option<&str>) -> Result<dns::Reply, NetError> {
-    Ok(wit_dns::query(name, kind, server)?.into())
+pub(crate) fn query(name: &str, kind: &str, options: &dns::QueryOptions) -> Result<dns::Reply, NetError> {
+    let options = wit_dns::QueryOptions {
+        server: options.server.clone(),
+        timeout: options.timeout.map(milliseconds),
+        extra: Vec::new(),
+    };
+    Ok(wit_dns::query(name, kind, &options)?.into())
+}
+
+pub(crate) fn addresses(of: &Endpoint, options: &dns::AddressOptions) -> Result<dns::AddressList, NetError> {
+    let options = wit_dns::AddressOptions {
+        ip_family: options.ip_family.into(),
+        timeout: options.timeout.map(milliseconds),
+        extra: Vec::new(),
+    };
+    let found = wit_dns::addresses(&endpoint(of), &options)?;
+    let addresses = found.addresses.iter().filter_map(|address| address.parse().ok());
+    Ok(dns::AddressList {
+        complete: found.complete,
+        ..dns::AddressList::complete(addresses)
+    })
+}
+
+pub(crate) fn endpoint_of(request: &http::Request) -> Result<Endpoint, NetError> {
+    let endpoint = wit_http::endpoint_of(&request.url, request.options.connect_to.as_deref())?;
+    Ok(Endpoint::new(endpoint.host, endpoint.port))
 }
 
 pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
@@ -92,4 +181,42 @@ impl Moment {
 
 fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+pub(crate) fn check_tls(options: &tls::Options) -> Vec<Invalid> {
+    invalid(wit_tls::check(&options.into()))
+}
+
+pub(crate) fn check_request(request: &http::Request) -> Vec<Invalid> {
+    invalid(wit_http::check(&request.clone().into()))
+}
+
+pub(crate) fn check_connect(to: &Endpoint, options: &ConnectOptions) -> Vec<Invalid> {
+    invalid(wit_tcp::check(&endpoint(to), &connect_options(options)))
+}
+
+thread_local! {
+    /// The configuration that was judged last, and its problems.
+    static JUDGED: RefCell<Option<(String, Vec<Problem>)>> = const { RefCell::new(None) };
+}
+
+/// The problems of a configuration, which is not judged again when it is the same as the last one. The host asks for one
+/// target after the other.
+pub(crate) fn once_for(config: &str, judge: impl FnOnce() -> Vec<Problem>) -> Vec<Problem> {
+    let known = JUDGED.with_borrow(|judged| match judged {
+        Some((known, problems)) if known == config => Some(problems.clone()),
+        _ => None,
+    });
+    known.unwrap_or_else(|| {
+        let problems = judge();
+        JUDGED.set(Some((config.to_owned(), problems.clone())));
+        problems
+    })
+}
+
+fn invalid(fields: Vec<types::InvalidField>) -> Vec<Invalid> {
+    let fields = fields.into_iter();
+    fields
+        .map(|types::InvalidField { field, message, .. }| Invalid { field, message })
+        .collect()
 }

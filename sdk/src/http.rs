@@ -8,23 +8,34 @@
 //! assert_eq!(response.status, 200);
 //! # Ok(()) }
 //! ```
+//!
+//! An [`Exchange`] reads the body piece by piece, as it comes.
+
+mod exchange;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::backend;
+use crate::endpoint::Endpoint;
 use crate::error::NetError;
+use crate::problems::Invalid;
 use crate::tcp::{IpFamily, Timings};
 use crate::tls;
+
+pub use exchange::{Exchange, ExchangeInfo, Head};
 
 /// Body bytes that a request keeps unless it says otherwise: 1 MiB.
 pub const DEFAULT_MAX_BODY: u32 = 1 << 20;
 
 /// A version of HTTP. Orders from old to new; `1.0`, `1.1` and `2` in a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub enum Version {
     /// HTTP/1.0.
     #[serde(rename = "1.0")]
@@ -35,20 +46,40 @@ pub enum Version {
     /// HTTP/2.
     #[serde(rename = "2")]
     Http2,
+    /// One that is newer than this crate. It cannot be asked for.
+    #[serde(skip)]
+    Newer,
+}
+
+impl Version {
+    /// The word of the contract; none for one that is newer than this crate.
+    pub const fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::Http10 => Some("1.0"),
+            Self::Http11 => Some("1.1"),
+            Self::Http2 => Some("2"),
+            Self::Newer => None,
+        }
+    }
+
+    /// By the contract's word.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        let known = [Self::Http10, Self::Http11, Self::Http2].into_iter();
+        let mut known = known.filter(|version| version.as_str() == Some(word));
+        known.next().unwrap_or(Self::Newer)
+    }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http10 => "1.0",
-            Self::Http11 => "1.1",
-            Self::Http2 => "2",
-        })
+        f.write_str(self.as_str().unwrap_or("newer"))
     }
 }
 
 /// A request, built step by step.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "it is not sent yet"]
 pub struct Request {
     /// Such as `GET`.
     pub method: String,
@@ -64,19 +95,32 @@ pub struct Request {
 
 /// How a request is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
 pub struct RequestOptions {
-    /// `None` is whatever ALPN agrees on, or HTTP/1.1 on plain TCP.
-    pub version: Option<Version>,
+    /// Versions to speak, in order of preference; none are HTTP/2 and 1.1. Over TLS, ALPN agrees on one of them. Over plain
+    /// TCP it is HTTP/1.1 where that is among them, and else the first.
+    pub versions: Vec<Version>,
     /// Which addresses to try.
     pub ip_family: IpFamily,
+    /// Local address to connect from.
+    pub source_address: Option<String>,
     /// How many redirects to follow; each hop is checked against the grants again. None by default.
     pub max_redirects: u32,
     /// Body bytes to keep; the rest is read to its end and thrown away, and a body beyond the quota is
-    /// [`NetError::Quota`]. 0 reads no body at all.
+    /// [`ErrorCode::Quota`](crate::ErrorCode::Quota). 0 reads no body at all.
     pub max_body: u32,
+    /// How long to read a body for, from the end of the head, such as one that never ends; `None` is to its end. What came by
+    /// then is the body, and [`Response::complete`] is false.
+    pub read_for: Option<Duration>,
+    /// For all of it, redirects included; `None` is what is left of the run.
+    pub timeout: Option<Duration>,
     /// Connect here in place of the URL's host; the URL still names the Host header and SNI.
     pub connect_to: Option<String>,
-    /// Absolute URL of an HTTP proxy.
+    /// The only address to try, of the URL's host or of what `connect_to` names in its place. A redirect to another origin
+    /// is not bound by it, nor is a proxy.
+    pub address: Option<IpAddr>,
+    /// Absolute URL of an HTTP or SOCKS5 proxy.
     pub proxy: Option<String>,
     /// `None` is [`tls::Options::default`].
     pub tls: Option<tls::Options>,
@@ -87,11 +131,15 @@ pub struct RequestOptions {
 impl Default for RequestOptions {
     fn default() -> Self {
         Self {
-            version: None,
+            versions: Vec::new(),
             ip_family: IpFamily::Any,
+            source_address: None,
             max_redirects: 0,
             max_body: DEFAULT_MAX_BODY,
+            read_for: None,
+            timeout: None,
             connect_to: None,
+            address: None,
             proxy: None,
             tls: None,
             propagate_trace: false,
@@ -139,9 +187,20 @@ impl Request {
         self
     }
 
-    /// Asks for this version and no other.
-    pub fn version(mut self, version: Version) -> Self {
-        self.options.version = Some(version);
+    /// Speaks this version and no other.
+    pub fn version(self, version: Version) -> Self {
+        self.versions([version])
+    }
+
+    /// Speaks one of these versions, in order of preference.
+    pub fn versions(mut self, versions: impl IntoIterator<Item = Version>) -> Self {
+        self.options.versions = versions.into_iter().collect();
+        self
+    }
+
+    /// Connects from this local address.
+    pub fn source_address(mut self, address: impl Into<String>) -> Self {
+        self.options.source_address = Some(address.into());
         self
     }
 
@@ -163,13 +222,31 @@ impl Request {
         self
     }
 
+    /// Reads the body for so long, from the end of the head, in place of to its end.
+    pub fn read_for(mut self, time: Duration) -> Self {
+        self.options.read_for = Some(time);
+        self
+    }
+
+    /// Gives up earlier than the run does.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
     /// Connects to this `host:port` in place of the URL's.
     pub fn connect_to(mut self, endpoint: impl Into<String>) -> Self {
         self.options.connect_to = Some(endpoint.into());
         self
     }
 
-    /// Goes through this HTTP proxy.
+    /// Tries this address and no other.
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.options.address = Some(address);
+        self
+    }
+
+    /// Goes through this HTTP or SOCKS5 proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.options.proxy = Some(url.into());
         self
@@ -187,9 +264,25 @@ impl Request {
         self
     }
 
+    /// What the host would refuse of this request. Nothing is sent.
+    pub fn check(&self) -> Vec<Invalid> {
+        backend::check_request(self)
+    }
+
+    /// Where it would be sent, as the host reads its URL: the URL's own host and port, or what `connect_to` has in their
+    /// place. Nothing is sent.
+    pub fn endpoint(&self) -> Result<Endpoint, NetError> {
+        backend::endpoint_of(self)
+    }
+
     /// Sends it and waits for the response.
     pub fn send(self) -> Result<Response, NetError> {
         send(self)
+    }
+
+    /// Sends it and waits for the head of the response, whose body is then read piece by piece.
+    pub fn open(self) -> Result<Exchange, NetError> {
+        Exchange::open(self)
     }
 }
 
@@ -221,6 +314,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// True when the peer sent more than `max_body`.
     pub truncated: bool,
+    /// The body was read to its end: not with a `max_body` of 0, nor when the time of `read_for` was over before.
+    pub complete: bool,
     /// Bytes of body on the wire, as far as it was read.
     pub body_length: u64,
     /// `address:port` of the last hop.
@@ -244,17 +339,23 @@ impl Response {
         &'r self,
         name: &'n str,
     ) -> impl Iterator<Item = Cow<'r, str>> + use<'r, 'n> {
-        let named = self
-            .headers
-            .iter()
-            .filter(move |(known, _)| known.eq_ignore_ascii_case(name));
-        named.map(|(_, value)| String::from_utf8_lossy(value))
+        values(&self.headers, name)
     }
 
     /// The body as text. What is not UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
+}
+
+fn values<'r, 'n>(
+    headers: &'r [(String, Vec<u8>)],
+    name: &'n str,
+) -> impl Iterator<Item = Cow<'r, str>> + use<'r, 'n> {
+    let named = headers
+        .iter()
+        .filter(move |(known, _)| known.eq_ignore_ascii_case(name));
+    named.map(|(_, value)| String::from_utf8_lossy(value))
 }
 
 /// Sends a request and waits for the response.

@@ -6,7 +6,7 @@
 //! # A probe
 //!
 //! ```
-//! use canary_sdk::{Check, Error, Probe, Verdict, tcp};
+//! use canary_sdk::{Check, Error, Probe, TargetForm, Verdict, tcp};
 //! use schemars::JsonSchema;
 //! use serde::Deserialize;
 //!
@@ -24,7 +24,7 @@
 //!     type Config = Config;
 //!     const NAME: &'static str = "ssh";
 //!     const SUMMARY: &'static str = "Reads the banner of an SSH server";
-//!     const TARGET_SYNTAX: &'static str = "HOST or HOST:PORT";
+//!     const TARGETS: &'static [TargetForm] = &[TargetForm::Host];
 //!
 //!     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
 //!         let connection = tcp::connect(&check.endpoint_or(22)?)?; // a refusal is a verdict of `fail`
@@ -48,11 +48,12 @@
 //! | the probe | the host records |
 //! |---|---|
 //! | returns a [`Verdict`] | the verdict; its status is the worst of its assertions |
-//! | uses `?` on a [`NetError`] | a verdict of `fail` that names the phase and the reason, except for [`NetError::Invalid`] |
+//! | uses `?` on a [`NetError`] | a verdict of `fail` that names the phase and the reason, except for [`ErrorCode::Invalid`] |
 //! | returns [`Error::Plugin`] | a fault of the plugin, which says nothing about the target |
 //!
 //! A configuration that does not fit the probe's type is a fault, too. It does not come that far as a rule: the host
-//! validates a suite with the schema of [`Probe::Config`] before anything runs.
+//! validates a suite with the schema of [`Probe::Config`] before anything runs, and by [`Probe::check_config`], which
+//! can say what a schema cannot.
 //!
 //! # A test
 //!
@@ -68,7 +69,7 @@
 //! #     type Config = Config;
 //! #     const NAME: &'static str = "ssh";
 //! #     const SUMMARY: &'static str = "";
-//! #     const TARGET_SYNTAX: &'static str = "HOST:PORT";
+//! #     const TARGETS: &'static [canary_sdk::TargetForm] = &[canary_sdk::TargetForm::Host];
 //! #     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
 //! #         let banner = tcp::connect(&check.endpoint_or(22)?)?.read_line(255)?;
 //! #         let mut verdict = Verdict::pass(&banner);
@@ -93,11 +94,18 @@
 //! # the_banner_must_name_the_software();
 //! ```
 
+mod addresses;
 mod check;
+mod config;
+mod description;
 mod endpoint;
 mod error;
+mod network;
 mod probe;
+mod problem;
+mod problems;
 mod punycode;
+mod quotas;
 mod schema;
 mod stopwatch;
 mod timestamp;
@@ -122,14 +130,27 @@ use fake::backend;
 #[cfg(target_family = "wasm")]
 use host as backend;
 
+pub use addresses::{AddressScope, Addresses};
 pub use check::Check;
+pub use description::{Metric, TargetForm};
 pub use endpoint::{Endpoint, EndpointError};
-pub use error::{Error, NetError, Phase, ResourceKind};
-pub use probe::{Description, NoConfig, Probe, Request, describe, run};
+pub use error::{Error, ErrorCode, NetError, Phase, Progress, QuotaDenial};
+pub use network::{Network, NetworkError, Networks};
+pub use probe::{NoConfig, Probe};
+pub use problem::{Pointer, Problem};
+pub use problems::{Invalid, Problems};
+pub use quotas::Quotas;
 pub use stopwatch::Stopwatch;
 pub use timestamp::Timestamp;
-pub use units::{ByteSize, Duration, UnitError};
+pub use units::{ByteSize, Duration, UnitError, pattern_reason};
 pub use verdict::{Assertion, Measurement, Status, Verdict};
+
+/// What [`export_probe!`] is made of. No part of the interface: it may change in any version.
+#[doc(hidden)]
+pub mod plumbing {
+    pub use crate::description::Description;
+    pub use crate::probe::{Request, check_config, describe, run};
+}
 
 /// Exports a [`Probe`] as the plugin that this crate builds. Call it once, at the top level of a `cdylib`.
 ///
@@ -143,13 +164,21 @@ macro_rules! export_probe {
 
             impl $crate::contract::exports::canary::check::probe::Guest for Component {
                 fn describe() -> $crate::contract::exports::canary::check::probe::Description {
-                    $crate::describe::<$probe>(env!("CARGO_PKG_VERSION")).into()
+                    $crate::plumbing::describe::<$probe>(env!("CARGO_PKG_VERSION")).into()
+                }
+
+                fn check_config(
+                    target: Option<String>,
+                    config: String,
+                ) -> Vec<$crate::contract::exports::canary::check::probe::Problem> {
+                    let problems = $crate::plumbing::check_config::<$probe>(target.as_deref(), &config);
+                    problems.into_iter().map(Into::into).collect()
                 }
 
                 fn run(
                     request: $crate::contract::exports::canary::check::probe::Request,
                 ) -> Result<$crate::contract::exports::canary::check::probe::Verdict, String> {
-                    $crate::run::<$probe>(request.into()).map(Into::into)
+                    $crate::plumbing::run::<$probe>(request.into()).map(Into::into)
                 }
             }
 

@@ -6,8 +6,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::backend;
 use crate::check::Check;
+use crate::config;
+use crate::description::{Description, Metric, TargetForm};
 use crate::error::Error;
+use crate::problem::Problem;
+use crate::quotas::Quotas;
 use crate::schema;
 use crate::timestamp::Timestamp;
 use crate::verdict::Verdict;
@@ -20,17 +25,41 @@ pub trait Probe {
     /// What a suite writes under `config:`; [`NoConfig`] when there is nothing to configure.
     type Config: DeserializeOwned + JsonSchema;
 
-    /// What a suite writes under `plugin:`.
+    /// Its own name for itself. A suite names it by the key under `plugins:`.
     const NAME: &'static str;
     /// One line for a person.
     const SUMMARY: &'static str;
-    /// What a target must look like, such as `URL` or `HOST:PORT`.
-    const TARGET_SYNTAX: &'static str;
+    /// The forms that a target may have, tried in this order.
+    const TARGETS: &'static [TargetForm];
+    /// The numbers that verdicts may have, beside those of no fixed name.
+    const MEASUREMENTS: &'static [Metric] = &[];
+    /// Places in the configuration whose values are secret by their nature, as JSON pointers in which `*` stands for every key
+    /// or element: `/auth/password`. `canary plugin inspect` shows them, and the host masks what stands there, wherever it comes
+    /// up. What a suite has by reference is masked in any case.
+    const SECRETS: &'static [&'static str] = &[];
+
+    /// Judges a configuration when a suite is loaded, before anything runs: what its schema cannot say, such as a pattern
+    /// that does not compile. A suite with a problem is refused, with the place of the problem in its file, so nothing that
+    /// is found here comes up in a run.
+    ///
+    /// There is no network: every client answers [`ErrorCode::Denied`](crate::ErrorCode::Denied). The first 64 problems are
+    /// shown, those of the target included.
+    fn check_config(config: &Self::Config) -> Vec<Problem> {
+        let _ = config;
+        Vec::new()
+    }
+
+    /// Judges a target in the same way: each of those that a suite has with a configuration. What the configuration is
+    /// judged by need not be looked at again.
+    fn check_target(target: &str, config: &Self::Config) -> Vec<Problem> {
+        let _ = (target, config);
+        Vec::new()
+    }
 
     /// Examines the target.
     ///
     /// `?` on a [`NetError`](crate::NetError) ends it with a verdict of `fail` that names the phase and the reason,
-    /// except for [`NetError::Invalid`](crate::NetError::Invalid), which is the plugin's own mistake.
+    /// except for [`ErrorCode::Invalid`](crate::ErrorCode::Invalid), which is the plugin's own mistake.
     /// [`Error::Plugin`] says that the plugin could not do its work, and nothing about the target.
     fn run(check: &Check<Self::Config>) -> Result<Verdict, Error>;
 }
@@ -39,21 +68,6 @@ pub trait Probe {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoConfig {}
-
-/// What a plugin says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Description {
-    /// [`Probe::NAME`].
-    pub name: String,
-    /// Of the plugin's crate.
-    pub version: String,
-    /// [`Probe::SUMMARY`].
-    pub summary: String,
-    /// JSON Schema (2020-12) of [`Probe::Config`].
-    pub config_schema: String,
-    /// [`Probe::TARGET_SYNTAX`].
-    pub target_syntax: String,
-}
 
 /// What the host asks of a plugin, as it comes over the boundary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +84,10 @@ pub struct Request {
     pub now: u64,
     /// Milliseconds until the host ends the run.
     pub time_left: u32,
+    /// The host turns the verdict around.
+    pub expect_failure: bool,
+    /// What the attempt may use.
+    pub quotas: Quotas,
 }
 
 /// Describes a probe. [`export_probe!`](crate::export_probe) calls it.
@@ -79,8 +97,26 @@ pub fn describe<P: Probe>(version: &str) -> Description {
         version: version.into(),
         summary: P::SUMMARY.into(),
         config_schema: schema::of::<P::Config>(),
-        target_syntax: P::TARGET_SYNTAX.into(),
+        targets: P::TARGETS,
+        measurements: P::MEASUREMENTS,
+        secrets: P::SECRETS,
     }
+}
+
+/// Judges a configuration, which is wrong already when it does not fit the probe's type.
+/// [`export_probe!`](crate::export_probe) calls it.
+pub fn check_config<P: Probe>(target: Option<&str>, config: &str) -> Vec<Problem> {
+    let parsed = match config::parse(config) {
+        Ok(parsed) => parsed,
+        Err(misfit) => return vec![Problem::config(&misfit.at, misfit.message)],
+    };
+    // Many targets may have the same configuration.
+    let of_config = backend::once_for(config, || P::check_config(&parsed));
+    let of_target = target.map(|target| P::check_target(target, &parsed));
+    of_config
+        .into_iter()
+        .chain(of_target.into_iter().flatten())
+        .collect()
 }
 
 /// Runs a probe. [`export_probe!`](crate::export_probe) calls it.
@@ -88,7 +124,7 @@ pub fn describe<P: Probe>(version: &str) -> Description {
 /// # Errors
 /// The configuration does not fit, or the probe returned [`Error::Plugin`].
 pub fn run<P: Probe>(request: Request) -> Result<Verdict, String> {
-    let config = parse_config(&request.config)?;
+    let config = config::parse(&request.config)?;
     let check = Check {
         name: request.check,
         target: request.target,
@@ -96,23 +132,12 @@ pub fn run<P: Probe>(request: Request) -> Result<Verdict, String> {
         attempt: request.attempt,
         now: Timestamp::from_unix(i64::try_from(request.now / 1_000_000_000).unwrap_or(i64::MAX)),
         time_left: Duration::from_millis(request.time_left.into()),
+        expect_failure: request.expect_failure,
+        quotas: request.quotas,
     };
     match P::run(&check) {
         Ok(verdict) => Ok(verdict),
         Err(Error::Net(error)) => Ok(Verdict::from(&error)),
         Err(Error::Plugin(reason)) => Err(reason),
     }
-}
-
-/// The error names the field, which that of `serde_json` alone does not.
-fn parse_config<C: DeserializeOwned>(json: &str) -> Result<C, String> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let message = error.inner().to_string();
-        let message = message.split(" at line ").next().unwrap_or_default();
-        match error.path().to_string() {
-            path if path == "." => format!("config: {message}"),
-            path => format!("config: `{path}`: {message}"),
-        }
-    })
 }

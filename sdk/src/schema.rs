@@ -7,7 +7,9 @@ use serde_json::Value;
 
 /// The JSON Schema (2020-12) of a configuration.
 pub(crate) fn of<C: JsonSchema>() -> String {
-    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(drop_null));
+    let settings = SchemaSettings::draft2020_12()
+        .with_transform(RecursiveTransform(drop_null))
+        .with_transform(RecursiveTransform(bound_integer));
     let schema = settings.into_generator().into_root_schema_for::<C>();
     schema.as_value().to_string()
 }
@@ -42,6 +44,25 @@ fn drop_null(schema: &mut Schema) {
     }
 }
 
+/// An integer of a type has the bounds of the type, so that a validator can say what they are.
+fn bound_integer(schema: &mut Schema) {
+    let format = schema.get("format").and_then(Value::as_str);
+    let (least, most) = match format {
+        Some("uint8") => (0, i64::from(u8::MAX)),
+        Some("uint16") => (0, i64::from(u16::MAX)),
+        Some("uint32") => (0, i64::from(u32::MAX)),
+        Some("int8") => (i64::from(i8::MIN), i64::from(i8::MAX)),
+        Some("int16") => (i64::from(i16::MIN), i64::from(i16::MAX)),
+        Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        _ => return,
+    };
+    for (key, bound) in [("minimum", least), ("maximum", most)] {
+        if !schema.as_object().is_some_and(|schema| schema.contains_key(key)) {
+            schema.insert(key.to_owned(), bound.into());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -62,6 +83,23 @@ mod tests {
     struct Nested {
         /// Anything.
         value: Option<Value>,
+    }
+
+    #[test]
+    fn an_integer_has_the_bounds_of_its_type() {
+        #[derive(JsonSchema)]
+        #[expect(dead_code, reason = "only its schema matters")]
+        struct Config {
+            port: Option<u16>,
+            bits: Vec<u32>,
+            #[schemars(range(min = 1, max = 20))]
+            few: u32,
+        }
+        let schema: Value = serde_json::from_str(&of::<Config>()).unwrap();
+        let maximum = |pointer: &str| schema.pointer(pointer).unwrap()["maximum"].clone();
+        assert_eq!(maximum("/properties/port"), json!(65_535));
+        assert_eq!(maximum("/properties/bits/items"), json!(4_294_967_295_u32));
+        assert_eq!(maximum("/properties/few"), json!(20));
     }
 
     #[test]

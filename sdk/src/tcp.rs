@@ -10,18 +10,21 @@
 //! # Ok(()) }
 //! ```
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::endpoint::Endpoint;
-use crate::error::NetError;
+use crate::error::{ErrorCode, NetError, Phase};
+use crate::problems::Invalid;
 use crate::{backend, tls};
 
 /// Which addresses of a name to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum IpFamily {
     /// Both, IPv6 with a short head start.
     #[default]
@@ -30,6 +33,38 @@ pub enum IpFamily {
     Ipv4,
     /// IPv6 alone.
     Ipv6,
+    /// IPv4 first; IPv6 where no address of that answers within a second.
+    #[serde(rename = "prefer_ipv4")]
+    PreferIpv4,
+    /// IPv6 first; IPv4 where no address of that answers within a second.
+    #[serde(rename = "prefer_ipv6")]
+    PreferIpv6,
+}
+
+impl IpFamily {
+    /// Why nothing can be reached at a host: it is an IP address of the other family. A name may have addresses of both.
+    ///
+    /// ```
+    /// # use canary_sdk::tcp::IpFamily;
+    /// let reason = IpFamily::Ipv6.refuses("192.0.2.1").unwrap();
+    /// assert_eq!(reason, "`192.0.2.1` is not an IPv6 address, and `ip_family` allows no other");
+    /// assert_eq!(IpFamily::PreferIpv6.refuses("192.0.2.1"), None);
+    /// assert_eq!(IpFamily::Ipv6.refuses("example.com"), None);
+    /// ```
+    #[must_use]
+    pub fn refuses(self, host: &str) -> Option<String> {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let bare = bare.unwrap_or(host);
+        let address: IpAddr = bare.parse().ok()?;
+        let wanted = match self {
+            Self::Ipv4 if address.is_ipv6() => "IPv4",
+            Self::Ipv6 if address.is_ipv4() => "IPv6",
+            _ => return None,
+        };
+        Some(format!(
+            "`{bare}` is not an {wanted} address, and `ip_family` allows no other"
+        ))
+    }
 }
 
 /// How long each phase took; a phase that did not happen is absent.
@@ -66,11 +101,16 @@ impl Timings {
 
 /// How to connect. The default tries every address for as long as the run lasts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+#[must_use]
 pub struct ConnectOptions {
     /// Which addresses to try.
     pub ip_family: IpFamily,
     /// Local address to connect from.
     pub source_address: Option<String>,
+    /// The only address to try, such as one of those that [`dns::addresses`](crate::dns::addresses) gives. One that the name
+    /// does not have is [`ErrorCode::Unresolved`].
+    pub address: Option<IpAddr>,
     /// For resolving and connecting; `None` is what is left of the run.
     pub timeout: Option<Duration>,
 }
@@ -88,10 +128,21 @@ impl ConnectOptions {
         self
     }
 
+    /// Tries this address of the name and no other.
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
     /// Gives up earlier than the run does.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
+    }
+
+    /// What the host would refuse of connecting there with these options. Nothing is sent.
+    pub fn check(&self, to: &Endpoint) -> Vec<Invalid> {
+        backend::check_connect(to, self)
     }
 
     /// Connects with these options.
@@ -102,6 +153,7 @@ impl ConnectOptions {
 
 /// What is known about a connection, up to now.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConnectionInfo {
     /// `address:port` of the peer that was reached.
     pub peer: String,
@@ -117,6 +169,7 @@ pub struct ConnectionInfo {
 
 /// One socket, owned by the host. Dropping it closes the socket; the host closes it in any case when the run ends.
 #[derive(Debug)]
+#[must_use = "dropping a connection closes it"]
 pub struct Connection(backend::Connection);
 
 /// Connects with the default options.
@@ -140,7 +193,25 @@ impl Connection {
         self.0.read(max)
     }
 
-    /// Reads up to and with `delimiter`; [`NetError::Protocol`] when `max` bytes held none.
+    /// What [`read`](Self::read) would return if it need not wait for it; `None` when nothing has come. Takes a millisecond at
+    /// most.
+    pub fn read_ready(&self, max: u32) -> Result<Option<Vec<u8>>, NetError> {
+        self.0.read_ready(max)
+    }
+
+    /// Ends what comes after it on this connection in so much time from now, with [`ErrorCode::Timeout`]; `None`: by the
+    /// run's deadline, which is never later. What was received until then is not lost: the next read has it.
+    pub fn set_deadline(&self, time: Option<Duration>) {
+        self.0.set_deadline(time);
+    }
+
+    /// Says to the peer that nothing more will be sent; what it sends can still be read. A later write is
+    /// [`ErrorCode::Invalid`].
+    pub fn shutdown_write(&self) -> Result<(), NetError> {
+        self.0.shutdown_write()
+    }
+
+    /// Reads up to and with `delimiter`; [`ErrorCode::Protocol`] when `max` bytes held none.
     pub fn read_until(&self, delimiter: &[u8], max: u32) -> Result<Vec<u8>, NetError> {
         self.0.read_until(delimiter, max)
     }
@@ -153,14 +224,14 @@ impl Connection {
             .to_string())
     }
 
-    /// Reads exactly `length` bytes; [`NetError::Closed`] when the stream ends before.
+    /// Reads exactly `length` bytes; [`ErrorCode::Closed`] when the stream ends before.
     pub fn read_exact(&self, length: u32) -> Result<Vec<u8>, NetError> {
         let mut bytes = Vec::new();
         let mut missing = length;
         while missing > 0 {
             let more = self.read(missing)?;
             if more.is_empty() {
-                return Err(NetError::Closed);
+                return Err(NetError::from(ErrorCode::Closed).in_phase(Phase::Receive));
             }
             missing = missing.saturating_sub(u32::try_from(more.len()).unwrap_or(u32::MAX));
             bytes.extend(more);
@@ -171,6 +242,12 @@ impl Connection {
     /// Returns once the operating system has taken every byte.
     pub fn write(&self, bytes: &[u8]) -> Result<(), NetError> {
         self.0.write(bytes)
+    }
+
+    /// What the server showed after [`Connection::start_tls`] failed because nothing was in common; `None` after STARTTLS,
+    /// and where it showed nothing.
+    pub fn examination(&self) -> Option<tls::Examination> {
+        self.0.examination()
     }
 
     /// What is known about it up to now.

@@ -1,7 +1,7 @@
 //! TLS options and what a handshake showed.
 //!
 //! Fetching a certificate and judging it are apart: with [`Options::require_valid`] off, an expired or untrusted
-//! chain is reported in full, and [`Session::verified`] tells why it is not trusted.
+//! chain is reported in full, and [`Session::reasons`] say why it is not trusted.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), canary_sdk::Error> {
@@ -9,23 +9,27 @@
 //!
 //! let connection = tcp::connect(&"example.com:443".parse()?)?;
 //! let session = connection.start_tls(&tls::Options::new().alpn(["h2"]).require_valid(false))?;
-//! if let (Err(reason), Some(leaf)) = (&session.verified, session.leaf()) {
+//! if let (Err(reason), Some(leaf)) = (session.verified(), session.leaf()) {
 //!     canary_sdk::log::warn(&format!("{reason}; {} ends {}", leaf.subject, leaf.not_after));
 //! }
 //! # Ok(()) }
 //! ```
 
+mod shown;
+
 use std::fmt;
-use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::punycode;
-use crate::timestamp::Timestamp;
+use crate::backend;
+use crate::problems::{Invalid, Problems};
+
+pub use shown::{Certificate, Examination, Reason, Session, verified};
 
 /// A version of TLS. Orders from old to new; `1.2` and `1.3` in a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub enum Version {
     /// TLS 1.2.
     #[serde(rename = "1.2")]
@@ -46,6 +50,8 @@ impl fmt::Display for Version {
 
 /// How to shake hands. The default asks for a chain that the host trusts and that covers the endpoint's host.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
 pub struct Options {
     /// Name sent as SNI and matched against the certificate; `None` is the endpoint's host.
     pub server_name: Option<String>,
@@ -60,7 +66,7 @@ pub struct Options {
     /// PEM certificate chain and key, for mutual TLS.
     pub client_identity: Option<(String, String)>,
     /// When true, a chain that does not verify fails the handshake. When false, the handshake goes on and
-    /// [`Session::verified`] tells what is wrong.
+    /// [`Session::reasons`] say what is wrong.
     pub require_valid: bool,
 }
 
@@ -125,6 +131,35 @@ impl Options {
         self.require_valid = required;
         self
     }
+
+    /// What the host would refuse of these options. Nothing is sent.
+    pub fn check(&self) -> Vec<Invalid> {
+        backend::check_tls(self)
+    }
+
+    /// Reports what the host would refuse, at the keys that [`Settings`] has for it.
+    pub fn report_invalid(&self, problems: &mut Problems) {
+        for invalid in self.check() {
+            match key_of(&invalid.field) {
+                Some(key) => problems.at(key, |problems| problems.report(&invalid.message)),
+                None => problems.report(&invalid.message),
+            }
+        }
+    }
+}
+
+/// The key of [`Settings`] that a field of the options comes from.
+pub fn key_of(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "server-name" => "server_name",
+        "alpn" => "alpn",
+        "min-version" => "min_version",
+        "max-version" => "max_version",
+        "ca-certificates" => "ca",
+        "client-certificate" => "client_cert",
+        "client-key" => "client_key",
+        _ => return None,
+    })
 }
 
 /// TLS as a part of a plugin's configuration.
@@ -134,6 +169,7 @@ impl Options {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("dependentRequired" = { "client_cert": ["client_key"], "client_key": ["client_cert"] }))]
 pub struct Settings {
     /// Name sent as SNI and matched against the certificate; default: the host of the target.
     pub server_name: Option<String>,
@@ -169,17 +205,39 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The options that these settings ask for. A certificate without a key, or the other way round, is an error.
-    pub fn options(&self) -> Result<Options, crate::Error> {
-        Ok(Options {
+    /// Reports half a client identity, and what the host would refuse of the rest. Nothing is sent.
+    pub fn check(&self, problems: &mut Problems) {
+        self.check_identity(problems);
+        self.report_invalid(problems);
+    }
+
+    /// Reports a client's certificate chain without its key, or the other way round.
+    pub fn check_identity(&self, problems: &mut Problems) {
+        check_identity(self.client_cert.as_deref(), self.client_key.as_deref(), problems);
+    }
+
+    /// Reports what the host would refuse; half a client identity is left out. Nothing is sent.
+    pub fn report_invalid(&self, problems: &mut Problems) {
+        let identity = self.client_cert.clone().zip(self.client_key.clone());
+        self.with_identity(identity).report_invalid(problems);
+    }
+
+    fn with_identity(&self, client_identity: Option<(String, String)>) -> Options {
+        Options {
             server_name: self.server_name.clone(),
             alpn: self.alpn.clone(),
             min_version: self.min_version,
             max_version: self.max_version,
             ca_certificates: self.ca.clone(),
-            client_identity: client_identity(self.client_cert.as_deref(), self.client_key.as_deref())?,
+            client_identity,
             require_valid: self.trusted,
-        })
+        }
+    }
+
+    /// The options that these settings ask for. A certificate without a key, or the other way round, is an error.
+    pub fn options(&self) -> Result<Options, crate::Error> {
+        let identity = client_identity(self.client_cert.as_deref(), self.client_key.as_deref())?;
+        Ok(self.with_identity(identity))
     }
 }
 
@@ -196,124 +254,18 @@ pub fn client_identity(
     }
 }
 
-/// A certificate as the peer sent it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// The certificate itself.
-    pub der: Vec<u8>,
-    /// Distinguished name of its owner.
-    pub subject: String,
-    /// Distinguished name of who signed it.
-    pub issuer: String,
-    /// Lower-case hexadecimal.
-    pub serial: String,
-    /// Valid from.
-    pub not_before: Timestamp,
-    /// Valid until.
-    pub not_after: Timestamp,
-    /// Names that it covers, wildcards included.
-    pub dns_names: Vec<String>,
-    /// Addresses that it covers.
-    pub ip_addresses: Vec<String>,
-    /// It may sign others.
-    pub is_ca: bool,
-    /// Such as `RSA 2048` or `EC P-256`.
-    pub public_key: String,
-    /// Such as `ecdsa-with-SHA256`.
-    pub signature_algorithm: String,
-    /// SHA-256 of the DER, lower-case hexadecimal.
-    pub fingerprint: String,
-}
-
-impl Certificate {
-    /// Days until it expires, negative once it has.
-    pub fn days_left(&self, now: Timestamp) -> f64 {
-        self.not_after.days_since(now)
-    }
-
-    /// Whether it covers a DNS name, international ones as people write them included, or an IP address. A wildcard stands
-    /// for exactly one label, the leftmost.
-    pub fn covers(&self, name: &str) -> bool {
-        if let Ok(address) = name.parse::<IpAddr>() {
-            return self.ip_addresses.iter().any(|known| known.parse() == Ok(address));
-        }
-        let Some(name) = punycode::to_ascii(name.strip_suffix('.').unwrap_or(name)) else {
-            return false;
-        };
-        self.dns_names.iter().any(|pattern| name_matches(pattern, &name))
-    }
-
-    /// Bits of an RSA key; `None` for other keys.
-    pub fn rsa_bits(&self) -> Option<u32> {
-        self.public_key.strip_prefix("RSA ")?.trim().parse().ok()
-    }
-}
-
-fn name_matches(pattern: &str, name: &str) -> bool {
-    match pattern.strip_prefix("*.") {
-        Some(suffix) => name
-            .split_once('.')
-            .is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(suffix)),
-        None => pattern.eq_ignore_ascii_case(name),
-    }
-}
-
-/// What a handshake showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// The version that was agreed on.
-    pub version: Version,
-    /// Such as `TLS13_AES_256_GCM_SHA384`.
-    pub cipher_suite: String,
-    /// The protocol that was agreed on, if one was.
-    pub alpn: Option<String>,
-    /// As the peer sent it, leaf first.
-    pub chain: Vec<Certificate>,
-    /// The path that verified, leaf first, root last; absent when none did.
-    pub verified_chain: Option<Vec<Certificate>>,
-    /// The reason why the chain is not trusted, or nothing when it is.
-    pub verified: Result<(), String>,
-    /// DER of a stapled OCSP response.
-    pub ocsp_staple: Option<Vec<u8>>,
-}
-
-impl Session {
-    /// The peer's own certificate.
-    pub fn leaf(&self) -> Option<&Certificate> {
-        self.chain.first()
+/// Reports a client's certificate chain without its key, or the other way round, at `client_cert` and `client_key`.
+pub fn check_identity(certificate: Option<&str>, key: Option<&str>, problems: &mut Problems) {
+    match (certificate, key) {
+        (Some(_), None) => problems.at("client_cert", |problems| problems.report("needs a `client_key`")),
+        (None, Some(_)) => problems.at("client_key", |problems| problems.report("needs a `client_cert`")),
+        (Some(_), Some(_)) | (None, None) => {}
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake;
-
-    #[test]
-    fn a_wildcard_covers_one_label() {
-        let certificate = fake::certificate("*.example.com");
-        assert!(certificate.covers("www.example.com") && certificate.covers("WWW.Example.com."));
-        assert!(!certificate.covers("example.com") && !certificate.covers("a.b.example.com"));
-        assert!(!certificate.covers(".example.com"));
-    }
-
-    #[test]
-    fn an_international_name_is_covered_as_people_write_it() {
-        let certificate = Certificate {
-            dns_names: vec!["xn--bcher-kva.test".into(), "*.xn--mller-kva.test".into()],
-            ..fake::certificate("unused.test")
-        };
-        assert!(certificate.covers("Bücher.test") && certificate.covers("www.müller.test"));
-        assert!(!certificate.covers("bucher.test") && !certificate.covers("müller.test"));
-    }
-
-    #[test]
-    fn an_address_is_covered_by_addresses_only() {
-        let mut certificate = fake::certificate("192.0.2.1");
-        assert!(!certificate.covers("192.0.2.1"));
-        certificate.ip_addresses = vec!["192.0.2.1".into(), "2001:db8:0::1".into()];
-        assert!(certificate.covers("192.0.2.1") && certificate.covers("2001:db8::1"));
-    }
 
     #[test]
     fn a_client_certificate_and_its_key_belong_together() {

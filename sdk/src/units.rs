@@ -1,5 +1,6 @@
 //! Lengths of time and sizes as a person writes them in a suite.
 
+pub use canary_units::pattern_reason;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +9,7 @@ use std::time;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error as _};
 
-/// A length of time in a configuration: `300ms`, `5s`, `1m`, `12h`, `21d`, `2w`, or several in a row: `1h30m`.
+/// A length of time in a configuration, as a suite has it: `300ms`, `5s`, `1.5h`, `21d`, or several in a row: `1h 30m`.
 ///
 /// ```
 /// use canary_sdk::Duration;
@@ -21,7 +22,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(time::Duration);
 
-/// A number of bytes in a configuration: `512`, `64KiB`, `1MiB`, `2GB`.
+/// A number of bytes in a configuration, as a suite has it: `512`, `64KiB`, `1 MiB`, `2GB`.
 ///
 /// ```
 /// use canary_sdk::ByteSize;
@@ -32,35 +33,33 @@ pub struct Duration(time::Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(u64);
 
-/// Why a text is no length of time or no size.
+/// Why a text is not a duration, or not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnitError {
-    /// Not a length of time.
-    #[error("`{0}` is not a length of time such as `300ms`, `5s`, `1m30s`, `12h` or `21d`")]
-    Duration(String),
-    /// Not a size.
-    #[error("`{0}` is not a size such as `512`, `64KiB` or `1MiB`")]
-    Size(String),
+#[error("`{text}` {reason}; {}", .reason.hint())]
+pub struct UnitError {
+    text: String,
+    reason: canary_units::UnitError,
 }
 
-const TIME_UNITS: [(&str, u64); 6] = [
-    ("w", 604_800_000),
+impl UnitError {
+    fn new(text: &str, reason: canary_units::UnitError) -> Self {
+        Self {
+            text: text.chars().take(MAX_QUOTED).collect(),
+            reason,
+        }
+    }
+}
+
+/// Characters of a text that an error quotes.
+const MAX_QUOTED: usize = 60;
+
+/// What a length of time is shown in, in milliseconds.
+const SHOWN_UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),
     ("h", 3_600_000),
     ("m", 60_000),
     ("s", 1000),
     ("ms", 1),
-];
-
-const SIZE_UNITS: [(&str, u64); 8] = [
-    ("", 1),
-    ("B", 1),
-    ("kB", 1000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
 ];
 
 impl Duration {
@@ -101,16 +100,9 @@ impl FromStr for Duration {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let mut rest = text;
-        let mut total: Option<u64> = None;
-        while let Some((milliseconds, tail)) = leading_amount(rest, &TIME_UNITS) {
-            total = total.unwrap_or(0).checked_add(milliseconds);
-            rest = tail;
-        }
-        match total {
-            Some(milliseconds) if rest.is_empty() => Ok(Self::from_millis(milliseconds)),
-            _ => Err(UnitError::Duration(text.into())),
-        }
+        canary_units::duration(text)
+            .map(Self)
+            .map_err(|reason| UnitError::new(text, reason))
     }
 }
 
@@ -118,23 +110,10 @@ impl FromStr for ByteSize {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        match leading_amount(text, &SIZE_UNITS) {
-            Some((bytes, "")) => Ok(Self(bytes)),
-            _ => Err(UnitError::Size(text.into())),
-        }
+        canary_units::size(text)
+            .map(Self)
+            .map_err(|reason| UnitError::new(text, reason))
     }
-}
-
-/// Takes a number and its unit off the front and gives their product and what is left.
-fn leading_amount<'t>(text: &'t str, units: &[(&str, u64)]) -> Option<(u64, &'t str)> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, rest) = text.split_at_checked(digits)?;
-    let end = rest
-        .find(|c: char| !c.is_ascii_alphabetic())
-        .unwrap_or(rest.len());
-    let (word, rest) = rest.split_at_checked(end)?;
-    let (_, scale) = units.iter().find(|(unit, _)| *unit == word)?;
-    Some((number.parse::<u64>().ok()?.checked_mul(*scale)?, rest))
 }
 
 impl fmt::Display for Duration {
@@ -142,7 +121,7 @@ impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
         let mut written = 0;
-        for (unit, scale) in TIME_UNITS.into_iter().skip(1) {
+        for (unit, scale) in SHOWN_UNITS {
             let count = rest / scale;
             rest %= scale;
             if count > 0 {
@@ -194,12 +173,12 @@ impl<'de> Deserialize<'de> for ByteSize {
 }
 
 impl serde::Serialize for Duration {
-    /// As `Display` writes it where that is exact, or in milliseconds.
+    /// As `Display` writes it where that is exact, or in one unit.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let written = self.to_string();
         match written.parse() {
             Ok(parsed) if *self == parsed => serializer.serialize_str(&written),
-            _ => serializer.collect_str(&format_args!("{}ms", self.0.as_millis())),
+            _ => serializer.serialize_str(&canary_units::show(self.0)),
         }
     }
 }
@@ -221,10 +200,10 @@ impl JsonSchema for Duration {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A length of time: `300ms`, `5s`, `1m30s`, `12h`, `21d`.",
+            "description": "A duration: `300ms`, `5s`, `1m 30s`, `1.5h`, `21d`.",
             "type": "string",
-            "pattern": "^([0-9]+(ms|s|m|h|d|w))+$",
-            "examples": ["300ms", "5s", "1m30s", "21d"],
+            "format": canary_units::DURATION_FORMAT,
+            "examples": ["300ms", "5s", "1m 30s", "21d"],
         })
     }
 }
@@ -240,11 +219,11 @@ impl JsonSchema for ByteSize {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A number of bytes: `512`, `64KiB`, `1MiB`.",
+            "description": "A number of bytes: `512`, `64KiB`, `1 MiB`.",
             "type": ["string", "integer"],
             "minimum": 0,
-            "pattern": "^[0-9]+(B|kB|MB|GB|KiB|MiB|GiB)?$",
-            "examples": ["512", "64KiB", "1MiB"],
+            "format": canary_units::SIZE_FORMAT,
+            "examples": ["512", "64KiB", "1 MiB"],
         })
     }
 }
@@ -263,27 +242,38 @@ mod tests {
 
     #[test]
     fn a_length_of_time_is_serialised_without_loss() {
-        for text in ["21d", "1m30s", "90061001ms"] {
+        for text in ["21d", "1m30s", "90061001ms", "1500us", "7ns"] {
             let json = serde_json::to_string(&text.parse::<Duration>().unwrap()).unwrap();
             assert_eq!(json, format!("\"{text}\""));
         }
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_an_error() {
+    fn what_is_not_a_length_of_time_is_an_error_that_says_what_is() {
+        let error = "soon".parse::<Duration>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "`soon` is not a duration; {}",
+                canary_units::UnitError::Duration.hint()
+            )
+        );
+        let error = serde_json::from_str::<Duration>("\"99999999999999999999s\"").unwrap_err();
+        assert!(error.to_string().contains("is too large"), "{error}");
+    }
+
+    /// As [`canary_units`] reads it: a suite and the configurations in it have one grammar.
+    #[test]
+    fn a_configuration_is_read_as_a_suite_is() {
         for text in [
-            "",
-            "5",
-            "s",
-            "-5s",
-            "1.5s",
-            "5 s",
-            "5sec",
-            "99999999999999999999s",
-            "9999999999999999w",
-            "1é",
+            "1h 30m", "1.5h", "2w", "1 s", "1 minute", "500MS", "100us", "30", "5M", "", "x",
         ] {
-            assert!(text.parse::<Duration>().is_err(), "`{text}`");
+            let read = serde_json::from_value::<Duration>(text.into()).map(Duration::get);
+            assert_eq!(read.ok(), canary_units::duration(text).ok(), "`{text}`");
+        }
+        for text in ["1mib", "1 MiB", "1M", "1.5KiB", "0.3KiB", "12", "", "x"] {
+            let read = serde_json::from_value::<ByteSize>(text.into()).map(ByteSize::get);
+            assert_eq!(read.ok(), canary_units::size(text).ok(), "`{text}`");
         }
     }
 
@@ -294,7 +284,7 @@ mod tests {
         assert_eq!(parse("\"512\"").unwrap(), 512);
         assert_eq!(parse("\"64KiB\"").unwrap(), 65_536);
         assert_eq!(parse("\"2MB\"").unwrap(), 2_000_000);
-        assert!(parse("\"1 MiB\"").is_err() && parse("-1").is_err() && parse("\"\"").is_err());
+        assert!(parse("-1").is_err() && parse("\"\"").is_err());
         assert_eq!(ByteSize::from_bytes(3 << 20).to_string(), "3MiB");
         assert_eq!(ByteSize::from_bytes(1000).to_string(), "1000B");
     }

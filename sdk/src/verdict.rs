@@ -49,6 +49,8 @@ pub struct Assertion {
     pub status: Status,
     /// What was found, for a person.
     pub message: String,
+    /// Whether it fails because the check cannot know better: what it would take was not kept, or takes too long to find.
+    pub is_unknown: bool,
 }
 
 impl Assertion {
@@ -58,6 +60,15 @@ impl Assertion {
             name: name.into(),
             status: status.into(),
             message: message.into(),
+            is_unknown: false,
+        }
+    }
+
+    /// An assertion that fails because the check itself cannot know better, which says nothing about the target.
+    pub fn unknown(name: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            is_unknown: true,
+            ..Self::new(name, Status::Fail, message)
         }
     }
 }
@@ -95,6 +106,8 @@ pub struct Measurement {
 pub struct Verdict {
     base: Status,
     summary: String,
+    /// Whatever its assertions say.
+    is_decided: bool,
     assertions: Vec<Assertion>,
     measurements: Vec<Measurement>,
     attributes: Vec<(String, String)>,
@@ -102,18 +115,29 @@ pub struct Verdict {
 
 impl Verdict {
     /// A verdict that passes as long as no assertion says otherwise.
+    #[must_use]
     pub fn pass(summary: impl Into<String>) -> Self {
         Self::new(Status::Pass, summary)
     }
 
     /// A verdict that warns, or fails when an assertion does.
+    #[must_use]
     pub fn warn(summary: impl Into<String>) -> Self {
         Self::new(Status::Warn, summary)
     }
 
     /// A verdict that fails whatever its assertions say.
+    #[must_use]
     pub fn fail(summary: impl Into<String>) -> Self {
         Self::new(Status::Fail, summary)
+    }
+
+    /// A verdict whose status and summary are what they are, whatever its assertions say.
+    pub(crate) fn decided(status: Status, summary: impl Into<String>) -> Self {
+        Self {
+            is_decided: true,
+            ..Self::new(status, summary)
+        }
     }
 
     fn new(base: Status, summary: impl Into<String>) -> Self {
@@ -121,6 +145,7 @@ impl Verdict {
         Self {
             base,
             summary: summary.into(),
+            is_decided: false,
             assertions,
             measurements,
             attributes,
@@ -145,7 +170,7 @@ impl Verdict {
 
     /// Sets the attributes `error.reason` and, where the error tells, `error.phase`.
     pub fn set_error(&mut self, error: &NetError) -> &mut Self {
-        if let Some(phase) = error.phase() {
+        if let Some(phase) = error.phase {
             self.set_attribute("error.phase", phase.as_str());
         }
         self.set_attribute("error.reason", error.reason())
@@ -187,12 +212,28 @@ impl Verdict {
         self
     }
 
+    /// Whether it fails for nothing but what the check itself cannot know.
+    pub fn is_unknown(&self) -> bool {
+        let mut failed = self
+            .assertions
+            .iter()
+            .filter(|assertion| assertion.status == Status::Fail);
+        let has_failed = self.status() == Status::Fail && (self.is_decided || self.base != Status::Fail);
+        has_failed
+            && failed.next().is_some_and(|first| first.is_unknown)
+            && failed.all(|assertion| assertion.is_unknown)
+    }
+
     /// The worst of what was noted.
     pub fn status(&self) -> Status {
-        self.assertions
-            .iter()
-            .map(|a| a.status)
-            .fold(self.base, Status::max)
+        match self.is_decided {
+            true => self.base,
+            false => self
+                .assertions
+                .iter()
+                .map(|a| a.status)
+                .fold(self.base, Status::max),
+        }
     }
 
     /// One line: what was given at the start, unless an assertion is worse. Then it is the first of the worst.
@@ -236,6 +277,10 @@ impl Verdict {
         self.measurements.iter().find(|m| m.name == name).map(|m| m.value)
     }
 
+    pub(crate) fn into_measurements(self) -> Vec<Measurement> {
+        self.measurements
+    }
+
     #[cfg(target_family = "wasm")]
     pub(crate) fn into_parts(self) -> (Vec<Assertion>, Vec<Measurement>, Vec<(String, String)>) {
         (self.assertions, self.measurements, self.attributes)
@@ -268,6 +313,7 @@ impl From<&NetError> for Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorCode;
 
     #[test]
     fn the_worst_assertion_decides() {
@@ -306,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_network_error_fails_with_its_phase_and_reason() {
-        let verdict = Verdict::from(&NetError::Refused);
+        let verdict = Verdict::from(&NetError::from(ErrorCode::Refused));
         assert_eq!(verdict.status(), Status::Fail);
         assert_eq!(verdict.summary(), "connect: connection refused");
         assert_eq!(verdict.attribute("error.phase"), Some("connect"));

@@ -79,7 +79,7 @@ impl Attack {
     pub(crate) fn probe(&self) -> Duration {
         match self.by {
             // Theirs cost what the probe's own costs, and nothing tells them apart.
-            By::Crowd(Manner::Hello, _) => Duration::from_secs(5),
+            By::Crowd(Manner::Hello | Manner::Probe, _) => Duration::from_secs(5),
             _ => Duration::from_secs(1),
         }
     }
@@ -240,7 +240,7 @@ pub(crate) const SURROUNDINGS: [Attack; 3] = [
 ];
 
 /// Clients that want the admin address for themselves.
-pub(crate) const CLIENTS: [Attack; 7] = [
+pub(crate) const CLIENTS: [Attack; 9] = [
     crowd("silent clients", Manner::Silent, Sources::One),
     crowd("silent clients of many addresses", Manner::Silent, Sources::Many),
     crowd("half a request", Manner::HalfARequest, Sources::One),
@@ -251,6 +251,8 @@ pub(crate) const CLIENTS: [Attack; 7] = [
     ),
     crowd("requests byte by byte", Manner::ByteByByte, Sources::Many),
     crowd("answers that nobody reads", Manner::Unread, Sources::One),
+    crowd("answers read byte by byte", Manner::ReadByByte, Sources::One),
+    crowd("a crowd of probes", Manner::Probe, Sources::One),
     crowd("clients that come and go", Manner::Churn, Sources::One),
 ];
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 use canary_tests::certificate::Authority;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::sleep;
 use tokio_rustls::TlsConnector;
 
-/// A client that was turned away comes again after this, or up to twice as long.
-const COME_AGAIN: Duration = Duration::from_secs(10);
+/// A client that could not come at all tries again after this.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
 /// Between two bytes of a client that is slow.
 const BYTE: Duration = Duration::from_secs(1);
 /// How long a client leaves an answer unread.
@@ -21,6 +22,7 @@ const UNREAD: Duration = Duration::from_secs(20);
 
 const HALF_A_REQUEST: &[u8] = b"GET /api/v1/status HT";
 const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n";
+const PROBE: &[u8] = b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 /// What the clients of a crowd do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,10 @@ pub(crate) enum Manner {
     ByteByByte,
     /// A whole request, whose answer they do not read.
     Unread,
+    /// A whole request, whose answer they read byte by byte.
+    ReadByByte,
+    /// What a probe asks for, all the time.
+    Probe,
     /// They connect and close, all the time.
     Churn,
 }
@@ -57,32 +63,48 @@ pub(crate) struct Entrance {
     pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
-/// One client of a crowd, which comes again and again.
-pub(crate) async fn client(entrance: Arc<Entrance>, (manner, sources): (Manner, Sources), number: u32) {
+/// One client of a crowd. It comes again when it was turned away, after this pause.
+pub(crate) async fn client(
+    entrance: Arc<Entrance>,
+    (manner, sources): (Manner, Sources),
+    number: u32,
+    pause: Duration,
+) {
     let [.., third, fourth] = number.to_be_bytes();
     let source = match sources {
-        Sources::One => Ipv4Addr::LOCALHOST,
-        Sources::Many => Ipv4Addr::new(127, 0, 1 + third % 4, fourth.max(1)),
+        Sources::One => None,
+        Sources::Many => Some(Ipv4Addr::new(127, 0, 1 + third % 4, fourth.max(1))),
     };
+    // They do not all come again at the same time.
+    let pause = pause + pause * u32::from(fourth) / 256;
     loop {
-        // Whether it was turned away, or could not come, is its own matter.
-        let came = be_slow(&entrance, source, manner).await;
-        if manner != Manner::Churn || came.is_err() {
-            sleep(COME_AGAIN + COME_AGAIN * u32::from(fourth) / 256).await;
+        match come(&entrance, source).await {
+            // Whether it was turned away is its own matter.
+            Ok(stream) => drop(be_slow(&entrance, stream, manner).await),
+            Err(_) => sleep(TRY_AGAIN).await,
+        }
+        match manner {
+            Manner::Churn => yield_now().await,
+            _ => sleep(pause).await,
         }
     }
 }
 
-async fn be_slow(entrance: &Entrance, source: Ipv4Addr, manner: Manner) -> std::io::Result<()> {
+async fn come(entrance: &Entrance, source: Option<Ipv4Addr>) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind((source, 0).into())?;
-    let stream = socket.connect(entrance.address).await?;
+    if let Some(source) = source {
+        socket.bind((source, 0).into())?;
+    }
+    socket.connect(entrance.address).await
+}
+
+async fn be_slow(entrance: &Entrance, stream: TcpStream, manner: Manner) -> std::io::Result<()> {
     match manner {
         Manner::Silent => wait(stream, &[]).await,
         Manner::HalfAHello => wait(stream, &HELLO[..100]).await,
         Manner::Hello => wait(stream, &HELLO).await,
         Manner::Churn => Ok(()),
-        Manner::HalfARequest | Manner::ByteByByte | Manner::Unread => match &entrance.tls {
+        _ => match &entrance.tls {
             None => ask(stream, manner).await,
             Some(tls) => ask(shake_hands(stream, tls).await?, manner).await,
         },
@@ -113,6 +135,15 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner) ->
             sleep(UNREAD).await;
             Ok(())
         }
+        Manner::ReadByByte => {
+            stream.write_all(REQUEST).await?;
+            stream.flush().await?;
+            while stream.read(&mut [0]).await? > 0 {
+                sleep(BYTE).await;
+            }
+            Ok(())
+        }
+        Manner::Probe => wait(stream, PROBE).await,
         _ => wait(stream, HALF_A_REQUEST).await,
     }
 }

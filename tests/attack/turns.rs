@@ -19,6 +19,8 @@ use crate::prober::{Prober, Times};
 /// Clients at once.
 const CLIENTS: u32 = 10_000;
 const CLIENTS_IN_SHORT: u32 = 2_000;
+/// In a short attack a client that was turned away comes again after this, or up to twice as long; otherwise at once.
+const PAUSE_IN_SHORT: Duration = Duration::from_secs(10);
 /// What the thread of the clients leaves to others: what is measured is the runner, not who gets a processor.
 const NICE: i32 = 10;
 /// How long each crowd has in a short attack.
@@ -149,12 +151,15 @@ impl Clients {
     fn come(crowd: Crowd, entrance: Arc<Entrance>) -> Self {
         let (leave, left) = channel();
         let all_of_them = async move {
+            let (count, pause) =
+                minutes().map_or((CLIENTS_IN_SHORT, PAUSE_IN_SHORT), |_| (CLIENTS, Duration::ZERO));
             let mut clients = JoinSet::new();
-            for number in 0..minutes().map_or(CLIENTS_IN_SHORT, |_| CLIENTS) {
+            for number in 0..count {
                 clients.spawn(client(
                     Arc::clone(&entrance),
                     (crowd.manner, crowd.sources),
                     number,
+                    pause,
                 ));
             }
             let _dropped = left.await;

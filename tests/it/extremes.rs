@@ -27,7 +27,7 @@ fn what_is_too_long_for_the_contract_is_invalid_in_every_function() {
             .iter()
             .map(|note| (note.name.as_str(), note.message.as_str()))
             .collect();
-        assert_eq!(answers.len(), 35, "{answers:?}");
+        assert_eq!(answers.len(), 53, "{answers:?}");
         for (what, answer) in &answers {
             let expected = match *what {
                 "max" => "protocol(no delimiter within",

@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use canary::grant::Networks;
+use canary_tests::certificate::Authority;
 use canary_tests::harness::{Harness, alone};
 use canary_tests::peer::dns::{Manner, Zone};
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::plain::{self, Proxy};
+use canary_tests::peer::socks::Socks;
 use canary_tests::peer::{Hostile, Peer};
 use serde_json::json;
 
@@ -44,6 +46,15 @@ fn a_place_that_nobody_granted_is_refused_however_it_is_spelled() {
             );
         }
         assert_eq!((ran.usage.connections, other.accepted()), (0, 0));
+        let denied = ran
+            .answers()
+            .into_iter()
+            .filter(|answer| answer.starts_with("denied("));
+        assert_eq!(
+            ran.usage.ungranted,
+            denied.count() as u64,
+            "the account knows of each"
+        );
     });
 }
 
@@ -237,6 +248,37 @@ fn a_stand_in_a_proxy_and_a_name_server_must_be_granted_themselves() {
 }
 
 #[test]
+fn a_socks_proxy_goes_to_granted_places_only_by_name_and_by_address() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        let certificate = authority.leaf(&["a.test"]).issue();
+        let sites = [
+            Site::start(|_| Reply::text("hello")),
+            Site::start_tls(certificate.server_config(), |_| Reply::text("hello")),
+        ];
+        let proxy = Socks::demanding("me", "p@ss");
+        let way = proxy.url("socks5", "").replace("://", "://me:p%40ss@");
+        let trial = |url: &str| {
+            let trial = harness.plugin("http").target(url).set("proxy", way.clone());
+            let trial = trial.set("tls", json!({ "ca": authority.pem() }));
+            trial.allow(&format!("tcp://{}", proxy.address()))
+        };
+        let ports = sites.each_ref().map(|site| site.address().port());
+        let asked = [
+            ("http", format!("127.0.0.1:{}", ports[0])),
+            ("http", format!("a.test:{}", ports[0])),
+            ("https", format!("a.test:{}", ports[1])),
+        ];
+        for (scheme, place) in &asked {
+            let ran = trial(&format!("{scheme}://{place}/")).run().await;
+            assert_eq!(ran.leaves_nothing().ended(), "pass", "{place}: {:?}", ran.outcome);
+        }
+        assert_eq!(proxy.asked(), asked.map(|(_, place)| place));
+    });
+}
+
+#[test]
 fn a_granted_proxy_goes_to_granted_places_only() {
     alone(async {
         let harness = Harness::new().await;
@@ -255,5 +297,19 @@ fn a_granted_proxy_goes_to_granted_places_only() {
         let ran = trial(other.url("http", "/")).await;
         assert!(ran.leaves_nothing().answer().starts_with("denied("), "{ran:?}");
         assert_eq!((proxy.heads().len(), other.accepted()), (1, 0));
+        // The proxy goes by what it is sent: the place that was judged.
+        let elsewhere = harness
+            .plugin("http")
+            .against(&site)
+            .set("proxy", proxy.url("http", ""));
+        let elsewhere = elsewhere.set("headers", json!({ "host": other.address().to_string() }));
+        let ran = elsewhere.allow(&format!("tcp://{}", proxy.address())).run().await;
+        assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
+        let other = other.address().to_string();
+        assert!(
+            !proxy.heads().iter().any(|head| head.contains(&other)),
+            "{:?}",
+            proxy.heads()
+        );
     });
 }

@@ -88,6 +88,18 @@ fn every_guest_that_holds_connections_to_any_hostile_peer_ends_as_it_should() {
 }
 
 #[test]
+fn every_guest_that_holds_exchanges_ends_as_it_should() {
+    alone(async {
+        let harness = Harness::new().await;
+        for kind in [Hostile::EndlessBody, Hostile::LargeBody, Hostile::HalfOpen] {
+            let peer = kind.start();
+            let reclaimed = face(&harness, &peer, "exchange", kind.name()).await;
+            assert_eq!(reclaimed, u64::from(HELD), "{}", kind.name());
+        }
+    });
+}
+
+#[test]
 fn every_guest_that_holds_tls_to_any_hostile_peer_ends_as_it_should() {
     alone(async {
         let harness = Harness::new().await;
@@ -150,8 +162,8 @@ fn http_answers(kind: Hostile) -> &'static [&'static str] {
         Hostile::Silent | Hostile::NeverReads | Hostile::Drips(_) => &["timeout(wait)"],
         // Whether the end or the reset is seen first is the kernel's.
         Hostile::ClosesAtOnce | Hostile::Resets => &["closed", "reset"],
-        Hostile::HalfOpen => &["other(receive: the connection was closed after 11 of 100 bytes of the body"],
-        Hostile::ShortBody => &["other(receive: the connection was closed after 9 of 100 bytes of the body"],
+        Hostile::HalfOpen => &["closed(the connection was closed after 11 of 100 bytes of the body"],
+        Hostile::ShortBody => &["closed(the connection was closed after 9 of 100 bytes of the body"],
         Hostile::EndlessBody | Hostile::LargeBody | Hostile::EndlessHeaders => &["quota(bytes_in"],
         // The flood is for clients of HTTP/2, and no answer to others.
         Hostile::EndlessLine | Hostile::InformationalFlood | Hostile::Garbage => &["protocol("],

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use canary::grant::Networks;
 use canary_tests::harness::{Harness, alone, ms};
 use canary_tests::peer::dns::{EdnsRejection, FORGED, Manner, Zone};
 use canary_tests::peer::plain;
@@ -38,6 +39,60 @@ fn a_bad_name_server_is_an_answer_and_leaves_nothing() {
             assert!(!ran.answer().contains(&FORGED.to_string()), "{manner:?}: {ran:?}");
             assert_eq!(ran.usage.reclaimed, 2, "{manner:?}");
         }
+    });
+}
+
+#[test]
+fn a_check_with_name_servers_of_its_own_asks_these_and_no_others() {
+    alone(async {
+        let peer = plain::echo();
+        let nobody = Ipv4Addr::new(127, 0, 0, 99);
+        let of_machine = Zone::new().address("a.test", nobody).start();
+        let of_check = Zone::new().address("a.test", Ipv4Addr::LOCALHOST).start();
+        let harness = Harness::settings()
+            .name_server(of_machine.address())
+            .start()
+            .await;
+        let own = of_check.address().to_string();
+        let question = harness
+            .guest_with("resolve", json!(["a.test"]))
+            .allow("dns://a.test");
+        let answered = question.name_server(&own).run().await;
+        assert_eq!(answered.leaves_nothing().answer(), "NOERROR 127.0.0.1");
+        let place = format!("a.test:{}", peer.address().port());
+        let connection = harness.plugin("tcp").target(&place);
+        let connected = connection.clone().name_server(&own).run().await;
+        assert_eq!(
+            connected.leaves_nothing().ended(),
+            "pass",
+            "{:?}",
+            connected.outcome
+        );
+        assert!(of_machine.questions().is_empty());
+        let refused = connection.run().await;
+        assert_eq!(refused.leaves_nothing().ended(), "fail", "{:?}", refused.outcome);
+        assert!(!of_machine.questions().is_empty());
+    });
+}
+
+#[test]
+fn a_name_server_in_a_blocked_network_is_asked_nothing() {
+    alone(async {
+        let server = Zone::new().address("a.test", [192, 0, 2, 2]).start();
+        let blocked = Networks::parse(["loopback"]).unwrap();
+        let harness = Harness::settings().blocked(blocked).start().await;
+        let ran = harness
+            .guest_with("resolve", json!(["a.test"]))
+            .allow("dns://a.test")
+            .name_server(&server.address().to_string())
+            .run()
+            .await;
+        let expected = format!(
+            "denied(the name server {} is in the blocked network 127.0.0.0/8)",
+            server.address()
+        );
+        assert_eq!(ran.leaves_nothing().answer(), expected);
+        assert_eq!(server.questions().len(), 0);
     });
 }
 

@@ -3,6 +3,7 @@
 use canary::quota::QuotaKind;
 use canary_tests::harness::{Harness, alone, ms};
 use canary_tests::peer::dns::Zone;
+use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::{Hostile, plain};
 use serde_json::json;
 
@@ -224,5 +225,24 @@ fn more_handles_than_a_guest_may_hold_are_a_fault_and_all_are_closed() {
         ran.leaves_nothing();
         assert_eq!(ran.ended(), "faulted: limit", "{:?}", ran.outcome);
         assert!(ran.usage.reclaimed >= 1_000, "{:?}", ran.usage);
+    });
+}
+
+#[test]
+fn a_guest_holds_64_exchanges_at_most() {
+    alone(async {
+        let harness = Harness::new().await;
+        let site = Site::start(|_| Reply::text("x"));
+        for (beside, expected) in [
+            (63, "200 over 1.1 hops 0"),
+            (64, "invalid(more than 64 exchanges at once)"),
+        ] {
+            let trial = harness.guest_with("stream", json!({ "beside": beside }));
+            let trial = trial
+                .against(&site)
+                .quota(|quota| (quota.sockets, quota.fds, quota.connections) = (100, 100, 100));
+            let ran = trial.run().await;
+            assert_eq!(ran.leaves_nothing().answers()[0], expected);
+        }
     });
 }

@@ -18,7 +18,7 @@ use canary::grant::{Destination, Host, Scheme};
 use canary::ledger::{Budget, Ledger, PageOwner};
 use canary::liveness::Registry;
 use canary::net::Family;
-use canary::net::resolve::{Asker, Resolver};
+use canary::net::resolve::{Asker, Patience, Resolver};
 use canary::quota::Quota;
 use canary::record::Recorder;
 use canary::redact::Secrets;
@@ -178,8 +178,9 @@ impl Resolvers {
             Ok(Host::Address(address)) => BTreeSet::from([*address]),
             Ok(Host::Name(_)) => {
                 let name = destination.unwrap().name_to_resolve().unwrap();
-                let found = self.resolver.resolve(&self.asker, &name, Family::Any).await;
-                found.into_iter().flatten().collect()
+                let asked = (Family::Any, Patience::Short);
+                let found = self.resolver.resolve(&self.asker, &name, asked.0, asked.1).await;
+                found.unwrap_or_default().addresses.into_iter().collect()
             }
         };
         Found {

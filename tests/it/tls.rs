@@ -1,5 +1,8 @@
 //! The tls plugin: what a certificate shows is reported, whatever is wrong with it.
 
+mod kinds;
+mod proof;
+
 use canary::outcome::Verdict;
 use canary_tests::certificate::Authority;
 use canary_tests::harness::{Harness, Ran, alone, ms};

@@ -13,8 +13,15 @@
     reason = "a certificate that cannot be made must fail its test"
 )]
 
+mod ocsp;
+mod odd;
+mod openssl;
+
 use std::sync::Arc;
 
+pub use ocsp::{Hash, Ocsp, Revocation};
+pub use odd::{patched, pem};
+pub use openssl::openssl_verifies;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, RsaKeySize,
@@ -61,6 +68,7 @@ impl KeyKind {
 
 /// A certificate authority: a root or an intermediate.
 pub struct Authority {
+    name: String,
     issuer: Issuer<'static, KeyPair>,
     certificate: rcgen::Certificate,
     /// What a server must send above its leaf: this authority and its issuers, without the root.
@@ -71,9 +79,27 @@ impl Authority {
     /// A root of trust by the name of `name`.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let (params, key) = authority_params(name);
+        Self::new_with(name, |_| {})
+    }
+
+    /// A root of trust whose certificate is changed before it is signed.
+    #[must_use]
+    pub fn new_with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        Self::root(name, KeyKind::P256, change)
+    }
+
+    /// A root of trust with a key of its own kind.
+    #[must_use]
+    pub fn new_with_key(name: &str, key: KeyKind) -> Self {
+        Self::root(name, key, |_| {})
+    }
+
+    fn root(name: &str, key: KeyKind, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let (mut params, key) = authority_params(name, key);
+        change(&mut params);
         let certificate = params.self_signed(&key).expect("the parameters are complete");
         Self {
+            name: name.to_owned(),
             issuer: Issuer::new(params, key),
             certificate,
             intermediates: Vec::new(),
@@ -83,12 +109,20 @@ impl Authority {
     /// An authority below this one; its leaves come with the chain up to the root.
     #[must_use]
     pub fn intermediate(&self, name: &str) -> Self {
-        let (params, key) = authority_params(name);
+        self.intermediate_with(name, |_| {})
+    }
+
+    /// An authority below this one whose certificate is changed before it is signed.
+    #[must_use]
+    pub fn intermediate_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let (mut params, key) = authority_params(name, KeyKind::P256);
+        change(&mut params);
         let signed = params.signed_by(&key, &self.issuer);
         let certificate = signed.expect("the parameters are complete");
         let mut intermediates = vec![certificate.clone()];
         intermediates.extend(self.intermediates.iter().cloned());
         Self {
+            name: name.to_owned(),
             issuer: Issuer::new(params, key),
             certificate,
             intermediates,
@@ -143,13 +177,13 @@ impl Authority {
     }
 }
 
-fn authority_params(name: &str) -> (CertificateParams, KeyPair) {
+fn authority_params(name: &str, key: KeyKind) -> (CertificateParams, KeyPair) {
     let mut params = named(name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = in_days(-365);
     params.not_after = in_days(3650);
-    (params, KeyKind::P256.generate())
+    (params, key.generate())
 }
 
 fn named(name: &str) -> CertificateParams {
@@ -221,6 +255,13 @@ impl<'a> Leaf<'a> {
         self
     }
 
+    /// Changes what the certificate says before it is signed.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        change(&mut self.params);
+        self
+    }
+
     /// Makes the certificate.
     #[must_use]
     pub fn issue(self) -> Certificate {
@@ -229,19 +270,20 @@ impl<'a> Leaf<'a> {
             Some(authority) => self.params.signed_by(&key, &authority.issuer),
             None => self.params.self_signed(&key),
         };
-        let mut chain = vec![signed.expect("the parameters are complete")];
-        chain.extend(
-            self.authority
-                .iter()
-                .flat_map(|authority| authority.intermediates.iter().cloned()),
-        );
+        let signed = signed.expect("the parameters are complete");
+        let above = self
+            .authority
+            .iter()
+            .flat_map(|authority| &authority.intermediates);
+        let chain = std::iter::once(&signed).chain(above);
+        let chain = chain.map(|certificate| certificate.der().clone()).collect();
         Certificate { chain, key }
     }
 }
 
 /// A leaf with its key and the chain that a server sends.
 pub struct Certificate {
-    chain: Vec<rcgen::Certificate>,
+    chain: Vec<CertificateDer<'static>>,
     key: KeyPair,
 }
 
@@ -251,14 +293,14 @@ impl Certificate {
     /// rustls clients refuse a handshake message above 64 KiB; others take more.
     #[must_use]
     pub fn padded_to(mut self, bytes: usize) -> Self {
-        let (mut params, key) = authority_params("Padding");
+        let (mut params, key) = authority_params("Padding", KeyKind::P256);
         let mut extension =
             CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 55555, 1], vec![0x04; PADDING_BYTES]);
         extension.set_criticality(false);
         params.custom_extensions.push(extension);
         let padding = params.self_signed(&key).expect("the parameters are complete");
         while self.size() < bytes {
-            self.chain.push(padding.clone());
+            self.chain.push(padding.der().clone());
         }
         self
     }
@@ -266,25 +308,22 @@ impl Certificate {
     /// Sends certificates of strangers behind its own, up to `certificates` in all.
     #[must_use]
     pub fn repeated(mut self, certificates: usize) -> Self {
-        let (params, key) = authority_params("Stranger");
+        let (params, key) = authority_params("Stranger", KeyKind::P256);
         let stranger = params.self_signed(&key).expect("the parameters are complete");
-        self.chain.resize(certificates, stranger);
+        self.chain.resize(certificates, stranger.der().clone());
         self
     }
 
     /// Size of the whole chain in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.chain.iter().map(|certificate| certificate.der().len()).sum()
+        self.chain.iter().map(|certificate| certificate.len()).sum()
     }
 
     /// The chain, the leaf first.
     #[must_use]
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
-        self.chain
-            .iter()
-            .map(|certificate| certificate.der().clone())
-            .collect()
+        self.chain.clone()
     }
 
     /// The private key.
@@ -296,7 +335,7 @@ impl Certificate {
     /// The chain as a file, the leaf first.
     #[must_use]
     pub fn chain_pem(&self) -> String {
-        self.chain.iter().map(rcgen::Certificate::pem).collect()
+        self.chain.iter().map(|der| pem(der)).collect()
     }
 
     /// The private key as a file.
@@ -328,9 +367,7 @@ impl Certificate {
                 builder.with_client_cert_verifier(verifier.build().expect("the store has a root"))
             }
         };
-        builder
-            .with_single_cert(self.chain(), self.key())
-            .expect("the key fits the certificate")
+        builder.with_cert_resolver(self.shown(None))
     }
 }
 

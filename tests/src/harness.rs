@@ -30,10 +30,12 @@ use canary::ledger::{Budget, Ledger, raise_descriptor_limit};
 use canary::net::Shared;
 use canary::net::resolve::{Resolver, ResolverSettings};
 use canary::net::tls::TrustStore;
-use canary::sandbox::{EngineSettings, Sandbox};
+use canary::outcome::Outcome;
+use canary::sandbox::{ConfigProblem, ConfigRequest, EngineSettings, Sandbox};
+use canary::suite::Secrets;
 use tokio::runtime::Runtime;
 
-pub use guests::HOSTILE;
+pub use guests::{HOSTILE, load};
 pub use trial::{Ran, Trial};
 
 use crate::peer::{descriptors_outside_peers, plain};
@@ -161,7 +163,23 @@ impl Harness {
             .set("then", serde_json::json!({ behaviour: parameters.into() }))
     }
 
-    /// A run of a plugin: `hostile`, `table`, or the name of an embedded one.
+    /// What a plugin finds wrong with a configuration, or how the call ended.
+    pub async fn check_config(
+        &self,
+        plugin: &str,
+        target: &str,
+        config: &serde_json::Value,
+    ) -> Result<Vec<ConfigProblem>, Outcome> {
+        let request = ConfigRequest {
+            target: Some(target),
+            config: &config.to_string(),
+            secrets: &Secrets::default(),
+        };
+        let program = self.guests.plugin(plugin).program();
+        self.sandbox.check_config(program, request).await
+    }
+
+    /// A run of a plugin: `hostile` or `table`, `hostile-0.1` or `empty-0.1` of that contract, or the name of an embedded one.
     pub fn plugin(&self, name: &str) -> Trial<'_> {
         Trial::new(self, self.guests.plugin(name))
     }

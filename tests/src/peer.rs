@@ -9,12 +9,14 @@
 #![expect(clippy::expect_used, reason = "a peer that cannot start must fail its test")]
 
 pub mod canned;
+pub mod compressed;
 mod descriptors;
 pub mod dns;
 pub mod hostile;
 pub mod http;
 mod log;
 pub mod plain;
+pub mod socks;
 pub mod starttls;
 pub mod tls;
 mod wire;

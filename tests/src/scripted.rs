@@ -29,6 +29,23 @@ pub fn plugin(script: &str) -> Vec<u8> {
     wasm
 }
 
+/// A component with another number, such as `0.3.0`, in place of its version of the contract.
+///
+/// # Panics
+/// The number is longer or shorter than that of the component.
+#[must_use]
+pub fn of_contract(component: &[u8], number: &str) -> Vec<u8> {
+    const NAME: &[u8] = b"canary:check/";
+    let mut wasm = component.to_vec();
+    let names = component.windows(NAME.len()).enumerate();
+    for (at, _) in names.filter(|(_, bytes)| *bytes == NAME) {
+        let version = component[at..].iter().position(|byte| *byte == b'@');
+        let at = at + version.expect("a version") + 1;
+        wasm[at..at + number.len()].copy_from_slice(number.as_bytes());
+    }
+    wasm
+}
+
 /// A plugin with this schema.
 #[must_use]
 pub fn with_schema(schema: &str) -> Vec<u8> {

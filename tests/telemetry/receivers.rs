@@ -30,13 +30,17 @@ fn rotel_prints_every_signal_that_comes_by_http_or_grpc() {
         ] {
             assert_eq!(sender.send(&message).unwrap().status, 200);
         }
-        let wanted = ["Span", "NumberDataPoints", "LogRecord"];
+        // What is read below, and printed last of each.
+        let wanted = [
+            ("Span", "Kind"),
+            ("NumberDataPoints", "Value"),
+            ("LogRecord", "Body"),
+        ];
         let printed = rotel.wait_for(LIMIT, |printed| {
             let new = &printed[before..];
-            // The body comes after the heading.
-            let is_whole = |wanted: &&str| {
+            let is_whole = |(heading, field): &(&str, &str)| {
                 new.iter()
-                    .any(|part| part.heading == **wanted && part.fields.len() > 1)
+                    .any(|part| part.heading == *heading && part.fields.contains_key(*field))
             };
             wanted.iter().all(is_whole)
         });

@@ -7,8 +7,17 @@ use std::borrow::Cow;
 use canary_sdk::http::Response;
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
+use crate::effort::{Effort, TooCostly};
+use crate::memory::Memory;
 use crate::text::quote;
 pub(crate) use encoding::{Encodings, decompress};
+
+/// Units to find out the charset of a body, for each byte.
+const PER_BYTE: usize = 2;
+/// Units to decode one byte.
+const PER_DECODED_BYTE: usize = 8;
+/// Room for a text that is decoded a part of, in bytes: less is not tried.
+const LEAST_DECODED: usize = 64 << 10;
 
 /// How a body becomes text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,23 +28,63 @@ enum Charset {
     Unknown,
 }
 
-/// The body in UTF-8, without a byte order mark. Each byte that its charset does not have is replaced.
-pub(crate) fn text(response: &Response) -> Cow<'_, [u8]> {
+/// A body as text.
+pub(crate) struct Text<'b> {
+    /// In UTF-8, without a byte order mark. Each byte that its charset does not have is replaced.
+    pub(crate) bytes: Cow<'b, [u8]>,
+    /// Bytes of the body that it was made of; where there are more, there was no memory for the text.
+    pub(crate) read: usize,
+}
+
+impl<'b> Text<'b> {
+    /// As it came.
+    pub(crate) fn raw(body: &'b [u8]) -> Self {
+        Self {
+            bytes: Cow::Borrowed(body),
+            read: body.len(),
+        }
+    }
+
+    /// Memory that it takes besides the body, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        match &self.bytes {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(bytes) => bytes.capacity(),
+        }
+    }
+}
+
+/// The body decoded, as far as there is memory for it.
+///
+/// # Errors
+/// It costs too much.
+pub(crate) fn text<'r>(
+    response: &'r Response,
+    memory: Memory,
+    effort: &Effort,
+) -> Result<Text<'r>, TooCostly> {
     let body = response.body.as_slice();
+    effort.take(body.len() * PER_BYTE)?;
     match charset(response) {
         // What is no text keeps its bytes.
-        Charset::Unknown => Cow::Borrowed(body),
-        Charset::Known(encoding) => decode(encoding, body),
+        Charset::Unknown => Ok(Text::raw(body)),
+        Charset::Known(encoding) => decode(encoding, body, memory, effort),
     }
 }
 
 /// The body as [`text`] has it, or by the zeros of UTF-16, which JSON always has in its first characters.
-pub(crate) fn json(response: &Response) -> Cow<'_, [u8]> {
+///
+/// # Errors
+/// It costs too much.
+pub(crate) fn json<'r>(
+    response: &'r Response,
+    memory: Memory,
+    effort: &Effort,
+) -> Result<Text<'r>, TooCostly> {
     let body = response.body.as_slice();
-    match (charset(response), body) {
-        (_, [0, high, ..]) if *high != 0 => decode(UTF_16BE, body),
-        (_, [low, 0, ..]) if *low != 0 => decode(UTF_16LE, body),
-        _ => text(response),
+    match charset_of_json(body) {
+        Some(encoding) => decode(encoding, body, memory, effort),
+        None => text(response, memory, effort),
     }
 }
 
@@ -50,10 +99,49 @@ pub(crate) fn compression_hint(response: &Response) -> Option<String> {
     })
 }
 
-fn decode<'b>(encoding: &'static Encoding, body: &'b [u8]) -> Cow<'b, [u8]> {
-    match encoding.decode_with_bom_removal(body).0 {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+fn decode<'b>(
+    encoding: &'static Encoding,
+    body: &'b [u8],
+    memory: Memory,
+    effort: &Effort,
+) -> Result<Text<'b>, TooCostly> {
+    let (bare, mark) = match Encoding::for_bom(body) {
+        Some((marked, mark)) if marked == encoding => (body.get(mark..).unwrap_or_default(), mark),
+        _ => (body, 0),
+    };
+    let is_utf8 = encoding == UTF_8 && str::from_utf8(bare).is_ok();
+    if is_utf8 || encoding.is_ascii_compatible() && Encoding::ascii_valid_up_to(bare) == bare.len() {
+        return Ok(Text {
+            read: body.len(),
+            ..Text::raw(bare)
+        });
+    }
+    effort.take(bare.len() * PER_DECODED_BYTE)?;
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let longest = decoder.max_utf8_buffer_length(bare.len()).unwrap_or(usize::MAX);
+    let mut text = room(longest, memory);
+    let (_, read, written, _) = decoder.decode_to_utf8(bare, &mut text, true);
+    text.truncate(written);
+    // A byte becomes up to three, and few do.
+    text.shrink_to_fit();
+    Ok(Text {
+        bytes: Cow::Owned(text),
+        read: mark + read,
+    })
+}
+
+/// Zeros to write into: so many, or as many as there is memory for.
+fn room(longest: usize, memory: Memory) -> Vec<u8> {
+    let mut bytes = longest.min(memory.left());
+    loop {
+        match memory.list(bytes) {
+            Ok(mut room) => {
+                room.resize(bytes, 0);
+                return room;
+            }
+            Err(_) if bytes > LEAST_DECODED => bytes /= 2,
+            Err(_) => return Vec::new(),
+        }
     }
 }
 
@@ -79,10 +167,13 @@ fn charset(response: &Response) -> Charset {
     }
 }
 
-/// Whether a text is in the body, as it was decoded or as it came.
-pub(crate) fn holds(response: &Response, decoded: &[u8], text: &str) -> bool {
-    let finder = memchr::memmem::Finder::new(text);
-    finder.find(decoded).is_some() || finder.find(&response.body).is_some()
+/// That of JSON without a mark, whose first characters are ASCII.
+fn charset_of_json(body: &[u8]) -> Option<&'static Encoding> {
+    match body {
+        [0, high, ..] if *high != 0 => Some(UTF_16BE),
+        [low, 0, ..] if *low != 0 => Some(UTF_16LE),
+        _ => None,
+    }
 }
 
 /// The charset of a `content-type`.
@@ -139,7 +230,10 @@ mod tests {
             body: body.to_vec(),
             ..fake::response(200)
         };
-        text(&response).into_owned()
+        text(&response, Memory::default(), &Effort::default())
+            .unwrap()
+            .bytes
+            .into_owned()
     }
 
     #[test]
@@ -177,6 +271,31 @@ mod tests {
             body,
             ..fake::response(200)
         };
-        assert_eq!(&*json(&response), b"{\"a\":1}");
+        let text = json(&response, Memory::default(), &Effort::default()).unwrap();
+        assert_eq!(&*text.bytes, b"{\"a\":1}");
+    }
+
+    #[test]
+    fn a_text_that_grows_beyond_a_runs_memory_is_cut() {
+        let response = Response {
+            headers: vec![("Content-Type".to_owned(), b"text/html; charset=utf-8".to_vec())],
+            body: vec![0x80; 8 << 20],
+            ..fake::response(200)
+        };
+        let memory = Memory::within(16 << 20);
+        let text = text(&response, memory, &Effort::default()).unwrap();
+        assert!(text.bytes.len() <= memory.left(), "{}", text.bytes.len());
+        assert!((3 << 20..5 << 20).contains(&text.read), "{}", text.read);
+    }
+
+    #[test]
+    fn a_text_that_costs_too_much_is_not_decoded() {
+        let response = Response {
+            headers: vec![("Content-Type".to_owned(), b"text/html".to_vec())],
+            body: vec![0x80; 1 << 20],
+            ..fake::response(200)
+        };
+        let decoded = text(&response, Memory::default(), &Effort::of(9 << 20));
+        assert_eq!(decoded.map(drop), Err(TooCostly));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use canary_sdk::http::Version;
 use canary_sdk::tcp::IpFamily;
-use canary_sdk::{Error, tls};
+use canary_sdk::{Addresses, Duration, Problems, tls};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,9 +20,13 @@ pub(crate) use one_or_many::{OneOrMany, add_type};
 /// The request to send, and what is expected of the answer.
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("not" = { "required": ["body", "body_json"] }))]
 pub struct Config {
     /// The request method.
-    #[schemars(regex(pattern = r"^[A-Z]+(-[A-Z]+)*$"))]
+    #[schemars(
+        regex(pattern = r"^[A-Z]+(-[A-Z]+)*$"),
+        extend("patternErrorMessage" = "a method in capital letters, such as `GET`")
+    )]
     pub(crate) method: String,
     /// Request headers: a name and its value, or a list of values that are sent one after the other.
     pub(crate) headers: BTreeMap<String, OneOrMany<String>>,
@@ -41,17 +45,31 @@ pub struct Config {
     pub(crate) max_redirects: u32,
     /// Whether to read the body where no expectation needs it. If not, the answer is judged by its head.
     pub(crate) read_body: bool,
+    /// How long to read the body for, from the end of the head, such as `2s`; default: to its end. What came by then is
+    /// judged, for a body that never ends.
+    pub(crate) read_for: Option<Duration>,
     /// Encodings to ask for: `gzip`, `br`, `zstd`, `deflate`. The answer is decompressed before it is judged.
     pub(crate) accept_encoding: Encodings,
-    /// Speaks this version of HTTP and no other; default: HTTP/2 or 1.1 as the server prefers over TLS, else 1.1.
-    pub(crate) version: Option<Version>,
+    /// The version of HTTP to speak, or a list of those to choose from, in order of preference; default: 2 and 1.1, of which
+    /// it is 1.1 without TLS.
+    pub(crate) version: OneOrMany<Version>,
+    /// Local address to connect from.
+    pub(crate) source_address: Option<String>,
     /// Which addresses of the host to try.
     pub(crate) ip_family: IpFamily,
+    /// Whether one address of the host has to meet the expectations, or each of them.
+    pub(crate) addresses: Addresses,
     /// `HOST:PORT` to connect to in place of the URL's, which still names the `host` header and the certificate.
-    #[schemars(regex(pattern = r"^\S+:[0-9]+$"))]
+    #[schemars(
+        regex(pattern = r"^\S+:[0-9]+$"),
+        extend("patternErrorMessage" = "a place in the form `HOST:PORT`")
+    )]
     pub(crate) connect_to: Option<String>,
-    /// URL of an HTTP proxy to go through, or `environment` for the one that the environment names for the URL.
-    #[schemars(regex(pattern = r"^(http://|environment$)"))]
+    /// URL of an HTTP or SOCKS5 proxy to go through, or `environment` for the one that the environment names for the URL.
+    #[schemars(
+        regex(pattern = r"^(http://|socks5h?://|environment$)"),
+        extend("patternErrorMessage" = "a URL that begins with `http://` or `socks5://`, or `environment`")
+    )]
     pub(crate) proxy: Option<String>,
     /// How to shake hands with an `https` target.
     pub(crate) tls: Option<Tls>,
@@ -73,9 +91,12 @@ impl Default for Config {
             follow_redirects: true,
             max_redirects: 10,
             read_body: true,
+            read_for: None,
             accept_encoding: Encodings::default(),
-            version: None,
+            version: OneOrMany::default(),
+            source_address: None,
             ip_family: IpFamily::Any,
+            addresses: Addresses::One,
             connect_to: None,
             proxy: None,
             tls: None,
@@ -90,7 +111,10 @@ impl Default for Config {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BasicAuth {
     /// The user name, without a colon.
-    #[schemars(regex(pattern = r"^[^:]*$"))]
+    #[schemars(
+        regex(pattern = r"^[^:]*$"),
+        extend("patternErrorMessage" = "a text without `:`")
+    )]
     pub(crate) username: String,
     /// The password.
     pub(crate) password: String,
@@ -99,6 +123,7 @@ pub(crate) struct BasicAuth {
 /// How to shake hands. The SDK's settings have `alpn` as well, which is for `version` to decide here.
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("dependentRequired" = { "client_cert": ["client_key"], "client_key": ["client_cert"] }))]
 pub(crate) struct Tls {
     /// PEM of the authorities to trust; default: the host's store.
     ca: Option<String>,
@@ -131,16 +156,19 @@ impl Default for Tls {
 }
 
 impl Tls {
-    /// The options that these settings ask for.
-    pub(crate) fn options(&self) -> Result<tls::Options, Error> {
-        Ok(tls::Options {
-            server_name: self.server_name.clone(),
-            alpn: Vec::new(),
-            min_version: self.min_version,
-            max_version: self.max_version,
-            ca_certificates: self.ca.clone(),
-            client_identity: tls::client_identity(self.client_cert.as_deref(), self.client_key.as_deref())?,
-            require_valid: self.trusted,
-        })
+    /// Reports half a client identity.
+    pub(crate) fn check(&self, problems: &mut Problems) {
+        tls::check_identity(self.client_cert.as_deref(), self.client_key.as_deref(), problems);
+    }
+
+    /// The options that these settings ask for; half a client identity is left out.
+    pub(crate) fn options(&self) -> tls::Options {
+        let mut options = tls::Options::new().require_valid(self.trusted);
+        options.server_name.clone_from(&self.server_name);
+        options.ca_certificates.clone_from(&self.ca);
+        options.min_version = self.min_version;
+        options.max_version = self.max_version;
+        options.client_identity = self.client_cert.clone().zip(self.client_key.clone());
+        options
     }
 }

@@ -2,10 +2,13 @@
 
 mod body;
 mod certificate;
+mod decimal;
 mod final_url;
+mod find;
 mod header;
 mod json;
 mod latency;
+mod order;
 mod pattern;
 mod rule;
 mod status;
@@ -13,14 +16,16 @@ mod status;
 use std::collections::BTreeMap;
 
 use canary_sdk::http::{Response, Version};
-use canary_sdk::{Error, Timestamp, Verdict};
+use canary_sdk::{Error, Networks, Problems, Timestamp, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use status::reason_phrase;
 
 use crate::config::OneOrMany;
-use rule::Rule;
+use crate::effort::Effort;
+use crate::memory::Memory;
+use pattern::Mode;
 
 /// Body that is kept when an expectation looks into it: 1 MiB, or `max_size` when that is more.
 pub(crate) const KEPT_BODY: u32 = 1 << 20;
@@ -33,37 +38,120 @@ const MOST_KEPT_BODY: u64 = 8 << 20;
 pub(crate) struct Expect {
     /// Statuses and ranges of them, such as `[200, 301-302]`; default: `200-299`.
     status: Option<OneOrMany<status::Range>>,
-    /// Header name to its value, or to an object of `equals`, `matches`, `contains` and `absent`.
-    headers: BTreeMap<String, Rule<header::Rules>>,
-    /// What the body must and must not hold.
+    /// Header name to its value, or to an object of rules.
+    headers: BTreeMap<String, header::Rules>,
+    /// The whole body, or an object of rules.
     body: Option<body::Rules>,
-    /// JSONPath (RFC 9535) to a value, or to an object of `equals`, `matches` and `exists`.
-    #[schemars(extend("propertyNames" = { "pattern": r"^\$", "format": "json-path" }))]
-    json: BTreeMap<String, Rule<json::Rules>>,
+    /// JSONPath (RFC 9535) to a value, or to an object of rules.
+    #[schemars(extend("propertyNames" = {
+        "pattern": r"^\$",
+        "patternErrorMessage": "a JSONPath (such as `$.status`)",
+        "format": "json-path"
+    }))]
+    json: BTreeMap<String, json::Rules>,
     /// How long it may take, redirects included.
     latency: Option<latency::Limits>,
     /// How long the certificate must still be valid.
     certificate: Option<certificate::Limits>,
-    /// The version of HTTP that was spoken.
-    version: Option<Version>,
-    /// The URL that answered after all redirects: a URL, or an object of `equals` and `matches`.
-    final_url: Option<Rule<final_url::Rules>>,
+    /// The version of HTTP that was spoken, or a list of those that may be.
+    version: Option<OneOrMany<Version>>,
+    /// The URL that answered after all redirects, or an object of rules.
+    final_url: Option<final_url::Rules>,
+    /// Addresses and networks that the address that answered must be one of.
+    peer_address: Option<Networks>,
 }
 
 impl Expect {
+    /// Reports every expectation that cannot be judged, or that no answer can meet.
+    pub(crate) fn check(&self, problems: &mut Problems) {
+        let patterns = &pattern::Budget::default();
+        if let Some(ranges) = &self.status {
+            problems.at("status", |problems| {
+                ranges.check(problems, |range, problems| range.check(problems));
+            });
+        }
+        for (name, rules) in &self.headers {
+            problems.at("headers", |problems| {
+                problems.at(name, |problems| header::check(name, rules, patterns, problems));
+            });
+        }
+        if let Some(rules) = &self.body {
+            problems.at("body", |problems| body::check(rules, patterns, problems));
+        }
+        for (path, rules) in &self.json {
+            problems.at("json", |problems| {
+                problems.at(path, |problems| json::check(path, rules, patterns, problems));
+            });
+        }
+        if let Some(limits) = &self.latency {
+            problems.at("latency", |problems| limits.check(problems));
+        }
+        if let Some(limits) = &self.certificate {
+            problems.at("certificate", |problems| limits.check(problems));
+        }
+        if let Some(rules) = &self.final_url {
+            problems.at("final_url", |problems| {
+                final_url::check(rules, patterns, problems)
+            });
+        }
+    }
+
+    /// Compiles all patterns, which stay so for every answer of the run. Says what is left of the memory beside them.
+    ///
+    /// # Errors
+    /// One does not compile.
+    pub(crate) fn compile(&self, memory: Memory) -> Result<Memory, Error> {
+        let (url, body) = (self.final_url.iter(), self.body.iter());
+        let patterns = (self.headers.values().map(header::Rules::patterns))
+            .chain(self.json.values().map(json::Rules::patterns))
+            .chain(url.clone().map(final_url::Rules::patterns))
+            .chain(body.clone().map(body::Rules::patterns));
+        let many: usize = patterns.sum();
+        if many == 0 {
+            return Ok(memory);
+        }
+        let mut taken = 0;
+        for (name, rules) in &self.headers {
+            taken += rules.compile(&header::place(name), Mode::Text, many)?;
+        }
+        for (path, rules) in &self.json {
+            taken += rules.compile(&json::place(path), Mode::Text, many)?;
+        }
+        for rules in url {
+            taken += rules.compile(final_url::PLACE, Mode::Text, many)?;
+        }
+        for rules in body {
+            taken += rules.compile(body::PLACE, rules.mode(), many)?;
+        }
+        Ok(memory.without(taken).sparing(pattern::SEARCH))
+    }
+
     /// Bytes of body to keep in order to judge it; 0 when nothing is expected of it.
     pub(crate) fn body_kept(&self) -> u32 {
         let max_size = self.body.as_ref().and_then(|body| body.max_size());
-        let looks_inside =
-            !self.json.is_empty() || self.body.as_ref().is_some_and(|body| body.looks_inside());
+        let looks_inside = !self.json.is_empty() || self.body.as_ref().is_some_and(|body| !body.is_empty());
         let wanted = match (looks_inside, max_size) {
             (false, None) => 0,
             // Even an empty body has to be read to be seen.
             (false, Some(max)) => max.max(1),
-            (true, max) => max.unwrap_or(0).max(KEPT_BODY.into()),
+            (true, max) => {
+                // One byte more shows that the body is longer.
+                let compared = self.body.as_ref().map_or(0, |body| body.longest_text() + 1);
+                let compared = u64::try_from(compared).unwrap_or(u64::MAX);
+                max.unwrap_or(0).max(KEPT_BODY.into()).max(compared)
+            }
         };
         u32::try_from(wanted.min(MOST_KEPT_BODY)).unwrap_or(u32::MAX)
     }
+}
+
+/// How an answer is read.
+pub(crate) struct Reading<'r> {
+    pub(crate) is_decompressed: bool,
+    /// For all that is expected.
+    pub(crate) effort: &'r Effort,
+    /// For the answer and what is made of it, besides what the patterns take.
+    pub(crate) memory: Memory,
 }
 
 /// Judges the answer, one assertion an expectation.
@@ -73,7 +161,7 @@ impl Expect {
 pub(crate) fn judge(
     expect: &Expect,
     response: &Response,
-    is_decompressed: bool,
+    reading: &Reading<'_>,
     now: Timestamp,
     verdict: &mut Verdict,
 ) -> Result<(), Error> {
@@ -82,20 +170,23 @@ pub(crate) fn judge(
         .as_ref()
         .map_or(status::DEFAULT, OneOrMany::as_slice);
     verdict.extend([status::judge(accepted, response.status)]);
-    if let Some(version) = expect.version {
-        verdict.extend([status::judge_version(version, response.version)]);
+    if let Some(versions) = &expect.version {
+        verdict.extend([status::judge_version(versions.as_slice(), response.version)]);
     }
-    if let Some(Rule(rules)) = &expect.final_url {
-        verdict.extend([final_url::judge(rules, &response.url)?]);
+    if let Some(networks) = &expect.peer_address {
+        verdict.extend([networks.judge(&response.peer)]);
     }
-    for (name, Rule(rules)) in &expect.headers {
-        verdict.extend([header::judge(name, rules, response)?]);
+    if let Some(rules) = &expect.final_url {
+        verdict.extend([final_url::judge(rules, &response.url, reading.effort)?]);
+    }
+    for (name, rules) in &expect.headers {
+        verdict.extend([header::judge(name, rules, response, reading.effort)?]);
     }
     if let Some(rules) = &expect.body {
-        body::judge(rules, response, is_decompressed, verdict)?;
+        body::judge(rules, response, reading, verdict)?;
     }
     if !expect.json.is_empty() {
-        json::judge(&expect.json, response, is_decompressed, verdict)?;
+        json::judge(&expect.json, response, reading, verdict)?;
     }
     if let Some(limits) = &expect.latency {
         verdict.extend(latency::judge(limits, crate::report::total(response)));

@@ -2,14 +2,24 @@
 
 mod body;
 mod config;
+mod effort;
+mod exchange;
 mod expect;
+mod memory;
 mod report;
 mod request;
 mod text;
 
 pub use config::Config;
 
-use canary_sdk::{Check, Error, NetError, Probe, Verdict};
+use canary_sdk::http::{Request, Response};
+use canary_sdk::{
+    Addresses, Assertion, Check, Error, Metric, NetError, Probe, Problem, Problems, TargetForm, Verdict,
+};
+
+use effort::Effort;
+use expect::Reading;
+use memory::Memory;
 
 /// Sends one HTTP request and judges the answer.
 #[derive(Debug)]
@@ -20,35 +30,110 @@ impl Probe for Http {
     const NAME: &'static str = "http";
     const SUMMARY: &'static str =
         "Sends an HTTP request and judges status, headers, body, JSON, latency and certificate";
-    const TARGET_SYNTAX: &'static str = "http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]";
+    const TARGETS: &'static [TargetForm] = &[TargetForm::Url(&["http", "https"])];
+
+    const MEASUREMENTS: &'static [Metric] = report::MEASUREMENTS;
+    const SECRETS: &'static [&'static str] = &["/basic_auth/password", "/bearer_token", "/tls/client_key"];
+
+    fn check_config(config: &Config) -> Vec<Problem> {
+        let mut problems = Problems::default();
+        request::check(config, &mut problems);
+        problems.at("expect", |problems| config.expect.check(problems));
+        problems.into_vec()
+    }
+
+    fn check_target(target: &str, config: &Config) -> Vec<Problem> {
+        request::check_target(target, config).into_iter().collect()
+    }
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
         let request = request::build(&check.target, &check.config)?;
-        let mut response = match request.send() {
-            Ok(response) => response,
-            Err(error @ NetError::Quota { .. }) => return Ok(report::describe_failure(&error)),
-            Err(other) => return Err(other.into()),
+        let at_once = at_once(check, &request);
+        let limits = Limits {
+            effort: Effort::within(check.quotas.cpu),
+            memory: memory(check, &request, at_once)?,
         };
-        let mut verdict = report::describe(&check.target, &response, check.now);
-        let is_decompressed = !check.config.accept_encoding.as_slice().is_empty();
-        if is_decompressed
-            && let Err(reason) = body::decompress(&mut response, request::max_body(&check.config))
-        {
-            verdict.assert("body", false, reason);
-            return Ok(verdict);
-        }
-        expect::judge(
-            &check.config.expect,
-            &response,
-            is_decompressed,
-            check.now,
-            &mut verdict,
-        )?;
-        Ok(verdict)
+        let prepare = |request: &Request| {
+            exchange::prepare(request, limits.memory, &limits.effort).map_err(report::unanswered)
+        };
+        let addresses = check.config.addresses;
+        addresses.judge_answers(check, request, at_once, prepare, |answer| {
+            judge(check, answer, &limits)
+        })
     }
+}
+
+/// The part of a run's memory that bodies may have which wait for those before them.
+const WAITING: u64 = 8;
+
+/// Requests that may be out at once, with room for what they send and what comes back.
+fn at_once(check: &Check<Config>, request: &Request) -> usize {
+    let body = u64::from(request.options.max_body).max(u64::try_from(request.body.len()).unwrap_or(u64::MAX));
+    let bodies = (check.quotas.memory / WAITING) / body.max(1);
+    usize::try_from(bodies).unwrap_or(usize::MAX).max(1)
+}
+
+/// What is left for one answer, beside the bodies of those that came with it.
+fn memory(check: &Check<Config>, request: &Request, at_once: usize) -> Result<Memory, Error> {
+    let memory = check.config.expect.compile(Memory::within(check.quotas.memory))?;
+    let sockets = usize::try_from(check.quotas.sockets).unwrap_or(usize::MAX);
+    let others = match check.config.addresses {
+        Addresses::One => 0,
+        Addresses::All => at_once.min(sockets).saturating_sub(1),
+    };
+    let body = usize::try_from(request.options.max_body).unwrap_or(usize::MAX);
+    Ok(memory.without(others.saturating_mul(body)))
+}
+
+/// What the answers of all addresses may take.
+struct Limits {
+    /// Together.
+    effort: Effort,
+    /// Each.
+    memory: Memory,
+}
+
+fn judge(
+    check: &Check<Config>,
+    answer: Result<Response, NetError>,
+    limits: &Limits,
+) -> Result<Verdict, Error> {
+    let mut response = match answer {
+        Ok(response) => response,
+        Err(error) if error.quota.is_some() => return Ok(report::describe_failure(&error)),
+        Err(other) => return Err(other.into()),
+    };
+    let came = response.body_length;
+    let verdict = judge_answer(check, &mut response, limits);
+    exchange::pay(came, &limits.effort);
+    verdict
+}
+
+fn judge_answer(check: &Check<Config>, response: &mut Response, limits: &Limits) -> Result<Verdict, Error> {
+    let Limits { effort, memory } = limits;
+    let mut verdict = report::describe(&check.target, response, check.now);
+    let reading = Reading {
+        is_decompressed: !check.config.accept_encoding.as_slice().is_empty(),
+        effort,
+        memory: *memory,
+    };
+    let most = request::max_body(&check.config);
+    if reading.is_decompressed
+        && let Err(reason) = body::decompress(response, most, *memory, effort)
+    {
+        verdict.extend([match effort.is_used_up() {
+            true => Assertion::unknown("body", reason),
+            false => Assertion::new("body", false, reason),
+        }]);
+        return Ok(verdict);
+    }
+    expect::judge(&check.config.expect, response, &reading, check.now, &mut verdict)?;
+    Ok(verdict)
 }
 
 canary_sdk::export_probe!(Http);
 
+#[cfg(test)]
+mod checks;
 #[cfg(test)]
 mod tests;

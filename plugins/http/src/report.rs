@@ -1,13 +1,40 @@
 //! What is told of every answer, whatever is expected of it.
 
+use std::fmt;
 use std::time::Duration;
 
 use canary_sdk::http::Response;
 use canary_sdk::tcp::Timings;
-use canary_sdk::{Measurement, NetError, Phase, ResourceKind, Timestamp, Verdict};
+use canary_sdk::tls::Session;
+use canary_sdk::{Assertion, Measurement, Metric, NetError, Phase, Timestamp, Verdict};
 
 use crate::expect::reason_phrase;
 use crate::text;
+
+/// All numbers of a verdict.
+pub(crate) const MEASUREMENTS: &[Metric] = &[
+    Metric::new("http.status", "{status_code}", "Status of the answer."),
+    Metric::new(
+        "http.response.size",
+        "By",
+        "Bytes of body that came, as far as it was read.",
+    ),
+    Metric::new(
+        "http.duration",
+        "s",
+        "From the first look-up to the last byte, redirects included.",
+    ),
+    Metric::new(
+        "http.phase.duration",
+        "s",
+        "How long one phase took, over all redirects.",
+    ),
+    Metric::new(
+        "certificate.days_left",
+        "d",
+        "Until the server's certificate ends; negative once it has.",
+    ),
+];
 
 /// A verdict that passes, with summary, measurements and attributes.
 pub(crate) fn describe(target: &str, response: &Response, now: Timestamp) -> Verdict {
@@ -23,8 +50,8 @@ pub(crate) fn describe(target: &str, response: &Response, now: Timestamp) -> Ver
             .set_attribute("http.redirects", response.hops.len().to_string())
             .set_attribute("url.final", text::public_url(&response.url));
     }
-    if let Some(Err(reason)) = response.tls.as_ref().map(|tls| &tls.verified) {
-        verdict.set_attribute("tls.untrusted", reason.as_str());
+    if let Some(Err(reason)) = response.tls.as_ref().map(Session::verified) {
+        verdict.set_attribute("tls.untrusted", reason);
     }
     verdict
 }
@@ -81,19 +108,22 @@ fn size(response: &Response) -> Option<u64> {
 
 /// The verdict on an exchange that failed.
 pub(crate) fn describe_failure(error: &NetError) -> Verdict {
-    let NetError::Quota {
-        what: ResourceKind::BytesIn,
-        limit,
-    } = error
-    else {
+    let Some(quota) = error.quota.as_ref().filter(|quota| quota.what == "bytes_in") else {
         return Verdict::from(error);
     };
     let message = format!(
-        "receive: the answer is longer than {}, the quota of `bytes_in`; raise it, or set `read_body: false`",
-        text::size(*limit)
+        "receive: the quota of `bytes_in`, {} for the whole run, is used up; raise it, or set `read_body: false`",
+        text::size(quota.limit)
     );
     let mut verdict = Verdict::fail(message.clone());
     verdict.set_error(error).assert("network", false, message);
+    verdict
+}
+
+/// The verdict on an address that was not asked, which says nothing about it.
+pub(crate) fn unanswered(reason: impl fmt::Display) -> Verdict {
+    let mut verdict = Verdict::pass("not asked");
+    verdict.extend([Assertion::unknown("quota", reason.to_string())]);
     verdict
 }
 

@@ -1,63 +1,128 @@
 //! From the configuration to the request.
 
+mod check;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use canary_sdk::Error;
 use canary_sdk::http::{Request, RequestOptions};
+use canary_sdk::{Error, Problems};
 
-use crate::config::{BasicAuth, Config};
+use crate::config::Config;
 use crate::expect::KEPT_BODY;
-use crate::text;
+pub(crate) use check::{check, check_target};
 
 /// The request that a configuration asks for.
 ///
 /// # Errors
-/// The target is no URL, or two keys contradict each other.
+/// The target is not a URL, or two keys contradict each other.
 pub(crate) fn build(target: &str, config: &Config) -> Result<Request, Error> {
-    check_target(target)?;
+    if let Some(problem) = check_target(target, config) {
+        return Err(Error::plugin(problem));
+    }
+    let mut problems = Problems::default();
+    check::contradictions(config, &mut problems);
+    problems.into_result()?;
+    Ok(assemble(target, config))
+}
+
+/// The request, as far as the configuration makes sense.
+fn assemble(target: &str, config: &Config) -> Request {
     let mut request = Request::new(config.method.as_str(), target);
+    for Header { name, value, .. } in headers(config) {
+        request = request.header(name, value);
+    }
+    if let Some(body) = body(config) {
+        request = request.body(body);
+    }
+    request.options = options(config);
+    request
+}
+
+/// A header, and the keys that lead to what it is made of.
+struct Header<'a> {
+    name: &'a str,
+    value: Vec<u8>,
+    keys: Vec<String>,
+}
+
+impl<'a> Header<'a> {
+    fn of(key: &str, name: &'a str, value: String) -> Self {
+        Self {
+            name,
+            value: value.into_bytes(),
+            keys: vec![key.to_owned()],
+        }
+    }
+}
+
+/// In the order in which they are sent.
+fn headers(config: &Config) -> Vec<Header<'_>> {
+    let mut headers = Vec::new();
     for (name, values) in &config.headers {
-        for value in values.as_slice() {
-            request = request.header(name, value.as_bytes());
+        for (index, value) in values.as_slice().iter().enumerate() {
+            let keys = ["headers".to_owned(), name.clone()];
+            let index = values.is_list().then(|| index.to_string());
+            headers.push(Header {
+                name,
+                value: value.clone().into_bytes(),
+                keys: keys.into_iter().chain(index).collect(),
+            });
         }
     }
     let encodings = config.accept_encoding.header();
     if !encodings.is_empty() {
-        if sets_header(config, "accept-encoding") {
-            return Err(Error::plugin(
-                "`headers` has an `accept-encoding` besides `accept_encoding`",
-            ));
-        }
-        request = request.header("accept-encoding", encodings);
+        headers.push(Header::of("accept_encoding", "accept-encoding", encodings));
     }
-    if let Some(value) = authorization(config)? {
-        request = request.header("authorization", value);
-    }
-    if let Some(body) = body(config)? {
-        request = request.body(body);
-    }
+    headers.extend(authorization(config));
     if config.body_json.is_some() && !sets_header(config, "content-type") {
-        request = request.header("content-type", "application/json");
+        let json = "application/json".to_owned();
+        headers.push(Header::of("body_json", "content-type", json));
     }
-    request.options = options(config)?;
-    Ok(request)
+    headers
 }
 
-fn options(config: &Config) -> Result<RequestOptions, Error> {
+fn authorization(config: &Config) -> Option<Header<'_>> {
+    if let Some(basic) = &config.basic_auth {
+        let credentials = STANDARD.encode(format!("{}:{}", basic.username, basic.password));
+        return Some(Header::of(
+            "basic_auth",
+            "authorization",
+            format!("Basic {credentials}"),
+        ));
+    }
+    let token = config.bearer_token.as_ref()?;
+    Some(Header::of(
+        "bearer_token",
+        "authorization",
+        format!("Bearer {token}"),
+    ))
+}
+
+fn body(config: &Config) -> Option<Vec<u8>> {
+    match (&config.body, &config.body_json) {
+        (Some(text), _) => Some(text.clone().into_bytes()),
+        (None, Some(json)) => Some(json.to_string().into_bytes()),
+        (None, None) => None,
+    }
+}
+
+fn options(config: &Config) -> RequestOptions {
     let max_redirects = match config.follow_redirects {
         true => config.max_redirects,
         false => 0,
     };
-    Ok(RequestOptions {
-        version: config.version,
-        ip_family: config.ip_family,
-        max_redirects,
-        max_body: max_body(config),
-        connect_to: config.connect_to.clone(),
-        proxy: config.proxy.clone(),
-        tls: config.tls.as_ref().map(|tls| tls.options()).transpose()?,
-        propagate_trace: config.propagate_trace,
-    })
+    let mut options = RequestOptions::default();
+    options.versions = config.version.as_slice().to_vec();
+    options.source_address.clone_from(&config.source_address);
+    options.ip_family = config.ip_family;
+    options.max_redirects = max_redirects;
+    options.max_body = max_body(config);
+    options.read_for = config.read_for.map(canary_sdk::Duration::get);
+    options.connect_to = config.connect_to.clone();
+    options.proxy = config.proxy.clone();
+    options.tls = config.tls.as_ref().map(|tls| tls.options());
+    options.propagate_trace = config.propagate_trace;
+    options
 }
 
 /// Bytes of body to keep. One that is thrown away is read all the same.
@@ -71,63 +136,6 @@ pub(crate) fn max_body(config: &Config) -> u32 {
         (0, true) => decompressed.max(1),
         (kept, _) => kept.max(decompressed),
     }
-}
-
-/// What would be dropped or misread is refused: a user name in a URL is never sent.
-fn check_target(target: &str) -> Result<(), Error> {
-    let is_http = text::scheme(target)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"));
-    if !is_http {
-        let shown = text::quote(text::public_url(target).as_bytes());
-        return Err(Error::plugin(format!(
-            "target: {shown} is not an `http` or `https` URL"
-        )));
-    }
-    if text::has_user_info(target) {
-        return Err(Error::plugin(
-            "target: a user name belongs in `basic_auth`, not in the URL",
-        ));
-    }
-    Ok(())
-}
-
-fn body(config: &Config) -> Result<Option<Vec<u8>>, Error> {
-    match (&config.body, &config.body_json) {
-        (Some(_), Some(_)) => Err(Error::plugin("`body` and `body_json` exclude each other")),
-        (Some(text), None) => Ok(Some(text.clone().into_bytes())),
-        (None, Some(json)) => Ok(Some(json.to_string().into_bytes())),
-        (None, None) => Ok(None),
-    }
-}
-
-fn authorization(config: &Config) -> Result<Option<String>, Error> {
-    let value = match (&config.basic_auth, &config.bearer_token) {
-        (Some(_), Some(_)) => {
-            return Err(Error::plugin(
-                "`basic_auth` and `bearer_token` exclude each other",
-            ));
-        }
-        (Some(basic), None) => basic_credentials(basic)?,
-        (None, Some(token)) => format!("Bearer {token}"),
-        (None, None) => return Ok(None),
-    };
-    if sets_header(config, "authorization") {
-        return Err(Error::plugin(
-            "`headers` has an `authorization` besides `basic_auth` or `bearer_token`",
-        ));
-    }
-    Ok(Some(value))
-}
-
-fn basic_credentials(basic: &BasicAuth) -> Result<String, Error> {
-    let BasicAuth { username, password } = basic;
-    if username.contains(':') {
-        return Err(Error::plugin("`basic_auth.username` must not hold a colon"));
-    }
-    Ok(format!(
-        "Basic {}",
-        STANDARD.encode(format!("{username}:{password}"))
-    ))
 }
 
 fn sets_header(config: &Config, name: &str) -> bool {

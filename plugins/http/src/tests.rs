@@ -1,8 +1,11 @@
 //! The plugin as a whole, on the fake host.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use canary_sdk::fake::{self, FakeHost};
 use canary_sdk::http::Response;
-use canary_sdk::{NetError, Phase, ResourceKind, Status, Verdict};
+use canary_sdk::{NetError, Phase, Status, Verdict, tls};
 use serde_json::{Value, json};
 
 use crate::Http;
@@ -45,7 +48,7 @@ fn a_bad_answer_says_what_is_wrong_with_it() {
 
 #[test]
 fn a_network_error_is_a_fail_with_its_phase() {
-    let host = FakeHost::new().http(|_| Err(NetError::Timeout(Phase::Wait)));
+    let host = FakeHost::new().http(|_| Err(NetError::timeout(Phase::Wait)));
     let verdict = host.run::<Http>(URL, json!({})).unwrap();
     assert_eq!(
         (verdict.status(), verdict.summary().as_str()),
@@ -104,15 +107,12 @@ fn the_size_is_what_came_and_not_what_was_announced() {
 
 #[test]
 fn an_answer_beyond_the_quota_says_what_helps() {
-    let quota = NetError::Quota {
-        what: ResourceKind::BytesIn,
-        limit: 8 << 20,
-    };
+    let quota = NetError::quota("bytes_in", 8 << 20);
     let host = FakeHost::new().http(move |_| Err(quota.clone()));
     let verdict = host.run::<Http>(URL, json!({})).unwrap();
     assert_eq!(
         verdict.summary(),
-        "receive: the answer is longer than 8.0 MiB, the quota of `bytes_in`; raise it, or set `read_body: false`"
+        "receive: the quota of `bytes_in`, 8.0 MiB for the whole run, is used up; raise it, or set `read_body: false`"
     );
     assert_eq!(verdict.status(), Status::Fail);
     assert_eq!(verdict.attribute("error.phase"), Some("receive"));
@@ -144,7 +144,7 @@ fn what_is_secret_stays_out_of_every_text() {
 #[test]
 fn a_chain_that_does_not_verify_is_told_when_it_does_not_matter() {
     let mut session = fake::session([fake::certificate("me.example.com")]);
-    session.verified = Err("unknown issuer".into());
+    session.reasons = vec![tls::Reason::new("unknown-issuer", "unknown issuer")];
     let response = Response {
         tls: Some(session),
         ..fake::response(200)
@@ -155,10 +155,45 @@ fn a_chain_that_does_not_verify_is_told_when_it_does_not_matter() {
 }
 
 #[test]
+fn every_expectation_holds_for_each_address() {
+    let host = FakeHost::new()
+        .addresses(
+            "me.example.com",
+            ["192.0.2.7", "192.0.2.8"].map(|text| text.parse().unwrap()),
+        )
+        .http(|request| {
+            let address = request.options.address.unwrap().to_string();
+            Ok(Response {
+                body: address.clone().into(),
+                ..fake::response(if address == "192.0.2.7" { 200 } else { 503 })
+            })
+        });
+    let config = json!({ "addresses": "all", "expect": { "body": { "contains": ".7" } } });
+    let verdict = host.run::<Http>(URL, config).unwrap();
+    assert_eq!(
+        verdict.assertion("address 192.0.2.7").unwrap().status,
+        Status::Pass
+    );
+    assert_eq!(
+        verdict.assertion("address 192.0.2.8").unwrap().message,
+        "status: 503 Service Unavailable is not in 200-299; body contains `.7`: not found in 9 B of body"
+    );
+    assert_eq!(
+        verdict.attribute("http.response.status_code"),
+        Some("503"),
+        "of the worst"
+    );
+}
+
+#[test]
 fn a_misspelt_key_is_named() {
     let error = |config: Value| FakeHost::new().run::<Http>(URL, config).unwrap_err();
     assert!(error(json!({ "metod": "GET" })).contains("unknown field `metod`"));
-    assert!(error(json!({ "expect": { "body": { "contain": "x" } } })).contains("`expect.body.contain`"));
+    let rule = error(json!({ "expect": { "body": { "contain": "x" } } }));
+    assert!(
+        rule.contains("`expect.body`") && rule.contains("unknown field `contain`"),
+        "{rule}"
+    );
     let rule = error(json!({ "expect": { "headers": { "x": { "equal": "x" } } } }));
     assert!(
         rule.contains("`expect.headers.x`") && rule.contains("unknown field `equal`"),
@@ -171,14 +206,16 @@ fn a_misspelt_key_is_named() {
 
 #[test]
 fn every_key_of_the_schema_is_described() {
-    let schema = canary_sdk::describe::<Http>("0.1.0").config_schema;
+    let schema = fake::describe::<Http>().config_schema;
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let mut missing = Vec::new();
     undescribed("", &schema, &mut missing);
     assert!(missing.is_empty(), "{missing:?}");
     assert_eq!(schema["properties"]["method"]["default"], "GET");
     let body = &schema["$defs"]["Expect"]["properties"]["body"];
-    assert_eq!(body["$ref"], "#/$defs/BodyRules");
+    for key in ["not_equals", "one_of", "<=", "length", "max_size"] {
+        assert!(body["properties"].get(key).is_some(), "{key}: {body}");
+    }
 }
 
 fn undescribed(path: &str, schema: &Value, missing: &mut Vec<String>) {
@@ -198,4 +235,49 @@ fn undescribed(path: &str, schema: &Value, missing: &mut Vec<String>) {
         Value::Array(values) => values.iter().for_each(|value| undescribed(path, value, missing)),
         _ => {}
     }
+}
+
+/// What eight addresses with a page of 1 MiB find, by these quotas.
+fn at_eight_addresses(change: impl FnOnce(&mut canary_sdk::Quotas)) -> Verdict {
+    let page = Response {
+        body: b"<p>all is well</p>".repeat(58_000),
+        body_length: 18 * 58_000,
+        ..fake::response(200)
+    };
+    let addresses = (1..=8).map(|last| IpAddr::from([192, 0, 2, last]));
+    FakeHost::new()
+        .addresses("me.example.com", addresses)
+        .quotas(change)
+        .http(move |_| Ok(page.clone()))
+        .run::<Http>(
+            URL,
+            json!({ "addresses": "all", "expect": { "body": { "not_matches": ["error.*failed", "panic"] } } }),
+        )
+        .unwrap()
+}
+
+#[test]
+fn all_addresses_share_what_a_run_may_compute() {
+    assert_eq!(at_eight_addresses(|_| {}).status(), Status::Pass);
+    let verdict = at_eight_addresses(|quotas| quotas.cpu = Duration::from_millis(80));
+    assert_eq!(verdict.status(), Status::Fail);
+    assert!(verdict.is_unknown());
+    let first = verdict.assertion("address 192.0.2.1").unwrap();
+    assert_eq!(first.status, Status::Pass, "{first:?}");
+    let last = verdict.assertion("address 192.0.2.8").unwrap();
+    assert_eq!(
+        last.message,
+        "quota: not asked: to judge one more answer takes more computing than a run has (raise the quota `cpu`)"
+    );
+}
+
+#[test]
+fn an_answer_that_has_no_room_is_not_asked_for() {
+    let verdict = at_eight_addresses(|quotas| quotas.memory = 4 << 20);
+    assert!(verdict.is_unknown());
+    let first = verdict.assertion("address 192.0.2.1").unwrap();
+    assert_eq!(
+        first.message,
+        "quota: not asked: to keep its body takes more memory than a run has (raise the quota `memory`)"
+    );
 }

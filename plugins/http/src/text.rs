@@ -5,10 +5,12 @@ use std::time::Duration;
 /// Longest piece of someone else's text in a message, in characters.
 const MAX_QUOTE: usize = 80;
 
+/// Bytes of a text that [`quote`] looks at: a character has 4 at most, and one more tells whether something is left over.
+pub(crate) const MAX_QUOTED: usize = 4 * (MAX_QUOTE + 1);
+
 /// The text in backticks, cut and escaped. What is not UTF-8 is replaced.
 pub(crate) fn quote(bytes: &[u8]) -> String {
-    // A character is 4 bytes at most; one more tells whether something is left over.
-    let head = bytes.get(..4 * (MAX_QUOTE + 1)).unwrap_or(bytes);
+    let head = bytes.get(..MAX_QUOTED).unwrap_or(bytes);
     let text = String::from_utf8_lossy(head);
     let mut quoted = String::from("`");
     for (position, character) in text.chars().enumerate() {
@@ -23,6 +25,17 @@ pub(crate) fn quote(bytes: &[u8]) -> String {
     }
     quoted.push('`');
     quoted
+}
+
+/// The host in a URL, an IPv6 address with its brackets.
+pub(crate) fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    match place.split_once(']') {
+        Some((address, _)) => place.get(..=address.len()).unwrap_or(place),
+        None => place.split(':').next().unwrap_or_default(),
+    }
 }
 
 /// A number of bytes: `512 B`, `1.2 KiB`, `3.0 MiB`.

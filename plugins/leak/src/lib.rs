@@ -3,7 +3,7 @@
 //! A service that does this runs out of descriptors within days. Under Canary the quota stops it at so many
 //! sockets, and every one is closed when the run ends.
 
-use canary_sdk::{Check, Endpoint, Error, NetError, Probe, Status, Verdict, tcp};
+use canary_sdk::{Check, Endpoint, Error, Metric, NetError, Probe, Status, TargetForm, Verdict, tcp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -38,7 +38,13 @@ impl Probe for Leak {
     type Config = Config;
     const NAME: &'static str = "leak";
     const SUMMARY: &'static str = "Opens connections and never closes them, to show that the host does";
-    const TARGET_SYNTAX: &'static str = "http://HOST[:PORT] or HOST:PORT";
+    const TARGETS: &'static [TargetForm] = &[TargetForm::Url(&["http"]), TargetForm::HostPort];
+
+    const MEASUREMENTS: &'static [Metric] = &[Metric::new(
+        "connections.held",
+        "{connection}",
+        "Connections that it holds open.",
+    )];
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
         let endpoint = endpoint(&check.target)?;

@@ -2,7 +2,7 @@
 
 use canary_sdk::tcp::IpFamily;
 use canary_sdk::tls::Settings;
-use canary_sdk::{ByteSize, Duration};
+use canary_sdk::{Addresses, ByteSize, Duration, Networks};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -15,8 +15,12 @@ pub const DEFAULT_MAX_BYTES: ByteSize = ByteSize::from_bytes(8192);
 pub struct Config {
     /// Addresses to try.
     pub ip_family: IpFamily,
+    /// Whether one address of the name has to be as expected, or each of them.
+    pub addresses: Addresses,
     /// Local address to connect from.
     pub source_address: Option<String>,
+    /// Addresses and networks that the address that answered must be one of.
+    pub peer_address: Option<Networks>,
     /// How long it may take to resolve, to connect and, with `tls`, to shake hands.
     pub latency: Option<Latency>,
     /// TLS from the first byte; `{}` takes the defaults.
@@ -90,7 +94,10 @@ impl Default for Expect {
 /// Bytes in hexadecimal, blanks and colons between them allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(extend("pattern" = "^([0-9A-Fa-f]{2}[ :]?)+$"))]
+#[schemars(extend(
+    "pattern" = "^([0-9A-Fa-f]{2}[ :]?)+$",
+    "patternErrorMessage" = "bytes in hexadecimal digits, such as `0d 0a`"
+))]
 pub struct Hex(#[schemars(with = "String")] pub Vec<u8>);
 
 /// Why a text is not hexadecimal.

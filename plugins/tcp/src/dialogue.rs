@@ -3,15 +3,22 @@
 use std::time::Duration;
 
 use canary_sdk::tcp::Connection;
-use canary_sdk::{NetError, Stopwatch, tls};
+use canary_sdk::{ErrorCode, NetError, Phase, Stopwatch, tls};
+use regex::bytes::Regex;
 
 use crate::plan::{Action, Expectation, Pattern};
 use crate::template::Captures;
 
 /// Bytes that a message shows of what was received.
 const MAX_SHOWN: usize = 256;
+/// Captures that become attributes.
+const MAX_CAPTURES: usize = 32;
+/// Bytes that the host sends at once.
+const MAX_SENT: usize = 8 << 20;
 /// Bytes to ask for at once.
 const CHUNK: usize = 4096;
+/// Memory that has to be there besides what was received, in bytes.
+const SPARE: usize = 256 << 10;
 
 /// A conversation over one connection.
 #[derive(Debug)]
@@ -23,6 +30,10 @@ pub(crate) struct Dialogue<'c> {
     captures: Captures,
     /// Of a `start_tls` step.
     pub(crate) session: Option<tls::Session>,
+    /// Since the conversation began.
+    stopwatch: Stopwatch,
+    /// When it ends, if that is before the run does.
+    time: Option<Duration>,
 }
 
 /// Why a step failed.
@@ -41,16 +52,25 @@ pub(crate) enum Failure {
         took: Duration,
         within: canary_sdk::Duration,
     },
+    #[error("did not come within {within}{}", and_received(.received))]
+    Late {
+        within: canary_sdk::Duration,
+        received: Vec<u8>,
+    },
+    #[error("{0} bytes to send, of which the peer's own are most; at most {MAX_SENT} can be sent")]
+    TooMuch(usize),
     #[error("the peer sent more before TLS began{}", and_received(.0))]
     Injected(Vec<u8>),
+    #[error("to keep what came takes more memory than a run has (raise the quota `memory`){}", and_received(.0))]
+    OutOfMemory(Vec<u8>),
 }
 
 impl Failure {
     /// The error of the network behind it.
-    pub(crate) fn net_error(&self) -> Option<&NetError> {
+    pub(crate) fn net_error(&self) -> Option<NetError> {
         match self {
-            Self::Net { error, .. } => Some(error),
-            Self::Ended(_) => Some(&NetError::Closed),
+            Self::Net { error, .. } => Some(error.clone()),
+            Self::Ended(_) => Some(NetError::from(ErrorCode::Closed).in_phase(Phase::Receive)),
             _ => None,
         }
     }
@@ -71,7 +91,8 @@ enum Finding {
 }
 
 impl<'c> Dialogue<'c> {
-    pub(crate) fn new(connection: &'c Connection) -> Self {
+    /// A conversation that may take so much time; absent: what is left of the run.
+    pub(crate) fn new(connection: &'c Connection, time: Option<Duration>) -> Self {
         let (received, captures) = Default::default();
         Self {
             connection,
@@ -79,14 +100,27 @@ impl<'c> Dialogue<'c> {
             is_ended: false,
             captures,
             session: None,
+            stopwatch: Stopwatch::start(),
+            time,
         }
     }
 
-    /// Performs one step and tells what happened.
+    /// What the steps have captured, as attributes show it: bounded, escaped, and without names that begin with `_`.
+    pub(crate) fn shown_captures(&self) -> impl Iterator<Item = (&str, String)> {
+        let public = self.captures.iter().filter(|(name, _)| !name.starts_with('_'));
+        public
+            .take(MAX_CAPTURES)
+            .map(|(name, value)| (name.as_str(), escape(value)))
+    }
+
+    /// Performs one step and says what happened.
     pub(crate) fn perform(&mut self, action: &Action) -> Result<String, Failure> {
         match action {
             Action::Send(template) => {
                 let bytes = template.fill(&self.captures);
+                if bytes.len() > MAX_SENT {
+                    return Err(Failure::TooMuch(bytes.len()));
+                }
                 self.connection.write(&bytes).map_err(|error| self.net(error))?;
                 // Not the bytes themselves: they may be a password.
                 Ok(format!("sent {} bytes", bytes.len()))
@@ -97,21 +131,53 @@ impl<'c> Dialogue<'c> {
     }
 
     fn expect(&mut self, expectation: &Expectation) -> Result<String, Failure> {
+        let Some(within) = expectation.within else {
+            return self.find(expectation);
+        };
+        let stopwatch = Stopwatch::start();
+        let left = self.left();
+        let is_sooner = left.is_none_or(|left| within.get() < left);
+        if is_sooner {
+            self.connection.set_deadline(Some(within.get()));
+        }
+        let found = self.find(expectation);
+        self.connection.set_deadline(self.left());
+        match found {
+            // Its last millisecond may be cut off.
+            Err(Failure::Net { error, received })
+                if error.code == ErrorCode::Timeout
+                    && is_sooner
+                    && stopwatch.elapsed() + Duration::from_millis(1) >= within.get() =>
+            {
+                Err(Failure::Late { within, received })
+            }
+            found => found,
+        }
+    }
+
+    /// How long the conversation may go on, if that is less than the run.
+    fn left(&self) -> Option<Duration> {
+        let time = self.time?;
+        Some(time.saturating_sub(self.stopwatch.elapsed()))
+    }
+
+    fn find(&mut self, expectation: &Expectation) -> Result<String, Failure> {
         let stopwatch = Stopwatch::start();
         let max_bytes = expectation.max_bytes;
+        let mut search = Search::default();
         loop {
             // No more than that, also when more came together with what an earlier step expected: what a step finds
             // must not depend on how the network cuts what the peer sends.
             let window = self.received.get(..max_bytes).unwrap_or(&self.received);
             let is_ended = self.is_ended && self.received.len() < max_bytes;
-            match expectation.pattern.find(window, is_ended) {
+            match search.go_on(&expectation.pattern, window, is_ended) {
                 Finding::Found { shown, end, captures } => {
                     self.received.drain(..end);
                     self.captures.extend(captures);
                     return in_time(stopwatch.elapsed(), expectation, &shown);
                 }
-                Finding::Never => return Err(Failure::Else(self.received.clone())),
-                Finding::Open if is_ended => return Err(Failure::Ended(self.received.clone())),
+                Finding::Never => return Err(Failure::Else(self.take_received())),
+                Finding::Open if is_ended => return Err(Failure::Ended(self.take_received())),
                 Finding::Open => self.receive(max_bytes)?,
             }
         }
@@ -122,7 +188,7 @@ impl<'c> Dialogue<'c> {
         if room == 0 {
             return Err(Failure::TooLong {
                 max_bytes,
-                received: self.received.clone(),
+                received: self.take_received(),
             });
         }
         let more = self
@@ -130,13 +196,16 @@ impl<'c> Dialogue<'c> {
             .read(u32::try_from(room).unwrap_or(u32::MAX))
             .map_err(|error| self.net(error))?;
         self.is_ended = more.is_empty();
+        if self.received.try_reserve(more.len() + SPARE).is_err() {
+            return Err(Failure::OutOfMemory(self.take_received()));
+        }
         self.received.extend(more);
         Ok(())
     }
 
     fn start_tls(&mut self, options: &tls::Options) -> Result<String, Failure> {
         if !self.received.is_empty() {
-            return Err(Failure::Injected(self.received.clone()));
+            return Err(Failure::Injected(self.take_received()));
         }
         let session = self
             .connection
@@ -147,28 +216,89 @@ impl<'c> Dialogue<'c> {
         Ok(message)
     }
 
-    fn net(&self, error: NetError) -> Failure {
+    fn net(&mut self, error: NetError) -> Failure {
         Failure::Net {
             error,
-            received: self.received.clone(),
+            received: self.take_received(),
         }
+    }
+
+    /// For a failure, which is the end of the conversation: there may be no memory for it twice.
+    fn take_received(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.received)
     }
 }
 
-impl Pattern {
-    fn find(&self, received: &[u8], is_ended: bool) -> Finding {
-        match self {
-            Self::Line(regex) => find_line(regex, received, is_ended),
-            Self::Somewhere(bytes) => match received
-                .windows(bytes.len().max(1))
-                .position(|window| window == bytes)
-            {
-                Some(start) => found(bytes, start + bytes.len()),
-                None => Finding::Open,
-            },
-            Self::Next(bytes) if received.starts_with(bytes) => found(bytes, bytes.len()),
-            Self::Next(bytes) if bytes.starts_with(received) => Finding::Open,
-            Self::Next(_) => Finding::Never,
+/// How far a pattern was looked for: a peer that sends byte by byte must not have every byte looked at again each time.
+#[derive(Debug, Default)]
+struct Search {
+    /// Where the first line begins that was not held against the pattern.
+    line: usize,
+    /// Bytes that were looked through.
+    looked_at: usize,
+}
+
+impl Search {
+    /// Looks through what came since the last time.
+    fn go_on(&mut self, pattern: &Pattern, received: &[u8], is_ended: bool) -> Finding {
+        let finding = match pattern {
+            Pattern::Line(regex) => self.find_line(regex, received, is_ended),
+            Pattern::Somewhere(bytes) => self.find_somewhere(bytes, received),
+            Pattern::Next(bytes) => self.compare(bytes, received),
+        };
+        self.looked_at = received.len();
+        finding
+    }
+
+    /// Only whole lines are matched: what a chunk has cut in two would give half a capture. The end of the stream ends
+    /// the last line.
+    fn find_line(&mut self, regex: &Regex, received: &[u8], is_ended: bool) -> Finding {
+        while let Some(end) = self.line_end(received, is_ended) {
+            let line = received.get(self.line..end).unwrap_or_default();
+            (self.line, self.looked_at) = (end, end);
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if let Some(groups) = regex.captures(line) {
+                let named = regex.capture_names().flatten();
+                let captures =
+                    named.filter_map(|name| Some((name.into(), groups.name(name)?.as_bytes().to_vec())));
+                return Finding::Found {
+                    shown: line.to_vec(),
+                    end,
+                    captures: captures.collect(),
+                };
+            }
+        }
+        Finding::Open
+    }
+
+    fn line_end(&self, received: &[u8], is_ended: bool) -> Option<usize> {
+        let new = received.get(self.looked_at..).unwrap_or_default();
+        match new.iter().position(|byte| *byte == b'\n') {
+            Some(place) => Some(self.looked_at + place + 1),
+            None => (is_ended && self.line < received.len()).then_some(received.len()),
+        }
+    }
+
+    fn find_somewhere(&self, bytes: &[u8], received: &[u8]) -> Finding {
+        // A part of it may have come before.
+        let from = self.looked_at.saturating_sub(bytes.len().saturating_sub(1));
+        let new = received.get(from..).unwrap_or_default();
+        match memchr::memmem::find(new, bytes) {
+            Some(place) => found(bytes, from + place + bytes.len()),
+            None => Finding::Open,
+        }
+    }
+
+    fn compare(&self, bytes: &[u8], received: &[u8]) -> Finding {
+        let expected = bytes.get(self.looked_at..).unwrap_or_default();
+        let new = received.get(self.looked_at..).unwrap_or_default();
+        if new.starts_with(expected) {
+            found(bytes, bytes.len())
+        } else if expected.starts_with(new) {
+            Finding::Open
+        } else {
+            Finding::Never
         }
     }
 }
@@ -179,31 +309,6 @@ fn found(bytes: &[u8], end: usize) -> Finding {
         end,
         captures: Captures::new(),
     }
-}
-
-/// Only whole lines are matched: what a chunk has cut in two would give half a capture. The end of the stream ends
-/// the last line.
-fn find_line(regex: &regex::bytes::Regex, received: &[u8], is_ended: bool) -> Finding {
-    let mut end = 0;
-    for line in received.split_inclusive(|byte| *byte == b'\n') {
-        if !line.ends_with(b"\n") && !is_ended {
-            break;
-        }
-        end += line.len();
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if let Some(groups) = regex.captures(line) {
-            let named = regex.capture_names().flatten();
-            let captures =
-                named.filter_map(|name| Some((name.into(), groups.name(name)?.as_bytes().to_vec())));
-            return Finding::Found {
-                shown: line.to_vec(),
-                end,
-                captures: captures.collect(),
-            };
-        }
-    }
-    Finding::Open
 }
 
 fn in_time(took: Duration, expectation: &Expectation, shown: &[u8]) -> Result<String, Failure> {

@@ -1,5 +1,6 @@
 //! Connects, and holds a conversation of sends and expectations.
 
+mod check;
 pub mod config;
 mod dialogue;
 mod plan;
@@ -9,7 +10,10 @@ use std::time::Duration;
 
 use canary_sdk::tcp::{ConnectOptions, Connection, Timings};
 use canary_sdk::tls::Session;
-use canary_sdk::{Check, Error, NetError, Probe, Status, Stopwatch, Timestamp, Verdict};
+use canary_sdk::{
+    Check, Endpoint, Error, ErrorCode, Metric, Probe, Problem, Problems, Status, Stopwatch, TargetForm,
+    Timestamp, Verdict,
+};
 
 pub use config::Config;
 use config::Latency;
@@ -24,35 +28,83 @@ impl Probe for Tcp {
     type Config = Config;
     const NAME: &'static str = "tcp";
     const SUMMARY: &'static str = "Connects to a TCP port and holds a conversation";
-    const TARGET_SYNTAX: &'static str = "HOST:PORT";
+    const TARGETS: &'static [TargetForm] = &[TargetForm::HostPort];
+
+    const MEASUREMENTS: &'static [Metric] = &[
+        Metric::new("resolve.duration", "s", "How long it took to look the name up."),
+        Metric::new("connect.duration", "s", "How long it took to connect."),
+        Metric::new(
+            "handshake.duration",
+            "s",
+            "How long the TLS handshake took that began the connection.",
+        ),
+        Metric::new("dialogue.duration", "s", "How long all steps took together."),
+        Metric::new(
+            "certificate.days_left",
+            "d",
+            "Until the server's certificate ends; negative once it has.",
+        ),
+    ];
+    const SECRETS: &'static [&'static str] = &["/tls/client_key", "/dialogue/*/start_tls/client_key"];
+
+    fn check_config(config: &Config) -> Vec<Problem> {
+        let mut problems = Problems::default();
+        check::check(config, &mut problems);
+        problems.into_vec()
+    }
+
+    fn check_target(target: &str, config: &Config) -> Vec<Problem> {
+        let problem = match target.parse::<Endpoint>() {
+            Ok(endpoint) => check::check_endpoint(&endpoint, config),
+            Err(error) => Some(Problem::target(error)),
+        };
+        problem.into_iter().collect()
+    }
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
         let endpoint = check.endpoint()?;
-        let plan = Plan::new(&check.config)?;
-        let connection = connect_options(&check.config).connect(&endpoint)?;
-        let session = plan
-            .tls
-            .as_ref()
-            .map(|options| connection.start_tls(options))
-            .transpose()?;
-
-        let mut verdict = connected(&connection, &check.config, plan.steps.len());
-        if let Some(session) = &session {
-            report_tls(&mut verdict, session, check.now);
-        }
-        converse(&mut verdict, &connection, &plan, check.now)?;
-        Ok(verdict)
+        let mut problems = Problems::default();
+        let plan = Plan::new(&check.config, &mut problems);
+        problems.into_result()?;
+        let config = &check.config;
+        let place = || Ok(endpoint.clone());
+        config.addresses.judge(check, config.ip_family, place, |scope| {
+            let stopwatch = Stopwatch::start();
+            let connection = scope.connect(connect_options(config), &endpoint)?;
+            let left = || Some(scope.time?.saturating_sub(stopwatch.elapsed()));
+            judge(check, &connection, &plan, left)
+        })
     }
+}
+
+/// Judges a connection; `left` is how long that may take, if it is less than the run.
+fn judge(
+    check: &Check<Config>,
+    connection: &Connection,
+    plan: &Plan,
+    left: impl Fn() -> Option<Duration>,
+) -> Result<Verdict, Error> {
+    let session = plan
+        .tls
+        .as_ref()
+        .map(|options| connection.start_tls(options))
+        .transpose()?;
+    let mut verdict = connected(connection, &check.config, plan.steps.len());
+    if let Some(session) = &session {
+        report_tls(&mut verdict, session, check.now);
+    }
+    let dialogue = Dialogue::new(connection, left());
+    converse(&mut verdict, dialogue, plan, check.now)?;
+    Ok(verdict)
 }
 
 canary_sdk::export_probe!(Tcp);
 
 fn connect_options(config: &Config) -> ConnectOptions {
-    let source_address = config.source_address.clone();
-    ConnectOptions {
-        ip_family: config.ip_family,
-        source_address,
-        timeout: None,
+    let options = ConnectOptions::default().ip_family(config.ip_family);
+    match &config.source_address {
+        Some(address) => options.source_address(address),
+        None => options,
     }
 }
 
@@ -67,6 +119,9 @@ fn connected(connection: &Connection, config: &Config, steps: usize) -> Verdict 
         _ => format!("{reached}, {steps} steps as expected"),
     });
     verdict.assert("connect", Status::Pass, reached);
+    if let Some(networks) = &config.peer_address {
+        verdict.extend([networks.judge(&info.peer)]);
+    }
     if let Some(limits) = config.latency {
         judge_latency(&mut verdict, limits, took);
     }
@@ -100,21 +155,20 @@ fn judge_latency(verdict: &mut Verdict, limits: Latency, took: Duration) {
 /// Goes through the steps up to the first that fails.
 fn converse(
     verdict: &mut Verdict,
-    connection: &Connection,
+    mut dialogue: Dialogue<'_>,
     plan: &Plan,
     now: Timestamp,
 ) -> Result<(), Error> {
     let stopwatch = Stopwatch::start();
-    let mut dialogue = Dialogue::new(connection);
     for (number, step) in (1..).zip(&plan.steps) {
         let name = format!("step {number} {}", step.word());
         match dialogue.perform(step) {
             Ok(message) => verdict.assert(name, Status::Pass, message),
             Err(failure) => {
                 match failure.net_error() {
-                    Some(error @ NetError::Invalid(_)) => return Err(error.clone().into()),
+                    Some(error) if error.code == ErrorCode::Invalid => return Err(error.into()),
                     Some(error) => {
-                        verdict.set_error(error);
+                        verdict.set_error(&error);
                     }
                     None => {}
                 }
@@ -122,6 +176,9 @@ fn converse(
                 break;
             }
         };
+    }
+    for (name, value) in dialogue.shown_captures() {
+        verdict.set_attribute(format!("capture.{name}"), value);
     }
     if let Some(session) = &dialogue.session {
         report_tls(verdict, session, now);
@@ -136,7 +193,7 @@ fn report_tls(verdict: &mut Verdict, session: &Session, now: Timestamp) {
     verdict
         .set_attribute("tls.version", session.version.to_string())
         .set_attribute("tls.cipher_suite", &session.cipher_suite);
-    if let Err(reason) = &session.verified {
+    if let Err(reason) = session.verified() {
         verdict.set_attribute("certificate.untrusted_reason", reason);
     }
     if let Some(leaf) = session.leaf() {
@@ -145,5 +202,7 @@ fn report_tls(verdict: &mut Verdict, session: &Session, now: Timestamp) {
     }
 }
 
+#[cfg(test)]
+mod checks;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use canary_sdk::{Duration, Error, tls};
+use canary_sdk::{Duration, Problems, pattern_reason, tls};
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::config::{Config, Expect, Step};
@@ -46,59 +46,80 @@ pub(crate) enum Pattern {
     Next(Vec<u8>),
 }
 
-/// What is wrong with a step.
-#[derive(Debug, thiserror::Error)]
-enum Problem {
-    #[error("`expect` needs exactly one of `matches`, `contains`, `equals` and `hex`")]
-    Pattern,
-    #[error("the regular expression of `matches` is no good: {0}")]
-    Regex(#[from] regex::Error),
-    #[error("`${{{0}}}` is captured by no earlier step")]
-    Unknown(String),
-    #[error("a `${{` has no `}}`; write `$${{` for the text itself")]
-    Unclosed,
-    #[error(transparent)]
-    Tls(#[from] Error),
+/// What a plan is made from, step by step.
+#[derive(Default)]
+struct Progress {
+    /// Names that the steps so far capture.
+    captured: BTreeSet<String>,
+    /// Whether the connection is TLS by now.
+    is_tls: bool,
 }
 
 impl Plan {
-    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
-        let tls = config.tls.as_ref().map(tls::Settings::options).transpose()?;
-        let mut captured = BTreeSet::new();
+    /// The plan of a configuration; every step that cannot be made ready is reported, and left out.
+    pub(crate) fn new(config: &Config, problems: &mut Problems) -> Self {
+        let tls = problems.at("tls", |problems| start_tls(config.tls.as_ref()?, problems));
+        let mut progress = Progress {
+            is_tls: config.tls.is_some(),
+            ..Progress::default()
+        };
         let mut steps = Vec::new();
-        for (number, step) in (1..).zip(&config.dialogue) {
-            let action = Action::new(step, &mut captured);
-            let problem = |problem: Problem| Error::plugin(format!("step {number} of `dialogue`: {problem}"));
-            steps.push(action.map_err(problem)?);
+        problems.at("dialogue", |problems| {
+            for (index, step) in config.dialogue.iter().enumerate() {
+                let action = problems.at_index(index, |problems| progress.action(step, problems));
+                steps.extend(action);
+            }
+        });
+        Self { tls, steps }
+    }
+}
+
+fn start_tls(settings: &tls::Settings, problems: &mut Problems) -> Option<tls::Options> {
+    settings.check_identity(problems);
+    settings.options().ok()
+}
+
+impl Progress {
+    fn action(&mut self, step: &Step, problems: &mut Problems) -> Option<Action> {
+        match step {
+            Step::Send(text) => problems.at("send", |problems| self.send(text, problems)),
+            Step::SendHex(hex) => Some(Action::Send(Template::bytes(&hex.0))),
+            Step::Expect(expect) => problems.at("expect", |problems| {
+                let expectation = Expectation::new(expect, problems)?;
+                if let Pattern::Line(regex) = &expectation.pattern {
+                    let names = regex.capture_names().flatten();
+                    self.captured.extend(names.map(String::from));
+                }
+                Some(Action::Expect(expectation))
+            }),
+            Step::StartTls(settings) => problems.at("start_tls", |problems| {
+                if std::mem::replace(&mut self.is_tls, true) {
+                    problems.report("the connection is TLS already");
+                }
+                start_tls(settings, problems).map(Action::StartTls)
+            }),
         }
-        Ok(Self { tls, steps })
+    }
+
+    fn send(&self, text: &str, problems: &mut Problems) -> Option<Action> {
+        if text.is_empty() {
+            problems.report("there is nothing to send");
+        }
+        let Ok(template) = Template::parse(text) else {
+            problems.report_with("a `${` has no `}`", "write `$${` for the text itself");
+            return None;
+        };
+        for name in template.names().filter(|name| !self.captured.contains(*name)) {
+            problems.report_with(
+                format_args!("`${{{name}}}` is captured by no earlier step"),
+                "a step before it captures with `expect: { matches: \"(?<NAME>..)\" }`",
+            );
+        }
+        Some(Action::Send(template))
     }
 }
 
 impl Action {
-    /// `captured` has the names of the steps before and gets those of this one.
-    fn new(step: &Step, captured: &mut BTreeSet<String>) -> Result<Self, Problem> {
-        match step {
-            Step::Send(text) => {
-                let template = Template::parse(text).map_err(|_| Problem::Unclosed)?;
-                let unknown = template
-                    .names()
-                    .find(|name| !captured.contains(*name))
-                    .map(String::from);
-                unknown.map_or(Ok(Self::Send(template)), |name| Err(Problem::Unknown(name)))
-            }
-            Step::SendHex(hex) => Ok(Self::Send(Template::bytes(&hex.0))),
-            Step::Expect(expect) => {
-                let expectation = Expectation::new(expect)?;
-                if let Pattern::Line(regex) = &expectation.pattern {
-                    captured.extend(regex.capture_names().flatten().map(String::from));
-                }
-                Ok(Self::Expect(expectation))
-            }
-            Step::StartTls(settings) => Ok(Self::StartTls(settings.options()?)),
-        }
-    }
-
     /// The key of the step, for its assertion.
     pub(crate) fn word(&self) -> &'static str {
         match self {
@@ -110,16 +131,40 @@ impl Action {
 }
 
 impl Expectation {
-    fn new(expect: &Expect) -> Result<Self, Problem> {
-        let pattern = match (&expect.matches, &expect.contains, &expect.equals, &expect.hex) {
-            (Some(regex), None, None, None) => Pattern::Line(compile(regex)?),
-            (None, Some(text), None, None) => Pattern::Somewhere(text.clone().into_bytes()),
-            (None, None, Some(text), None) => Pattern::Next(text.clone().into_bytes()),
-            (None, None, None, Some(hex)) => Pattern::Next(hex.0.clone()),
-            _ => return Err(Problem::Pattern),
-        };
+    fn new(expect: &Expect, problems: &mut Problems) -> Option<Self> {
         let max_bytes = usize::try_from(expect.max_bytes.get()).unwrap_or(usize::MAX);
-        Ok(Self {
+        let text = |key: &str, bytes: &[u8], problems: &mut Problems| {
+            if bytes.len() > max_bytes {
+                problems.at(key, |problems| {
+                    problems.report_with(
+                        format_args!("is longer than `max_bytes` ({})", expect.max_bytes),
+                        "raise `max_bytes`",
+                    );
+                });
+            }
+            bytes.to_vec()
+        };
+        let pattern = match (&expect.matches, &expect.contains, &expect.equals, &expect.hex) {
+            (Some(regex), None, None, None) => problems.at("matches", |problems| compile(regex, problems))?,
+            (None, Some(bytes), None, None) => {
+                Pattern::Somewhere(text("contains", bytes.as_bytes(), problems))
+            }
+            (None, None, Some(bytes), None) => Pattern::Next(text("equals", bytes.as_bytes(), problems)),
+            (None, None, None, Some(hex)) => Pattern::Next(text("hex", &hex.0, problems)),
+            _ => {
+                problems.report("needs exactly one of `matches`, `contains`, `equals` and `hex`");
+                return None;
+            }
+        };
+        if max_bytes == 0 {
+            problems.at("max_bytes", |problems| {
+                problems.report("nothing can come in 0 bytes")
+            });
+        }
+        if expect.within.is_some_and(|within| within.get().is_zero()) {
+            problems.at("within", |problems| problems.report("nothing comes in no time"));
+        }
+        Some(Self {
             pattern,
             max_bytes,
             within: expect.within,
@@ -128,9 +173,18 @@ impl Expectation {
 }
 
 /// Lines are bytes: without Unicode classes a pattern compiles fast and matches what is not UTF-8.
-fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern)
-        .unicode(false)
-        .size_limit(MAX_PATTERN_SIZE)
-        .build()
+fn compile(pattern: &str, problems: &mut Problems) -> Option<Pattern> {
+    let mut builder = RegexBuilder::new(pattern);
+    match builder.unicode(false).size_limit(MAX_PATTERN_SIZE).build() {
+        Ok(regex) => Some(Pattern::Line(regex)),
+        Err(regex::Error::CompiledTooBig(_)) => {
+            problems.report("compiled, it is beyond the size limit of 1 MiB");
+            None
+        }
+        Err(error) => {
+            let reason = pattern_reason(&error.to_string()).to_owned();
+            problems.report(format_args!("not a regular expression for bytes: {reason}"));
+            None
+        }
+    }
 }

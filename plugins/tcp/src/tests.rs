@@ -1,8 +1,11 @@
 use canary_sdk::fake::{FakeHost, Script, certificate, session};
 use canary_sdk::tcp::IpFamily;
+use canary_sdk::tls;
 use serde_json::{Value, json};
 
 use super::*;
+
+mod found;
 
 fn run_with(host: &FakeHost, config: Value) -> Verdict {
     let verdict = host.run::<Tcp>("db:5432", config).unwrap();
@@ -234,9 +237,26 @@ fn an_answer_may_come_too_late() {
     assert_eq!(within("2s").status(), Status::Pass);
     assert_eq!(
         within("1s").summary(),
-        "step 1 expect: came after 2.0s, expected within 1s"
+        "step 1 expect: did not come within 1s; nothing received"
     );
+    assert_eq!(within("1s").measurement("dialogue.duration"), Some(1.0));
     assert_eq!(within("2s").measurement("dialogue.duration"), Some(2.0));
+}
+
+#[test]
+fn a_step_waits_no_longer_than_it_may_and_the_next_one_as_long_as_the_run() {
+    let silent = Script::new().send("a").silence();
+    let steps =
+        json!([{ "expect": { "equals": "a" } }, { "expect": { "contains": "b", "within": "300ms" } }]);
+    let verdict = converse(silent, steps);
+    assert_eq!(
+        verdict.summary(),
+        "step 2 expect: did not come within 300ms; nothing received"
+    );
+    assert_eq!(verdict.measurement("dialogue.duration"), Some(0.3));
+    let slow = Script::new().send("a").wait(Duration::from_secs(2)).send("b");
+    let steps = json!([{ "expect": { "equals": "a", "within": "1s" } }, { "expect": { "equals": "b" } }]);
+    assert_eq!(converse(slow, steps).status(), Status::Pass);
 }
 
 #[test]
@@ -283,7 +303,7 @@ fn what_comes_before_tls_in_clear_is_not_taken_for_an_answer() {
 #[test]
 fn an_untrusted_chain_fails_the_handshake_unless_told_otherwise() {
     let untrusted = || Session {
-        verified: Err("unknown issuer".into()),
+        reasons: vec![tls::Reason::new("unknown-issuer", "unknown issuer")],
         ..session([])
     };
     let script = || Script::new().tls(untrusted());
@@ -303,29 +323,25 @@ fn mistakes_name_their_step() {
     for (step, message) in [
         (
             json!({ "send": "${id}" }),
-            "`${id}` is captured by no earlier step",
+            "send: `${id}` is captured by no earlier step",
         ),
-        (
-            json!({ "send": "${id" }),
-            "a `${` has no `}`; write `$${` for the text itself",
-        ),
+        (json!({ "send": "${id" }), "send: a `${` has no `}`"),
         (
             json!({ "expect": {} }),
-            "`expect` needs exactly one of `matches`, `contains`, `equals` and `hex`",
+            "expect: needs exactly one of `matches`, `contains`, `equals` and `hex`",
+        ),
+        (
+            json!({ "expect": { "matches": "(" } }),
+            "expect/matches: not a regular expression for bytes: unclosed group",
         ),
         (
             json!({ "start_tls": { "client_key": "PEM" } }),
-            "`client_key` needs a `client_cert`",
+            "start_tls/client_key: needs a `client_cert`",
         ),
     ] {
         let error = mistake(json!({ "dialogue": [{ "send": "x" }, step] }));
-        assert_eq!(error, format!("step 2 of `dialogue`: {message}"));
+        assert_eq!(error, format!("/config/dialogue/1/{message}"));
     }
-    let error = mistake(json!({ "dialogue": [{ "expect": { "matches": "(" } }] }));
-    assert!(
-        error.starts_with("step 1 of `dialogue`: the regular expression of `matches` is no good:"),
-        "{error}"
-    );
 }
 
 #[test]
@@ -335,9 +351,9 @@ fn mistakes_in_the_shape_name_their_field() {
         error,
         "config: `dialogue[0].send_hex`: `0g` is not bytes in hexadecimal such as `00 ff`"
     );
-    let error = mistake(json!({ "dialogue": [{ "expect": { "contains": "x", "max_bytes": "1 MB" } }] }));
+    let error = mistake(json!({ "dialogue": [{ "expect": { "contains": "x", "max_bytes": "1 parsec" } }] }));
     assert!(
-        error.starts_with("config: `dialogue[0].expect.max_bytes`: `1 MB` is not a size"),
+        error.starts_with("config: `dialogue[0].expect.max_bytes`: `1 parsec` is not a size"),
         "{error}"
     );
 }

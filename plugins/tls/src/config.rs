@@ -1,28 +1,42 @@
 //! What a suite writes under `config:`.
 
 use canary_sdk::tcp::IpFamily;
-use canary_sdk::tls::{Options, Version, client_identity};
-use canary_sdk::{Duration, Error};
+use canary_sdk::tls::{Options, Version, check_identity, client_identity};
+use canary_sdk::{Addresses, Duration, Error, Networks, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::starttls::Protocol;
+use crate::starttls::{Greeting, Protocol};
 
 /// A certificate that ends within this time is a warning.
 pub const DEFAULT_WARN_WITHIN: Duration = Duration::from_days(21);
 /// A certificate that ends within this time is a failure.
 pub const DEFAULT_FAIL_WITHIN: Duration = Duration::from_days(7);
 
+/// What a mail server is greeted with: a name that leads nowhere (RFC 6761).
+const CLIENT_NAME: &str = "canary.invalid";
+
 /// How to shake hands, and what to expect of what is shown.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("dependentRequired" = { "client_cert": ["client_key"], "client_key": ["client_cert"] }))]
 pub struct Config {
     /// Name sent as SNI and matched against the certificate; default: the host of the target.
     pub server_name: Option<String>,
     /// Addresses to try.
     pub ip_family: IpFamily,
+    /// Whether one address of the name has to be as expected, or each of them.
+    pub addresses: Addresses,
+    /// Addresses and networks that the address that answered must be one of.
+    pub peer_address: Option<Networks>,
     /// Protocol that is spoken before TLS begins.
     pub starttls: Option<Protocol>,
+    /// Name or address literal that a mail server is greeted with; default: `canary.invalid`.
+    #[schemars(
+        regex(pattern = r"^[!-~]{1,255}$"),
+        extend("patternErrorMessage" = "a name or an address in brackets, in ASCII and without blanks")
+    )]
+    pub ehlo: Option<String>,
     /// ALPN protocols to offer, in order of preference. The server must choose one of them.
     pub alpn: Vec<String>,
     /// PEM of the authorities to trust; default: the host's store.
@@ -64,7 +78,10 @@ pub struct ChainExpiry {
 /// SHA-256 in hexadecimal, with or without colons.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(from = "String")]
-#[schemars(extend("pattern" = "^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"))]
+#[schemars(extend(
+    "pattern" = "^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$",
+    "patternErrorMessage" = "a SHA-256 of 64 hexadecimal digits, colons between them or not"
+))]
 pub struct Fingerprint(#[schemars(with = "String")] pub String);
 
 impl From<String> for Fingerprint {
@@ -78,7 +95,10 @@ impl Default for Config {
         Self {
             server_name: None,
             ip_family: IpFamily::Any,
+            addresses: Addresses::One,
+            peer_address: None,
             starttls: None,
+            ehlo: None,
             alpn: Vec::new(),
             ca: None,
             client_cert: None,
@@ -105,19 +125,84 @@ impl Default for ChainExpiry {
     }
 }
 
+impl ChainExpiry {
+    /// Reports a warning that a failure would always come before. A limit that is as the default is may be one that
+    /// nobody wrote.
+    fn check(&self, problems: &mut Problems) {
+        let Self {
+            warn_within: warn,
+            fail_within: fail,
+        } = *self;
+        let is_written = warn != DEFAULT_WARN_WITHIN;
+        if warn < fail && is_written {
+            let message = format!("{warn} is less than `fail_within` ({fail}): it would never warn");
+            problems.at("warn_within", |problems| problems.report(message));
+        }
+    }
+}
+
+/// Reports what no certificate can be for. The host knows what a server can be called.
+fn check_name(name: &str, problems: &mut Problems) {
+    let of_wildcard = name.strip_prefix("*.").unwrap_or(name);
+    let options = Options::new().server_name(of_wildcard);
+    let invalid = options.check().into_iter();
+    for invalid in invalid.filter(|invalid| invalid.field == "server-name") {
+        problems.report(invalid.message);
+    }
+}
+
 impl Config {
     /// What to ask of the handshake. What it must show is judged afterwards, so that a bad chain and an old version
     /// are still reported in full.
+    ///
+    /// # Errors
+    /// Half a client identity.
     pub fn options(&self) -> Result<Options, Error> {
-        Ok(Options {
-            server_name: self.server_name.clone(),
-            alpn: self.alpn.clone(),
-            min_version: None,
-            max_version: None,
-            ca_certificates: self.ca.clone(),
-            client_identity: client_identity(self.client_cert.as_deref(), self.client_key.as_deref())?,
-            require_valid: false,
-        })
+        let identity = client_identity(self.client_cert.as_deref(), self.client_key.as_deref())?;
+        Ok(self.with_identity(identity))
+    }
+
+    /// Reports everything that a run could not go on with, or that no certificate could meet.
+    pub fn check(&self, problems: &mut Problems) {
+        check_identity(self.client_cert.as_deref(), self.client_key.as_deref(), problems);
+        let identity = self.client_cert.clone().zip(self.client_key.clone());
+        self.with_identity(identity).report_invalid(problems);
+        self.limits().check(problems);
+        if self.ehlo.is_some() && self.starttls != Some(Protocol::Smtp) {
+            problems.at("ehlo", |problems| problems.report("it needs `starttls: smtp`"));
+        }
+        if let Some(chain) = &self.chain {
+            problems.at("chain", |problems| chain.check(problems));
+        }
+        problems.at("names", |problems| {
+            for (index, name) in self.names.iter().enumerate() {
+                problems.at_index(index, |problems| check_name(name, problems));
+            }
+        });
+    }
+
+    /// When the leaf is too close to its end.
+    pub(crate) fn limits(&self) -> ChainExpiry {
+        ChainExpiry {
+            warn_within: self.warn_within,
+            fail_within: self.fail_within,
+        }
+    }
+
+    fn with_identity(&self, client_identity: Option<(String, String)>) -> Options {
+        let mut options = Options::new().alpn(&self.alpn).require_valid(false);
+        options.server_name.clone_from(&self.server_name);
+        options.ca_certificates.clone_from(&self.ca);
+        options.client_identity = client_identity;
+        options
+    }
+
+    /// What the server is to know before TLS begins.
+    pub(crate) fn greeting<'a>(&'a self, host: &'a str) -> Greeting<'a> {
+        Greeting {
+            domain: self.server_name.as_deref().unwrap_or(host),
+            client: self.ehlo.as_deref().unwrap_or(CLIENT_NAME),
+        }
     }
 
     /// The port of a target that names none.

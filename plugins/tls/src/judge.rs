@@ -4,46 +4,50 @@ use canary_sdk::tls::{Certificate, Session};
 use canary_sdk::{Duration, Status, Timestamp, Verdict};
 
 use crate::config::{ChainExpiry, Config};
-use crate::report::{first_to_end, names, path, validity};
+use crate::report::{names, validity};
+use crate::shown::Shown;
 
 /// Judges all that the configuration speaks of.
 pub(crate) fn judge(verdict: &mut Verdict, session: &Session, config: &Config, now: Timestamp) {
-    let Some(leaf) = session.leaf() else {
+    if judge_certificates(verdict, session.into(), config, now) {
+        judge_session(verdict, session, config);
+    }
+}
+
+/// Judges what was shown of itself; whether there was anything.
+pub(crate) fn judge_certificates(
+    verdict: &mut Verdict,
+    shown: Shown<'_>,
+    config: &Config,
+    now: Timestamp,
+) -> bool {
+    let Some(leaf) = shown.leaf() else {
         verdict.assert("certificate", false, "the server sent none");
-        return;
+        return false;
     };
-    judge_trust(verdict, session, leaf, config, now);
-    let limits = ChainExpiry {
-        warn_within: config.warn_within,
-        fail_within: config.fail_within,
-    };
+    judge_trust(verdict, shown, leaf, config);
+    let limits = config.limits();
     verdict.assert(
         "expiry",
         expiry_status(leaf, limits, now),
         expiry_message(leaf, limits, now),
     );
-    judge_chain(verdict, session, config, now);
+    judge_chain(verdict, shown, config, now);
     judge_leaf(verdict, leaf, config);
-    judge_fingerprints(verdict, session, leaf, config);
-    judge_session(verdict, session, config);
+    judge_fingerprints(verdict, shown, leaf, config);
+    true
 }
 
-fn judge_trust(
-    verdict: &mut Verdict,
-    session: &Session,
-    leaf: &Certificate,
-    config: &Config,
-    now: Timestamp,
-) {
+fn judge_trust(verdict: &mut Verdict, shown: Shown<'_>, leaf: &Certificate, config: &Config) {
     if !config.trusted {
         return;
     }
-    match &session.verified {
+    match shown.verified() {
         Ok(()) => {
-            let root = path(session).last().unwrap_or(leaf);
+            let root = shown.path().last().unwrap_or(leaf);
             verdict.assert("trusted", true, format!("by `{}`", root_name(root)))
         }
-        Err(reason) => verdict.assert("trusted", false, format!("{reason}; {}", validity(leaf, now))),
+        Err(reasons) => verdict.assert("trusted", false, reasons),
     };
 }
 
@@ -56,10 +60,15 @@ fn root_name(last: &Certificate) -> &str {
     }
 }
 
-fn judge_chain(verdict: &mut Verdict, session: &Session, config: &Config, now: Timestamp) {
-    let (Some(limits), Some(first)) = (config.chain, first_to_end(session)) else {
+fn judge_chain(verdict: &mut Verdict, shown: Shown<'_>, config: &Config, now: Timestamp) {
+    let (Some(limits), Some(first)) = (config.chain, shown.first_to_end()) else {
         return;
     };
+    if let Some(place) = shown.unreadable() {
+        let message = format!("certificate {place} of the chain cannot be read, the leaf being 0");
+        verdict.assert("chain expiry", false, message);
+        return;
+    }
     let message = format!(
         "`{}` is the first to end: {}",
         first.subject,
@@ -115,12 +124,12 @@ fn judge_leaf(verdict: &mut Verdict, leaf: &Certificate, config: &Config) {
     }
 }
 
-fn judge_fingerprints(verdict: &mut Verdict, session: &Session, leaf: &Certificate, config: &Config) {
+fn judge_fingerprints(verdict: &mut Verdict, shown: Shown<'_>, leaf: &Certificate, config: &Config) {
     if config.fingerprints.is_empty() {
         return;
     }
     // What was sent but leads to no root proves nothing: anyone can append a pinned certificate.
-    let proven = session.verified_chain.iter().flatten().chain([leaf]);
+    let proven = shown.verified_chain.into_iter().flatten().chain([leaf]);
     let pinned = proven
         .into_iter()
         .find(|c| config.fingerprints.iter().any(|pin| pin.0 == c.fingerprint));

@@ -6,13 +6,19 @@
 pub mod config;
 mod judge;
 mod report;
+mod shown;
 mod starttls;
 
 use canary_sdk::tcp::{ConnectOptions, Connection};
-use canary_sdk::{Check, Error, NetError, Probe, Verdict};
+use canary_sdk::tls::Options;
+use canary_sdk::{
+    Check, Endpoint, Error, ErrorCode, Metric, NetError, Probe, Problem, Problems, TargetForm, Verdict,
+};
 
 pub use config::Config;
 pub use starttls::Protocol;
+
+use shown::Shown;
 
 /// The `tls` plugin.
 #[derive(Debug)]
@@ -22,36 +28,98 @@ impl Probe for Tls {
     type Config = Config;
     const NAME: &'static str = "tls";
     const SUMMARY: &'static str = "Examines the certificate chain and the handshake of a TLS server";
-    const TARGET_SYNTAX: &'static str = "HOST or HOST:PORT";
+    const TARGETS: &'static [TargetForm] = &[TargetForm::Host];
+
+    const MEASUREMENTS: &'static [Metric] = report::MEASUREMENTS;
+    const SECRETS: &'static [&'static str] = &["/client_key"];
+
+    fn check_config(config: &Config) -> Vec<Problem> {
+        let mut problems = Problems::default();
+        config.check(&mut problems);
+        problems.into_vec()
+    }
+
+    fn check_target(target: &str, config: &Config) -> Vec<Problem> {
+        check_target(target, config).into_iter().collect()
+    }
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
         let config = &check.config;
         let endpoint = check.endpoint_or(config.default_port())?;
         let options = config.options()?;
-        let connection = ConnectOptions::default()
-            .ip_family(config.ip_family)
-            .connect(&endpoint)?;
-        if let Some(protocol) = config.starttls {
-            let domain = config.server_name.as_deref().unwrap_or(&endpoint.host);
-            if let Err(error) = starttls::upgrade(&connection, protocol, domain) {
-                return refused(&connection, protocol, error);
-            }
-        }
-        let session = connection.start_tls(&options)?;
-        let mut verdict = Verdict::pass(report::summary(&session, check.now));
-        judge::judge(&mut verdict, &session, config, check.now);
-        report::report(&mut verdict, &session, &connection.info(), check.now);
-        Ok(verdict)
+        let place = || Ok(endpoint.clone());
+        config.addresses.judge(check, config.ip_family, place, |scope| {
+            let connect_options = ConnectOptions::default().ip_family(config.ip_family);
+            let connection = scope.connect(connect_options, &endpoint)?;
+            examine(check, &connection, &endpoint, &options)
+        })
     }
 }
 
 canary_sdk::export_probe!(Tls);
 
+fn examine(
+    check: &Check<Config>,
+    connection: &Connection,
+    endpoint: &Endpoint,
+    options: &Options,
+) -> Result<Verdict, Error> {
+    let config = &check.config;
+    if let Some(protocol) = config.starttls
+        && let Err(error) = starttls::upgrade(connection, protocol, config.greeting(&endpoint.host))
+    {
+        return refused(connection, protocol, error);
+    }
+    let session = match connection.start_tls(options) {
+        Ok(session) => session,
+        Err(error) => return unshaken(connection, check, error),
+    };
+    let mut verdict = Verdict::pass(report::summary(&session, check.now));
+    if let Some(networks) = &config.peer_address {
+        verdict.extend([networks.judge(&connection.info().peer)]);
+    }
+    judge::judge(&mut verdict, &session, config, check.now);
+    report::report(&mut verdict, &session, check.now);
+    report::report_connection(&mut verdict, &connection.info());
+    Ok(verdict)
+}
+
+/// The handshake failed. A server of older TLS shows its certificate all the same, which is judged as any other.
+fn unshaken(connection: &Connection, check: &Check<Config>, error: NetError) -> Result<Verdict, Error> {
+    let Some(examination) = connection.examination() else {
+        return Err(error.into());
+    };
+    let mut verdict = Verdict::fail(error.explain());
+    verdict
+        .assert_net("handshake", &error)
+        .set_attribute("tls.version", &examination.version)
+        .set_attribute("tls.cipher_suite", &examination.cipher_suite);
+    let shown = Shown::from(&examination);
+    judge::judge_certificates(&mut verdict, shown, &check.config, check.now);
+    report::report_certificates(&mut verdict, shown, check.now);
+    report::report_connection(&mut verdict, &connection.info());
+    Ok(verdict)
+}
+
+fn check_target(target: &str, config: &Config) -> Option<Problem> {
+    match Endpoint::parse_or(target, config.default_port()) {
+        Ok(endpoint) => {
+            if let Some(reason) = config.ip_family.refuses(&endpoint.host) {
+                return Some(Problem::target(reason));
+            }
+            let invalid = ConnectOptions::default().check(&endpoint).into_iter();
+            let mut invalid = invalid.filter(|invalid| invalid.field == "host");
+            invalid.next().map(|invalid| Problem::target(invalid.message))
+        }
+        Err(error) => Some(Problem::target(error)),
+    }
+}
+
 /// The server did not come as far as TLS.
 fn refused(connection: &Connection, protocol: Protocol, error: starttls::Error) -> Result<Verdict, Error> {
     let mut verdict = Verdict::fail(format!("starttls {protocol}: {error}"));
     match &error {
-        starttls::Error::Net(error @ NetError::Invalid(_)) => return Err(error.clone().into()),
+        starttls::Error::Net(error) if error.code == ErrorCode::Invalid => return Err(error.clone().into()),
         starttls::Error::Net(error) => verdict.assert_net("starttls", error),
         starttls::Error::Refused { .. } => verdict.assert("starttls", false, error.to_string()),
     };
@@ -62,5 +130,7 @@ fn refused(connection: &Connection, protocol: Protocol, error: starttls::Error) 
     Ok(verdict)
 }
 
+#[cfg(test)]
+mod checks;
 #[cfg(test)]
 mod tests;

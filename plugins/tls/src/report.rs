@@ -2,10 +2,34 @@
 
 use canary_sdk::tcp::ConnectionInfo;
 use canary_sdk::tls::{Certificate, Session};
-use canary_sdk::{Timestamp, Verdict};
+use canary_sdk::{Metric, Timestamp, Verdict};
+
+use crate::shown::Shown;
 
 /// Names of a certificate that are listed; some have hundreds.
 const MAX_NAMES: usize = 20;
+
+/// All numbers of a verdict.
+pub(crate) const MEASUREMENTS: &[Metric] = &[
+    Metric::new("resolve.duration", "s", "How long it took to look the name up."),
+    Metric::new("connect.duration", "s", "How long it took to connect."),
+    Metric::new("handshake.duration", "s", "How long the TLS handshake took."),
+    Metric::new(
+        "certificate.days_left",
+        "d",
+        "Until the server's certificate ends; negative once it has.",
+    ),
+    Metric::new(
+        "certificate.not_after",
+        "s",
+        "When the server's certificate ends, as Unix time.",
+    ),
+    Metric::new(
+        "chain.days_left",
+        "d",
+        "Until the first certificate of the chain ends; negative once it has.",
+    ),
+];
 
 /// One line for a server with which nothing is wrong.
 pub(crate) fn summary(session: &Session, now: Timestamp) -> String {
@@ -27,23 +51,9 @@ pub(crate) fn validity(certificate: &Certificate, now: Timestamp) -> String {
     }
 }
 
-/// The certificates that matter: the path that is trusted, or what was sent when none is.
-/// Servers send expired certificates that no path needs; they are no reason to worry.
-pub(crate) fn path(session: &Session) -> &[Certificate] {
-    session.verified_chain.as_deref().unwrap_or(&session.chain)
-}
-
-/// The certificate of the chain that ends first.
-pub(crate) fn first_to_end(session: &Session) -> Option<&Certificate> {
-    path(session)
-        .iter()
-        .min_by_key(|certificate| certificate.not_after)
-}
-
-/// Adds all that is known to the verdict.
-pub(crate) fn report(verdict: &mut Verdict, session: &Session, info: &ConnectionInfo, now: Timestamp) {
+/// Adds all that is known of a session to the verdict.
+pub(crate) fn report(verdict: &mut Verdict, session: &Session, now: Timestamp) {
     verdict
-        .set_attribute("network.peer", &info.peer)
         .set_attribute("tls.version", session.version.to_string())
         .set_attribute("tls.cipher_suite", &session.cipher_suite)
         .set_attribute(
@@ -53,24 +63,35 @@ pub(crate) fn report(verdict: &mut Verdict, session: &Session, info: &Connection
             } else {
                 "absent"
             },
-        )
-        .set_attribute("chain.length", session.chain.len().to_string())
-        .measure_time("resolve.duration", info.timings.resolve)
-        .measure_time("connect.duration", info.timings.connect)
-        .measure_time("handshake.duration", info.timings.handshake);
+        );
     if let Some(protocol) = &session.alpn {
         verdict.set_attribute("tls.alpn", protocol);
     }
-    match &session.verified {
+    report_certificates(verdict, session.into(), now);
+}
+
+/// Adds where the server was reached, and how long that took.
+pub(crate) fn report_connection(verdict: &mut Verdict, info: &ConnectionInfo) {
+    verdict
+        .set_attribute("network.peer", &info.peer)
+        .measure_time("resolve.duration", info.timings.resolve)
+        .measure_time("connect.duration", info.timings.connect)
+        .measure_time("handshake.duration", info.timings.handshake);
+}
+
+/// Adds what certificates were shown.
+pub(crate) fn report_certificates(verdict: &mut Verdict, shown: Shown<'_>, now: Timestamp) {
+    verdict.set_attribute("chain.length", shown.chain.len().to_string());
+    match shown.verified() {
         Ok(()) => verdict.set_attribute("certificate.trusted", "true"),
-        Err(reason) => verdict
+        Err(reasons) => verdict
             .set_attribute("certificate.trusted", "false")
-            .set_attribute("certificate.untrusted_reason", reason),
+            .set_attribute("certificate.untrusted_reason", reasons),
     };
-    if let Some(leaf) = session.leaf() {
+    if let Some(leaf) = shown.leaf() {
         report_leaf(verdict, leaf, now);
     }
-    if let Some(first) = first_to_end(session) {
+    if let Some(first) = shown.first_to_end() {
         verdict.set_attribute("chain.not_after", first.not_after.to_string());
         verdict.measure("chain.days_left", first.days_left(now), "d");
     }

@@ -67,6 +67,15 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// Who speaks to whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Greeting<'a> {
+    /// Whom XMPP is asked for.
+    pub(crate) domain: &'a str,
+    /// Who is greeting, by SMTP.
+    pub(crate) client: &'a str,
+}
+
 /// Why TLS could not begin.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -95,14 +104,18 @@ impl Error {
 }
 
 /// Talks to the server up to the point where the handshake begins.
-pub(crate) fn upgrade(connection: &Connection, protocol: Protocol, domain: &str) -> Result<(), Error> {
+pub(crate) fn upgrade(
+    connection: &Connection,
+    protocol: Protocol,
+    greeting: Greeting<'_>,
+) -> Result<(), Error> {
     match protocol {
-        Protocol::Smtp => lines::smtp(connection),
+        Protocol::Smtp => lines::smtp(connection, greeting.client),
         Protocol::Imap => lines::imap(connection),
         Protocol::Pop3 => lines::pop3(connection),
         Protocol::Ftp => lines::ftp(connection),
         Protocol::Ldap => binary::ldap(connection),
-        Protocol::Xmpp => xmpp::upgrade(connection, domain),
+        Protocol::Xmpp => xmpp::upgrade(connection, greeting.domain),
         Protocol::Postgres => binary::postgres(connection),
         Protocol::Mysql => binary::mysql(connection),
     }

@@ -1,6 +1,6 @@
 use canary_sdk::fake::{FakeHost, NOW, Script, certificate, session};
-use canary_sdk::tls::{Certificate, Session, Version};
-use canary_sdk::{Status, Timestamp};
+use canary_sdk::tls::{Certificate, Examination, Session, Version};
+use canary_sdk::{Status, Timestamp, tls};
 use serde_json::{Value, json};
 
 use super::*;
@@ -23,7 +23,7 @@ fn ending_in(days: i64) -> Certificate {
 
 fn untrusted(leaf: Certificate, reason: &str) -> Session {
     Session {
-        verified: Err(reason.into()),
+        reasons: vec![tls::Reason::new("other", reason)],
         verified_chain: None,
         ..session([leaf])
     }
@@ -80,10 +80,7 @@ fn an_expired_certificate_fails_with_its_end_the_days_and_the_reason() {
         json!({}),
     );
     assert_eq!(verdict.status(), Status::Fail);
-    assert_eq!(
-        message_of(&verdict, "trusted"),
-        "certificate expired 10 days ago; expired 2025-12-22T00:00:00Z, 10.0 days ago"
-    );
+    assert_eq!(message_of(&verdict, "trusted"), "certificate expired 10 days ago");
     assert_eq!(
         message_of(&verdict, "expiry"),
         "expired 2025-12-22T00:00:00Z, 10.0 days ago"
@@ -98,10 +95,7 @@ fn an_expired_certificate_fails_with_its_end_the_days_and_the_reason() {
 #[test]
 fn an_untrusted_certificate_fails_with_its_end_the_days_and_the_reason() {
     let verdict = judged(untrusted(ending_in(60), "unknown issuer"), json!({}));
-    assert_eq!(
-        verdict.summary(),
-        "trusted: unknown issuer; valid until 2026-03-02T00:00:00Z, 60.0 days left"
-    );
+    assert_eq!(verdict.summary(), "trusted: unknown issuer");
     assert_eq!(status_of(&verdict, "expiry"), Status::Pass);
     assert_eq!(
         verdict.attribute("certificate.untrusted_reason"),
@@ -110,6 +104,28 @@ fn an_untrusted_certificate_fails_with_its_end_the_days_and_the_reason() {
     assert_eq!(
         verdict.attribute("certificate.not_after"),
         Some("2026-03-02T00:00:00Z")
+    );
+}
+
+#[test]
+fn a_certificate_of_the_chain_that_cannot_be_read_has_no_dates() {
+    let broken = Certificate {
+        not_after: Timestamp::from_unix(0),
+        public_key: String::new(),
+        ..certificate("unreadable")
+    };
+    let session = Session {
+        chain: vec![ending_in(60), broken],
+        ..untrusted(ending_in(60), "cannot be read")
+    };
+    let verdict = judged(session.clone(), json!({ "trusted": false }));
+    assert_eq!(verdict.status(), Status::Pass);
+    assert_eq!(verdict.attribute("chain.not_after"), Some("2026-03-02T00:00:00Z"));
+    let verdict = judged(session, json!({ "trusted": false, "chain": {} }));
+    assert_eq!(status_of(&verdict, "chain expiry"), Status::Fail);
+    assert_eq!(
+        message_of(&verdict, "chain expiry"),
+        "certificate 1 of the chain cannot be read, the leaf being 0"
     );
 }
 
@@ -352,4 +368,25 @@ fn many_names_are_cut() {
     );
     let listed = verdict.attribute("certificate.names").unwrap();
     assert!(listed.ends_with("19.test and 5 more"), "{listed}");
+}
+
+#[test]
+fn a_server_of_older_tls_fails_and_its_certificate_is_judged_and_reported() {
+    let shown = Examination {
+        version: "TLS 1.0".into(),
+        cipher_suite: "TLS_RSA_WITH_AES_128_CBC_SHA".into(),
+        chain: vec![ending_in(-2)],
+        verified_chain: None,
+        reasons: vec![tls::Reason::new("other", "the certificate expired")],
+    };
+    let host = FakeHost::new().tcp("web.test:443", Script::new().old_tls("too old", shown));
+    let verdict = host.run::<Tls>("web.test", json!({ "trusted": false })).unwrap();
+    assert_eq!(verdict.status(), Status::Fail);
+    assert_eq!(message_of(&verdict, "handshake"), "handshake: TLS: too old");
+    assert_eq!(status_of(&verdict, "expiry"), Status::Fail);
+    assert_eq!(verdict.attribute("tls.version"), Some("TLS 1.0"));
+    assert_eq!(verdict.attribute("certificate.days_left"), Some("-2.0"));
+    assert_eq!(verdict.measurement("certificate.days_left"), Some(-2.0));
+    assert!(verdict.assertion("trusted").is_none());
+    assert_eq!(host.open_connections(), 0);
 }

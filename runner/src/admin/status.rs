@@ -12,12 +12,14 @@ use serde_json::Value;
 use super::condition::troubles;
 use super::query::{Order, Query};
 use super::{Parts, Shown};
+use crate::clock;
 use crate::publish::SeenCheck;
 use crate::report::inside::{
     AccountState, CheckState, Descriptors, LastRun, Moment, Refusal, ReloadCounts, Status, SuiteState,
     seconds,
 };
 use crate::report::{UsageObject, run_object, safe_json};
+use crate::schedule::calendar;
 use crate::status::Status as CheckStatus;
 use crate::suite::CheckId;
 use crate::watch::health::{Checkup, Complaint};
@@ -146,11 +148,16 @@ fn check(seen: &SeenCheck) -> CheckState {
         target: check.target.to_string(),
         plugin: check.plugin.clone(),
         group: check.group.as_deref().map(str::to_owned),
-        labels: check.labels.clone(),
+        labels: (*check.labels).clone(),
+        description: check.annotations.description.as_deref().map(str::to_owned),
+        runbook_url: check.annotations.runbook_url.as_deref().map(str::to_owned),
+        expect_failure: check.expect_failure,
         status: Cow::Borrowed(record.status().word()),
         status_since: moment(record.changed),
         stage: Cow::Borrowed(seen.stage.word()),
-        interval_seconds: seconds(check.interval),
+        interval_seconds: check.cadence.interval().map(seconds),
+        schedule: check.cadence.cron().map(ToString::to_string),
+        next_due: moment(calendar::next_due(check, clock::wall())),
         consecutive_failures: record.failures,
         last_finish: moment(record.last_finish),
         last_success: moment(record.last_success),

@@ -54,10 +54,7 @@ pub(super) fn body<'a>(
 fn alerts_of(notification: &Notification, link: Option<&Url>, now: SystemTime) -> Vec<Alert> {
     let alert = |status: Status, ends: SystemTime| Alert {
         labels: labels(notification, status),
-        annotations: BTreeMap::from([
-            ("summary", notification.title()),
-            ("description", notification.summary.clone()),
-        ]),
+        annotations: annotations(notification),
         // An alert that begins after its end is refused. It can seem to where the clock was set back since.
         starts_at: time(notification.since.min(now).min(ends)),
         ends_at: time(ends),
@@ -77,6 +74,19 @@ fn alerts_of(notification: &Notification, link: Option<&Url>, now: SystemTime) -
         }
         _ => vec![alert(*status, holds)],
     }
+}
+
+/// What the check found comes first in the description, and then what the suite says of it.
+fn annotations(notification: &Notification) -> BTreeMap<&'static str, String> {
+    let check = &notification.check;
+    let said = [&notification.summary].into_iter().chain(&check.description);
+    let said: Vec<&str> = said.map(String::as_str).filter(|text| !text.is_empty()).collect();
+    let mut annotations = BTreeMap::from([
+        ("summary", notification.title()),
+        ("description", said.join("\n\n")),
+    ]);
+    annotations.extend(check.runbook_url.clone().map(|url| ("runbook_url", url)));
+    annotations
 }
 
 fn labels(notification: &Notification, status: Status) -> BTreeMap<String, String> {

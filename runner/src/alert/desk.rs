@@ -15,6 +15,7 @@ use super::settings::Settings;
 use super::trouble::{Shadow, Trouble};
 use crate::age::Now;
 use crate::outcome::Run;
+use crate::schedule::reach;
 use crate::state::Change;
 use crate::state::Shelf;
 use crate::state::Written;
@@ -369,7 +370,9 @@ fn is_in_shadow(trouble: &mut Trouble, check: &Check, ran: Option<Duration>, now
     };
     let has_followed = ran.is_some_and(|ran| ran >= left);
     let waited = now.since_boot().saturating_sub(left);
-    if has_followed || waited >= check.interval + check.timeout {
+    let left_at = now.wall.checked_sub(waited).unwrap_or(now.wall);
+    let patience = reach(check, left_at, 1).saturating_add(check.timeout);
+    if has_followed || waited >= patience {
         trouble.shadow = Shadow::None;
         return false;
     }

@@ -275,6 +275,9 @@ fn text(notification: &Notification, link: Option<&Url>) -> String {
     if !notification.summary.is_empty() {
         lines.extend([notification.summary.clone(), String::new()]);
     }
+    if let Some(description) = &check.description {
+        lines.extend([description.clone(), String::new()]);
+    }
     lines.push(format!("check:   {}", check.id));
     lines.push(format!("target:  {}", check.target));
     lines.push(format!("plugin:  {}", check.plugin));
@@ -286,6 +289,7 @@ fn text(notification: &Notification, link: Option<&Url>) -> String {
             .iter()
             .map(|(name, value)| format!("label:   {name}={value}")),
     );
+    lines.extend(check.runbook_url.iter().map(|url| format!("runbook: {url}")));
     lines.extend(link.map(|link| format!("link:    {link}")));
     lines.push(String::new());
     lines.join("\n")

@@ -86,6 +86,15 @@ pub struct CheckFacts {
     pub plugin: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// What the suite says of it; at most 2,000 characters. Absent in what an older version left, as the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Where to read what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook_url: Option<String>,
+    /// Whether its target is to fail.
+    #[serde(default)]
+    pub expect_failure: bool,
 }
 
 impl From<&Check> for CheckFacts {
@@ -95,7 +104,10 @@ impl From<&Check> for CheckFacts {
             name: check.name.clone(),
             target: check.target.public(),
             plugin: check.plugin.clone(),
-            labels: check.labels.clone(),
+            labels: (*check.labels).clone(),
+            description: check.annotations.description.as_deref().map(str::to_owned),
+            runbook_url: check.annotations.runbook_url.as_deref().map(str::to_owned),
+            expect_failure: check.expect_failure,
         }
     }
 }

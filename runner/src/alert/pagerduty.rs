@@ -41,9 +41,12 @@ pub(super) fn body(routing_key: &str, notification: &Notification, link: Option<
             "routing_key": routing_key, "event_action": "resolve", "dedup_key": key,
         }));
     }
-    let links: Vec<_> = link
-        .iter()
-        .map(|link| json!({"href": link.as_str(), "text": "Canary"}))
+    let runbook = check.runbook_url.as_deref().map(|url| (url, "Runbook"));
+    let links = runbook
+        .into_iter()
+        .chain(link.map(|link| (link.as_str(), "Canary")));
+    let links: Vec<_> = links
+        .map(|(href, text)| json!({"href": href, "text": text}))
         .collect();
     Body::json(&json!({
         "routing_key": routing_key,
@@ -64,6 +67,7 @@ pub(super) fn body(routing_key: &str, notification: &Notification, link: Option<
                 "since": humantime::format_rfc3339_seconds(notification.since).to_string(),
                 "consecutive_failures": notification.consecutive_failures,
                 "labels": check.labels,
+                "description": check.description,
             },
         },
     }))

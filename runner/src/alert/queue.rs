@@ -85,13 +85,8 @@ impl Queue {
         let entries = self.rows.iter();
         let entries = entries.flat_map(|(name, row)| row.waiting.iter().map(move |entry| (name, entry)));
         let change = |(notifier, entry): (&Arc<str>, &Entry)| {
-            let kept = Kept {
-                notifier,
-                since: entry.since,
-                notification: &entry.notification,
-                only: &entry.only,
-            };
-            Change::keep(Shelf::Notification, &key(entry.number), kept.text())
+            let text = Kept::of(entry, notifier).text();
+            Change::keep(Shelf::Notification, &key(entry.number), text)
         };
         entries.map(change).collect()
     }
@@ -113,6 +108,7 @@ impl Queue {
                     self.number = self.number.max(number.saturating_add(1));
                     let entry = Entry {
                         only: read.only.as_slice().into(),
+                        is_counted: read.counted,
                         ..Entry::new(number, read.since(), read.notification, text)
                     };
                     entries.push((read.notifier, entry));
@@ -140,6 +136,7 @@ impl Queue {
             since,
             notification: &notification,
             only: &[],
+            counted: false,
         };
         let text = kept.text();
         let entry = Entry::new(self.number, since, notification, &text);
@@ -202,7 +199,7 @@ impl Queue {
             return Vec::new();
         };
         match dropped {
-            None => row.report.delivered += 1,
+            None => row.count(&entry),
             Some(reason) => row.report.lose(reason),
         }
         self.forget(&[entry])
@@ -217,7 +214,9 @@ impl Queue {
 
     /// The one under way is delivered, but for these receivers, for whom it is tried again after a while.
     pub(super) fn leave_rest(&mut self, notifier: &str, rest: &[String]) -> Vec<Change> {
-        self.note(notifier, |report| report.delivered += 1);
+        if let Some(row) = self.rows.get_mut(notifier) {
+            row.count_part();
+        }
         self.leave_for(notifier, rest)
     }
 
@@ -230,10 +229,8 @@ impl Queue {
         let mut changes = Vec::new();
         let altered = row.alter(|entry| {
             let kept = Kept {
-                notifier,
-                since: entry.since,
-                notification: &entry.notification,
                 only: rest,
+                ..Kept::of(entry, notifier)
             };
             let text = kept.text();
             entry.leave_for(rest, &text);

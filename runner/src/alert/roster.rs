@@ -64,8 +64,8 @@ impl Roster {
                 if bad(id) {
                     return true;
                 }
-                let further = self.checks.get(id).map(|check| check.depends_on.as_slice());
-                names.extend(further.unwrap_or_default().iter().map(AsRef::as_ref));
+                let further = self.checks.get(id).map(|check| &*check.depends_on);
+                names.extend(further.unwrap_or(&[]).iter().map(AsRef::as_ref));
             }
         }
         false
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_check_tells_every_notifier_that_it_names_and_no_other() {
         let mut check = Check::plain("web", Duration::from_secs(30));
-        check.alert.notify = Notify::Only(vec!["ops".into(), "chat".into()]);
+        check.alert.notify = Notify::Only(["ops".into(), "chat".into()].into());
         let told: Vec<_> = ["ops", "chat", "mail"].map(|name| tells(&check, name)).into();
         assert_eq!(told, [true, true, false]);
     }

@@ -69,6 +69,17 @@ impl Settings {
         }
     }
 
+    /// What nobody would hear of: a check that was up, and whose runs end without a verdict now.
+    #[must_use]
+    pub fn unheard(&self) -> Option<&'static str> {
+        let mut statuses = self.notifiers.iter().flat_map(|notifier| &notifier.on);
+        let is_heard = self.notifiers.is_empty() || statuses.any(|status| *status == Status::Unknown);
+        (!is_heard).then_some(
+            "no notifier has `unknown` in `on`: nobody is notified when a check that was up cannot be judged any more; \
+             add it, or leave `on` out",
+        )
+    }
+
     /// The notifiers' names, which are all that a suite may name.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
@@ -150,7 +161,7 @@ fn on(section: &mut Section, report: &mut Report) -> BTreeSet<Status> {
     };
     if words.is_empty() {
         let problem = section.problem("`on` is empty");
-        report.add(problem.hint("write `on: [down]`, or leave the notifier out"));
+        report.add(problem.hint("leave `on` out for `[down, unknown]`, or leave the notifier out"));
     }
     let statuses = words.iter();
     let statuses = statuses.filter_map(|word| word.word("status that begins an alert", &STATUSES, report));

@@ -26,14 +26,22 @@ pub(super) fn body(notification: &Notification, link: Option<&Url>) -> Body {
     if !notification.summary.is_empty() {
         blocks.push(json!({"type": "section", "text": plain(&notification.summary, MAX_TEXT)}));
     }
+    if let Some(description) = &check.description {
+        blocks.push(json!({"type": "section", "text": plain(description, MAX_TEXT)}));
+    }
     let labels = check.labels.iter().map(|(name, value)| format!("{name}={value}"));
     let facts = [notification.span(), check.target.clone()]
         .into_iter()
         .chain(labels);
     let facts: Vec<String> = facts.filter(|fact| !fact.is_empty()).collect();
     blocks.push(json!({"type": "context", "elements": [plain(&facts.join(" · "), MAX_TEXT)]}));
-    if let Some(link) = link {
-        let text = format!("<{}|Open Canary>", escaped(link.as_str()));
+    let runbook = check.runbook_url.as_deref().map(|url| (url, "Runbook"));
+    let links = runbook
+        .into_iter()
+        .chain(link.map(|link| (link.as_str(), "Open Canary")));
+    let links: Vec<String> = links.map(|(url, text)| linked(url, text)).collect();
+    if !links.is_empty() {
+        let text = links.join(" · ");
         blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": text}}));
     }
     // The text is what notifications of the desktop show.
@@ -52,6 +60,11 @@ fn sign(notification: &Notification) -> &'static str {
 
 fn plain(text: &str, limit: usize) -> Value {
     json!({"type": "plain_text", "text": bounded(text, limit), "emoji": false})
+}
+
+/// An address without the character that ends it.
+fn linked(url: &str, text: &str) -> String {
+    format!("<{}|{text}>", escaped(url).replace('|', "%7C"))
 }
 
 /// The three characters that Slack's markup is made of.

@@ -23,7 +23,7 @@ const RECURSION: usize = 32;
 /// What a template is called in its own messages.
 const NAME: &str = "template";
 /// What a template can name: the keys of the default body.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 20] = [
     "id",
     "alert",
     "event",
@@ -34,6 +34,9 @@ const KEYS: [&str; 17] = [
     "target",
     "plugin",
     "labels",
+    "description",
+    "runbook_url",
+    "expect_failure",
     "status",
     "previous",
     "since",
@@ -77,6 +80,9 @@ struct Payload<'a> {
     target: &'a str,
     plugin: &'a str,
     labels: &'a BTreeMap<String, String>,
+    description: Option<&'a str>,
+    runbook_url: Option<&'a str>,
+    expect_failure: bool,
     status: &'static str,
     previous: Option<&'static str>,
     since: String,
@@ -182,6 +188,9 @@ fn payload<'a>(notification: &'a Notification, link: Option<&'a Url>) -> Payload
         target: &check.target,
         plugin: &check.plugin,
         labels: &check.labels,
+        description: check.description.as_deref(),
+        runbook_url: check.runbook_url.as_deref(),
+        expect_failure: check.expect_failure,
         status: notification.status.word(),
         previous: notification.previous.map(crate::status::Status::word),
         since: time(notification.since),

@@ -38,8 +38,17 @@ impl Reading {
 pub(super) struct Moved {
     /// How long the machine slept.
     pub(super) slept: Option<Duration>,
-    /// Seconds by which the time of day was set: forward, or back.
-    pub(super) set_by: Option<i64>,
+    /// How the time of day was set.
+    pub(super) step: Option<ClockStep>,
+}
+
+/// The time of day was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ClockStep {
+    /// Forward, or back.
+    pub(super) seconds: i64,
+    /// The time of day as it would be now without that.
+    pub(super) unset: SystemTime,
 }
 
 /// Remembers the last reading.
@@ -55,12 +64,11 @@ impl Clocks {
         let before = std::mem::replace(&mut self.0, now);
         let went_on = now.boot.saturating_sub(before.boot);
         let slept = went_on.saturating_sub(now.awake.saturating_sub(before.awake));
-        let expected = before.wall + went_on;
-        let (earlier, later) = (seconds(expected), seconds(now.wall));
-        let set_by = later - earlier;
+        let unset = before.wall + went_on;
+        let seconds = seconds(now.wall) - seconds(unset);
         Moved {
             slept: (slept > NOISE).then_some(slept),
-            set_by: (set_by.unsigned_abs() >= STEP.as_secs()).then_some(set_by),
+            step: (seconds.unsigned_abs() >= STEP.as_secs()).then_some(ClockStep { seconds, unset }),
         }
     }
 }
@@ -94,19 +102,20 @@ mod tests {
     fn a_sleep_of_the_machine_is_seen_once() {
         let mut clocks = Clocks::new(at(10, 100, 1_000));
         let moved = clocks.look(at(11, 401, 1_301));
-        assert_eq!(
-            (moved.slept, moved.set_by),
-            (Some(Duration::from_secs(300)), None)
-        );
+        assert_eq!((moved.slept, moved.step), (Some(Duration::from_secs(300)), None));
         assert_eq!(clocks.look(at(12, 402, 1_302)), Moved::default());
     }
 
     #[test]
     fn a_clock_that_is_set_forth_and_back_is_seen_and_is_no_sleep() {
         let mut clocks = Clocks::new(at(10, 100, 1_000_000));
+        let step = |seconds, unset| {
+            let unset = UNIX_EPOCH + Duration::from_secs(unset);
+            Some(ClockStep { seconds, unset })
+        };
         let forth = clocks.look(at(11, 101, 1_003_601));
-        assert_eq!((forth.slept, forth.set_by), (None, Some(3_600)));
+        assert_eq!((forth.slept, forth.step), (None, step(3_600, 1_000_001)));
         let back = clocks.look(at(12, 102, 996_402));
-        assert_eq!((back.slept, back.set_by), (None, Some(-7_200)));
+        assert_eq!((back.slept, back.step), (None, step(-7_200, 1_003_602)));
     }
 }

@@ -17,7 +17,9 @@ use crate::plugin::isolated::{Isolation, Limits};
 use crate::plugin::{Cache, Loader};
 use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
-use crate::suite::{Environment as _, KnownSecrets, ProcessEnvironment, ReferencePolicy, Suite};
+use crate::suite::{
+    Environment as _, KnownSecrets, ProcessEnvironment, ReferencePolicy, Suite, VariableOverrides,
+};
 use crate::trace::propagation::Propagation;
 use crate::trace::sampler::Sampler;
 
@@ -36,6 +38,8 @@ pub struct Settings {
     pub blocked: Networks,
     /// Which variables and files suites may refer to.
     pub references: ReferencePolicy,
+    /// What the command line says of the variables of suites.
+    pub variables: VariableOverrides,
     /// The most that a suite may set.
     pub ceiling: Quota,
     /// DNS servers; absent: the operating system's.

@@ -16,7 +16,7 @@ use crate::plugin::{EMBEDDED, Plugin};
 use crate::regular_file::{Owner, Session};
 use crate::suite::{
     Catalog, Draft, Environment, Operator, PluginDeclaration, PluginSource, Problems, ReferencePolicy, Suite,
-    SuiteEnvironment, Unusable, read,
+    SuiteEnvironment, Unusable, VariableOverrides, read, read_text,
 };
 
 /// A suite that can run.
@@ -70,13 +70,46 @@ pub(super) async fn load_noting(
     let session = Session::new(Owner::Suites);
     let _cancelled_with_this = session.cancel_on_drop();
     let (draft, files) = {
-        let (paths, policy) = (paths.to_vec(), host.settings().references.clone());
-        on_thread(&paths.clone(), move || draft(&paths, &policy, &session)).await?
+        let (own, settings) = (paths.to_vec(), host.settings());
+        let (policy, overrides) = (settings.references.clone(), settings.variables.clone());
+        on_thread(paths, move || draft(&own, &policy, &overrides, &session)).await?
     };
     noted.extend(files);
+    finished(draft, paths, host, noted).await
+}
+
+/// The same for a suite of one text, which is no file. `name` stands for it in problems.
+///
+/// # Errors
+/// Every problem of the text.
+pub async fn load_text(name: &Path, text: String, host: &Host) -> Result<Loaded, Problems> {
+    let session = Session::new(Owner::Suites);
+    let _cancelled_with_this = session.cancel_on_drop();
+    let paths = [name.to_owned()];
+    let draft = {
+        let (own, settings) = (name.to_owned(), host.settings());
+        let (policy, overrides) = (settings.references.clone(), settings.variables.clone());
+        let drafted = move || {
+            let environment = SuiteEnvironment::new(&policy, session.clone());
+            let embedded = EMBEDDED.map(|(name, _)| name);
+            read_text(&own, text, &embedded, &environment, &overrides)
+        };
+        on_thread(&paths, drafted).await?
+    };
+    finished(draft, &paths, host, &mut Files::default()).await
+}
+
+/// Compiles the plugins of a suite, and has each check judged by its own.
+async fn finished(
+    draft: Draft,
+    paths: &[PathBuf],
+    host: &Host,
+    noted: &mut Files,
+) -> Result<Loaded, Problems> {
     let mut catalog = Catalog::default();
     let plugins = compile_all(&draft, host, noted, &mut catalog).await;
     judge(&draft, &plugins, host, &mut catalog).await;
+    let (draft, catalog) = ask(paths, draft, catalog, &plugins, host).await?;
     let operator = Operator {
         ceiling: host.settings().ceiling,
         notifiers: host.settings().notifiers.clone(),
@@ -104,7 +137,12 @@ async fn on_thread<T: Send + 'static>(
 }
 
 /// The suite as it is written, and the files of which that was made.
-fn draft(paths: &[PathBuf], policy: &ReferencePolicy, session: &Session) -> (Draft, Files) {
+fn draft(
+    paths: &[PathBuf],
+    policy: &ReferencePolicy,
+    overrides: &VariableOverrides,
+    session: &Session,
+) -> (Draft, Files) {
     let sources: BTreeSet<PathBuf> = paths.iter().cloned().collect();
     // Before they are read: what changes meanwhile has changed.
     let mut files = Files {
@@ -113,7 +151,8 @@ fn draft(paths: &[PathBuf], policy: &ReferencePolicy, session: &Session) -> (Dra
     };
     let environment = SuiteEnvironment::new(policy, session.clone());
     let noting = Noting::new(&environment, session);
-    let draft = read(paths, &EMBEDDED.map(|(name, _)| name), &noting, session);
+    let embedded = EMBEDDED.map(|(name, _)| name);
+    let draft = read(paths, &embedded, &noting, overrides, session);
     files.extend(noting.into_files());
     (draft, files)
 }
@@ -185,6 +224,52 @@ async fn judge(draft: &Draft, plugins: &Plugins, host: &Host, catalog: &mut Cata
     for (name, judgement) in join_all(judged).await {
         catalog.insert_judgement(name, judgement);
     }
+}
+
+/// Has plugins judge the configurations of their checks that their schemas allow.
+async fn ask(
+    paths: &[PathBuf],
+    draft: Draft,
+    catalog: Catalog,
+    plugins: &Plugins,
+    host: &Host,
+) -> Result<(Draft, Catalog), Problems> {
+    let names = plugins.iter().filter(|(_, plugin)| plugin.judges_configs());
+    let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
+    let (draft, mut catalog, requests) = on_thread(paths, move || {
+        let request = |name: String| {
+            let (request, uses) = draft.config_request(&name, &catalog);
+            (name, request, uses)
+        };
+        let requests: Vec<_> = names.into_iter().map(request).collect();
+        (draft, catalog, requests)
+    })
+    .await?;
+    let trusted: BTreeSet<&str> = draft
+        .plugins()
+        .iter()
+        .filter(|declared| file_of(declared).is_none())
+        .map(|declared| declared.name.as_str())
+        .collect();
+    let asked = requests.into_iter().filter_map(|(name, request, uses)| {
+        let plugin = plugins.get(&name)?;
+        let is_trusted = trusted.contains(name.as_str());
+        Some(async move {
+            let answer = host
+                .loader
+                .check_configs(plugin, is_trusted, request, &host.sandbox)
+                .await;
+            let answer = answer.map_err(|error| Unusable {
+                is_transient: error.is_transient(),
+                reason: chain(&error),
+            });
+            (name, uses, answer)
+        })
+    });
+    for (name, uses, answer) in join_all(asked).await {
+        catalog.insert_answer(name, uses, answer);
+    }
+    Ok((draft, catalog))
 }
 
 fn file_of(plugin: &PluginDeclaration) -> Option<PathBuf> {

@@ -66,6 +66,7 @@ mod tests {
             checks: (0..checks).map(check).collect(),
             groups: BTreeMap::new(),
             maintenance: Vec::new(),
+            variables: Vec::new(),
         }
     }
 

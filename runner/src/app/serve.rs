@@ -1,8 +1,11 @@
 //! The service: every check at its cadence until it is told to stop.
 
 mod cadence;
+mod due_times;
 mod late;
 mod swap;
+#[cfg(test)]
+mod tests;
 mod watcher;
 
 use std::future::Future;
@@ -26,9 +29,10 @@ use crate::dispatch::{Dispatcher, Execute, Job};
 use crate::outcome::{Outcome, Run, StopCause};
 use crate::publish::{Board, Layout, Released, Restored};
 use crate::sandbox::Sandbox;
+use crate::schedule::Due;
 use crate::schedule::ticker::Ticker;
-use crate::schedule::{Due, Passed, Schedule, Tick};
 use crate::state::{Change, Shelf, State, Written};
+use crate::status::Status;
 use crate::suite::{Check, CheckId, Suite};
 use crate::watch::pulse::Pulse;
 use cadence::Cadences;
@@ -87,9 +91,10 @@ pub async fn serve<E: Execute>(
             _ = beat.tick() => service.beat(),
             Some(swap) = service.swaps.recv() => service.swap(swap),
             Some(ended) = service.runs.join_next() => service.record(ended),
-            tick = service.ticker.next() => service.tick(tick),
+            () = service.ticker.wait() => service.tick(),
         }
     }
+    service.end_cadences();
     service.drain(grace).await;
     service.answer_state();
     workers.shutdown().await;
@@ -131,10 +136,11 @@ impl<'a, E: Execute> Service<'a, E> {
         } = parts;
         let Loaded { suite, plugins, .. } = first;
         let (now, started) = (Instant::now(), Now::read());
+        restored.rename(&suite.checks);
         let cadences = Cadences::of(&suite.checks, &restored, &started);
         drop(dispatcher.replace(plugins, &suite));
         let layout = board.keep(&suite.checks, &mut restored, now);
-        let schedule = Schedule::going_on(suite.checks.clone(), now, |check| cadences.wait(&check.id));
+        let ticker = Ticker::new(&suite.checks, |check| cadences.wait(&check.id));
         let late = late::Late::new(&state, &board, now, started);
         let mut service = Self {
             dispatcher,
@@ -142,7 +148,7 @@ impl<'a, E: Execute> Service<'a, E> {
             state,
             pulse,
             swaps,
-            ticker: Ticker::new(schedule),
+            ticker,
             clocks: Clocks::new(Reading::take()),
             time: age::Clock::default(),
             runs: JoinSet::new(),
@@ -152,6 +158,7 @@ impl<'a, E: Execute> Service<'a, E> {
             late,
         };
         service.laid_out(&suite, &mut Roster::of(&suite), layout);
+        service.begin_cadences(&suite.checks);
         let gone = service.board.retire(restored);
         service.forget(&gone);
         for (check, passed, last) in cadences.passed(&suite.checks) {
@@ -179,47 +186,20 @@ impl<'a, E: Execute> Service<'a, E> {
 
     /// What has to be looked at now and then.
     fn beat(&mut self) {
-        let moved = self.clocks.look(Reading::take());
-        if let Some(slept) = moved.slept {
-            self.ticker.schedule().skip(slept);
-            self.woke = Some(Instant::now());
-        }
-        if let Some(seconds) = moved.set_by {
-            self.watcher.clock_set(seconds);
-        }
+        self.look_at_clocks();
         let now = self.time.read();
         let changes = self.watcher.beat(&now);
         self.put(changes);
         self.answer_state();
     }
 
-    fn tick(&mut self, tick: Tick) {
-        match tick {
-            Tick::Due(due) => self.start(due),
-            Tick::Passed(Passed { check, count, last }) => {
-                let awake = self
-                    .woke
-                    .map_or(count, |woke| due_after(woke, last, check.interval).min(count));
-                let slept = count - awake;
-                if slept > 0 {
-                    self.pass(&check, MissReason::ClockJump, slept, since(last));
-                }
-                if awake > 0 {
-                    self.pass(&check, MissReason::Overload, awake, since(last));
-                }
-            }
-        }
-    }
-
-    fn pass(&mut self, check: &Arc<Check>, reason: MissReason, count: u64, last: Since) {
-        self.board.pass(check, reason, count, last);
-        self.watcher.missed(&check.id, reason, count);
-        self.keep(&check.id, Vec::new());
-    }
-
     fn start(&mut self, due: Due) {
-        let Due { check, due } = due;
-        if let Err(reason) = self.board.schedule(&check, since(due)) {
+        let Due { check, due, is_extra } = due;
+        if is_extra {
+            if !self.board.schedule_extra(&check.id) {
+                return;
+            }
+        } else if let Err(reason) = self.board.schedule(&check, since(due)) {
             self.watcher.missed(&check.id, reason, 1);
             self.keep(&check.id, Vec::new());
             return;
@@ -247,6 +227,7 @@ impl<'a, E: Execute> Service<'a, E> {
                 let standing = self.board.publish(&run, clock::wall());
                 let changes = self.watcher.finished(&run, &standing, &self.board);
                 self.keep(&run.check.id, changes);
+                self.repeat(&run, standing.status);
             }
             Ok(Ended::NeverStarted(id)) => {
                 self.board.abandon(&id);
@@ -258,6 +239,20 @@ impl<'a, E: Execute> Service<'a, E> {
         }
         let tasks = u64::try_from(self.runs.len()).unwrap_or(u64::MAX);
         self.pulse.balance(self.board.holds(tasks));
+    }
+
+    /// Plans one more run of a check whose last outcome is not confirmed, unless it is due as soon.
+    fn repeat(&mut self, run: &Run, status: Status) {
+        let is_confirmed = Status::of(&run.outcome) == status;
+        let seen = run.check.retry_interval.filter(|_| !is_confirmed);
+        let Some(seen) = seen.and_then(|_| self.board.seen_check(&run.check.id)) else {
+            return;
+        };
+        let until_due = cadence::until_due(&seen.check, seen.record.last_due, &Now::read());
+        let wait = seen.check.retry_interval;
+        if let Some(wait) = wait.filter(|wait| *wait < until_due) {
+            self.ticker.repeat(&seen.check, wait);
+        }
     }
 
     /// Has the record of a check kept, together with `changes`; nothing of it when the check is gone.
@@ -276,6 +271,18 @@ impl<'a, E: Execute> Service<'a, E> {
         let written = self.state.put(changes);
         self.watcher.kept(&written);
         written
+    }
+
+    /// Keeps when checks are due whose cadence begins now.
+    fn begin_cadences(&mut self, checks: &[Arc<Check>]) {
+        let begun = self.board.begin_cadences(checks, &self.time.read());
+        let records = begun.iter().filter_map(|id| Some((id, self.board.record(id)?)));
+        let changes: Vec<Change> = records
+            .filter_map(|(id, record)| kept(Shelf::Check, id.as_str(), &record))
+            .collect();
+        if !changes.is_empty() {
+            self.put(changes);
+        }
     }
 
     fn forget(&mut self, gone: &[CheckId]) {
@@ -337,30 +344,7 @@ fn kept(shelf: Shelf, key: &str, value: &impl serde::Serialize) -> Option<Change
     Some(Change::keep(shelf, key, text))
 }
 
-/// Of due times an interval apart, the last of which is given, how many came after a moment.
-fn due_after(moment: Instant, last: Instant, interval: Duration) -> u64 {
-    let since = last.saturating_duration_since(moment).as_nanos();
-    u64::try_from(since.div_ceil(interval.as_nanos().max(1))).unwrap_or(u64::MAX)
-}
-
 /// A moment that was just now, in a form that can be kept.
 fn since(moment: Instant) -> Since {
     Since::now(&Now::read()).earlier(Instant::now().saturating_duration_since(moment))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn due_times_after_a_moment_are_told_from_those_before_it() {
-        let moment = Instant::now();
-        let interval = Duration::from_millis(500);
-        let after = |millis| due_after(moment, moment + Duration::from_millis(millis), interval);
-        assert_eq!(
-            [after(0), after(1), after(500), after(501), after(1_600)],
-            [0, 1, 1, 2, 4]
-        );
-        assert_eq!(due_after(moment + interval, moment, interval), 0);
-    }
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use super::clocks::pauses::Pauses;
+use super::limits::{LimitError, Need};
 use super::load::Loaded;
 use super::publisher::{Publisher, rows};
 use super::reload::{self, Answer, Reload};
@@ -71,7 +72,16 @@ pub enum ServiceError {
     State(#[from] StateError),
     /// A thread, a runtime or a signal is refused.
     #[error("the operating system refuses what the service needs")]
-    System(#[from] io::Error),
+    System(#[source] io::Error),
+    /// A limit of the process is too low for it.
+    #[error("the service cannot start")]
+    Limit(#[from] LimitError),
+}
+
+impl From<io::Error> for ServiceError {
+    fn from(error: io::Error) -> Self {
+        LimitError::behind(&error, Need::Service).map_or(Self::System(error), Self::Limit)
+    }
 }
 
 /// Runs a suite until `stop` is done. `paths` are where it was read from, and is read from again.
@@ -276,6 +286,9 @@ fn alerts(
             tracing::error!("{waiting} notifications wait on disk, and the settings name no notifier");
         }
         return Ok(None);
+    }
+    if let Some(warning) = settings.unheard() {
+        tracing::warn!("{warning}");
     }
     let kept_by = state.clone();
     let (mut desk, courier) = alert::start(alert::Start {

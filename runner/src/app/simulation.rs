@@ -8,6 +8,7 @@
 
 mod blocked;
 mod collector;
+mod daytime;
 mod expected;
 mod faults;
 mod host;
@@ -36,6 +37,8 @@ use world::World;
 
 /// Seeds where nobody asks for more: a quarter of a minute of processor time.
 const SEEDS: u64 = 24;
+/// One of so many seeds lives through days as well, which take longer.
+const SEEDS_OF_A_DAY: u64 = 10;
 /// Worlds in which faults are rare, and how long they last where nobody asks for more.
 const YEARS: u64 = 2;
 const DAYS: u64 = 30;
@@ -114,6 +117,12 @@ fn the_service_keeps_its_promises_whatever_fails_around_it() {
 fn the_service_keeps_its_promises_through_the_year() {
     let days = u32::try_from(setting("CANARY_SIMULATION_DAYS", DAYS)).expect("a number of days");
     simulate(YEARS, async |seed| year::live(seed, days).await);
+}
+
+#[test]
+fn each_due_time_of_the_day_is_run_or_missed_once_whatever_is_done_to_clocks() {
+    let seeds = setting("CANARY_SIMULATION_SEEDS", SEEDS).div_ceil(SEEDS_OF_A_DAY);
+    simulate(seeds, daytime::live);
 }
 
 /// Noon of some day.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
+use crate::clock;
 use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::publish::Board;
+use crate::schedule::reach;
 use crate::telemetry::{Exposition, HeartbeatReading};
 use crate::watch::health::{Health, Limits, Sources};
 use crate::watch::heartbeat::{self, ExportState, Record, Vitals};
@@ -85,8 +87,14 @@ fn feed(health: Health, host: &Host, begin: &CancellationToken) -> io::Result<Th
 pub(super) fn vitals(health: &Health, board: &Board, exposition: &Exposition) -> Vitals {
     let delivery = exposition.delivery();
     let mut most_often: Option<Duration> = None;
-    board.each(|check, _| {
-        most_often = Some(most_often.map_or(check.interval, |known| known.min(check.interval)));
+    let wall = clock::wall();
+    board.each(|check, sign| {
+        let pace = check.cadence.interval().unwrap_or_else(|| {
+            // Of a cron expression, what counts is how long it is silent now.
+            let heard = wall.checked_sub(sign.silent_for).unwrap_or(wall);
+            reach(check, heard, 1).saturating_add(check.timeout)
+        });
+        most_often = Some(most_often.map_or(pace, |known| known.min(pace)));
     });
     let every = delivery.as_ref().map(|delivery| delivery.expected_every);
     Vitals {

@@ -12,6 +12,7 @@ use super::{Format, Output};
 use crate::app::load::Loaded;
 use crate::app::{self, Host};
 use crate::console::Console;
+use crate::dispatch::Dispatcher;
 use crate::outcome::Run;
 use crate::report::{self, Screen};
 use crate::suite::{Check, Suite};
@@ -33,19 +34,27 @@ pub(super) async fn runs(
 ) -> anyhow::Result<Vec<Run>> {
     let Loaded { suite, plugins, .. } = ready(suites, host).await?;
     let checks = pick(suite, only)?;
-    let dispatcher = host.dispatcher(plugins);
+    let runs = once(&checks, &host.dispatcher(plugins), host).await?;
+    app::check::tell(&checks, &runs, host, &settings.telemetry).context("cannot start telemetry")?;
+    Ok(runs)
+}
+
+/// One run of each check, until somebody wants it to end.
+pub(super) async fn once(
+    checks: &[Arc<Check>],
+    dispatcher: &Dispatcher,
+    host: &Host,
+) -> anyhow::Result<Vec<Run>> {
     let mut shutdown = listen(host, Duration::ZERO)?;
-    let once = app::check::once(&checks, &dispatcher);
+    let once = app::check::once(checks, dispatcher);
     let mut once = std::pin::pin!(once);
-    let runs = tokio::select! {
+    Ok(tokio::select! {
         runs = &mut once => runs,
         () = shutdown.requested() => {
             dispatcher.cut();
             once.await
         }
-    };
-    app::check::tell(&checks, &runs, host, &settings.telemetry).context("cannot start telemetry")?;
-    Ok(runs)
+    })
 }
 
 /// Prints them, and gives the exit code.

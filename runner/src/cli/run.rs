@@ -1,6 +1,7 @@
 //! One function a command: load, do, print, exit code.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,12 +13,15 @@ use clap::Parser as _;
 use super::alert::{self, AlertError};
 use super::check;
 use super::inside;
+use super::probe;
 use super::settings::{SecretArgument, Settings, WrongAddress};
 use super::usage;
 use super::{AlertCommand, Cli, Command, HostedCommand, PluginCommand};
 use crate::admin::Door;
+use crate::app::limits::{self, Need, Scarcity};
 use crate::app::load::{Loaded, load};
 use crate::app::{Host, service};
+use crate::console::logging::Format;
 use crate::console::{self, Console};
 use crate::demo;
 use crate::grant::GrantError;
@@ -26,12 +30,15 @@ use crate::plugin::isolated::worker;
 use crate::plugin::{EMBEDDED, Plugin};
 use crate::regular_file::{Owner, Session};
 use crate::report::{self, Screen};
+use crate::sandbox::Description;
 use crate::settings;
 use crate::signal::{self, Hangup, HeldHangup, Shutdown};
-use crate::suite::{PluginFacts, PluginSource, Problems, schema};
+use crate::suite::{PluginFacts, PluginSource, Problems, Variable, schema};
 use crate::telemetry;
 use crate::telemetry::settings::{Exporter, Signal};
 
+/// A limit of the process, or of the machine, leaves no room for the runner itself.
+const CANNOT_WORK: u8 = 2;
 /// A suite that does not load.
 const BAD_SUITE: u8 = 3;
 /// `EX_USAGE` of `sysexits.h`.
@@ -58,32 +65,55 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Command::PluginWorker(limits) = cli.command {
         return usage::worked(worker::run(limits));
     }
-    // A signal has to find a thread that does not wait for a disk.
-    match liveness::apart_from_main(move || carry_out(&cli)) {
-        Ok(code) => code,
-        Err(error) => usage::worked(Err(error)),
+    let format = cli.log.format(cli.is_service());
+    let carried_out = enough(&cli).and_then(|()| {
+        // A signal has to find a thread that does not wait for a disk.
+        Ok(liveness::apart_from_main(move || carry_out(&cli, format))??)
+    });
+    carried_out.unwrap_or_else(|scarcity| {
+        Console::fail_without(format, &scarcity.to_string());
+        ExitCode::from(CANNOT_WORK)
+    })
+}
+
+/// Whether the process may have what it takes; before anything that ends badly without it.
+fn enough(cli: &Cli) -> Result<(), Scarcity> {
+    match cli.command {
+        // Those need no engine.
+        Command::Inside(_) | Command::PluginWorker(_) => Ok(()),
+        Command::Hosted(_) => limits::suffice(need(cli)),
     }
 }
 
-fn carry_out(cli: &Cli) -> ExitCode {
+fn need(cli: &Cli) -> Need {
+    match cli.is_service() {
+        true => Need::Service,
+        false => Need::Command,
+    }
+}
+
+fn carry_out(cli: &Cli, format: Format) -> io::Result<ExitCode> {
     let liveness = Registry::default();
-    let format = cli.log.format(cli.is_service());
-    let console = match Console::start(&liveness, format, &cli.log.filter()) {
-        Ok(console) => console,
-        Err(error) => return usage::worked(Err(error)),
-    };
+    let console = Console::start(&liveness, format, &cli.log.filter())?;
     let code = match start(cli, &console, &liveness) {
         Ok(code) => code,
         Err(error) => {
+            let (error, code) = match Scarcity::behind(&error, need(cli)) {
+                Some(scarcity) => (anyhow::Error::msg(scarcity), CANNOT_WORK),
+                None => {
+                    let code = code_of(&error);
+                    (error, code)
+                }
+            };
             // Whoever waits for a command reads it to the end; a service that fails must not wait for that.
             console.fail(&error, cli.is_service().then_some(LAST_WORDS));
-            code_of(&error)
+            code
         }
     };
     if !cli.is_service() {
         console.flush();
     }
-    ExitCode::from(code)
+    Ok(ExitCode::from(code))
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
@@ -92,6 +122,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     let is_usage = error.is::<GrantError>()
         || error.is::<check::NoSuchCheck>()
+        || error.is::<probe::Contradiction>()
         || error.is::<AlertError>()
         || error.is::<settings::Problems>()
         || error.is::<SecretArgument>()
@@ -124,6 +155,7 @@ fn start(cli: &Cli, console: &Console, liveness: &Registry) -> anyhow::Result<u8
     let code = runtime.block_on(async {
         let mut settings = settings;
         settings.host.streams = console.streams().clone();
+        settings.host.variables = cli.variables();
         settings.host.liveness = liveness.clone();
         let host = Arc::new(Host::start(settings.host.clone())?);
         hosted(command, &host, &settings, (console, screen)).await
@@ -140,12 +172,15 @@ async fn hosted(
     (console, screen): (&Console, Screen),
 ) -> anyhow::Result<u8> {
     match command {
-        HostedCommand::Run { suites, grace } => service(suites, *grace, host, settings, screen).await,
-        HostedCommand::Check { suites, only, output } => {
+        HostedCommand::Run { suites, grace, .. } => service(suites, *grace, host, settings, screen).await,
+        HostedCommand::Check {
+            suites, only, output, ..
+        } => {
             let runs = check::runs(suites, only, host, settings).await?;
             check::show(&runs, *output, console, screen)
         }
-        HostedCommand::Validate { suites } => validate(suites, host, console).await,
+        HostedCommand::Validate { suites, .. } => validate(suites, host, console).await,
+        HostedCommand::Probe(arguments) => probe::probe(arguments, host, console, screen).await,
         HostedCommand::Demo { once, otlp } => {
             let telemetry = otlp.is_some().then_some(&settings.telemetry);
             let as_told = match once {
@@ -232,13 +267,13 @@ fn demo_door(settings: &Settings) -> Option<Door> {
     })
 }
 
-fn say_where(door: &Door) -> std::io::Result<()> {
+fn say_where(door: &Door) -> io::Result<()> {
     tracing::info!("metrics on {}/metrics", door.origin()?);
     Ok(())
 }
 
 /// Says where the metrics are, or that nothing is exported.
-fn tell_where(door: Option<&Door>, telemetry: &telemetry::settings::Settings) -> std::io::Result<()> {
+fn tell_where(door: Option<&Door>, telemetry: &telemetry::settings::Settings) -> io::Result<()> {
     door.map_or(Ok(()), say_where)?;
     if telemetry.nothing_to_export_to {
         tracing::warn!(
@@ -257,6 +292,21 @@ fn tell_where(door: Option<&Door>, telemetry: &telemetry::settings::Settings) ->
 async fn validate(suites: &[PathBuf], host: &Host, console: &Console) -> anyhow::Result<u8> {
     let Loaded { suite, .. } = ready(suites, host).await?;
     console.print(&format!("ok: {}", counted(suite.checks.len(), "check")))?;
+    for Variable {
+        name,
+        value,
+        location,
+    } in &suite.variables
+    {
+        let place = location
+            .as_ref()
+            .map_or_else(|| "`--var`".to_owned(), ToString::to_string);
+        console.print(&format!(
+            "{name}={} ({})",
+            report::plain(value),
+            report::plain(&place)
+        ))?;
+    }
     Ok(0)
 }
 
@@ -308,16 +358,32 @@ async fn inspect(name: &str, only_schema: bool, host: &Host, console: &Console) 
     let text = match only_schema {
         true => schema,
         false => format!(
-            "name      {}\nversion   {}\nsummary   {}\ntarget    {}\ndigest    sha256:{}\ncontract  canary:check@0.1.0\n\nconfig schema:\n{schema}",
+            "name      {}\nversion   {}\nsummary   {}\ntarget    {}\ndigest    sha256:{}\ncontract  canary:check {}\n{}\nconfig schema:\n{schema}",
             report::plain(&described.name),
             report::plain(&described.version),
             report::plain(&described.summary),
             report::plain(&described.target_syntax),
             plugin.digest(),
+            plugin.program().contract(),
+            declared(described),
         ),
     };
     console.print(&text)?;
     Ok(0)
+}
+
+/// What a plugin declares beside that, a line each.
+fn declared(described: &Description) -> String {
+    let measured = described.measurements.iter().map(|metric| {
+        let (name, unit, text) = (&metric.name, &metric.unit, &metric.text);
+        format!("measures  {name} {unit}: {text}")
+    });
+    let secret = described
+        .secrets
+        .iter()
+        .map(|place| format!("secret    config{place}"));
+    let lines = measured.chain(secret).map(|line| report::plain(&line) + "\n");
+    lines.collect()
 }
 
 async fn suite_schema(host: &Host, console: &Console) -> anyhow::Result<u8> {

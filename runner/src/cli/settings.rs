@@ -15,6 +15,7 @@ use url::Url;
 use self::admin::{AdminArgs, refuse_credentials};
 pub(super) use self::admin::{Asking, SecretArgument, WrongAddress};
 use self::references::{Recording, ReferenceArgs};
+use super::units;
 use crate::admin::{Door, DoorError};
 use crate::alert::settings as alert;
 use crate::app;
@@ -26,7 +27,7 @@ use crate::plugin::isolated::Limits;
 use crate::quota::Quota;
 use crate::regular_file::{Owner, Session};
 use crate::settings::{Access, Admin, File, Token};
-use crate::suite::{Environment, KnownSecrets, ProcessEnvironment, Secrets, units};
+use crate::suite::{Environment, KnownSecrets, ProcessEnvironment, Secrets, VariableOverrides};
 use crate::telemetry::settings as telemetry;
 use crate::watch::heartbeat;
 
@@ -62,7 +63,7 @@ pub(super) struct HostArgs {
     no_cache: bool,
     /// Time that examining one plugin may take, such as `30s`.
     #[arg(long, global = true, env = "CANARY_PLUGIN_LOAD_TIMEOUT", value_name = "TIME", default_value = "30s",
-          value_parser = humantime::parse_duration)]
+          value_parser = units::duration)]
     plugin_load_timeout: Duration,
     /// Memory that examining one plugin may take, such as `1GiB`.
     #[arg(long, global = true, env = "CANARY_PLUGIN_LOAD_MEMORY", value_name = "SIZE", default_value = "1GiB",
@@ -201,6 +202,7 @@ impl HostArgs {
                 compiling: Some(console::compiling),
                 blocked: self.blocked(file.block_networks)?,
                 references,
+                variables: VariableOverrides::default(),
                 ceiling: Quota::ceiling(),
                 resolver: None,
                 // Without a file nobody knows what the runner of a suite will have.

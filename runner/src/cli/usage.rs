@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 
-use super::Cli;
 use crate::report;
 
 /// Prints help that was asked for, or what is wrong with the arguments; then the exit code is `code`.
@@ -25,7 +23,7 @@ pub(super) fn worked(done: std::io::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // There is nowhere left to say that the output is closed.
-            let _closed = Cli::command().error(ErrorKind::Io, error).print();
+            let _closed = clap::Error::raw(ErrorKind::Io, format!("{error}\n")).print();
             ExitCode::FAILURE
         }
     }
@@ -43,6 +41,7 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn an_argument_that_is_not_understood_does_nothing_to_a_terminal() {

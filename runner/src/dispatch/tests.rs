@@ -22,6 +22,8 @@ struct Script {
     /// The attempts that began.
     numbers: Mutex<Vec<u32>>,
     room: Room,
+    /// How long each attempt waits for others that compute.
+    queued: Duration,
 }
 
 impl Execute for Script {
@@ -48,7 +50,7 @@ impl Execute for Script {
                 at: SECOND,
             }],
             trail: trail(),
-            queued: Duration::ZERO,
+            queued: self.queued,
         }
     }
 
@@ -94,6 +96,7 @@ fn dispatcher(outcomes: impl IntoIterator<Item = Outcome>) -> Dispatcher<Script>
         outcomes: Mutex::new(outcomes.into_iter().collect()),
         numbers: Mutex::default(),
         room: Room::for_runs(8),
+        queued: Duration::ZERO,
     };
     Dispatcher::new(script, Plugins::default(), 8)
 }
@@ -207,6 +210,28 @@ async fn a_cut_stops_the_attempt_under_way_and_every_later_one_before_it_begins(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_has_its_conversation_where_that_is_wanted() {
+    let recording = dispatcher([]).recording_conversations();
+    assert!(recording.run_now(&check(0)).await.trail.conversation.is_some());
+    assert!(
+        dispatcher([])
+            .run_now(&check(0))
+            .await
+            .trail
+            .conversation
+            .is_none()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_attempt_waited_for_others_that_compute_excuses_a_failure() {
+    let (mut dispatcher, check) = (dispatcher([failed()]), check(0));
+    dispatcher.executor.queued = check.timeout;
+    let overloaded = Outcome::Stopped(StopCause::Overload { lost: check.timeout });
+    assert_eq!(dispatcher.run_now(&check).await.outcome, overloaded);
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_what_the_host_lost_during_an_attempt_excuses_a_failure() {
     let clock = StallClock::default();
     clock.beat();
@@ -243,6 +268,7 @@ async fn a_reload_divides_the_permits_anew_and_their_pool_is_watched() {
         checks: checks.to_vec(),
         groups: BTreeMap::from([("slow".into(), 1)]),
         maintenance: Vec::new(),
+        variables: Vec::new(),
     };
     dispatcher.replace(Plugins::default(), &suite);
     let [one, other] = checks.map(|check| dispatcher.job(&check, Instant::now()));
@@ -293,4 +319,33 @@ fn a_deadline_while_the_host_was_overloaded_is_the_hosts() {
     let lost = quarter + Duration::from_millis(1);
     let stopped = Outcome::Stopped(StopCause::Overload { lost });
     assert_eq!(blame(late, lost, timeout), stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_is_to_fail_is_tried_again_while_its_target_works() {
+    let passed = || completed(VerdictStatus::Pass);
+    for (outcomes, attempts, status) in [
+        (vec![failed()], 1, VerdictStatus::Pass),
+        (vec![passed(), failed()], 2, VerdictStatus::Pass),
+        (vec![passed(), passed()], 2, VerdictStatus::Fail),
+        (
+            vec![completed(VerdictStatus::Warn), passed()],
+            2,
+            VerdictStatus::Fail,
+        ),
+    ] {
+        let dispatcher = dispatcher(outcomes.clone());
+        let check = Check {
+            expect_failure: true,
+            ..check(1).as_ref().clone()
+        };
+        let run = dispatcher.run_now(&Arc::new(check)).await;
+        assert_eq!(
+            (run.attempts, run.outcome.verdict()),
+            (attempts, Some(status)),
+            "{outcomes:?}"
+        );
+        let error = (status == VerdictStatus::Fail).then_some("unexpected_pass");
+        assert_eq!(run.error_type(), error);
+    }
 }

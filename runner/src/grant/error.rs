@@ -1,6 +1,6 @@
 //! Grants that make no sense, and destinations that are not granted.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -58,6 +58,17 @@ pub enum GrantError {
         #[source]
         source: url::ParseError,
     },
+    /// A URL where a host is asked for.
+    #[error(
+        "it is a URL of the scheme `{scheme}`; write the host and the port alone, such as `example.com:443`"
+    )]
+    IsUrl {
+        /// What stands before `://`.
+        scheme: String,
+    },
+    /// A user name before a host.
+    #[error("it has a user name before `@`; write the host and the port alone, such as `example.com:443`")]
+    HasUser,
     /// Such as `::1:80`.
     #[error("`{place}` needs brackets around its IPv6 address, as in `[2001:db8::1]:443`")]
     NoBrackets {
@@ -110,6 +121,12 @@ pub enum GrantError {
         /// As written.
         text: String,
     },
+    /// A name server is not written as an address.
+    #[error("`{text}` is not the address of a name server, such as `192.0.2.53` or `[2001:db8::53]:53`")]
+    NameServer {
+        /// As written.
+        text: String,
+    },
     /// The target is no URL.
     #[error("not a URL")]
     Url {
@@ -149,6 +166,17 @@ pub enum Denial {
         /// What it wanted to know.
         name: String,
     },
+    /// No grant covers the host and port, nor looking the name up, which is to be in a network that is granted.
+    #[error(
+        "`{destination}` is not granted to this check; to grant it, add `{destination}` to its `allow`, or \
+         `dns://{name}` where its addresses are in a network that is granted"
+    )]
+    PlaceNotGranted {
+        /// Where it wanted to go.
+        destination: Destination,
+        /// Its host.
+        name: String,
+    },
     /// No grant covers the address that the host resolved to.
     #[error(
         "`{destination}` is at {address}, which is not granted to this check; to grant it, add `{destination}` to its \
@@ -168,6 +196,14 @@ pub enum Denial {
         /// The answer, or the host itself.
         address: IpAddr,
         /// The one that holds the address.
+        network: IpNet,
+    },
+    /// The operator allows no check to ask this name server.
+    #[error("the name server {server} is in the blocked network {network}")]
+    NameServerBlocked {
+        /// One of the check's `name_servers`.
+        server: SocketAddr,
+        /// The one that holds its address.
         network: IpNet,
     },
 }

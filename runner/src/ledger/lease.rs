@@ -13,10 +13,11 @@ use tokio::net::{TcpStream, UdpSocket};
 
 use super::page::Page;
 use super::slot::{Revocable, Side, Slot};
-use super::traffic::{Activity, Traffic};
+use super::traffic::{Activity, LiveView, Traffic};
 use super::{Denial, Refusal};
 use crate::pool::{Claim, Place};
 use crate::quota::QuotaKind;
+use crate::record::{Channel, Content, Layer};
 use crate::trace::Shortage;
 
 /// How long a run waits for a descriptor that another gives back.
@@ -148,12 +149,34 @@ impl LeasedStream {
         })
         .await?;
         self.enter(Activity::Idle);
+        if let Some(channel) = self.channel() {
+            let recorder = self.lease.page.recorder();
+            let peer = self.peer_addr().map(|peer| recorder.peer(peer).to_string());
+            let local = self.local_addr().map(|local| recorder.peer(local).to_string());
+            let (peer, local) = (peer.unwrap_or_default(), local.unwrap_or_default());
+            channel.open(format!("connected to {peer} from {local}"));
+        }
         Ok(())
+    }
+
+    /// Says what the connection does, also while something else owns it.
+    #[must_use]
+    pub fn live_view(&self) -> LiveView {
+        LiveView(Arc::clone(&self.lease.traffic))
     }
 
     /// Says what the connection does from now on, for the live view. Reads and writes say so themselves.
     pub fn enter(&self, activity: Activity) {
         self.lease.traffic.enter(activity);
+        if let (Activity::Handshake, Some(channel)) = (activity, self.channel()) {
+            channel.enter(Layer::Tls);
+        }
+    }
+
+    /// The connection's part of the run's conversation, where that is wanted.
+    #[must_use]
+    pub fn channel(&self) -> Option<&Channel> {
+        self.lease.traffic.channel.as_ref()
     }
 
     /// Address of the peer.
@@ -186,8 +209,17 @@ impl LeasedStream {
         )
     }
 
-    fn note_peer_closed(&self) {
-        self.lease.traffic.peer_closed.store(true, Ordering::Relaxed);
+    fn note_peer_closed(&self, error: Option<&io::Error>) {
+        let is_known = self.lease.traffic.peer_closed.swap(true, Ordering::Relaxed);
+        if let Some(channel) = self.channel().filter(|_| !is_known) {
+            channel.note(match error {
+                None => "the peer closes its side".to_owned(),
+                Some(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    "the peer resets the connection".to_owned()
+                }
+                Some(error) => format!("reading fails: {error}"),
+            });
+        }
     }
 
     /// At the last byte of the quota, only the end of the stream may still be seen.
@@ -199,7 +231,7 @@ impl LeasedStream {
                 .poll(cx, Side::Read, |socket, cx| socket.poll_peek(cx, &mut byte))
         )? {
             0 => {
-                self.note_peer_closed();
+                self.note_peer_closed(None);
                 Poll::Ready(Ok(()))
             }
             _ => Poll::Ready(Err(self.lease.deny(QuotaKind::BytesIn))),
@@ -242,10 +274,13 @@ impl AsyncRead for LeasedStream {
         if polled.is_pending() {
             self.lease.traffic.note_wait();
         }
-        ready!(polled).inspect_err(|_| self.note_peer_closed())?;
+        ready!(polled).inspect_err(|error| self.note_peer_closed(Some(error)))?;
         let read = part.filled().len();
         if read == 0 && room > 0 {
-            self.note_peer_closed();
+            self.note_peer_closed(None);
+        }
+        if let Some(channel) = self.channel() {
+            channel.received(Layer::Socket, Content::Dialogue, part.filled());
         }
         buffer.advance(read);
         self.lease.count_in(read);
@@ -265,6 +300,13 @@ impl AsyncWrite for LeasedStream {
             Pin::new(socket).poll_write(cx, part)
         }))?;
         self.lease.count_out(written);
+        if let Some(channel) = self.channel() {
+            channel.sent(
+                Layer::Socket,
+                Content::Dialogue,
+                part.get(..written).unwrap_or(part),
+            );
+        }
         Poll::Ready(Ok(written))
     }
 

@@ -17,7 +17,7 @@ use super::{Denial, Ledger, Refusal};
 use crate::outcome::{LogLevel, LogLine, Usage};
 use crate::pool::Place;
 use crate::quota::{Quota, QuotaKind};
-use crate::record::{MAX_TEXT, Part, Recorder};
+use crate::record::{Channel, MAX_TEXT, Part, Recorder};
 use crate::trace::{ClosedBy, Connection, EndCause, Phase, PhaseTime, Shortage, Step, StepKind, Trail};
 pub(super) use state::{Entry, State};
 
@@ -154,6 +154,16 @@ impl Page {
         self.refuse(&mut self.state(), kind)
     }
 
+    /// Counts a place or a name that the grants refused.
+    pub fn note_ungranted(&self) {
+        self.state().usage.ungranted += 1;
+    }
+
+    /// Counts a failure of what the check itself asked for, which says nothing of the target.
+    pub fn note_own_failure(&self) {
+        self.state().usage.own_failures += 1;
+    }
+
     /// What was used up to now. The sandbox adds memory and cpu.
     #[must_use]
     pub fn usage(&self) -> Usage {
@@ -246,7 +256,8 @@ impl Page {
     pub(super) fn enter(&self, peer: SocketAddr, place: Place) -> Result<(usize, Arc<Traffic>), Refusal> {
         let mut state = self.state();
         self.judge(&mut state)?;
-        Ok(state.enter(self.recorder.peer(peer), place))
+        let channel = self.recorder.conversation().map(Channel::new);
+        Ok(state.enter(self.recorder.peer(peer), place, channel))
     }
 
     fn judge(&self, state: &mut State) -> Result<(), Refusal> {
@@ -315,12 +326,15 @@ impl Page {
 
     pub(super) fn refuse(&self, state: &mut State, what: QuotaKind) -> Denial {
         let limit = self.quota.limit(what);
+        self.recorder
+            .note(|| format!("refused: {}", Denial { what, limit }));
         state.deny(what, limit, self.opened_at.elapsed());
         Denial { what, limit }
     }
 
     fn remember(&self, state: &mut State, entry: Entry, closed_by: ClosedBy) {
         *state.usage.closed.entry(closed_by).or_default() += 1;
+        entry.traffic.note_closed(closed_by);
         let connections = &mut state.trail.connections;
         if connections.len() >= CONNECTIONS_KEPT || !self.recorder.admit(Part::Trail, CONNECTION_WEIGHT) {
             return;

@@ -22,6 +22,9 @@ pub struct Recording {
 
 impl Recording {
     pub(super) fn new(page: Arc<Page>, kind: StepKind, limit: Instant) -> Self {
+        if let Some((conversation, begun)) = page.recorder().conversation().zip(kind.begun()) {
+            conversation.note(begun);
+        }
         Self {
             page,
             span_id: draw_span_id(),
@@ -52,6 +55,10 @@ impl Recording {
     fn keep(&mut self, failed: Option<(&'static str, Text)>) {
         let Some(kind) = self.kind.take() else { return };
         let took = self.began.elapsed();
+        if let Some(conversation) = self.page.recorder().conversation() {
+            let ended = kind.ended(failed.as_ref().map(|(_, message)| message));
+            ended.into_iter().for_each(|text| conversation.note(text));
+        }
         let word = failed.as_ref().map(|(word, _)| *word);
         if let Some(phase) = kind.phase().filter(|_| word != Some(CANCELLED)) {
             self.page.spend(phase, took, word);

@@ -1,3 +1,5 @@
+mod conversation;
+mod datagrams;
 mod descriptors;
 mod pages;
 mod streams;

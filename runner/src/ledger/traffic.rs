@@ -1,6 +1,11 @@
 //! What a descriptor carries, and what it does at the moment: written by the stream, read by whoever looks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+
+use crate::quota::show_bytes;
+use crate::record::Channel;
+use crate::trace::ClosedBy;
 
 /// What a connection does at the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +49,17 @@ impl Activity {
     }
 }
 
+/// What the live view shows of a connection. It keeps nothing open.
+#[derive(Debug, Clone)]
+pub struct LiveView(pub(super) Arc<Traffic>);
+
+impl LiveView {
+    /// Says what the connection does from now on. Reads and writes say so themselves.
+    pub fn enter(&self, activity: Activity) {
+        self.0.enter(activity);
+    }
+}
+
 /// Counted by the stream and read by the page. Each field stands for itself: nothing follows from their order.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
@@ -52,9 +68,18 @@ pub(super) struct Traffic {
     pub(super) peer_closed: AtomicBool,
     /// An [`Activity`].
     activity: AtomicU8,
+    /// Takes what is said, where the run's conversation is wanted.
+    pub(super) channel: Option<Channel>,
 }
 
 impl Traffic {
+    pub(super) fn new(channel: Option<Channel>) -> Self {
+        Self {
+            channel,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn activity(&self) -> Activity {
         let place = usize::from(self.activity.load(Ordering::Relaxed));
         Activity::ALL.get(place).copied().unwrap_or_default()
@@ -62,6 +87,19 @@ impl Traffic {
 
     pub(super) fn enter(&self, activity: Activity) {
         self.activity.store(activity as u8, Ordering::Relaxed);
+    }
+
+    /// The descriptor is closed.
+    pub(super) fn note_closed(&self, by: ClosedBy) {
+        let Some(channel) = &self.channel else { return };
+        let who = match by {
+            ClosedBy::Guest => "closed by the check".to_owned(),
+            ClosedBy::Peer => "closed, by the peer first".to_owned(),
+            ClosedBy::Host(cause) => format!("taken back by the host ({})", cause.word()),
+        };
+        let bytes = |count: &AtomicU64| show_bytes(count.load(Ordering::Relaxed));
+        let (sent, received) = (bytes(&self.bytes_out), bytes(&self.bytes_in));
+        channel.note(format!("{who}; sent {sent}, received {received}"));
     }
 
     /// Bytes go out.

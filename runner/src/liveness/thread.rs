@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::refused::{ThreadError, refused};
 use super::{BEAT, Impact, Progress, Registry};
 
 /// How long the end of a thread may take, where it has named no other time.
@@ -56,10 +58,40 @@ pub fn spawn(
     work: impl FnOnce(&Progress) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let progress = registry.register(component.name, component.impact);
+    let name = format!("canary-{}", component.name);
     std::thread::Builder::new()
-        .name(format!("canary-{}", component.name))
+        .name(name.clone())
         // Owned by the closure, so that a panic is seen by the drop of `progress`.
         .spawn(move || work(&{ progress }))
+        .map_err(|error| refused(&name, error))
+}
+
+/// Whether so many threads can be started now, beside those that there are: they are, and end.
+///
+/// # Errors
+/// The operating system refuses one of them.
+pub fn can_start(count: usize) -> io::Result<()> {
+    let mut waiting = Vec::new();
+    let mut refusal = None;
+    while waiting.len() < count && refusal.is_none() {
+        let (end, ended) = sync_channel::<()>(0);
+        let thread = std::thread::Builder::new()
+            .name("canary-trial".to_owned())
+            .spawn(move || {
+                let _ended = ended.recv();
+            });
+        match thread {
+            Ok(thread) => waiting.push((end, thread)),
+            Err(error) => refusal = Some(error),
+        }
+    }
+    let started = waiting.len();
+    for (end, thread) in waiting {
+        drop(end);
+        let _ended = thread.join();
+    }
+    let what = || format!("more than {started} of {count} threads");
+    refusal.map_or(Ok(()), |error| Err(ThreadError::new(what(), error).into()))
 }
 
 /// Does `work` on a thread of its own, which the calling one waits for and does nothing else.
@@ -73,7 +105,8 @@ pub fn apart_from_main<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
     let thread = std::thread::Builder::new()
         .name("canary-command".to_owned())
         .stack_size(MAIN_STACK)
-        .spawn(work)?;
+        .spawn(work)
+        .map_err(|error| refused("canary-command", error))?;
     // Ends as it would have on the calling thread.
     thread.join().or_else(|panic| std::panic::resume_unwind(panic))
 }
@@ -90,13 +123,15 @@ pub async fn once<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
     let (done_tx, done) = oneshot::channel();
+    let name = format!("canary-{name}");
     std::thread::Builder::new()
-        .name(format!("canary-{name}"))
+        .name(name.clone())
         .stack_size(MAIN_STACK)
         // Nobody waits when this was cancelled.
-        .spawn(move || drop(done_tx.send(work())))?;
+        .spawn(move || drop(done_tx.send(work())))
+        .map_err(|error| refused(&name, error))?;
     done.await
-        .map_err(|_| io::Error::other(format!("the thread canary-{name} panicked")))
+        .map_err(|_| io::Error::other(format!("the thread {name} panicked")))
 }
 
 /// Waits for the end of a thread that was asked for it, for `limit` at most: one that hangs is left behind.

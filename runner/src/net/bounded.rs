@@ -1,4 +1,4 @@
-//! What a plugin may hand over, short enough by type. The contract (`sdk/wit/check.wit`) states the same numbers.
+//! What a plugin may hand over, short enough by type. The contract (`sdk/wit`) states the same numbers.
 
 use std::ops::Deref;
 
@@ -92,7 +92,7 @@ pub(super) fn too_long(what: &str, limit: usize) -> NetError {
 }
 
 /// The error for a list of more than `limit` items.
-pub(super) fn too_many(what: &str, limit: usize) -> NetError {
+pub(crate) fn too_many(what: &str, limit: usize) -> NetError {
     NetError::Invalid(format!("more than {limit} {what}"))
 }
 

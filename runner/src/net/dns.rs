@@ -57,7 +57,7 @@ pub struct Question {
     pub name: HostText,
     /// Such as `A` or `MX`.
     pub kind: Word,
-    /// `ADDRESS:PORT`; absent: the host's resolver.
+    /// `ADDRESS:PORT`; absent: the name servers of the check, or the host's resolver.
     pub server: Option<PlaceText>,
 }
 
@@ -103,8 +103,11 @@ impl Client {
         let name = DnsName::parse(question.name.as_str()).map_err(invalid)?;
         self.grants
             .look_up(&name)
-            .map_err(|denial| NetError::Denied(denial.to_string()))?;
+            .map_err(|denial| self.ungranted(&denial))?;
         let server = self.granted_server(question.server.as_ref())?;
+        if server.is_none() {
+            self.judge_name_servers()?;
+        }
         self.page.count_lookup()?;
         let asked_at = Instant::now();
         let limit = self.limit(None);
@@ -139,7 +142,7 @@ impl Client {
             Destination::new(Scheme::Tcp, &server.ip().to_string(), server.port()).map_err(invalid)?;
         self.grants
             .address(&destination, server.ip(), Via::Direct, &self.shared.blocked)
-            .map_err(|denial| NetError::Denied(denial.to_string()))?;
+            .map_err(|denial| self.ungranted(&denial))?;
         Ok(Some(server))
     }
 }

@@ -27,6 +27,9 @@ pub enum Phase {
     Receive,
 }
 
+/// Bytes of what a peer sent first.
+const PEER_SENT: usize = 64;
+
 impl Phase {
     /// The word in metrics, spans and messages.
     #[must_use]
@@ -98,6 +101,24 @@ pub enum NetError {
         /// How far it came.
         extent: Extent,
     },
+    /// What happened in this phase, of an error that does not say so itself.
+    #[error("{cause}")]
+    In {
+        /// The phase.
+        phase: Phase,
+        /// What it was.
+        cause: Box<Self>,
+        /// What the peer sent first where that was another protocol: 64 bytes at most.
+        peer_sent: Option<Box<[u8]>>,
+    },
+    /// What the check itself asked for on the way to its target failed: its proxy, its source address.
+    #[error("{what}: {cause}")]
+    Own {
+        /// Such as ``the proxy `proxy.test:3128` ``.
+        what: String,
+        /// How.
+        cause: Box<Self>,
+    },
     /// The plugin asked for something that makes no sense.
     #[error("invalid request: {0}")]
     Invalid(String),
@@ -109,6 +130,7 @@ pub enum NetError {
 /// What ended a body, without the phase, which is that of all of them.
 fn break_off(cause: &NetError) -> String {
     match cause {
+        NetError::In { cause, .. } => break_off(cause),
         NetError::Timeout(_) => "timed out".to_owned(),
         NetError::Closed => "the connection was closed".to_owned(),
         NetError::Reset => "the connection was reset".to_owned(),
@@ -186,9 +208,65 @@ impl NetError {
             Self::Closed => "closed",
             Self::Tls(_) => "tls",
             Self::Protocol(_) => "protocol",
-            Self::Body { cause, .. } => cause.word(),
+            Self::Body { cause, .. } | Self::In { cause, .. } | Self::Own { cause, .. } => cause.word(),
             Self::Invalid(_) => "invalid",
             Self::Other(_) => "other",
+        }
+    }
+
+    /// The same, with the phase that it came in where it does not say so itself.
+    pub(crate) fn during(self, phase: Phase) -> Self {
+        match self {
+            Self::Reset | Self::Closed | Self::Tls(_) | Self::Protocol(_) | Self::Other(_) => Self::In {
+                phase,
+                cause: Box::new(self),
+                peer_sent: None,
+            },
+            other => other,
+        }
+    }
+
+    /// The same, as a failure of something that the check itself asked for. What the host refused or lacks stays that.
+    pub(super) fn own(self, what: impl Into<String>) -> Self {
+        match self {
+            Self::Denied(_) | Self::Quota(_) | Self::HostExhausted | Self::DnsBusy | Self::Invalid(_) => self,
+            cause => Self::Own {
+                what: what.into(),
+                cause: Box::new(cause),
+            },
+        }
+    }
+
+    /// Whether it is a failure of something that the check itself asked for.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self.without_phase(), Self::Own { .. })
+    }
+
+    /// The same, of a peer that first sent this in place of the protocol that it was asked for.
+    pub(super) fn after(self, sent: &[u8], phase: Phase) -> Self {
+        let sent = sent.get(..PEER_SENT).unwrap_or(sent);
+        Self::In {
+            phase,
+            cause: Box::new(self),
+            peer_sent: (!sent.is_empty()).then(|| sent.into()),
+        }
+    }
+
+    /// What the peer sent first, where that was not the protocol that it was asked for.
+    #[must_use]
+    pub fn peer_sent(&self) -> Option<&[u8]> {
+        match self {
+            Self::In { peer_sent, .. } => peer_sent.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Without its phase.
+    #[must_use]
+    pub fn without_phase(&self) -> &Self {
+        match self {
+            Self::In { cause, .. } => cause.without_phase(),
+            other => other,
         }
     }
 
@@ -210,8 +288,14 @@ impl NetError {
                 if let Some(failed) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                     return Self::Tls(tls::explain(failed));
                 }
-                if inner.is_none() || io.kind() == io::ErrorKind::UnexpectedEof {
-                    return io::Error::from(io.kind()).into();
+                match (io.kind(), inner) {
+                    // What HTTP/2's library makes of the end of a connection; the kernel's own comes without a text.
+                    (io::ErrorKind::BrokenPipe, Some(_)) => return Self::Closed,
+                    (kind, None) => return io::Error::from(kind).into(),
+                    (kind @ (io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset), Some(_)) => {
+                        return io::Error::from(kind).into();
+                    }
+                    _ => {}
                 }
             }
             if !text.is_empty() {

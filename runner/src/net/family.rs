@@ -13,12 +13,24 @@ pub enum Family {
     V4,
     /// IPv6 only.
     V6,
+    /// IPv4 before IPv6.
+    PreferV4,
+    /// IPv6 before IPv4.
+    PreferV6,
 }
 
 impl Family {
+    /// What to look up: an order makes no difference there.
+    pub(super) fn without_preference(self) -> Self {
+        match self {
+            Self::PreferV4 | Self::PreferV6 => Self::Any,
+            other => other,
+        }
+    }
+
     pub(super) fn admits(self, address: IpAddr) -> bool {
         match self {
-            Self::Any => true,
+            Self::Any | Self::PreferV4 | Self::PreferV6 => true,
             Self::V4 => address.is_ipv4(),
             Self::V6 => address.is_ipv6(),
         }
@@ -28,7 +40,7 @@ impl Family {
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Any => "IP",
+            Self::Any | Self::PreferV4 | Self::PreferV6 => "IP",
             Self::V4 => "IPv4",
             Self::V6 => "IPv6",
         })

@@ -1,14 +1,24 @@
 //! HTTP, one exchange at a time: every request has a connection of its own, nothing is pooled.
 
 mod body;
+mod check;
+mod connection;
 mod cookies;
+mod driver;
 mod environment;
 mod exchange;
+mod explain;
+mod head;
 mod hop;
 mod inbound;
+mod noted;
+mod outbound;
 mod proxy;
 mod redirect;
 mod request;
+mod socks;
+mod step;
+mod version;
 
 use std::sync::Arc;
 
@@ -17,8 +27,12 @@ use http::HeaderMap;
 use url::Url;
 
 pub use body::Extent;
+pub use check::Unchecked;
 pub use environment::EnvironmentProxies;
+pub use exchange::Exchange;
+pub use hop::endpoint_of;
 pub use request::{Request, RequestOptions};
+pub use version::{HttpVersion, Versions};
 
 use super::bounded::too_many;
 use super::tls::TlsSession;
@@ -29,33 +43,14 @@ use crate::quota::QuotaKind;
 use cookies::Jar;
 use hop::Journey;
 
+/// Most headers of an answer over HTTP/1.
+const HEADERS: usize = 4096;
+/// Most bytes of an answer's head over HTTP/1; what is read ahead of the body has no more room either.
+const HEAD_BYTES: usize = 128 << 10;
 /// Redirects that a plugin may ask for.
 const MOST_REDIRECTS: u32 = 20;
 /// Requests of one [`Client::send_all`].
 const MOST_AT_ONCE: usize = 64;
-
-/// A version of HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// RFC 1945.
-    Http10,
-    /// RFC 9112.
-    Http11,
-    /// RFC 9113.
-    Http2,
-}
-
-impl HttpVersion {
-    /// `1.0`, `1.1` or `2` (`network.protocol.version`).
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Http10 => "1.0",
-            Self::Http11 => "1.1",
-            Self::Http2 => "2",
-        }
-    }
-}
 
 /// A redirect that was followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +80,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// The peer sent, or would have sent, more than `max_body`.
     pub truncated: bool,
+    /// The body was read to its end.
+    pub complete: bool,
     /// Bytes of body, as far as it was read.
     pub body_length: u64,
     /// `address:port`.
@@ -98,14 +95,29 @@ pub struct Response {
 }
 
 impl Client {
-    /// Sends a request and follows its redirects, each checked against the grants again. Secrets stay with the
-    /// origin of the request, and with those that the suite names.
+    /// Sends a request and reads the answer as the request's options say.
     ///
     /// Cancellation: dropping the future closes its connection.
     ///
     /// # Errors
     /// Grants, quotas, time, the network, TLS, or a peer that breaks HTTP.
     pub async fn send(&self, request: Request) -> Result<Response, NetError> {
+        let options = Arc::clone(&request.options);
+        self.open(request).await?.whole(&options).await
+    }
+
+    /// Sends a request and follows its redirects, each checked against the grants again, up to the head of the last answer.
+    /// Secrets stay with the origin of the request, and with those that the suite names.
+    ///
+    /// Cancellation: dropping the future, or the exchange, closes its connection.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn open(&self, request: Request) -> Result<Exchange, NetError> {
+        self.within(request.options.timeout).follow(request).await
+    }
+
+    async fn follow(&self, request: Request) -> Result<Exchange, NetError> {
         self.fits_quota(&request)?;
         let options = Arc::clone(&request.options);
         let mut next = request;
@@ -119,19 +131,22 @@ impl Client {
                 Via::Redirect
             };
             let cookie = cookies.header(&next.url, &next.headers);
-            let mut response = journey.hop(&next, cookie, via, hops.len()).await?;
-            cookies.store(&next.url, &response.headers, clock::wall());
+            let mut exchange = journey.hop(&next, cookie, via, hops.len()).await?;
+            cookies.store(&next.url, &exchange.response().headers, clock::wall());
             let redirect = match options.max_redirects {
                 0 => None,
-                _ => journey.redirect(&next, &response).await?,
+                _ => journey.redirect(&next, exchange.response()).await?,
             };
             let Some(redirected) = redirect else {
-                response.hops = hops;
-                return Ok(response);
+                exchange.response_mut().hops = hops;
+                return Ok(exchange);
             };
+            let response = exchange.into_response();
             if hops.len() >= usize::try_from(options.max_redirects.min(MOST_REDIRECTS)).unwrap_or_default() {
                 return Err(too_many_redirects(hops.len(), &redirected.url));
             }
+            let recorder = self.page.recorder();
+            recorder.note(|| format!("following the redirect to {}", hop::bare(&redirected.url)));
             hops.push(Hop {
                 url: next.url.into(),
                 status: response.status,

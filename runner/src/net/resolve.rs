@@ -12,6 +12,7 @@ mod servers;
 mod settings;
 #[cfg(test)]
 pub(crate) mod simulated;
+mod words;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::grant::DnsName;
 use crate::ledger::Ledger;
 use crate::liveness::Registry;
 use exchange::{Answered, Question, Service};
+pub use families::Patience;
 use families::{Asked, Found};
 use flight::Flights;
 use names::wire_name;
@@ -42,6 +44,26 @@ pub struct Resolver {
     source: Source,
     service: Arc<Service>,
     flights: Flights<Question, Answered>,
+}
+
+/// What a name resolved to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// IPv6 first where both exist, never empty.
+    pub addresses: Vec<IpAddr>,
+    /// No family was left out because there was no answer about it.
+    pub is_complete: bool,
+}
+
+impl Resolved {
+    /// All that there is.
+    #[must_use]
+    pub const fn complete(addresses: Vec<IpAddr>) -> Self {
+        Self {
+            addresses,
+            is_complete: true,
+        }
+    }
 }
 
 impl Resolver {
@@ -78,17 +100,23 @@ impl Resolver {
         }
     }
 
-    /// The addresses of a name, IPv6 first where both exist, never empty: those of the hosts file, where it has the name
-    /// as it is written, or what the name servers say of it and of the names that the search list makes of it.
+    /// The addresses of a name: those of the hosts file, where it has the name as it is written, or what the name servers
+    /// say of it and of the names that the search list makes of it.
     ///
     /// Cancellation: dropping the future closes its sockets, unless another run waits for the same answer.
     ///
     /// # Errors
     /// `Unresolved` with the servers' answer, or why none came; `DnsBusy` or a quota where nobody was asked.
-    pub async fn resolve(&self, asker: &Asker, name: &str, family: Family) -> Result<Vec<IpAddr>, NetError> {
-        let current = self.source.current();
+    pub async fn resolve(
+        &self,
+        asker: &Asker,
+        name: &str,
+        family: Family,
+        patience: Patience,
+    ) -> Result<Resolved, NetError> {
+        let current = asker.current(&self.source);
         if let Some(known) = known(&current.hosts, name, family) {
-            return Ok(known);
+            return Ok(Resolved::complete(known));
         }
         let mut failed = None;
         let mut is_searched_on = true;
@@ -96,8 +124,9 @@ impl Resolver {
             if candidate.is_searched && !is_searched_on {
                 continue;
             }
+            let asked = (family, patience);
             match self
-                .addresses(asker, &current.settings, candidate.name, family)
+                .addresses(asker, &current.settings, candidate.name, asked)
                 .await
             {
                 Ok(addresses) => return Ok(addresses),
@@ -129,7 +158,7 @@ impl Resolver {
         let asked = wire_name(name.as_str())
             .ok_or_else(|| NetError::Invalid(format!("`{name}` is longer than DNS allows")))?;
         let query = Query::query(asked, kind);
-        let current = self.source.current();
+        let current = asker.current(&self.source);
         let question = match server {
             None => Question::for_records(&current.settings, query),
             Some(server) => Question::to_server(server, &current.settings, query),
@@ -142,17 +171,26 @@ impl Resolver {
         asker: &Asker,
         settings: &ResolverSettings,
         name: Name,
-        family: Family,
-    ) -> Result<Vec<IpAddr>, Miss> {
+        (family, patience): (Family, Patience),
+    ) -> Result<Resolved, Miss> {
         let of = |kind| self.addresses_of(asker, settings, Query::query(name.clone(), kind));
-        let (v6, v4) = match family {
+        let (v6, v4) = match family.without_preference() {
             Family::V6 if settings.no_aaaa => (None, None),
             Family::V6 => (Some(of(RecordType::AAAA).await), None),
-            Family::Any if !settings.no_aaaa => families::both(of(RecordType::AAAA), of(RecordType::A)).await,
-            Family::Any | Family::V4 => (None, Some(of(RecordType::A).await)),
+            Family::Any if !settings.no_aaaa => {
+                families::both(of(RecordType::AAAA), of(RecordType::A), patience).await
+            }
+            _ => (None, Some(of(RecordType::A).await)),
+        };
+        let is_complete = match family.without_preference() {
+            Family::Any if !settings.no_aaaa => [&v6, &v4].into_iter().all(is_known),
+            _ => true,
         };
         let answers = [v6, v4].into_iter().flatten().collect();
-        judge(answers, &name, family)
+        Ok(Resolved {
+            addresses: judge(answers, &name, family)?,
+            is_complete,
+        })
     }
 
     async fn addresses_of(&self, asker: &Asker, settings: &ResolverSettings, query: Query) -> Asked {
@@ -185,6 +223,9 @@ impl Resolver {
                 .ask(question.clone(), party, progress)
                 .boxed()
         });
+        if let Some(conversation) = asker.conversation() {
+            flight.progress.note_in(conversation);
+        }
         let waits = asker.waits(flight.progress);
         let answer = flight.exchange.await;
         waits.end();
@@ -207,6 +248,11 @@ impl From<Miss> for NetError {
         let (Miss::Next(error) | Miss::Final(error) | Miss::Nobody(error)) = miss;
         error
     }
+}
+
+/// Whether it is certain which addresses of one family there are.
+fn is_known(answer: &Option<Asked>) -> bool {
+    matches!(answer, Some(Ok(Found::Addresses(_) | Found::NoSuchName)))
 }
 
 /// The addresses of all answers, or what is worst among these.

@@ -5,11 +5,11 @@ mod received;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::bounded::{Delimiter, Payload};
 use super::stream::Transport;
-use super::tls::{TlsOptions, TlsSession};
+use super::tls::{Demand, Examination, TlsOptions, TlsSession};
 use super::{Client, NetError, Phase, within};
 use crate::ledger::{Activity, LeasedStream};
 use received::Received;
@@ -17,6 +17,8 @@ use received::Received;
 /// The most that one read hands out, in bytes, whatever the plugin asks for.
 const LONGEST_READ: usize = 1 << 20;
 const CHUNK: usize = 16 << 10;
+/// How long a read takes that does not wait.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// One connection, plain until TLS is started on it. It closes when it is dropped.
 #[derive(Debug)]
@@ -24,9 +26,12 @@ pub struct Stream {
     /// Absent after a failed handshake: the bytes on the wire have lost their meaning.
     transport: Option<Transport>,
     host: String,
+    /// Nothing more is written.
+    is_shut_down: bool,
     /// Received behind a delimiter that a read stopped at.
     behind: Received,
     last: Info,
+    examination: Option<Examination>,
 }
 
 /// Where a connection goes and what went over it.
@@ -57,9 +62,17 @@ impl Stream {
         Self {
             transport: Some(Transport::Plain(stream)),
             host,
+            is_shut_down: false,
             behind: Received::default(),
             last,
+            examination: None,
         }
+    }
+
+    /// What the server showed when it had nothing in common with this host.
+    #[must_use]
+    pub fn examination(&self) -> Option<&Examination> {
+        self.examination.as_ref()
     }
 
     /// Where it goes, and the bytes so far.
@@ -87,9 +100,8 @@ impl Stream {
         options: &TlsOptions,
     ) -> Result<(TlsSession, Duration), NetError> {
         if !self.behind.is_empty() {
-            return Err(NetError::Protocol(
-                "the peer sent more in plain text before TLS".to_owned(),
-            ));
+            let reason = "the peer sent more in plain text before TLS".to_owned();
+            return Err(NetError::Protocol(reason).during(Phase::Handshake));
         }
         let stream = match self.transport.take() {
             Some(Transport::Plain(stream)) => stream,
@@ -97,9 +109,20 @@ impl Stream {
                 self.transport = Some(tls);
                 return Err(NetError::Invalid("the connection is TLS already".to_owned()));
             }
-            None => return Err(NetError::Closed),
+            None => return Err(closed()),
         };
-        let (stream, session, took) = client.secure(stream, &self.host, options).await?;
+        let wanted = Demand {
+            host: &self.host,
+            options,
+            awaits_admission: true,
+            // After STARTTLS another connection would be at the begin of its dialogue.
+            is_direct: stream.traffic() == (0, 0),
+        };
+        let secured = client.secure(stream, wanted).await;
+        let (stream, session, took) = secured.map_err(|unsecured| {
+            self.examination = unsecured.shown;
+            unsecured.error
+        })?;
         self.transport = Some(Transport::Tls(Box::new(stream)));
         Ok((session, took))
     }
@@ -114,6 +137,32 @@ impl Stream {
             return Ok(self.behind.take(max));
         }
         self.receive(client, max).await
+    }
+
+    /// What [`Stream::read`] returns if it need not wait for it; nothing when it would. Takes a millisecond at most.
+    ///
+    /// # Errors
+    /// As [`Stream::read`].
+    pub async fn read_ready(&mut self, client: &Client, max: usize) -> Result<Option<Vec<u8>>, NetError> {
+        // The runtime looks at sockets while something waits: it has to be given the time.
+        let read = timeout(AT_ONCE, self.read(client, max)).await;
+        if let Some(transport) = &self.transport {
+            transport.tcp().enter(Activity::Idle);
+        }
+        read.ok().transpose()
+    }
+
+    /// Says to the peer that nothing more comes; what it sends can still be read.
+    ///
+    /// # Errors
+    /// The network, or the time.
+    pub async fn shutdown_write(&mut self, client: &Client) -> Result<(), NetError> {
+        let transport = self.transport.as_mut().ok_or_else(closed)?;
+        self.is_shut_down = true;
+        let shutting = async { Ok(transport.shutdown().await?) };
+        let shut = timed(client, Phase::Send, shutting).await;
+        transport.tcp().enter(Activity::Idle);
+        shut
     }
 
     /// Reads up to and with `delimiter`.
@@ -132,11 +181,12 @@ impl Stream {
                 return Ok(self.behind.take(end));
             }
             if self.behind.len() >= max {
-                return Err(NetError::Protocol(format!("no delimiter within {max} bytes")));
+                let reason = format!("no delimiter within {max} bytes");
+                return Err(NetError::Protocol(reason).during(Phase::Receive));
             }
             let more = self.receive(client, CHUNK).await?;
             if more.is_empty() {
-                return Err(NetError::Closed);
+                return Err(closed());
             }
             self.behind.extend(&more);
         }
@@ -147,7 +197,12 @@ impl Stream {
     /// # Errors
     /// The network, a quota, or the time.
     pub async fn write(&mut self, client: &Client, bytes: &Payload) -> Result<(), NetError> {
-        let transport = self.transport.as_mut().ok_or(NetError::Closed)?;
+        if self.is_shut_down {
+            return Err(NetError::Invalid(
+                "the connection is shut down for writing".to_owned(),
+            ));
+        }
+        let transport = self.transport.as_mut().ok_or_else(closed)?;
         let writing = async {
             transport.write_all(bytes).await?;
             Ok(transport.flush().await?)
@@ -158,7 +213,7 @@ impl Stream {
     }
 
     async fn receive(&mut self, client: &Client, max: usize) -> Result<Vec<u8>, NetError> {
-        let transport = self.transport.as_mut().ok_or(NetError::Closed)?;
+        let transport = self.transport.as_mut().ok_or_else(closed)?;
         let mut buffer = vec![0; max.min(CHUNK)];
         let reading = async { Ok(transport.read(&mut buffer).await?) };
         let read = timed(client, Phase::Receive, reading).await;
@@ -169,6 +224,11 @@ impl Stream {
     }
 }
 
+/// The peer has closed, or this side has after a handshake that failed.
+fn closed() -> NetError {
+    NetError::Closed.during(Phase::Receive)
+}
+
 /// Bounds an operation by the run's deadline, and writes its time down.
 async fn timed<T>(
     client: &Client,
@@ -177,6 +237,12 @@ async fn timed<T>(
 ) -> Result<T, NetError> {
     let started_at = Instant::now();
     let done = within(client.limit(None), phase, operation).await;
+    if let Err(error) = &done {
+        client
+            .page()
+            .recorder()
+            .note(|| format!("{}: {error}", phase.word()));
+    }
     let error = done.as_ref().err().map(NetError::word);
     client.page().spend(phase.into(), started_at.elapsed(), error);
     done

@@ -1,7 +1,5 @@
 //! What a plugin is compiled to: its machine code, and what it says of itself.
 
-use serde::{Deserialize, Serialize};
-
 use super::refusal::Refusal;
 use crate::sandbox::Description;
 
@@ -11,6 +9,10 @@ pub(super) const LARGEST: u64 = 256 << 20;
 const MAX_SCHEMA: usize = 1 << 20;
 /// Bytes of each other text that a plugin gives of itself.
 const MAX_TEXT: usize = 4 << 10;
+/// Measurements that a plugin declares.
+const MAX_METRICS: usize = 256;
+/// Places of secrets that a plugin declares.
+const MAX_SECRETS: usize = 64;
 /// Bytes that say how long the description is.
 const PREFIX: usize = size_of::<u32>();
 
@@ -23,30 +25,13 @@ pub(super) struct Artefact {
     code_at: usize,
 }
 
-/// A [`Description`] as JSON.
-#[derive(Serialize, Deserialize)]
-struct Described {
-    name: String,
-    version: String,
-    summary: String,
-    target_syntax: String,
-    config_schema: String,
-}
-
 impl Artefact {
     /// # Errors
     /// The description is larger than it may be.
     pub(super) fn new(description: Description, code: &[u8]) -> Result<Self, Refusal> {
         judge(&description)?;
-        let described = Described {
-            name: description.name.clone(),
-            version: description.version.clone(),
-            summary: description.summary.clone(),
-            target_syntax: description.target_syntax.clone(),
-            config_schema: description.config_schema.clone(),
-        };
         let unwritable = |error: String| Refusal::Describe(format!("it cannot be written down: {error}"));
-        let text = serde_json::to_vec(&described).map_err(|error| unwritable(error.to_string()))?;
+        let text = serde_json::to_vec(&description).map_err(|error| unwritable(error.to_string()))?;
         let length = u32::try_from(text.len()).map_err(|error| unwritable(error.to_string()))?;
         let bytes = [&length.to_le_bytes(), text.as_slice(), code].concat();
         Ok(Self {
@@ -60,14 +45,7 @@ impl Artefact {
     pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
         let (length, rest) = bytes.split_first_chunk::<PREFIX>()?;
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let described: Described = serde_json::from_slice(rest.get(..length)?).ok()?;
-        let description = Description {
-            name: described.name,
-            version: described.version,
-            summary: described.summary,
-            target_syntax: described.target_syntax,
-            config_schema: described.config_schema,
-        };
+        let description: Description = serde_json::from_slice(rest.get(..length)?).ok()?;
         judge(&description).ok()?;
         Some(Self {
             description,
@@ -103,6 +81,8 @@ fn judge(description: &Description) -> Result<(), Refusal> {
         summary,
         target_syntax,
         config_schema,
+        measurements,
+        secrets,
     } = description;
     if config_schema.len() > MAX_SCHEMA {
         let most = MAX_SCHEMA >> 20;
@@ -116,7 +96,20 @@ fn judge(description: &Description) -> Result<(), Refusal> {
         ("summary", summary),
         ("target syntax", target_syntax),
     ];
-    match texts.iter().find(|(_, text)| text.len() > MAX_TEXT) {
+    let lists = [
+        ("measurements", measurements.len(), MAX_METRICS),
+        ("secrets", secrets.len(), MAX_SECRETS),
+    ];
+    if let Some((what, _, most)) = lists.iter().find(|(_, count, most)| count > most) {
+        return Err(Refusal::Describe(format!("it declares more than {most} {what}")));
+    }
+    let metrics = measurements
+        .iter()
+        .flat_map(|metric| [&metric.name, &metric.unit, &metric.text])
+        .map(|text| ("text of a measurement", text));
+    let places = secrets.iter().map(|place| ("place of a secret", place));
+    let mut texts = texts.into_iter().chain(metrics).chain(places);
+    match texts.find(|(_, text)| text.len() > MAX_TEXT) {
         Some((what, _)) => {
             let most = MAX_TEXT >> 10;
             Err(Refusal::Describe(format!("its {what} is larger than {most} KiB")))
@@ -136,6 +129,7 @@ mod tests {
             summary: "s".to_owned(),
             target_syntax: "URL".to_owned(),
             config_schema: schema.to_owned(),
+            ..Description::default()
         }
     }
 

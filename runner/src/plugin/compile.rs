@@ -23,8 +23,8 @@ pub(super) async fn describe(
     Ok((program, Artefact::new(description, &code)?))
 }
 
-/// The component of an artefact that was made by this version of the compiler, with these settings.
-pub(super) fn restore(artefact: &Artefact, engine: &Engine) -> Result<Component, Refusal> {
+/// The component of machine code that was made by this version of the compiler, with these settings.
+pub(super) fn restore(code: &[u8], engine: &Engine) -> Result<Component, Refusal> {
     #[expect(
         unsafe_code,
         reason = "machine code is trusted by where it comes from; that it comes from there is all that can be checked"
@@ -32,7 +32,7 @@ pub(super) fn restore(artefact: &Artefact, engine: &Engine) -> Result<Component,
     // SAFETY: the bytes are in this process's own memory, where nobody changes them any more. They are those that
     // `describe` serialised: the cache holds them to the digest that was written with them, in a folder that is this
     // user's alone; or a process of this very program has just handed them over.
-    let restored = unsafe { Component::deserialize(engine.wasmtime(), artefact.code()) };
+    let restored = unsafe { Component::deserialize(engine.wasmtime(), code) };
     restored.map_err(|error| unusable(&error))
 }
 

@@ -28,7 +28,7 @@ use super::loader::blocking;
 use super::refusal::{Refusal, bounded};
 use crate::ledger::audit::Reserve;
 use crate::sandbox::Engine;
-use crate::suite::{Judgement, SchemaRequest};
+use crate::suite::{ConfigAnswer, ConfigRequest, Judgement, SchemaRequest};
 
 /// What examining one plugin may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Isolation {
                 }
             }
             (Answer::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason)).into()),
-            (Answer::Judgement, _) => Err(IsolationError::Unintelligible.into()),
+            (Answer::Judgement | Answer::Configs, _) => Err(IsolationError::Unintelligible.into()),
         }
     }
 
@@ -99,6 +99,26 @@ impl Isolation {
                 serde_json::from_slice(&payload).map_err(|_| IsolationError::Unintelligible)
             }
             (Answer::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason))),
+            _ => Err(IsolationError::Unintelligible),
+        }
+    }
+
+    /// Has a plugin, of which this is the machine code for an engine, judge configurations.
+    pub(super) async fn check_configs(
+        &self,
+        code: Vec<u8>,
+        request: &ConfigRequest,
+        engine: &Engine,
+    ) -> Result<ConfigAnswer, IsolationError> {
+        let mut payload = protocol::frame(request)?;
+        payload.extend(code);
+        let pooling = engine.is_pooling();
+        match self.ask(Task::CheckConfigs { pooling }, payload).await? {
+            (Answer::Configs, payload) => {
+                serde_json::from_slice(&payload).map_err(|_| IsolationError::Unintelligible)
+            }
+            (Answer::Failed(reason), _) => Err(IsolationError::Failed(bounded(&reason))),
+            (Answer::Refused(refusal), _) => Err(IsolationError::Failed(bounded(&refusal.to_string()))),
             _ => Err(IsolationError::Unintelligible),
         }
     }

@@ -9,10 +9,10 @@ use super::artefact::Artefact;
 use super::cache::Cache;
 use super::isolated::{Isolation, IsolationError};
 use super::shared::{Compiled, Shared};
-use super::{PluginError, Refusal, compile};
+use super::{Plugin, PluginError, Refusal, compile};
 use crate::liveness;
 use crate::sandbox::{Program, Sandbox};
-use crate::suite::{Judgement, SchemaRequest, judge};
+use crate::suite::{ConfigAnswer, ConfigRequest, Judgement, SchemaRequest, judge};
 
 /// Plugins that are loaded at once. Each can take the memory that loading one may take, and a thread of a processor.
 const AT_ONCE: usize = 2;
@@ -83,6 +83,33 @@ impl Loader {
             Some(isolation) => isolation.judge(request).await,
             None => Ok(judge(&request)),
         }
+    }
+
+    /// Has a plugin judge configurations that its schema allows. One that is not embedded does so in another process.
+    ///
+    /// Cancellation: the other process is killed.
+    ///
+    /// # Errors
+    /// It did not come to an end within the limits.
+    pub async fn check_configs(
+        &self,
+        plugin: &Plugin,
+        is_embedded: bool,
+        request: ConfigRequest,
+        sandbox: &Sandbox,
+    ) -> Result<ConfigAnswer, PluginError> {
+        let isolation = self.isolation.as_ref().filter(|_| !is_embedded);
+        if request.is_empty() {
+            return Ok(ConfigAnswer::default());
+        }
+        let Some(isolation) = isolation else {
+            return Ok(sandbox.check_configs(plugin.program(), &request).await);
+        };
+        let _turn = self.turn().await;
+        let program = plugin.program().clone();
+        let code = blocking(move || program.serialize()).await?;
+        let code = code.map_err(|error| IsolationError::Failed(error.to_string()))?;
+        Ok(isolation.check_configs(code, &request, sandbox.engine()).await?)
     }
 
     /// Plugins that are in memory.
@@ -183,7 +210,7 @@ impl Loader {
 /// A program of what another process, or this one before, made of the plugin. The other has done the same with it within
 /// its limits, so that this comes to an end.
 fn restore(artefact: &Artefact, sandbox: &Sandbox) -> Result<Program, PluginError> {
-    let component = compile::restore(artefact, sandbox.engine())?;
+    let component = compile::restore(artefact.code(), sandbox.engine())?;
     let linked = sandbox.link(&component);
     Ok(linked.map_err(Refusal::from)?)
 }

@@ -38,7 +38,10 @@ impl Refusal {
         match self {
             Self::NotAComponent(text) => Self::NotAComponent(bounded(&text)),
             Self::Link(LinkError::Imports(text)) => Self::Link(LinkError::Imports(bounded(&text))),
-            Self::Link(LinkError::NoProbe(text)) => Self::Link(LinkError::NoProbe(bounded(&text))),
+            Self::Link(LinkError::Version { built_for }) => Self::Link(LinkError::Version {
+                built_for: bounded(&built_for),
+            }),
+            Self::Link(LinkError::Probe(text)) => Self::Link(LinkError::Probe(bounded(&text))),
             Self::Link(other) => Self::from(other),
             Self::NoRoom(_) => self,
             Self::NoMemory(text) => Self::NoMemory(bounded(&text)),

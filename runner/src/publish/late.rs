@@ -56,7 +56,7 @@ impl Board {
         state.expects_records = false;
         state.total.absorb(retired);
         state.retired.absorb(retired);
-        let mut earlier = restored.0;
+        let mut earlier = restored.records;
         let ids: Vec<CheckId> = state.entries.keys().cloned().collect();
         for id in ids {
             let Some(mut record) = earlier.remove(&id) else {
@@ -74,7 +74,7 @@ impl Board {
         }
         drop(state);
         // They are in the suite no longer.
-        let _gone = self.retire(Restored(earlier));
+        let _gone = self.retire(Restored::from(earlier));
         merged
     }
 
@@ -121,6 +121,7 @@ impl Entry {
         };
         if own.last_due.is_some() {
             (record.last_due, record.interval) = (own.last_due, own.interval);
+            record.cron = own.cron;
         }
         if record.status() != self.before {
             record.changed = own.changed.or(own.last_finish);

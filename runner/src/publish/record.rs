@@ -20,11 +20,14 @@ pub struct Record {
     pub tracker: Tracker,
     /// Runs in a row that were not well.
     pub failures: u64,
-    /// The last due time, whatever became of it.
+    /// The last due time, whatever became of it; of a check that was not due yet, the time from which the next follows.
     #[serde(deserialize_with = "since::optional")]
     pub last_due: Option<Since>,
-    /// Its interval at that time.
+    /// Its interval at that time; zero where a cron expression took its place.
     pub interval: Duration,
+    /// Its cron expression and time zone at that time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cron: Option<String>,
     /// When the status changed last.
     pub changed: Option<SystemTime>,
     /// When the last run ended.
@@ -63,7 +66,19 @@ impl Record {
 
     pub(super) fn note_due(&mut self, check: &Check, at: Since) {
         self.last_due = Some(at);
-        self.interval = check.interval;
+        self.interval = check.cadence.interval().unwrap_or_default();
+        self.cron = check.cadence.cron().map(ToString::to_string);
+    }
+
+    /// Whether the check was due at the same times as now.
+    pub(super) fn has_cadence_of(&self, check: &Check) -> bool {
+        let cron = check.cadence.cron().map(ToString::to_string);
+        (self.interval, &self.cron) == (check.cadence.interval().unwrap_or_default(), &cron)
+    }
+
+    /// Whether it is known when the check was last due by its cadence.
+    pub(super) fn is_in_cadence_of(&self, check: &Check) -> bool {
+        self.last_due.is_some() && self.has_cadence_of(check)
     }
 
     pub(super) fn take(&mut self, run: &Run, thresholds: Thresholds, now: SystemTime) -> Standing {

@@ -1,7 +1,7 @@
 mod views;
 
 use std::collections::BTreeMap;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::outcome::{Outcome, StopCause, Verdict, VerdictStatus};
@@ -260,4 +260,26 @@ fn a_stopped_run_is_kept_with_its_cause() {
         (last.outcome.as_str(), last.cause.as_deref()),
         ("stopped", Some("shutdown"))
     );
+}
+
+/// An id held the query of its target once, and so did the alert of that id, which is over.
+#[test]
+fn a_check_whose_id_was_different_keeps_its_account_and_goes_down_anew() {
+    let earlier = check("a@https://h.test/?q=1");
+    let before = board(std::slice::from_ref(&earlier));
+    went(&before, &earlier, VerdictStatus::Fail, 1);
+    went(&before, &earlier, VerdictStatus::Fail, 2);
+    let records = HashMap::from([(earlier.id.clone(), before.record(&earlier.id).unwrap())]);
+
+    let check = Arc::new(Check {
+        former_id: Some(earlier.id.clone()),
+        ..Check::clone(&check("a@https://h.test/~1a2b3c4d"))
+    });
+    let (after, mut restored) = Board::restored(records, Account::default());
+    restored.rename(std::slice::from_ref(&check));
+    after.keep(std::slice::from_ref(&check), &mut restored, Instant::now());
+    assert!(went(&after, &check, VerdictStatus::Fail, 3).transition.is_none());
+    assert!(went(&after, &check, VerdictStatus::Fail, 4).transition.is_some());
+    assert_eq!(after.retire(restored), std::slice::from_ref(&earlier.id));
+    assert_eq!(after.account().finished_in_all(), 4);
 }

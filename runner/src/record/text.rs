@@ -38,6 +38,12 @@ impl Text {
         Self(Cow::Owned(text))
     }
 
+    /// The same behind a text that is part of the program.
+    #[must_use]
+    pub fn behind(self, prefix: &'static str) -> Self {
+        Self::owned(format!("{prefix}{self}"))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use super::pieces::{Collected, Pieces};
-use super::{Own, Secret, Secrets, needle};
+use super::{ExposedSecrets, Own, Secret, SecretPart, Secrets, needle};
 
 /// Bytes of memory of a piece.
 const PIECE_BYTES: usize = 9;
@@ -65,7 +65,9 @@ impl TooManySecrets {
 pub(crate) struct SuiteSecrets {
     known: KnownSecrets,
     set: Arc<SecretSet>,
-    /// By what they are made of: checks with the same ones share what finds them.
+    /// By the secrets that they are made of.
+    parts: HashMap<Vec<usize>, Arc<SecretPart>>,
+    /// By the parts that they are made of: checks with the same ones share what finds them.
     shared: HashMap<Vec<usize>, Secrets>,
 }
 
@@ -83,7 +85,10 @@ impl KnownSecrets {
         self.add(&set);
         Secrets {
             known: self.clone(),
-            own: Some(Arc::new(Own::new(&secrets, set))),
+            own: Some(Arc::new(Own {
+                parts: vec![Arc::new(SecretPart::new(&secrets))],
+                set,
+            })),
         }
     }
 
@@ -173,24 +178,48 @@ impl SuiteSecrets {
         Self {
             known: known.clone(),
             set: Arc::default(),
+            parts: HashMap::new(),
             shared: HashMap::new(),
         }
     }
 
-    /// The secrets of a check. They are known to everyone once they are published.
-    pub(crate) fn of(&mut self, secrets: &[Arc<Secret>]) -> Secrets {
+    /// What several checks may have in common, to be made once: it takes as long as there are secrets.
+    pub(crate) fn part(&mut self, secrets: &[Arc<Secret>]) -> Arc<SecretPart> {
         let mut key: Vec<usize> = secrets.iter().map(|secret| Arc::as_ptr(secret).addr()).collect();
         key.sort_unstable();
         key.dedup();
-        let (known, set) = (&self.known, &self.set);
-        let shared = self.shared.entry(key).or_insert_with(|| {
+        let set = &self.set;
+        let part = self.parts.entry(key).or_insert_with(|| {
             set.extend(secrets);
-            Secrets {
-                known: known.clone(),
-                own: Some(Arc::new(Own::new(secrets, Arc::clone(set)))),
-            }
+            Arc::new(SecretPart::new(secrets))
+        });
+        Arc::clone(part)
+    }
+
+    /// The secrets of a check. They are known to everyone once they are published.
+    pub(crate) fn of(&mut self, parts: &[Arc<SecretPart>]) -> Secrets {
+        let parts: Vec<_> = parts.iter().filter(|part| part.count > 0).cloned().collect();
+        let key: Vec<usize> = parts.iter().map(|part| Arc::as_ptr(part).addr()).collect();
+        let (known, set) = (&self.known, &self.set);
+        let shared = self.shared.entry(key).or_insert_with(|| Secrets {
+            known: known.clone(),
+            own: Some(Arc::new(Own {
+                parts,
+                set: Arc::clone(set),
+            })),
         });
         shared.clone()
+    }
+
+    /// Adds secrets of a check that nobody runs.
+    pub(crate) fn add<'a>(&self, secrets: impl IntoIterator<Item = &'a Arc<Secret>>) {
+        let secrets: Vec<_> = secrets.into_iter().cloned().collect();
+        self.set.extend(&secrets);
+    }
+
+    /// What finds them in the suite's own texts, once they are published.
+    pub(crate) fn exposed(&self) -> ExposedSecrets {
+        ExposedSecrets::new(self.set.values(), self.known.others())
     }
 
     /// Makes them known to everyone.

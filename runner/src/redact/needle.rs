@@ -2,6 +2,7 @@
 
 mod encodings;
 
+use std::iter::successors;
 use std::net::IpAddr;
 
 use base64::Engine;
@@ -10,6 +11,7 @@ use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use url::{Host, Url};
 
+use super::decode::{Escape, form, string, unescaped};
 use super::pieces::{Collected, is_varied};
 use super::reading::Reading;
 use encodings::encodings;
@@ -21,6 +23,9 @@ const MIN_PART_BYTES: usize = 8;
 /// Bytes; a shorter value, or form of one, is masked in the texts of its holder only: in those of others it is likely
 /// to be something else.
 const MIN_SHARED: usize = 8;
+
+/// How deep the escapes of a value itself are decoded.
+const LEVELS: usize = 3;
 
 const ANY_PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -81,13 +86,26 @@ fn plain(value: &str, mut pass_on: impl FnMut(&[u8])) {
         .chain(hosts(value))
         .chain(decoded(value));
     for text in bodies.iter().cloned().chain(others) {
-        Reading::levels(&text, |reading| {
+        for reading in readings(&text) {
             let form = reading.canonical().0;
             if is_known(&form) {
                 pass_on(&form);
             }
-        });
+        }
     }
+}
+
+/// A value as it is, and with its own escapes decoded, as what is given to a URL may be. Where there is a `+`, then once
+/// more with each of them read as a blank.
+fn readings(value: &str) -> Vec<Reading> {
+    let whole = Reading::of(value);
+    let levels = |escape: Escape| {
+        let decode = move |reading: &Reading| unescaped(reading, escape);
+        successors(decode(&whole), decode).take(LEVELS)
+    };
+    let mut levels: Vec<Reading> = levels(string).chain(levels(form)).collect();
+    levels.push(whole);
+    levels
 }
 
 /// What is between the lines that begin and end PEM, which are the same for everyone; where any of that is too short to

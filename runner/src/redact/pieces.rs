@@ -213,6 +213,12 @@ impl Hashes {
     }
 }
 
+/// One number for a row of them.
+pub(super) fn keyed(row: impl Iterator<Item = u64>) -> u64 {
+    let base = *BASE;
+    row.fold(0, |hash, next| mixed(hash.wrapping_mul(base).wrapping_add(next)))
+}
+
 /// By what the hash before a window counts in the hash at its end.
 fn factor(length: usize) -> u64 {
     (0..length).fold(1_u64, |factor, _| factor.wrapping_mul(*BASE))
@@ -221,6 +227,10 @@ fn factor(length: usize) -> u64 {
 fn key(before: u64, whole: u64, factor: u64, length: usize) -> u64 {
     let hash = whole.wrapping_sub(before.wrapping_mul(factor));
     let hash = hash.wrapping_add(u64::try_from(length).unwrap_or_default());
+    mixed(hash)
+}
+
+fn mixed(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     hash ^ (hash >> 29)
 }

@@ -1,17 +1,22 @@
 //! A text as it reads at some level of decoding.
 
-use std::iter::successors;
+mod draft;
+
+use std::ops::Range;
 
 use icu_normalizer::properties::{CanonicalDecompositionBorrowed, Decomposed};
 use icu_properties::props::DefaultIgnorableCodePoint;
 use icu_properties::{CodePointSetData, CodePointSetDataBorrowed};
 
-use super::LEVELS;
-use super::decode::{self, Decoded, Decoder, dialects, lists};
+use super::pieces::keyed;
+
+pub(super) use draft::Draft;
 
 /// Characters that show nothing, such as a zero-width space.
 const INVISIBLE: CodePointSetDataBorrowed<'static> = CodePointSetData::new::<DefaultIgnorableCodePoint>();
 const DECOMPOSITION: CanonicalDecompositionBorrowed<'static> = CanonicalDecompositionBorrowed::new();
+/// In place of a part of a text that is left out: in no secret, and in no UTF-8.
+pub(super) const GAP: u8 = 0xff;
 
 /// One byte as it reads, and the bytes of the text that it stands for.
 #[derive(Clone, Copy)]
@@ -30,78 +35,71 @@ impl Unit {
 }
 
 /// A text, or what is left of it when some levels of escapes are decoded.
-pub(super) struct Reading(Vec<Unit>);
+pub(super) struct Reading {
+    units: Vec<Unit>,
+    /// Which bytes there are.
+    signs: [bool; 256],
+}
 
 impl Reading {
     pub(super) fn of(text: &str) -> Self {
+        Self::part_of(text, 0..text.len())
+    }
+
+    /// A part of a text, with a gap behind it where the text goes on.
+    pub(super) fn part_of(text: &str, part: Range<usize>) -> Self {
+        let goes_on = part.end < text.len();
+        let first = u32::try_from(part.start).unwrap_or(u32::MAX);
+        let bytes = text.as_bytes().get(part).unwrap_or_default();
         let unit = |(byte, start): (u8, u32)| Unit {
             byte,
             start,
             end: start.saturating_add(1),
         };
-        Self(text.bytes().zip(0..).map(unit).collect())
+        let bytes = bytes.iter().copied().chain(goes_on.then_some(GAP));
+        Self::new(bytes.zip(first..).map(unit).collect())
     }
 
-    /// Passes on a text as it is, and with its escapes decoded, up to [`LEVELS`] deep. Where there is a `+`, then once more
-    /// with each of them read as a blank.
-    pub(super) fn levels(text: &str, mut pass_on: impl FnMut(&Self)) {
-        let whole = Self::of(text);
-        let mut has_plus = false;
-        let mut note = |reading: &Self| {
-            has_plus |= reading.0.iter().any(|unit| unit.byte == b'+');
-            pass_on(reading);
-        };
-        note(&whole);
-        whole.deeper(decode::decode).for_each(|level| note(&level));
-        if has_plus {
-            whole.deeper(decode::of_form).for_each(|level| pass_on(&level));
+    pub(super) fn new(units: Vec<Unit>) -> Self {
+        let mut signs = [false; 256];
+        for unit in &units {
+            if let Some(sign) = signs.get_mut(usize::from(unit.byte)) {
+                *sign = true;
+            }
         }
+        Self { units, signs }
     }
 
-    fn deeper(&self, decode: Decoder) -> impl Iterator<Item = Self> {
-        let deeper = move |reading: &Self| reading.decode_as(decode);
-        successors(deeper(self), deeper).take(LEVELS)
+    pub(super) fn units(&self) -> &[Unit] {
+        &self.units
     }
 
-    /// The text as it reads where other signs are escapes, or where bytes are written as numbers.
-    pub(super) fn variants(&self) -> impl Iterator<Item = Self> {
-        let dialects = dialects::of(self.0.iter().map(|unit| unit.byte));
-        let decoded = dialects.filter_map(|dialect| self.decode_as(dialect));
-        decoded.chain(self.lists())
+    pub(super) fn is_ascii(&self) -> bool {
+        self.signs.iter().skip(128).all(|is_in| !is_in)
     }
 
-    /// The text with the bytes in place of numbers, which are decimal, hexadecimal or octal.
-    fn lists(&self) -> impl Iterator<Item = Self> {
-        let radices = [10, 16, 8].into_iter();
-        radices.filter_map(|radix| lists::decode(&self.0, radix).map(Self))
+    /// Whether one or two bytes are in it.
+    pub(super) fn has(&self, sign: &[u8]) -> bool {
+        let is_in = |byte: &u8| self.signs.get(usize::from(*byte)).copied().unwrap_or_default();
+        let mut pairs = self.units.iter().zip(self.units.iter().skip(1));
+        sign.iter().all(is_in)
+            && (sign.len() == 1 || pairs.any(|(first, second)| [first.byte, second.byte] == *sign))
     }
 
-    fn decode_as(&self, decode: Decoder) -> Option<Self> {
-        let mut decoded = Vec::with_capacity(self.0.len());
-        let mut rest = self.0.as_slice();
-        let mut is_changed = false;
-        while let Some((first, behind)) = rest.split_first() {
-            let Some((read, length)) = decode(rest) else {
-                decoded.push(*first);
-                rest = behind;
-                continue;
-            };
-            is_changed = true;
-            let (escape, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            let end = escape.last().map_or(first.end, |last| last.end);
-            push(&mut decoded, read, first.start, end);
-            rest = behind;
-        }
-        is_changed.then_some(Self(decoded))
+    /// The same for the same bytes in the same places, and hardly for others.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let unit =
+            |unit: &Unit| u64::from(unit.byte) << 48 ^ u64::from(unit.end) << 24 ^ u64::from(unit.start);
+        keyed(self.units.iter().map(unit))
     }
 
-    /// Lower-case, without accents, blanks, control and invisible characters, quotes and backslashes; and where in the text each byte is. There
-    /// are many ways to write a quote within quotes, of shells, SQL, YAML, CSV and JSON, and in each other they cannot be
-    /// told apart.
+    /// Lower-case, without accents, blanks, control and invisible characters, quotes and backslashes; and where in the
+    /// text each byte is. There are many ways to write a quote within quotes, of shells, SQL, YAML, CSV and JSON, and in
+    /// each other they cannot be told apart. What is not UTF-8 is Latin-1.
     pub(super) fn canonical(&self) -> (Vec<u8>, Vec<(usize, usize)>) {
-        let mut bytes = Vec::with_capacity(self.0.len());
-        let mut spans = Vec::with_capacity(self.0.len());
-        let mut rest = self.0.as_slice();
+        let mut bytes = Vec::with_capacity(self.units.len());
+        let mut spans = Vec::with_capacity(self.units.len());
+        let mut rest = self.units.as_slice();
         while let Some((first, behind)) = rest.split_first() {
             if first.byte.is_ascii() {
                 if !is_ignored(first.byte) {
@@ -115,13 +113,8 @@ impl Reading {
             let (these, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             let place = span(first.start, these.last().map_or(first.end, |last| last.end));
             match char {
-                Some(char) if char.is_whitespace() || char.is_control() || INVISIBLE.contains(char) => {}
-                Some(char) => {
-                    // Upper case in between: `ß`, `ẞ` and `SS` are one.
-                    let upper = char.to_lowercase().flat_map(char::to_uppercase);
-                    upper.for_each(|upper| letters(upper, &mut bytes));
-                }
-                None => bytes.push(first.byte),
+                None if first.byte == GAP => bytes.push(GAP),
+                char => canonical_char(char.unwrap_or(char::from(first.byte)), &mut bytes),
             }
             spans.resize(bytes.len(), place);
             rest = behind;
@@ -132,6 +125,19 @@ impl Reading {
 
 fn is_ignored(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte.is_ascii_control() || matches!(byte, b'\'' | b'"' | b'\\')
+}
+
+pub(super) fn is_invisible(char: char) -> bool {
+    INVISIBLE.contains(char)
+}
+
+fn canonical_char(char: char, bytes: &mut Vec<u8>) {
+    if char.is_whitespace() || char.is_control() || is_invisible(char) {
+        return;
+    }
+    // Upper case in between: `ß`, `ẞ` and `SS` are one.
+    let upper = char.to_lowercase().flat_map(char::to_uppercase);
+    upper.for_each(|upper| letters(upper, bytes));
 }
 
 /// The lower-case letters of a character without their accents, which may stand apart from them.
@@ -151,23 +157,13 @@ fn letters(char: char, bytes: &mut Vec<u8>) {
     }
 }
 
-fn push(units: &mut Vec<Unit>, read: Decoded, start: u32, end: u32) {
-    let unit = |byte| Unit { byte, start, end };
-    match read {
-        Decoded::Byte(byte) => units.push(unit(byte)),
-        Decoded::Char(char) => units.extend(char.encode_utf8(&mut [0; 4]).bytes().map(unit)),
-        Decoded::Text(text) => units.extend(text.bytes().map(unit)),
-        Decoded::Nothing => {}
-    }
-}
-
 fn span(start: u32, end: u32) -> (usize, usize) {
     let place = |place| usize::try_from(place).unwrap_or(usize::MAX);
     (place(start), place(end))
 }
 
 /// The character that these begin with, and its length; no character where they are not UTF-8.
-fn character(units: &[Unit]) -> (Option<char>, usize) {
+pub(super) fn character(units: &[Unit]) -> (Option<char>, usize) {
     let mut bytes = [0; 4];
     let length = match units.first().map_or(0, |first| first.byte.leading_ones()) {
         2 => 2,

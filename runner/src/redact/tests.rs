@@ -1,4 +1,5 @@
 mod bounds;
+mod compositions;
 mod edges;
 mod escapes;
 mod forms;
@@ -362,7 +363,7 @@ fn redacting_twice_changes_nothing_and_no_form_is_left() {
     let pieces = [
         "ab", "%41", "\\n", "\"", "Zz9", " ", "\n", "é", "&amp;", "+", "''", "k",
     ];
-    for seed in 0..2_000 {
+    for seed in 0..400 {
         let mut dice = fastrand::Rng::with_seed(seed);
         let mut draw = |most: usize| -> String {
             (0..dice.usize(..most))

@@ -8,7 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::Owner;
+use crate::liveness;
 
+/// What a thread that reads is called.
+const THREAD: &str = "canary-file";
 /// How long one file may take.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
@@ -174,8 +177,9 @@ impl Reads {
             deliver(done);
         };
         std::thread::Builder::new()
-            .name("canary-file".to_owned())
-            .spawn(reading)?;
+            .name(THREAD.to_owned())
+            .spawn(reading)
+            .map_err(|error| liveness::refused(THREAD, error))?;
         let reads = self.clone();
         Ok(Started { number, reads })
     }

@@ -1,5 +1,7 @@
 //! For a person who reads a terminal.
 
+use std::collections::HashMap;
+
 use anstyle::Style;
 
 use super::plain::plain;
@@ -21,7 +23,12 @@ const COLUMNS: [Column; 5] = [
 /// One line a run, below it what `detail` asks for, and the totals.
 #[must_use]
 pub fn human(runs: &[Run], detail: Detail, screen: Screen) -> String {
-    let rows: Vec<Row> = runs.iter().map(|run| row(run, detail)).collect();
+    let mut alike: HashMap<(&str, String), usize> = HashMap::new();
+    for run in runs {
+        *alike.entry(named(run)).or_default() += 1;
+    }
+    let is_alone = |run: &Run| alike.get(&named(run)).is_none_or(|count| *count == 1);
+    let rows: Vec<Row> = runs.iter().map(|run| row(run, detail, is_alone(run))).collect();
     format!(
         "{}\n{}\n",
         render(&COLUMNS, &rows, screen),
@@ -44,7 +51,17 @@ pub fn transition(check: &Check, transition: &Transition, colour: bool) -> Strin
     )
 }
 
-fn row(run: &Run, detail: Detail) -> Row {
+/// What a run is known by in its line.
+fn named(run: &Run) -> (&str, String) {
+    (&run.check.name, run.check.target.to_string())
+}
+
+/// `is_alone`: no other line looks as if it were about the same.
+fn row(run: &Run, detail: Detail, is_alone: bool) -> Row {
+    let id = (!is_alone).then(|| Note {
+        word: Cell::styled("id", Style::new().dimmed()),
+        text: plain(run.check.id.as_str()),
+    });
     let word = run.outcome.word();
     Row {
         cells: vec![
@@ -54,7 +71,7 @@ fn row(run: &Run, detail: Detail) -> Row {
             Cell::new(show_duration(run.duration)),
             Cell::new(plain(&run.outcome.summary())),
         ],
-        notes: notes(run, detail),
+        notes: id.into_iter().chain(notes(run, detail)).collect(),
     }
 }
 

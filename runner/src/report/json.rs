@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::Totals;
 use super::plain::is_unsafe;
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, VerdictStatus};
-use crate::record::Text;
+use crate::record::{Line, Text, Transcript};
 
 #[derive(Serialize)]
 struct RunObject<'a> {
+    id: &'a str,
     check: &'a str,
     target: String,
     plugin: &'a str,
+    description: Option<&'a str>,
+    runbook_url: Option<&'a str>,
+    expect_failure: bool,
     outcome: &'static str,
     verdict: Option<&'static str>,
     cause: Option<&'static str>,
@@ -26,6 +30,26 @@ struct RunObject<'a> {
     measurements: Vec<MeasurementObject<'a>>,
     attributes: BTreeMap<&'a str, &'a str>,
     usage: UsageObject,
+    /// Only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<ConversationObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct ConversationObject<'a> {
+    lines: Vec<LineObject<'a>>,
+    bytes_left_out: u64,
+    lines_left_out: u64,
+}
+
+#[derive(Serialize)]
+struct LineObject<'a> {
+    at_ms: f64,
+    /// `null` for what belongs to none.
+    connection: Option<u32>,
+    /// `note`, `sent` or `received`.
+    kind: &'static str,
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -136,9 +160,13 @@ impl<'a> RunObject<'a> {
             Outcome::Stopped(_) | Outcome::Faulted(_) => Default::default(),
         };
         Self {
+            id: run.check.id.as_str(),
             check: &run.check.name,
             target: run.check.target.to_string(),
             plugin: &run.check.plugin,
+            description: run.check.annotations.description.as_deref(),
+            runbook_url: run.check.annotations.runbook_url.as_deref(),
+            expect_failure: run.check.expect_failure,
             outcome: run.outcome.kind(),
             verdict: run.outcome.verdict().map(VerdictStatus::word),
             cause: run.outcome.cause(),
@@ -149,6 +177,23 @@ impl<'a> RunObject<'a> {
             measurements: measurements.iter().map(MeasurementObject::of).collect(),
             attributes: map_of(attributes),
             usage: UsageObject::of(&run.usage),
+            conversation: run.trail.conversation.as_ref().map(ConversationObject::of),
+        }
+    }
+}
+
+impl<'a> ConversationObject<'a> {
+    fn of(transcript: &'a Transcript) -> Self {
+        let line = |line: &'a Line| LineObject {
+            at_ms: millis(line.at),
+            connection: line.connection,
+            kind: line.speaker.as_str(),
+            text: &line.text,
+        };
+        Self {
+            lines: transcript.lines.iter().map(line).collect(),
+            bytes_left_out: transcript.bytes_left_out,
+            lines_left_out: transcript.lines_left_out,
         }
     }
 }

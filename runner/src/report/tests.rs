@@ -1,3 +1,4 @@
+mod alike;
 pub(crate) mod hostile;
 
 use std::sync::Arc;
@@ -6,11 +7,10 @@ use std::time::SystemTime;
 use insta::assert_snapshot;
 
 use super::*;
-use crate::grant::Grants;
 use crate::outcome::{Assertion, Fault, Measurement, StopCause, Usage, Verdict};
-use crate::quota::{Quota, QuotaKind};
+use crate::quota::QuotaKind;
 use crate::status::{Status, Transition};
-use crate::suite::{AlertRules, Check, CheckId, Config, Secrets, Target};
+use crate::suite::{Check, CheckId, Target};
 
 const PLAIN: Screen = Screen {
     width: 100,
@@ -20,22 +20,11 @@ const PLAIN: Screen = Screen {
 fn check(name: &str, plugin: &str, target: &str) -> Arc<Check> {
     Arc::new(Check {
         id: CheckId::new(&format!("{name}@{target}")),
-        name: name.to_owned(),
         plugin: plugin.to_owned(),
         target: Target::new(target),
-        secrets: Secrets::default(),
-        interval: Duration::from_secs(30),
         timeout: Duration::from_secs(5),
-        retries: 0,
         failure_threshold: 1,
-        success_threshold: 1,
-        quota: Quota::default(),
-        grants: Grants::default(),
-        labels: Default::default(),
-        group: None,
-        depends_on: Vec::new(),
-        alert: AlertRules::default(),
-        config: Config::new("{}".to_owned()),
+        ..Check::plain(name, Duration::from_secs(30))
     })
 }
 

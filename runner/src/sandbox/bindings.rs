@@ -1,18 +1,37 @@
-//! The contract, generated. Nothing else lives here.
+//! The contract, generated, in each version that this host serves. Nothing else lives here.
 #![allow(
     missing_docs,
-    reason = "generated from `sdk/wit/check.wit`, which has the documentation"
+    unreachable_pub,
+    reason = "generated from `sdk/wit`, which has the documentation"
 )]
 
-wasmtime::component::bindgen!({
-    path: "../sdk/wit",
-    world: "check",
-    imports: { default: async | trappable },
-    exports: { default: async },
-    with: { "canary:check/tcp.connection": crate::sandbox::host::tcp::Connection },
-});
+/// `canary:check@0.1.0`.
+pub(crate) mod v0_1 {
+    wasmtime::component::bindgen!({
+        path: "../sdk/wit/0.1",
+        world: "check",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: { "canary:check/tcp.connection": crate::sandbox::host::Connection },
+    });
 
-pub use self::exports::canary::check::probe::Description;
+    pub(crate) use self::canary::check::{dns, http, log, tcp, tls, types};
+    pub(crate) use self::exports::canary::check::probe;
+}
 
-pub(crate) use self::canary::check::{dns, http, log, tcp, tls, types};
-pub(crate) use self::exports::canary::check::probe;
+/// `canary:check@0.2.0`.
+pub(crate) mod v0_2 {
+    wasmtime::component::bindgen!({
+        path: "../sdk/wit/0.2",
+        world: "check",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "canary:check/tcp.connection": crate::sandbox::host::Connection,
+            "canary:check/http.exchange": crate::sandbox::host::Exchange,
+        },
+    });
+
+    pub(crate) use self::canary::check::{dns, http, log, tcp, tls, types};
+    pub(crate) use self::exports::canary::check::probe;
+}

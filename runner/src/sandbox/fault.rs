@@ -25,8 +25,7 @@ pub(super) fn instantiate(error: wasmtime::Error, recorder: &Recorder) -> Outcom
     }
 }
 
-/// A call did not return.
-pub(super) fn trap(error: wasmtime::Error, recorder: &Recorder) -> Outcome {
+fn trap(error: wasmtime::Error, recorder: &Recorder) -> Outcome {
     if let Some(stop) = stop(&error) {
         return stop;
     }
@@ -96,6 +95,14 @@ pub(super) fn explain(outcome: Outcome, state: &State) -> Outcome {
             Outcome::Stopped(StopCause::Quota { what, limit })
         }
         other => other,
+    }
+}
+
+/// A call did not return. A guest that was refused memory traps as a rule, in a way of its own language.
+pub(super) fn of_call(error: wasmtime::Error, recorder: &Recorder, state: &State) -> Outcome {
+    match (trap(error, recorder), state.limiter.refusal()) {
+        (Outcome::Faulted(Fault::Trap(_)), Some(denial)) => StopCause::from(denial).into(),
+        (outcome, _) => outcome,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::bindings::{http, probe, tls};
+use super::bindings::v0_2::{http, probe, tls};
 use super::cpu::CpuMeter;
 use super::host;
 use super::line::Line;
@@ -42,14 +42,19 @@ pub fn request(asked: Asked) -> Result<Request, NetError> {
         headers: asked.headers,
         body: Vec::new(),
         options: http::RequestOptions {
-            version: None,
-            ip_family: super::bindings::types::IpFamily::Any,
+            versions: Vec::new(),
+            ip_family: super::bindings::v0_2::types::IpFamily::Any,
             max_redirects: 3,
             max_body: 1024,
+            read_for: None,
+            timeout: None,
+            source_address: None,
             connect_to: asked.connect_to,
+            address: None,
             proxy: asked.proxy,
             tls: None,
             propagate_trace: true,
+            extra: Vec::new(),
         },
     })
 }
@@ -80,6 +85,7 @@ pub fn handshake(asked: Handshake) -> Result<TlsOptions, NetError> {
         ca_certificates: asked.ca_certificates,
         client_identity: asked.client_identity,
         require_valid: false,
+        extra: Vec::new(),
     })
 }
 
@@ -116,6 +122,7 @@ pub fn verdict(texts: &[&str], budget: u64, secrets: Secrets) -> (Verdict, Recor
             })
             .collect(),
         attributes: pairs().collect(),
+        extra: Vec::new(),
     };
     let verdict = at_once(host::verdict(&recorder, &meter(), returned));
     (verdict, recorder.usage())

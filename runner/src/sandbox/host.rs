@@ -1,11 +1,15 @@
-//! The host's side of the contract, one file an interface.
+//! The host's side of the contract: a module for each version that it serves, one file an interface, and what they share.
 
-mod convert;
-mod dns;
-mod http;
-mod log;
-pub(super) mod tcp;
-mod tls;
+mod ask;
+mod connection;
+mod exchange;
+mod same;
+mod v0_1;
+mod v0_2;
 mod verdict;
 
-pub(super) use verdict::verdict;
+#[expect(unreachable_pub, reason = "the generated bindings name it in public types")]
+pub use connection::Connection;
+#[expect(unreachable_pub, reason = "the generated bindings name it in public types")]
+pub use exchange::Exchange;
+pub(super) use verdict::{is_own_fault, verdict};

@@ -7,17 +7,22 @@ use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings as wasi;
 use wasmtime_wasi::random::WasiRandom;
 
-use super::bindings::Check;
+use super::bindings::{v0_1, v0_2};
+use super::contract::ContractVersion;
 use super::state::State;
 
-/// The interfaces that [`linker`] serves, in any version that is compatible.
-const SERVED: [&str; 26] = [
+/// Interfaces of the contract that [`linker`] serves, in each [`ContractVersion`].
+const CONTRACT: [&str; 6] = [
     "canary:check/types",
     "canary:check/tls",
     "canary:check/tcp",
     "canary:check/http",
     "canary:check/dns",
     "canary:check/log",
+];
+
+/// The others that it serves, in any version that is compatible.
+const WASI: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
     "wasi:cli/stderr",
@@ -44,7 +49,8 @@ const SERVED: [&str; 26] = [
 /// no preopened folders, variables, arguments or sockets behind it.
 pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    Check::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    v0_1::Check::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    v0_2::Check::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
     let l = &mut linker;
     wasi::cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
@@ -66,8 +72,7 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
 pub(super) fn trap_unserved(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
     let engine = component.engine().clone();
     for (name, import) in component.component_type().imports(&engine) {
-        let interface = name.split('@').next().unwrap_or(name);
-        if SERVED.contains(&interface) {
+        if is_served(name) {
             continue;
         }
         match import.ty {
@@ -81,6 +86,11 @@ pub(super) fn trap_unserved(linker: &mut Linker<State>, component: &Component) -
         }
     }
     Ok(())
+}
+
+fn is_served(name: &str) -> bool {
+    let interface = name.split('@').next().unwrap_or(name);
+    WASI.contains(&interface) || CONTRACT.contains(&interface) && ContractVersion::is_served(name)
 }
 
 fn trap(

@@ -16,6 +16,8 @@ pub(crate) struct Limiter {
     limit: usize,
     used: usize,
     peak: usize,
+    /// The refusal of memory that the guest asked for.
+    refusal: Option<Denial>,
 }
 
 impl Limiter {
@@ -24,6 +26,7 @@ impl Limiter {
             limit: usize::try_from(limit_bytes).unwrap_or(usize::MAX),
             used: 0,
             peak: 0,
+            refusal: None,
         }
     }
 
@@ -31,19 +34,22 @@ impl Limiter {
         u64::try_from(self.peak).unwrap_or(u64::MAX)
     }
 
-    /// Ends the run rather than handing the guest a failed allocation: it could not say so anyway.
-    fn grow(&mut self, by: usize) -> wasmtime::Result<bool> {
+    /// Whether the guest was refused memory.
+    pub(super) fn refusal(&self) -> Option<Denial> {
+        self.refusal
+    }
+
+    fn grow(&mut self, by: usize) -> Result<(), Denial> {
         let wanted = self.used.saturating_add(by);
         if wanted > self.limit {
-            let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
-            return Err(wasmtime::Error::new(Denial {
+            return Err(Denial {
                 what: QuotaKind::Memory,
-                limit,
-            }));
+                limit: u64::try_from(self.limit).unwrap_or(u64::MAX),
+            });
         }
         self.used = wanted;
         self.peak = self.peak.max(wanted);
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -69,7 +75,16 @@ impl ResourceLimiter for Limiter {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        self.grow(desired.saturating_sub(current))
+        match self.grow(desired.saturating_sub(current)) {
+            Ok(()) => Ok(true),
+            // Without the memory that it is declared with there is no guest.
+            Err(denial) if current == 0 => Err(wasmtime::Error::new(denial)),
+            // One that can do with less goes on, and gives its verdict. Of most languages it traps.
+            Err(denial) => {
+                self.refusal = Some(denial);
+                Ok(false)
+            }
+        }
     }
 
     /// A guest that is not given what it may have could not say why it failed.
@@ -89,6 +104,7 @@ impl ResourceLimiter for Limiter {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT))
+        let grown = self.grow(desired.saturating_sub(current).saturating_mul(TABLE_ELEMENT));
+        grown.map(|()| true).map_err(wasmtime::Error::new)
     }
 }

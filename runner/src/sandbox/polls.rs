@@ -26,16 +26,32 @@ pub enum HostFunction {
     StartTls,
     /// `tcp`: `read`.
     Read,
+    /// `tcp`: `read-ready`.
+    ReadReady,
     /// `tcp`: `read-until`.
     ReadUntil,
     /// `tcp`: `write`.
     Write,
+    /// `tcp`: `shutdown-write`.
+    ShutdownWrite,
     /// `http`: `send`.
     Send,
     /// `http`: `send-all`.
     SendAll,
+    /// `http`: `open` of an exchange.
+    OpenExchange,
+    /// `http`: `head` and `trailers` of an exchange.
+    ExchangeHead,
+    /// `http`: `read` of an exchange.
+    ReadExchange,
+    /// `http`: `read-ready` of an exchange.
+    ReadReadyExchange,
     /// `dns`: `query`.
     Query,
+    /// `dns`: `addresses`.
+    Addresses,
+    /// `tls`, `tcp`, `http`: `check`; `http`: `endpoint-of`.
+    Check,
     /// `log`: `log`.
     Log,
     /// What the guest says of its target is recorded.
@@ -43,17 +59,25 @@ pub enum HostFunction {
 }
 
 impl HostFunction {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 20] = [
         Self::Guest,
         Self::Instantiate,
         Self::Connect,
         Self::StartTls,
         Self::Read,
+        Self::ReadReady,
         Self::ReadUntil,
         Self::Write,
+        Self::ShutdownWrite,
         Self::Send,
         Self::SendAll,
+        Self::OpenExchange,
+        Self::ExchangeHead,
+        Self::ReadExchange,
+        Self::ReadReadyExchange,
         Self::Query,
+        Self::Addresses,
+        Self::Check,
         Self::Log,
         Self::Verdict,
     ];
@@ -67,11 +91,19 @@ impl HostFunction {
             Self::Connect => "tcp.connect",
             Self::StartTls => "tcp.start-tls",
             Self::Read => "tcp.read",
+            Self::ReadReady => "tcp.read-ready",
             Self::ReadUntil => "tcp.read-until",
             Self::Write => "tcp.write",
+            Self::ShutdownWrite => "tcp.shutdown-write",
             Self::Send => "http.send",
             Self::SendAll => "http.send-all",
+            Self::OpenExchange => "http.open",
+            Self::ExchangeHead => "http.head",
+            Self::ReadExchange => "http.read",
+            Self::ReadReadyExchange => "http.read-ready",
             Self::Query => "dns.query",
+            Self::Addresses => "dns.addresses",
+            Self::Check => "check",
             Self::Log => "log.log",
             Self::Verdict => "verdict",
         }

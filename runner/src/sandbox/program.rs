@@ -1,9 +1,12 @@
 //! A component that is compiled and linked.
 
 use serde::{Deserialize, Serialize};
+use wasmtime::Store;
 use wasmtime::component::Component;
 
-use super::bindings::CheckPre;
+use super::bindings::{v0_1, v0_2};
+use super::contract::ContractVersion;
+use super::guest::Guest;
 use super::room::{TooLarge, Weight};
 use super::state::State;
 use super::{Sandbox, imports};
@@ -11,8 +14,15 @@ use super::{Sandbox, imports};
 /// A component with everything that it imports, ready to be instantiated for a run. Cheap to clone.
 #[derive(Clone)]
 pub struct Program {
-    pre: CheckPre<State>,
+    linked: Linked,
     weight: Weight,
+}
+
+/// A component that is linked to its version of the contract.
+#[derive(Clone)]
+enum Linked {
+    V0_1(v0_1::CheckPre<State>),
+    V0_2(v0_2::CheckPre<State>),
 }
 
 /// Why a component is no program of this host.
@@ -22,8 +32,23 @@ pub enum LinkError {
     #[error("its imports do not fit this host: {0}")]
     Imports(String),
     /// It is a component of another world.
-    #[error("it does not export `canary:check/probe@0.1.0`: {0}")]
-    NoProbe(String),
+    #[error(
+        "it does not export `canary:check/probe`; this runner serves contract {}",
+        ContractVersion::served()
+    )]
+    NoProbe,
+    /// It was built for versions of the contract none of which this host serves.
+    #[error(
+        "it was built for contract {built_for}; this runner serves {}",
+        ContractVersion::served()
+    )]
+    Version {
+        /// `0.3`, or several.
+        built_for: String,
+    },
+    /// What it exports under the contract's name is something else.
+    #[error("its `canary:check/probe` is not that of the contract: {0}")]
+    Probe(String),
     /// It needs more of the instance pool than one component may have.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
@@ -40,19 +65,22 @@ impl Sandbox {
     /// # Errors
     /// The component was made for another world, or is larger than one may be; or the host is short of something.
     pub fn link(&self, component: &Component) -> Result<Program, LinkError> {
+        let version = ContractVersion::of(component)?;
         let weight = Weight::of(component)?;
-        let reason = |error: wasmtime::Error| error.root_cause().to_string();
-        let unfit = |error| LinkError::Imports(reason(error));
+        let unfit = |error| LinkError::Imports(reason(&error));
         let mut linker = imports::linker(self.engine.wasmtime()).map_err(unfit)?;
         imports::trap_unserved(&mut linker, component).map_err(unfit)?;
         let linked = linker.instantiate_pre(component).map_err(unfit)?;
         // The descriptor of its first memory is opened now, and not by the first run: what a run opens is the run's.
         component
             .initialize_copy_on_write_image()
-            .map_err(|error| LinkError::Image(reason(error)))?;
-        CheckPre::new(linked)
-            .map(|pre| Program { pre, weight })
-            .map_err(|error| LinkError::NoProbe(reason(error)))
+            .map_err(|error| LinkError::Image(reason(&error)))?;
+        let linked = match version {
+            ContractVersion::V0_1 => v0_1::CheckPre::new(linked).map(Linked::V0_1),
+            ContractVersion::V0_2 => v0_2::CheckPre::new(linked).map(Linked::V0_2),
+        };
+        let linked = linked.map_err(|error| LinkError::Probe(reason(&error)))?;
+        Ok(Program { linked, weight })
     }
 }
 
@@ -63,7 +91,42 @@ impl Program {
         self.weight
     }
 
-    pub(super) fn pre(&self) -> &CheckPre<State> {
-        &self.pre
+    /// The version of the contract that it is served.
+    #[must_use]
+    pub fn contract(&self) -> ContractVersion {
+        match self.linked {
+            Linked::V0_1(_) => ContractVersion::V0_1,
+            Linked::V0_2(_) => ContractVersion::V0_2,
+        }
     }
+
+    /// Whether it judges configurations that its schema allows.
+    #[must_use]
+    pub fn judges_configs(&self) -> bool {
+        self.contract().has_check_config()
+    }
+
+    /// Its machine code, for another process of this program.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
+        let component = match &self.linked {
+            Linked::V0_1(pre) => pre.instance_pre().component(),
+            Linked::V0_2(pre) => pre.instance_pre().component(),
+        };
+        component.serialize()
+    }
+
+    /// A fresh instance.
+    pub(super) async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Guest> {
+        match &self.linked {
+            Linked::V0_1(pre) => pre.instantiate_async(store).await.map(Guest::V0_1),
+            Linked::V0_2(pre) => pre.instantiate_async(store).await.map(Guest::V0_2),
+        }
+    }
+}
+
+fn reason(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string()
 }

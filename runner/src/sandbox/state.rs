@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::random::WasiRandomCtx;
@@ -14,6 +15,8 @@ use crate::quota::Quota;
 
 /// Resources that a guest may hold at once, sockets not counted by their own quota.
 const TABLE_CAPACITY: usize = 1_024;
+/// HTTP exchanges that a guest may hold at once, whether they are over or not.
+pub(super) const MOST_EXCHANGES: usize = 64;
 /// Random bytes of one call: a language runtime wants a seed.
 const RANDOM_BYTES: u64 = 64 << 10;
 /// What is kept of a guest's standard output and error, each.
@@ -23,6 +26,8 @@ const OUTPUT_BYTES: usize = 4 << 10;
 pub(crate) struct State {
     pub(super) client: Client,
     pub(super) table: ResourceTable,
+    /// Places for HTTP exchanges. What one that is over keeps of its answer is not counted by any quota.
+    pub(super) exchanges: Arc<Semaphore>,
     pub(super) limiter: Limiter,
     pub(super) meter: Arc<CpuMeter>,
     pub(super) stderr: MemoryOutputPipe,
@@ -42,6 +47,7 @@ impl State {
         Self {
             client,
             table,
+            exchanges: Arc::new(Semaphore::new(MOST_EXCHANGES)),
             limiter,
             meter,
             stderr,

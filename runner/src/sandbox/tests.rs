@@ -4,8 +4,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 
-use super::bindings;
 use super::cpu::CpuMeter;
+use super::guest::Guest;
 use super::state::State;
 use super::{Bounds, Engine, EngineSettings, Program, Sandbox};
 use crate::grant::{Grants, Networks};
@@ -67,7 +67,7 @@ async fn a_panic_of_the_host_is_an_outcome_and_gives_back_what_was_lent() {
     let sandbox = sandbox();
     let program = program(&sandbox);
     let token = CancellationToken::new();
-    let call = async |_: &bindings::Check, store: &mut Store<State>| {
+    let call = async |_: &Guest, store: &mut Store<State>| {
         let nowhere = ([127, 0, 0, 1], 9).into();
         std::mem::forget(Lease::take(store.data().client.page(), nowhere).unwrap());
         if sandbox.ledger().leased() == 1 {

@@ -2,6 +2,8 @@ use std::collections::HashSet;
 
 use super::*;
 
+mod calendar;
+
 fn check(id: &str, interval: Duration) -> Arc<Check> {
     Arc::new(Check::plain(id, interval))
 }
@@ -125,6 +127,29 @@ fn a_check_that_stays_keeps_its_cadence() {
             assert_eq!(next, first + secs(10));
             break;
         }
+    }
+}
+
+#[test]
+fn a_check_that_stays_keeps_a_due_time_that_has_come() {
+    let (mut schedule, first) = every_ten_seconds();
+    schedule.replace(vec![check("a", secs(10))], first + secs(35));
+    assert_eq!(pop(&mut schedule, first, secs(35)), Some(Came::Passed(4, 30.0)));
+    assert_eq!(schedule.next_due(), Some(first + secs(40)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ticker_gives_back_what_has_come_of_checks_that_are_replaced() {
+    let (own, other) = (check("a", secs(10)), check("a", secs(20)));
+    for checks in [vec![Arc::clone(&own)], vec![other], Vec::new()] {
+        let mut ticker = ticker::Ticker::new(std::slice::from_ref(&own), |_| Some(Duration::ZERO));
+        tokio::time::advance(secs(31)).await;
+        let (_, come) = ticker.replace(ticker::Plans::from(checks.as_slice()));
+        let [Tick::Passed(passed), Tick::Due(due)] = &come[..] else {
+            panic!("{come:?}")
+        };
+        assert_eq!((passed.count, due.due.elapsed()), (3, secs(1)));
+        assert!(ticker.pop().is_none(), "each comes once");
     }
 }
 
@@ -271,16 +296,29 @@ fn an_interval_of_nothing_is_a_millisecond() {
 
 #[tokio::test(start_paused = true)]
 async fn a_ticker_waits_for_each_due_time_and_for_ever_without_checks() {
-    let mut ticker = ticker::Ticker::new(Schedule::new(vec![check("a", secs(10))], Instant::now()));
+    let check = check("a", secs(10));
+    let mut ticker = ticker::Ticker::new(std::slice::from_ref(&check), |_| None);
+    let mut schedule = Schedule::new(vec![check], Instant::now());
     for _ in 0..3 {
-        let due = ticker.schedule().next_due().unwrap();
-        let Tick::Due(tick) = ticker.next().await else {
-            panic!("it passed");
-        };
+        let due = schedule.next_due().unwrap();
+        let tick = next(&mut ticker).await;
         assert_eq!(tick.due, due);
         assert!(Instant::now().duration_since(due) < secs(1));
+        assert!(schedule.pop(due).is_some());
     }
-    ticker.schedule().replace(Vec::new(), Instant::now());
-    let waits = tokio::time::timeout(secs(1_000), ticker.next()).await;
+    ticker.replace(ticker::Plans::default());
+    let waits = tokio::time::timeout(secs(1_000), ticker.wait()).await;
     assert!(waits.is_err());
+}
+
+/// What comes next, when it has come.
+async fn next(ticker: &mut ticker::Ticker) -> Due {
+    loop {
+        ticker.wait().await;
+        match ticker.pop() {
+            Some(Tick::Due(due)) => return due,
+            Some(Tick::Passed(passed)) => panic!("{passed:?}"),
+            None => {}
+        }
+    }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fields::{Located, Names, Reader};
+use super::setting::{NONE, Setting};
 use super::tree::{Entry, Kind};
 
 pub(super) const KEYS: [&str; 2] = ["notify", "remind"];
-/// For no alerts, and for no reminders.
-const NONE: &str = "none";
 /// From one reminder to the next.
 const REMINDERS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(365 * 24);
 /// Elements of `notify`.
@@ -33,7 +32,7 @@ pub enum Notify {
     #[default]
     All,
     /// Those with these names; at least one.
-    Only(Vec<Arc<str>>),
+    Only(Arc<[Arc<str>]>),
     /// Nobody: the check alerts no one.
     None,
 }
@@ -53,29 +52,35 @@ pub enum Remind {
 /// `alert:` as it is written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RawAlert {
-    notify: Option<RawNotify>,
-    remind: Option<Remind>,
+    notify: Setting<RawNotify>,
+    remind: Setting<Remind>,
 }
 
 #[derive(Debug, Clone)]
 enum RawNotify {
-    Only(Vec<Located<Arc<str>>>),
+    Only(Arc<Notifiers>),
     Nobody,
+}
+
+#[derive(Debug)]
+struct Notifiers {
+    written: Vec<Located<Arc<str>>>,
+    names: Arc<[Arc<str>]>,
 }
 
 /// Reads `none`, or a mapping.
 pub(super) fn alert(reader: &mut Reader<'_>, entry: &Entry) -> Option<RawAlert> {
     let mut alert = RawAlert::default();
     match &entry.value.kind {
-        Kind::Text(text) if &**text == NONE => alert.notify = Some(RawNotify::Nobody),
+        Kind::Text(text) if &**text == NONE => alert.notify = Setting::Set(RawNotify::Nobody),
         Kind::Map(_) => {
             for entry in reader
                 .mapping("`alert`: ", &entry.value, &KEYS)
                 .unwrap_or_default()
             {
                 match &*entry.key {
-                    "notify" => alert.notify = notify(reader, entry),
-                    "remind" => alert.remind = remind(reader, entry),
+                    "notify" => alert.notify = Setting::of(reader, entry, notify),
+                    "remind" => alert.remind = Setting::of(reader, entry, remind),
                     _ => {}
                 }
             }
@@ -96,7 +101,9 @@ fn notify(reader: &mut Reader<'_>, entry: &Entry) -> Option<RawNotify> {
         most: MAX_NOTIFIERS,
         limit: MAX_NOTIFIER,
     };
-    reader.names(entry, &names).map(RawNotify::Only)
+    let written = reader.names(entry, &names)?;
+    let names = written.iter().map(|name| Arc::clone(&name.value)).collect();
+    Some(RawNotify::Only(Arc::new(Notifiers { written, names })))
 }
 
 fn remind(reader: &mut Reader<'_>, entry: &Entry) -> Option<Remind> {
@@ -112,36 +119,33 @@ fn remind(reader: &mut Reader<'_>, entry: &Entry) -> Option<Remind> {
 impl RawAlert {
     /// These rules, with `base` where nothing is written. Rules written over `alert: none` are wanted: they do not
     /// take its silence over.
-    pub(super) fn over(&self, base: Option<&Self>) -> Self {
-        let Some(base) = base else {
-            return self.clone();
+    pub(super) fn over(&self, base: &Self) -> Self {
+        let inherited = match base.notify.get() {
+            Some(RawNotify::Nobody) => &Setting::Inherited,
+            _ => &base.notify,
         };
-        let loud = |notify: &&RawNotify| !matches!(notify, RawNotify::Nobody);
-        let inherited = base.notify.as_ref().filter(loud);
         Self {
-            notify: self.notify.as_ref().or(inherited).cloned(),
-            remind: self.remind.as_ref().or(base.remind.as_ref()).cloned(),
+            notify: self.notify.over(inherited),
+            remind: self.remind.over(&base.remind),
         }
     }
 
     /// With the built-in defaults.
     pub(super) fn rules(&self) -> AlertRules {
         AlertRules {
-            notify: match &self.notify {
+            notify: match self.notify.get() {
                 None => Notify::All,
                 Some(RawNotify::Nobody) => Notify::None,
-                Some(RawNotify::Only(names)) => {
-                    Notify::Only(names.iter().map(|name| Arc::clone(&name.value)).collect())
-                }
+                Some(RawNotify::Only(notifiers)) => Notify::Only(Arc::clone(&notifiers.names)),
             },
-            remind: self.remind.clone().unwrap_or_default(),
+            remind: self.remind.get().cloned().unwrap_or_default(),
         }
     }
 
     /// The notifiers that are named, each at its place.
     pub(super) fn notifiers(&self) -> &[Located<Arc<str>>] {
-        match &self.notify {
-            Some(RawNotify::Only(names)) => names,
+        match self.notify.get() {
+            Some(RawNotify::Only(notifiers)) => &notifiers.written,
             _ => &[],
         }
     }

@@ -1,26 +1,30 @@
-//! `allow:` and `redirect_secrets_to:` of a check: where it may go, and where its secrets may follow a redirect.
+//! `allow:`, `redirect_secrets_to:` and `name_servers:` of a check: where it may go, where its secrets may follow a redirect,
+//! and where it asks for names.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::chain;
-use super::fields::Reader;
+use super::fields::{Names, Reader};
 use super::suggest;
 use super::tree::{Entry, Kind, Node};
-use crate::grant::{Grant, GrantError, SecretOrigin};
+use crate::grant::{Grant, GrantError, NameServer, SecretOrigin};
 
 const MAX_GRANT: usize = 512;
 /// Elements of each list.
 pub(super) const MAX_GRANTS: usize = 256;
+/// As many as resolv.conf has (MAXNS).
+pub(super) const MAX_NAME_SERVERS: usize = 3;
 
 /// The grants below `allow`.
-pub(super) fn allow(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Grant> {
+pub(super) fn allow(reader: &mut Reader<'_>, entry: &Entry) -> Option<Arc<[Grant]>> {
     let schemes = ["tcp", "tls", "http", "https", "dns"];
     let example = "such as `tcp://*.example.com:5432`, `https://10.0.0.0/8:443` or `dns://*.example.com`";
     grants(reader, entry, &schemes, example)
 }
 
 /// The origins below `redirect_secrets_to`.
-pub(super) fn redirect_secrets_to(reader: &mut Reader<'_>, entry: &Entry) -> Vec<SecretOrigin> {
+pub(super) fn redirect_secrets_to(reader: &mut Reader<'_>, entry: &Entry) -> Option<Arc<[SecretOrigin]>> {
     grants(
         reader,
         entry,
@@ -29,14 +33,32 @@ pub(super) fn redirect_secrets_to(reader: &mut Reader<'_>, entry: &Entry) -> Vec
     )
 }
 
+/// The servers below `name_servers`.
+pub(super) fn name_servers(reader: &mut Reader<'_>, entry: &Entry) -> Option<Arc<[NameServer]>> {
+    let allowed = Names {
+        what: "addresses",
+        most: MAX_NAME_SERVERS,
+        limit: MAX_GRANT,
+        without: "leave it out to ask the name servers of the machine",
+    };
+    let mut servers = Vec::new();
+    for written in reader.names(entry, &allowed)? {
+        match written.value.parse() {
+            Ok(server) => servers.push(server),
+            Err(error) => reader.problem(written.at, format!("`{}`: {}", entry.key, chain(&error))),
+        }
+    }
+    Some(servers.into())
+}
+
 fn grants<T: FromStr<Err = GrantError>>(
     reader: &mut Reader<'_>,
     entry: &Entry,
     schemes: &[&str],
     example: &str,
-) -> Vec<T> {
+) -> Option<Arc<[T]>> {
     let key = &*entry.key;
-    let nodes = reader.list(entry, "destinations").unwrap_or_default();
+    let nodes = reader.list(entry, "destinations")?;
     if nodes.len() > MAX_GRANTS {
         reader.problem(
             entry.at,
@@ -59,7 +81,7 @@ fn grants<T: FromStr<Err = GrantError>>(
             }
         }
     }
-    grants
+    Some(grants.into())
 }
 
 fn text<'n>(reader: &mut Reader<'_>, key: &str, node: &'n Node, example: &str) -> Option<&'n str> {

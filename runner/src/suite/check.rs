@@ -1,44 +1,36 @@
 //! One entry of `checks:`, field by field.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Target;
-use super::allow;
-use super::config::{self, Filled};
+use super::config::{self, RawConfig};
 use super::error::Position;
 use super::fields::{Located, Names, Reader};
 use super::interpolate::{Interpolator, Place};
-use super::raw::labels;
-use super::settings::{self, Settings};
+use super::layer::{self, Layer};
+use super::profile::Profile;
+use super::raw::MAX_KEY_NAME;
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
-use crate::grant::{Grant, SecretOrigin};
 use crate::redact::Secret;
 
-pub(super) const KEYS: [&str; 17] = [
+/// What only a check can say.
+const OWN_KEYS: [&str; 6] = [
     "name",
-    "plugin",
+    "profile",
     "target",
     "targets",
-    "config",
-    "allow",
-    "redirect_secrets_to",
-    "labels",
     "depends_on",
-    settings::KEYS[0],
-    settings::KEYS[1],
-    settings::KEYS[2],
-    settings::KEYS[3],
-    settings::KEYS[4],
-    settings::KEYS[5],
-    settings::KEYS[6],
-    settings::KEYS[7],
+    "expect_failure",
 ];
+
+/// What a check can say: its own keys, and those of a layer.
+pub(super) fn keys() -> Vec<&'static str> {
+    [OWN_KEYS.to_vec(), layer::keys()].concat()
+}
 
 /// Characters.
 pub(super) const MAX_NAME: usize = 200;
-const MAX_PLUGIN: usize = 64;
 pub(super) const MAX_TARGET: usize = 2_048;
 /// Elements of `depends_on`.
 pub(super) const MAX_DEPENDENCIES: usize = 100;
@@ -49,18 +41,26 @@ pub(super) const MAX_CHECKS: usize = 1_000_000;
 pub(super) struct RawCheck {
     pub(super) source: Arc<Source>,
     pub(super) at: Position,
+    /// Its place in the list, from 1.
+    number: usize,
+    /// Such as ``profile `site`: ``, of a layer that no check uses, which stands in place of one.
+    layer_subject: Option<String>,
     pub(super) name: Option<Located<Arc<str>>>,
-    pub(super) plugin: Option<Located<Arc<str>>>,
+    pub(super) profile_name: Option<Located<Arc<str>>>,
+    /// Whether there is one, right or wrong.
+    pub(super) names_profile: bool,
+    /// Which that is.
+    pub(super) profile: Option<Arc<Profile>>,
     pub(super) targets: Vec<RawTarget>,
     /// Whether it is `targets`, each of which is part of an id.
     pub(super) many: bool,
-    pub(super) settings: Settings,
-    pub(super) allow: Vec<Grant>,
-    pub(super) redirect_secrets_to: Vec<SecretOrigin>,
-    pub(super) labels: BTreeMap<String, String>,
+    /// As it is written, and later with what it inherits.
+    pub(super) layer: Layer,
     /// Names of checks.
     pub(super) depends_on: Vec<Located<Arc<str>>>,
-    pub(super) config: Option<RawConfig>,
+    pub(super) expect_failure: bool,
+    /// Whether another check has the name already.
+    pub(super) is_namesake: bool,
     /// Whether something about the check was reported.
     pub(super) broken: bool,
 }
@@ -72,23 +72,52 @@ pub(super) struct RawTarget {
     pub(super) secrets: Vec<Arc<Secret>>,
 }
 
-/// `config:` as it is written, and with references replaced.
-pub(super) struct RawConfig {
-    pub(super) key: Position,
-    pub(super) node: Node,
-    pub(super) filled: Filled,
-}
-
 impl RawCheck {
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.name.as_ref().is_some_and(|own| &*own.value == name)
     }
 
+    /// A layer in place of a check.
+    pub(super) fn of_layer(source: &Arc<Source>, at: Position, (subject, layer): (String, Layer)) -> Self {
+        Self {
+            layer_subject: Some(subject),
+            layer,
+            ..Self::new(source, at)
+        }
+    }
+
+    fn new(source: &Arc<Source>, at: Position) -> Self {
+        Self {
+            source: Arc::clone(source),
+            at,
+            number: 0,
+            layer_subject: None,
+            name: None,
+            profile_name: None,
+            names_profile: false,
+            profile: None,
+            targets: Vec::new(),
+            many: false,
+            layer: Layer::default(),
+            depends_on: Vec::new(),
+            expect_failure: false,
+            is_namesake: false,
+            broken: false,
+        }
+    }
+
+    /// Whether it is a layer, which need not say everything.
+    pub(super) fn is_layer(&self) -> bool {
+        self.layer_subject.is_some()
+    }
+
     /// Such as ``check `home`: ``.
     pub(super) fn subject(&self) -> String {
-        self.name
-            .as_ref()
-            .map_or_else(String::new, |name| format!("check {}: ", quoted(&name.value)))
+        match &self.name {
+            _ if self.is_layer() => self.layer_subject.clone().unwrap_or_default(),
+            Some(name) => format!("check {}: ", quoted(&name.value)),
+            None => format!("check {}: ", self.number),
+        }
     }
 }
 
@@ -110,10 +139,15 @@ pub(super) fn checks(
             return Vec::new();
         }
     };
+    let keys = keys();
     let mut checks = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
         reader.subject = subject(node, index);
-        checks.extend(check(reader, source, node, interpolator));
+        let check = check(reader, source, (node, &keys), interpolator);
+        checks.extend(check.map(|check| RawCheck {
+            number: index + 1,
+            ..check
+        }));
     }
     reader.subject.clear();
     checks
@@ -130,25 +164,11 @@ fn subject(node: &Node, index: usize) -> String {
 fn check(
     reader: &mut Reader<'_>,
     source: &Arc<Source>,
-    node: &Node,
+    (node, keys): (&Node, &[&str]),
     interpolator: &mut Interpolator<'_>,
 ) -> Option<RawCheck> {
-    let entries = reader.mapping("", node, &KEYS)?;
-    let mut check = RawCheck {
-        source: Arc::clone(source),
-        at: node.at,
-        name: None,
-        plugin: None,
-        targets: Vec::new(),
-        many: false,
-        settings: Settings::default(),
-        allow: Vec::new(),
-        redirect_secrets_to: Vec::new(),
-        labels: BTreeMap::new(),
-        depends_on: Vec::new(),
-        config: None,
-        broken: false,
-    };
+    let entries = reader.mapping("", node, keys)?;
+    let mut check = RawCheck::new(source, node.at);
     let before = reader.report.count();
     for entry in entries {
         field(reader, &mut check, entry, interpolator);
@@ -159,38 +179,38 @@ fn check(
 }
 
 fn field(reader: &mut Reader<'_>, check: &mut RawCheck, entry: &Entry, interpolator: &mut Interpolator<'_>) {
+    // What only a check can say takes nothing back.
+    if entry.value.is_null() && OWN_KEYS.contains(&&*entry.key) {
+        return;
+    }
     match &*entry.key {
         "name" => {
             check.name = reader
                 .text(entry, MAX_NAME)
                 .map(|name| Located::of(entry, Arc::clone(name)))
         }
-        "plugin" => {
-            check.plugin = reader
-                .text(entry, MAX_PLUGIN)
-                .map(|name| Located::of(entry, Arc::clone(name)));
+        "profile" => {
+            check.names_profile = true;
+            let name = reader.text(entry, MAX_KEY_NAME);
+            check.profile_name = name.map(|name| Located::of(entry, Arc::clone(name)));
         }
         "target" => check.targets = target(reader, &entry.value, interpolator).into_iter().collect(),
         "targets" => {
             check.many = true;
             check.targets = targets(reader, entry, interpolator);
         }
-        "config" => check.config = raw_config(reader, entry, interpolator),
-        "allow" => check.allow = allow::allow(reader, entry),
-        "redirect_secrets_to" => check.redirect_secrets_to = allow::redirect_secrets_to(reader, entry),
-        "labels" => check.labels = labels(reader, entry),
         "depends_on" => check.depends_on = depends_on(reader, entry),
-        _ => check.settings.read(reader, entry),
+        "expect_failure" => check.expect_failure = reader.flag(entry).unwrap_or_default(),
+        _ => check.layer.read(reader, entry, interpolator),
     }
 }
 
-/// What no check can do without.
+/// What no check can do without, and inherits from nowhere.
 fn require(reader: &mut Reader<'_>, node: &Node, entries: &[Entry]) {
-    let find = |key: &str| entries.iter().find(|entry| &*entry.key == key);
-    for key in ["name", "plugin"] {
-        if find(key).is_none() {
-            reader.problem(node.at, format!("`{key}` is missing"));
-        }
+    let entries = || entries.iter().filter(|entry| !entry.value.is_null());
+    let find = |key: &str| entries().find(|entry| &*entry.key == key);
+    if find("name").is_none() {
+        reader.problem(node.at, "`name` is missing");
     }
     match (find("target"), find("targets")) {
         (None, None) => {
@@ -235,6 +255,7 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
     let place = Place {
         directory: reader.source.directory(),
         captures: false,
+        variables: true,
     };
     let expanded = match interpolator.expand(text, place) {
         Ok(expanded) => expanded,
@@ -267,7 +288,8 @@ fn target(reader: &mut Reader<'_>, node: &Node, interpolator: &mut Interpolator<
     })
 }
 
-fn raw_config(
+/// Reads `config:`, of whatever it is.
+pub(super) fn raw_config(
     reader: &mut Reader<'_>,
     entry: &Entry,
     interpolator: &mut Interpolator<'_>,
@@ -282,16 +304,34 @@ fn raw_config(
     let place = Place {
         directory: reader.source.directory(),
         captures: true,
+        variables: true,
     };
-    let filled = config::fill(&entry.value, place, interpolator);
-    for (at, problem) in &filled.unresolved {
-        reader.unresolved(*at, problem);
+    report_rounded(reader, &entry.value);
+    let (filled, unfilled) = config::fill(&entry.value, place, interpolator);
+    for (at, reference) in &unfilled.references {
+        reader.unresolved(*at, reference);
     }
-    Some(RawConfig {
-        key: entry.at,
-        node: entry.value.clone(),
-        filled,
-    })
+    reader.report.hush(unfilled.failed);
+    Some(RawConfig::new(entry.at, entry.value.clone(), filled))
+}
+
+/// Numbers that would reach a plugin as others.
+fn report_rounded(reader: &mut Reader<'_>, node: &Node) {
+    match &node.kind {
+        Kind::Plain(plain) if plain.is_rounded() => {
+            let rounded = quoted(&plain.value.to_string());
+            let message = format!("`config`: {} would be rounded to {rounded}", plain.found());
+            let hint = "put it in quotes, if a text will do".to_owned();
+            reader.problem_with(node.at, message, Some(hint));
+        }
+        Kind::List(nodes) => nodes.iter().for_each(|node| report_rounded(reader, node)),
+        Kind::Map(entries) => {
+            for entry in &**entries {
+                report_rounded(reader, &entry.value);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn depends_on(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Located<Arc<str>>> {

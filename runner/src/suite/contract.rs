@@ -1,6 +1,8 @@
 //! A plugin's JSON Schema, and what it says of a check's configuration.
 
 mod place;
+mod reading;
+mod rest;
 mod wording;
 
 use jsonschema::error::{ValidationError, ValidationErrorKind as Kind};
@@ -11,9 +13,11 @@ use serde_json::Value;
 
 use self::place::Place;
 pub(super) use self::place::Written;
+pub(super) use self::rest::Rest;
 use super::error::Position;
 use super::suggest;
 use super::tree::quoted;
+use super::units;
 
 /// What is wrong with one configuration, at most.
 const MAX_FINDINGS: usize = 50;
@@ -30,10 +34,30 @@ pub(super) struct Contract {
 
 /// One thing that the schema does not allow.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Finding {
+pub(super) struct Finding {
     pub(super) at: Position,
+    pub(super) about: About,
     pub(super) message: String,
     pub(super) hint: Option<String>,
+}
+
+/// What a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum About {
+    /// A value.
+    Value,
+    /// A mapping or a list as a whole, of which no alternative of the schema fits.
+    Choice,
+    /// A key, whatever its value is.
+    Key,
+    /// Something that is not there.
+    Missing,
+}
+
+/// Where keys and indices lead in a configuration, as far as it is written, and the path in words.
+pub(super) fn place(written: Written<'_>, keys: &[String]) -> (Position, String) {
+    let place = Place::follow(written, keys);
+    (place.key, place.path)
 }
 
 impl Contract {
@@ -46,6 +70,8 @@ impl Contract {
             .with_pattern_options(PatternOptions::regex())
             .should_validate_formats(true)
             .with_format("regex", |text| wording::regex_error(text).is_none())
+            .with_format(units::DURATION_FORMAT, |text| units::duration(text).is_ok())
+            .with_format(units::SIZE_FORMAT, |text| units::size(text).is_ok())
             .build(schema)
             .map(|validator| Self {
                 schema: schema.clone(),
@@ -54,7 +80,7 @@ impl Contract {
             .map_err(|error| error.masked().to_string())
     }
 
-    pub(super) fn allows(&self, config: &Value) -> bool {
+    fn allows(&self, config: &Value) -> bool {
         self.validator.is_valid(config)
     }
 
@@ -69,6 +95,20 @@ impl Contract {
             explanation.add(&error, None);
         }
         explanation.findings
+    }
+
+    /// What the schema says of its pattern for people, as editors know it: `patternErrorMessage`.
+    fn pattern_in_words(&self, error: &ValidationError<'_>) -> Option<String> {
+        let words = self.beside(error.schema_path())?.get("patternErrorMessage")?;
+        words.as_str().map(str::to_owned)
+    }
+
+    /// The keys of which a `oneOf` wants one.
+    fn choices(&self, error: &ValidationError<'_>) -> impl Iterator<Item = &str> {
+        let schema = self.beside(error.schema_path());
+        let branches = schema.and_then(|schema| schema.get("oneOf")?.as_array());
+        let required = branches.into_iter().flatten();
+        required.filter_map(|branch| branch.get("required")?.get(0)?.as_str())
     }
 
     /// The schema that the keyword at `path` is part of.
@@ -127,40 +167,81 @@ impl Explanation<'_> {
             }
             Kind::Required { property } => {
                 let key = property.as_str().unwrap_or_default();
-                self.found(
-                    place.key,
-                    format!("`{}`: {} is missing", place.path, quoted(key)),
-                    None,
-                );
+                let message = format!("`{}`: {} is missing", place.path, quoted(key));
+                self.found(place.key, About::Missing, (message, None));
             }
             Kind::PropertyNames { error: inner } => {
                 let key = inner.instance().as_str().unwrap_or_default();
                 let message = format!(
                     "`{}`: expected {} as a key, found {}",
                     place.path,
-                    wording::expectation(inner),
+                    wording::expectation(inner, self.contract),
                     quoted(key)
                 );
-                self.found(place.at_key(key), message, None);
+                self.found(place.at_key(key), About::Key, (message, None));
             }
-            Kind::AnyOf { context } | Kind::OneOfNotValid { context } => match best_branch(error, context) {
-                Some(branch) => self.branch(branch, error),
-                None => self.expected(&place, error),
-            },
-            _ => self.expected(&place, error),
+            Kind::MinProperties { .. } => {
+                self.expected(&place, error, About::Missing);
+            }
+            Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+                match (missing_keys(error, context), best_branch(error, context)) {
+                    (Some(keys), _) => self.missing(&place, &keys),
+                    (None, Some(branch)) => self.branch(branch, error),
+                    (None, None) => self.expected(&place, error, About::Choice),
+                }
+            }
+            Kind::OneOfMultipleValid { .. } => {
+                let written = |key: &&str| place.node.is_some_and(|node| node.entry(key).is_some());
+                let keys: Vec<&str> = self.contract.choices(error).filter(written).collect();
+                match keys.len() {
+                    0 | 1 => self.expected(&place, error, About::Choice),
+                    _ => self.exclusive(&place, keys),
+                }
+            }
+            Kind::Not { schema } if wording::excluded(schema).is_some() => {
+                self.exclusive(&place, wording::excluded(schema).unwrap_or_default());
+            }
+            _ => self.expected(&place, error, About::Value),
         }
     }
 
-    fn found(&mut self, at: Position, message: String, hint: Option<String>) {
-        self.findings.push(Finding { at, message, hint });
+    /// One of several keys has to be there.
+    fn missing(&mut self, place: &Place<'_>, keys: &[&str]) {
+        let keys: Vec<String> = keys.iter().map(|key| quoted(key)).collect();
+        let message = format!("`{}`: one of {} is missing", place.path, keys.join(", "));
+        self.found(place.key, About::Missing, (message, None));
     }
 
-    fn expected(&mut self, place: &Place<'_>, error: &ValidationError<'_>) {
-        let message = place.expected(&wording::expectation(error));
+    /// Keys that do not go together, of which some may be inherited: said where the check itself writes one.
+    fn exclusive(&mut self, place: &Place<'_>, keys: Vec<&str>) {
+        let own = keys.iter().filter(|key| self.written.is_own(place.at_key(key)));
+        let at = own.min_by_key(|key| place.at_key(key));
+        let at = at.map_or(place.key, |key| place.at_key(key));
+        let shown: Vec<String> = keys.iter().map(|key| quoted(key)).collect();
+        let message = format!("`{}`: {} do not go together", place.path, shown.join(" and "));
+        let inherited = keys.iter().find(|key| !self.written.is_own(place.at_key(key)));
+        let hint = inherited.map(|key| format!("`{key}: null` takes back the one that is inherited"));
+        self.found(at, About::Key, (message, hint));
+    }
+
+    fn found(&mut self, at: Position, about: About, (message, hint): (String, Option<String>)) {
+        self.findings.push(Finding {
+            at,
+            about,
+            message,
+            hint,
+        });
+    }
+
+    fn expected(&mut self, place: &Place<'_>, error: &ValidationError<'_>, about: About) {
+        if let Some((message, hint)) = wording::unit(error, place) {
+            return self.found(place.at, about, (message, Some(hint)));
+        }
+        let message = place.expected(&wording::expectation(error, self.contract));
         let hint = wording::hint(error, place)
             .or_else(|| self.examples(error))
             .or_else(|| wording::quotes(error, place));
-        self.found(place.at, message, hint);
+        self.found(place.at, about, (message, hint));
     }
 
     /// What a schema gives as examples: easier to read than its pattern.
@@ -179,10 +260,11 @@ impl Explanation<'_> {
         let (path, shown) = (&place.path, quoted(key));
         if known.contains(&key) {
             let message = format!("`{path}`: the key {shown} does not go with the others");
-            self.found(place.at_key(key), message, None);
+            self.found(place.at_key(key), About::Key, (message, None));
         } else {
             let hint = suggest::hint(key, known.iter().copied());
-            self.found(place.at_key(key), format!("`{path}`: unknown key {shown}"), hint);
+            let message = format!("`{path}`: unknown key {shown}");
+            self.found(place.at_key(key), About::Key, (message, hint));
         }
     }
 
@@ -205,6 +287,22 @@ fn is_stray(error: &ValidationError<'_>) -> bool {
         error.kind(),
         Kind::AdditionalProperties { .. } | Kind::UnevaluatedProperties { .. }
     )
+}
+
+/// The keys of which one would do, where nothing else is wrong with any branch of an `anyOf` or `oneOf`.
+fn missing_keys<'e>(
+    error: &ValidationError<'_>,
+    context: &'e [Vec<ValidationError<'static>>],
+) -> Option<Vec<&'e str>> {
+    let key = |branch: &'e Vec<ValidationError<'static>>| match branch.as_slice() {
+        [missing] if missing.instance_path() == error.instance_path() => match missing.kind() {
+            Kind::Required { property } => property.as_str(),
+            _ => None,
+        },
+        _ => None,
+    };
+    let keys: Option<Vec<&str>> = context.iter().map(key).collect();
+    keys.filter(|keys| keys.len() > 1)
 }
 
 /// The branch of an `anyOf` or `oneOf` that was most likely meant: it got further than the value's type.

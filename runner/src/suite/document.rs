@@ -121,9 +121,8 @@ struct Settler<'a, 'e> {
 impl Settler<'_, '_> {
     fn value(&mut self, node: &Node) -> Value {
         let content = match &node.kind {
-            Kind::Null => Content::Nothing,
-            Kind::Bool(value) => Content::Plain(value.to_string()),
-            Kind::Number(number) => Content::Plain(number.to_string()),
+            Kind::Null | Kind::Removed => Content::Nothing,
+            Kind::Plain(plain) | Kind::Variable(plain) => Content::Plain(plain.value.to_string()),
             Kind::Text(text) => self.text(text, node.at),
             Kind::List(nodes) => Content::List(nodes.iter().map(|node| self.value(node)).collect()),
             Kind::Map(entries) => Content::Map(entries.iter().map(|entry| self.member(entry)).collect()),
@@ -146,6 +145,7 @@ impl Settler<'_, '_> {
         let place = Place {
             directory: self.source.directory(),
             captures: false,
+            variables: false,
         };
         match self.interpolator.expand(text, place) {
             Ok(expanded) => Content::Text {

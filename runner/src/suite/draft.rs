@@ -1,5 +1,7 @@
 //! Reading a suite: the files, then what they say of each other.
 
+mod plugins;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -7,23 +9,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::check::RawCheck;
-use super::contract::Contract;
 use super::error::{Location, Problem, Problems, Report};
 use super::interpolate::{Environment, Interpolator};
-use super::judgement::{Judgement, PortableConfig, SchemaRequest, Verdicts};
+use super::layer::Layer;
+use super::limits::Limits;
 use super::maintenance::written::RawWindow;
-use super::portable::PortableNode;
+use super::open_names::Open;
+use super::profile;
 use super::raw::{self, RawFile};
+use super::secret_places::DeclaredSecrets;
 use super::settings::Settings;
 use super::source::{self, Source};
 use super::suggest;
-use super::tree::quoted;
-use super::validate::{self, Judge, Schema, Usable};
+use super::tree::{Node, quoted};
+use super::validate::{Judge, key};
+use super::variables::{Variable, VariableOverrides, Variables};
 use super::{
-    Catalog, Operator, PluginDeclaration, PluginFacts, PluginSource, Suite, Unusable, group, parse, relations,
+    Catalog, KnownSecrets, Operator, PluginDeclaration, PluginSource, Suite, exposure, group, parse,
+    relations, secret_places, unused,
 };
 use crate::redact::SuiteSecrets;
 use crate::regular_file::Session;
+
+/// Plugins that do not exist and are reported one by one.
+const MAX_WORDED: usize = 1_000;
 
 /// A suite as it is written. Which plugins it needs is known; whether they agree with it is not.
 pub struct Draft {
@@ -33,8 +42,12 @@ pub struct Draft {
     shared: Settings,
     /// Runs at once of each group.
     groups: BTreeMap<Arc<str>, u32>,
-    /// Whether every file could be read: only then is it known what is not declared.
-    complete: bool,
+    /// As they hold.
+    variables: Vec<Variable>,
+    /// Names that may be declared where nobody can read it.
+    open: Open,
+    /// Profiles and defaults that no check uses, each in place of one.
+    unused: Vec<RawCheck>,
     /// What to blame when there is no file to blame.
     origin: PathBuf,
 }
@@ -51,12 +64,58 @@ impl fmt::Debug for Draft {
 
 /// Reads files as one suite; a directory stands for its `*.yaml` and `*.yml` files. `embedded` are the names of
 /// the plugins that need no declaration. Never fails: problems are kept for [`Draft::finish`]. Waits for the disk, as
-/// long as `session` allows.
-pub fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment, session: &Session) -> Draft {
+/// long as `session` allows. What `overrides` says of variables wins over what the suite says.
+pub fn read(
+    paths: &[PathBuf],
+    embedded: &[&str],
+    environment: &dyn Environment,
+    overrides: &VariableOverrides,
+    session: &Session,
+) -> Draft {
     let mut report = Report::default();
     let sources = source::load(paths, session, &mut report);
     let origin = paths.first().cloned().unwrap_or_default();
-    of_sources(sources, origin, report, embedded, environment)
+    of_sources(sources, origin, report, embedded, (environment, overrides))
+}
+
+/// Reads a text as a suite that is no file; `name` stands for it in problems.
+pub fn read_text(
+    name: &Path,
+    text: String,
+    embedded: &[&str],
+    environment: &dyn Environment,
+    overrides: &VariableOverrides,
+) -> Draft {
+    let sources = vec![Arc::new(Source::new(name, text, 0))];
+    let origin = name.to_owned();
+    of_sources(
+        sources,
+        origin,
+        Report::default(),
+        embedded,
+        (environment, overrides),
+    )
+}
+
+/// A suite needs checks; those of a file may be wrong, which is said of each.
+fn report_without_checks(files: &[RawFile], origin: &Path, report: &mut Report) {
+    if !files.iter().any(|file| file.has_checks) {
+        report.add(Problem::of_file(origin, "the suite has no checks"));
+    }
+}
+
+/// The trees of the files that hold one.
+fn trees(sources: Vec<Arc<Source>>, report: &mut Report) -> Vec<(Arc<Source>, Node)> {
+    let mut trees = Vec::with_capacity(sources.len());
+    for source in sources {
+        let before = report.count();
+        match parse::parse(&source, report) {
+            Some(root) => trees.push((source, root)),
+            None if report.count() == before => report.add(source.file_problem("the file is empty")),
+            None => {}
+        }
+    }
+    trees
 }
 
 /// A suite of texts that were read; `report` has the problems of those that could not be.
@@ -65,21 +124,31 @@ pub(super) fn of_sources(
     origin: PathBuf,
     mut report: Report,
     embedded: &[&str],
-    environment: &dyn Environment,
+    (environment, overrides): (&dyn Environment, &VariableOverrides),
 ) -> Draft {
+    let is_read = report.count() == 0;
+    let count = sources.len();
+    report.know(&sources);
+    let parsed = trees(sources, &mut report);
+    let is_complete = is_read && parsed.len() == count;
+    let mut open = Open::default();
+    if !is_complete {
+        open.add_file();
+    }
+    let mut variables = Variables::collect(&parsed, overrides, &mut report);
     let mut interpolator = Interpolator::new(environment);
-    let mut files = Vec::new();
-    let mut complete = report.count() == 0;
-    for source in sources {
-        let before = report.count();
-        let Some(root) = parse::parse(&source, &mut report) else {
-            complete = false;
-            if report.count() == before {
-                report.add(source.file_problem("the file is empty"));
-            }
-            continue;
-        };
-        files.push(raw::file(&source, &root, &mut interpolator, &mut report));
+    let mut files = Vec::with_capacity(parsed.len());
+    for (source, root) in parsed {
+        let (root, failed) = variables.replace(&source, root, &mut report);
+        open.add(&root, &failed);
+        report.hush(failed);
+        let file = raw::file(&source, &root, &mut interpolator, &mut report);
+        file.broken_plugins.iter().for_each(|name| open.plugins.add(name));
+        files.push(file);
+    }
+    if is_complete {
+        report_without_checks(&files, &origin, &mut report);
+        variables.report_unknown(&origin, &mut report);
     }
     let mut draft = Draft {
         report,
@@ -87,15 +156,20 @@ pub(super) fn of_sources(
         plugins: Vec::new(),
         shared: Settings::default(),
         groups: BTreeMap::new(),
-        complete,
+        variables: variables.into_shown(),
+        open,
+        unused: Vec::new(),
         origin,
     };
     draft.plugins = draft.declared(embedded);
+    let shared = draft.shared_defaults();
+    profile::apply(&mut draft.files, &shared, &draft.open.profiles, &mut draft.report);
+    draft.unused = unused::find(&draft.files, &shared);
+    draft.shared = shared.settings;
     draft.use_plugins(embedded);
     draft.unique_names();
-    draft.shared = draft.shared_defaults();
     draft.groups = group::declared(&draft.files, &mut draft.report);
-    relations::judge(&draft.files, draft.complete, &mut draft.report);
+    relations::judge(&draft.files, &draft.open.checks, &mut draft.report);
     draft
 }
 
@@ -106,59 +180,33 @@ impl Draft {
         &self.plugins
     }
 
-    /// What [`super::judge`] is to judge for this plugin, so that [`Draft::finish`] need not.
-    #[must_use]
-    pub fn schema_request(&self, plugin: &str, facts: &PluginFacts) -> SchemaRequest {
-        let configs = self.judged(plugin).filter_map(|check| {
-            let (value, written) = validate::written(check)?;
-            Some(PortableConfig {
-                value: value.into_owned(),
-                key: written.key,
-                node: written.node.map(PortableNode::of),
-            })
-        });
-        SchemaRequest {
-            configs: configs.collect(),
-            schema: facts.config_schema.as_ref().clone(),
-        }
-    }
-
-    /// The checks of a plugin whose configuration can be judged.
-    fn judged(&self, plugin: &str) -> impl Iterator<Item = &RawCheck> {
-        let checks = self.files.iter().flat_map(|file| &file.checks);
-        let plugin = plugin.to_owned();
-        checks.filter(move |check| {
-            let is_of_plugin = check.plugin.as_ref().is_some_and(|own| *own.value == *plugin);
-            is_of_plugin && validate::written(check).is_some()
-        })
-    }
-
     /// The suite, when nothing at all is wrong with it.
     ///
     /// # Errors
     /// With every problem of every file.
     pub fn finish(mut self, catalog: &Catalog, operator: &Operator) -> Result<Suite, Problems> {
         let mut report = std::mem::take(&mut self.report);
+        let declared = secret_places::find(&self.files, &self.unused, catalog);
         let judge = Judge {
             plugins: self.usable(catalog, &mut report),
-            operator,
-            groups: self.complete.then_some(&self.groups),
+            limits: Limits {
+                operator,
+                groups: &self.groups,
+                open: &self.open.groups,
+            },
             shared: &self.shared,
+            declared: &declared,
             secrets: RefCell::new(SuiteSecrets::new(&operator.secrets)),
+            config_secrets: RefCell::default(),
         };
         let checks = judge.checks(&self.files, &mut report);
-        if report.count() == 0
-            && let Err(error) = judge.secrets.borrow().publish()
-        {
-            let problem = Problem::of_file(&self.origin, error.to_string());
-            let problem = problem.transient(error.is_transient());
-            report.add(problem.hint("refer to fewer secrets, or to shorter ones"));
+        judge.unused(&self.unused, &mut report);
+        match report.count() {
+            0 => self.publish(&judge.secrets.borrow(), &mut report),
+            _ => self.find_exposed(&declared, &mut report),
         }
         if report.count() > 0 {
-            return Err(report.into_problems());
-        }
-        if checks.is_empty() {
-            report.add(Problem::of_file(&self.origin, "the suite has no checks"));
+            report.mask(&declared);
             return Err(report.into_problems());
         }
         let written = self.files.iter().flat_map(|file| &file.maintenance);
@@ -167,7 +215,40 @@ impl Draft {
             checks,
             groups: self.groups,
             maintenance,
+            variables: self.variables,
         })
+    }
+
+    /// Looks for secrets where a suite shows them that is refused anyway, and whose secrets nobody else need know.
+    fn find_exposed(&self, declared: &DeclaredSecrets, report: &mut Report) {
+        let secrets = SuiteSecrets::new(&KnownSecrets::default());
+        let mut known = HashSet::new();
+        for check in self.files.iter().flat_map(|file| &file.checks) {
+            if known.insert(key(check)) {
+                let of_config = check
+                    .layer
+                    .config
+                    .iter()
+                    .flat_map(|config| &config.filled.secrets);
+                secrets.add(of_config.chain(declared.of(check)));
+            }
+            secrets.add(check.targets.iter().flat_map(|target| &target.secrets));
+        }
+        if secrets.publish().is_ok() {
+            let exposed = secrets.exposed();
+            exposure::judge(&self.files, &self.variables, &exposed, (&self.origin, report));
+        }
+    }
+
+    /// Makes the secrets known to everyone, and looks for them where the suite itself shows them.
+    fn publish(&self, secrets: &SuiteSecrets, report: &mut Report) {
+        if let Err(error) = secrets.publish() {
+            let problem = Problem::of_file(&self.origin, error.to_string());
+            let problem = problem.transient(error.is_transient());
+            return report.add(problem.hint("refer to fewer secrets, or to shorter ones"));
+        }
+        let exposed = secrets.exposed();
+        exposure::judge(&self.files, &self.variables, &exposed, (&self.origin, report));
     }
 
     /// Each plugin that a file declares, once.
@@ -187,10 +268,7 @@ impl Draft {
                         continue;
                     }
                 };
-                let at = plugin
-                    .location
-                    .at
-                    .unwrap_or(super::Position { line: 1, column: 1 });
+                let at = plugin.location.at.unwrap_or(super::Position::new(1, 1));
                 self.report.add(file.source.problem(at, subject + &message));
             }
         }
@@ -199,22 +277,38 @@ impl Draft {
 
     /// Adds the embedded plugins that checks use; a name that nothing stands for is a problem.
     fn use_plugins(&mut self, embedded: &[&str]) {
+        let (mut reported, mut problems, mut omitted) = (HashSet::new(), Vec::new(), 0);
+        let report = &self.report;
+        let of = |at, check: &RawCheck| report.source_of(at).unwrap_or_else(|| Arc::clone(&check.source));
         let mut known: HashSet<String> = self.plugins.iter().map(|plugin| plugin.name.clone()).collect();
-        for check in self.files.iter().flat_map(|file| &file.checks) {
-            let Some(plugin) = check
-                .plugin
-                .as_ref()
-                .filter(|plugin| !known.contains(&*plugin.value))
-            else {
+        for check in self
+            .files
+            .iter()
+            .flat_map(|file| &file.checks)
+            .chain(&self.unused)
+        {
+            let written = check.layer.plugin.get();
+            let Some(plugin) = written.filter(|plugin| !known.contains(&*plugin.value)) else {
                 continue;
             };
             if embedded.contains(&&*plugin.value) {
+                if check.is_layer() && check.layer.config.is_none() {
+                    continue;
+                }
                 known.insert(plugin.value.to_string());
                 self.plugins.push(PluginDeclaration {
                     name: plugin.value.to_string(),
                     source: PluginSource::Embedded,
-                    location: check.source.location(plugin.at),
+                    location: of(plugin.at, check).location(plugin.at),
                 });
+                continue;
+            }
+            // Checks that inherit it have it from one place.
+            if self.open.plugins.may_hold(&plugin.value) || !reported.insert(plugin.at) {
+                continue;
+            }
+            if problems.len() >= MAX_WORDED {
+                omitted += 1;
                 continue;
             }
             let declared = self.plugins.iter().map(|plugin| plugin.name.as_str());
@@ -227,9 +321,13 @@ impl Draft {
                 ),
             };
             let message = format!("{}there is no plugin {}", check.subject(), quoted(&plugin.value));
-            self.report
-                .add(check.source.problem(plugin.at, message).hint(hint));
+            let problem = of(plugin.at, check).problem(plugin.at, message);
+            problems.push(problem.hint(hint));
         }
+        for problem in problems {
+            self.report.add(problem);
+        }
+        (0..omitted).for_each(|_| self.report.omit());
     }
 
     fn unique_names(&mut self) {
@@ -239,6 +337,7 @@ impl Draft {
             if let Some(first) = seen.get(&name.value) {
                 let message = format!("{}the name is taken by the check at {first}", check.subject());
                 self.report.add(check.source.problem(name.at, message));
+                check.is_namesake = true;
                 check.broken = true;
             } else {
                 seen.insert(name.value, check.source.location(name.at));
@@ -247,8 +346,8 @@ impl Draft {
     }
 
     /// The defaults of files without checks: they hold for the whole suite.
-    fn shared_defaults(&mut self) -> Settings {
-        let mut shared = Settings::default();
+    fn shared_defaults(&mut self) -> Layer {
+        let mut shared = Layer::default();
         let mut first: Option<Arc<Path>> = None;
         for file in self
             .files
@@ -271,69 +370,5 @@ impl Draft {
             }
         }
         shared
-    }
-
-    /// The plugins that could be loaded and whose schema makes sense; the others are problems.
-    fn usable<'a>(&'a self, catalog: &'a Catalog, report: &mut Report) -> HashMap<&'a str, Usable<'a>> {
-        let mut usable = HashMap::with_capacity(self.plugins.len());
-        for plugin in &self.plugins {
-            let schema = match catalog.get(&plugin.name) {
-                Some(Ok(facts)) => self
-                    .schema(&plugin.name, facts, catalog)
-                    .map(|schema| (facts, schema)),
-                Some(Err(error)) => Err(error.clone()),
-                None => Err(Unusable::from("was not loaded".to_owned())),
-            };
-            match schema {
-                Ok((facts, schema)) => {
-                    let embedded = plugin.source == PluginSource::Embedded;
-                    usable.insert(
-                        &*plugin.name,
-                        Usable {
-                            facts,
-                            schema,
-                            embedded,
-                        },
-                    );
-                }
-                Err(unusable) => {
-                    let problem = self.plugin_problem(plugin, &unusable.reason);
-                    report.add(problem.transient(unusable.is_transient));
-                }
-            }
-        }
-        usable
-    }
-
-    fn schema(&self, plugin: &str, facts: &PluginFacts, catalog: &Catalog) -> Result<Schema, Unusable> {
-        let wrong =
-            |reason: &str| Unusable::from(format!("the schema of its configuration is wrong: {reason}"));
-        match catalog.judgements.get(plugin) {
-            None => match Contract::new(&facts.config_schema) {
-                Ok(contract) => Ok(Schema::Here(Box::new(contract))),
-                Err(reason) => Err(wrong(&reason)),
-            },
-            Some(Ok(Judgement::Verdicts(verdicts))) => {
-                let places = self.judged(plugin).map(validate::place);
-                Ok(Schema::Elsewhere(Verdicts::new(places, verdicts)))
-            }
-            Some(Ok(Judgement::BadSchema(reason))) => Err(wrong(reason)),
-            Some(Err(unusable)) => Err(Unusable {
-                reason: format!("its schema cannot be used: {}", unusable.reason),
-                is_transient: unusable.is_transient,
-            }),
-        }
-    }
-
-    fn plugin_problem(&self, plugin: &PluginDeclaration, reason: &str) -> Problem {
-        let message = format!("plugin {}: {reason}", quoted(&plugin.name));
-        let file = self
-            .files
-            .iter()
-            .find(|file| file.source.path == plugin.location.file);
-        match file.zip(plugin.location.at) {
-            Some((file, at)) => file.source.problem(at, message),
-            None => Problem::of_file(&plugin.location.file, message),
-        }
     }
 }

@@ -1,21 +1,29 @@
 //! Problems: what is wrong with a suite, where, and what to do about it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::secret_places::DeclaredSecrets;
+use super::source::Source;
+use super::variables::Failed;
+
 /// Problems that are kept; the rest is counted.
 const MAX_PROBLEMS: usize = 1_000;
 
-/// A place in a file, counted from 1, in characters.
+/// A place in a file of a suite, counted from 1, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// From 1.
     pub line: u32,
     /// From 1.
     pub column: u32,
+    /// Which file of the suite, by its place among them.
+    #[serde(default)]
+    file: u32,
 }
 
 impl Position {
@@ -24,6 +32,20 @@ impl Position {
         Self {
             line: narrow(line),
             column: narrow(column),
+            file: 0,
+        }
+    }
+
+    /// Whether it is behind another place of the same file, no further than a check can be long.
+    pub(super) fn is_below(self, other: Self) -> bool {
+        self.file == other.file && self >= other
+    }
+
+    /// The same place of another file.
+    pub(super) fn of_file(self, order: usize) -> Self {
+        Self {
+            file: u32::try_from(order).unwrap_or(u32::MAX),
+            ..self
         }
     }
 }
@@ -41,7 +63,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
         match self.at {
-            Some(Position { line, column }) => write!(f, ":{line}:{column}"),
+            Some(Position { line, column, .. }) => write!(f, ":{line}:{column}"),
             None => Ok(()),
         }
     }
@@ -150,6 +172,13 @@ impl Problems {
         self.listed.iter()
     }
 
+    /// The same, each as `change` has it.
+    #[must_use]
+    pub fn map(mut self, change: impl FnMut(Problem) -> Problem) -> Self {
+        self.listed = self.listed.into_iter().map(change).collect();
+        self
+    }
+
     /// How many there are, those that are not listed included.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -175,24 +204,93 @@ impl fmt::Display for Problems {
 }
 
 /// Problems while they are being collected.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Report {
+    /// The files of the suite, in their order.
+    sources: Vec<Arc<Source>>,
+    /// What was found in configurations, which checks may inherit from one place.
+    found: HashSet<(Position, String)>,
+    /// Places of which all is said, keys that lead to such values, and how much else there was to say.
+    hushed: HashSet<Position>,
+    hushed_keys: HashSet<Position>,
+    silent: usize,
     problems: Vec<Problem>,
     omitted: usize,
     is_transient: bool,
 }
 
 impl Report {
+    /// From now on problems may be about any of these files.
+    pub(super) fn know(&mut self, sources: &[Arc<Source>]) {
+        self.sources = sources.to_vec();
+    }
+
+    /// The file that a place is in, where the files are known.
+    pub(super) fn source_of(&self, at: Position) -> Option<Arc<Source>> {
+        let order = usize::try_from(at.file).ok()?;
+        let is_it = |source: &&Arc<Source>| source.order() == order;
+        let source = self.sources.get(order).filter(is_it);
+        source.or_else(|| self.sources.iter().find(is_it)).cloned()
+    }
+
+    /// Whether this is found at a place for the first time, whichever check it is found for.
+    pub(super) fn is_first(&mut self, at: Position, message: &str) -> bool {
+        self.found.insert((at, message.to_owned()))
+    }
+
     pub(super) fn omit(&mut self) {
         self.omitted += 1;
     }
 
+    /// Says nothing more of what is written there: what is wrong was said, and all else follows from that. Of the keys it is
+    /// the values that nothing more is said of.
+    pub(super) fn hush(&mut self, failed: Failed) {
+        self.hushed.extend(failed.places);
+        self.hushed_keys.extend(failed.keys);
+    }
+
+    /// Whether all is said of a place.
+    pub(super) fn is_hushed(&self, at: Position) -> bool {
+        self.hushed.contains(&at)
+    }
+
+    /// Adds a problem of a value, which may be found at its key.
     pub(super) fn add(&mut self, problem: Problem) {
+        let is_hushed = |at| self.hushed.contains(&at) || self.hushed_keys.contains(&at);
+        match problem.location.at.is_some_and(is_hushed) {
+            true => self.silent += 1,
+            false => self.add_cause(problem),
+        }
+    }
+
+    /// Adds a problem of a key, whatever its value is.
+    pub(super) fn add_of_key(&mut self, problem: Problem) {
+        match problem.location.at.is_some_and(|at| self.hushed.contains(&at)) {
+            true => self.silent += 1,
+            false => self.add_cause(problem),
+        }
+    }
+
+    /// Adds a problem that follows from nothing else.
+    pub(super) fn add_cause(&mut self, problem: Problem) {
         self.is_transient |= problem.is_transient;
         if self.is_full() {
             self.omitted += 1;
         } else {
             self.problems.push(problem);
+        }
+    }
+
+    /// Masks what plugins declare to be secret, wherever it is quoted.
+    pub(super) fn mask(&mut self, secrets: &DeclaredSecrets) {
+        for problem in &mut self.problems {
+            secrets.mask_text(&mut problem.message);
+            if let Some(hint) = &mut problem.hint {
+                secrets.mask_text(hint);
+            }
+            if let Some(line) = &mut problem.source_line {
+                secrets.mask_line(&mut line.text);
+            }
         }
     }
 
@@ -202,7 +300,7 @@ impl Report {
     }
 
     pub(super) fn count(&self) -> usize {
-        self.problems.len() + self.omitted
+        self.problems.len() + self.omitted + self.silent
     }
 
     pub(super) fn into_problems(mut self) -> Problems {

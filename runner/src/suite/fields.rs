@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Position, Report};
+use super::error::{Position, Problem, Report};
 use super::interpolate::{Unresolved, has_reference};
 use super::source::Source;
 use super::suggest;
@@ -61,18 +61,38 @@ impl Reader<'_> {
     }
 
     pub(super) fn problem_with(&mut self, at: Position, message: impl AsRef<str>, hint: Option<String>) {
-        if self.report.is_full() {
-            return self.report.omit();
+        if let Some(problem) = self.worded(at, message.as_ref()) {
+            self.report.add(problem.maybe_hint(hint));
         }
-        let message = format!("{}{}", self.subject, message.as_ref());
-        self.report.add(self.source.problem(at, message).maybe_hint(hint));
+    }
+
+    /// The same of a key, whatever its value is.
+    pub(super) fn problem_of_key(&mut self, at: Position, message: impl AsRef<str>, hint: Option<String>) {
+        if let Some(problem) = self.worded(at, message.as_ref()) {
+            self.report.add_of_key(problem.maybe_hint(hint));
+        }
+    }
+
+    /// A problem in words, unless it is one too many.
+    fn worded(&mut self, at: Position, message: &str) -> Option<Problem> {
+        if self.report.is_full() {
+            self.report.omit();
+            return None;
+        }
+        let message = format!("{}{message}", self.subject);
+        // What a check has of its profile or of defaults may be written in another file.
+        Some(match self.report.source_of(at) {
+            Some(source) => source.problem(at, message),
+            None => self.source.problem(at, message),
+        })
     }
 
     pub(super) fn unresolved(&mut self, at: Position, reference: &Unresolved) {
         let message = format!("{}{}", self.subject, reference.message);
         let problem = self.source.problem(at, message);
         let problem = problem.maybe_hint(reference.hint.clone());
-        self.report.add(problem.transient(reference.is_transient));
+        // A variable of the same text may be missing as well.
+        self.report.add_cause(problem.transient(reference.is_transient));
     }
 
     pub(super) fn unexpected(&mut self, entry: &Entry, expected: &str, hint: Option<String>) {
@@ -100,9 +120,20 @@ impl Reader<'_> {
                 continue;
             }
             let hint = suggest::hint(&entry.key, known.iter().copied());
-            self.problem_with(entry.at, format!("unknown key {}", quoted(&entry.key)), hint);
+            self.problem_of_key(entry.at, format!("unknown key {}", quoted(&entry.key)), hint);
         }
         Some(entries)
+    }
+
+    /// The same without those that are `null`, which are as if nobody had written them.
+    pub(super) fn fields<'n>(
+        &mut self,
+        what: &str,
+        node: &'n Node,
+        known: &[&str],
+    ) -> Option<impl Iterator<Item = &'n Entry> + Clone + use<'n>> {
+        let entries = self.mapping(what, node, known)?.iter();
+        Some(entries.filter(|entry| !entry.value.is_null()))
     }
 
     /// The elements of a list.
@@ -161,6 +192,22 @@ impl Reader<'_> {
 
     /// A text of 1 to `limit` characters, without control characters or references.
     pub(super) fn text<'n>(&mut self, entry: &'n Entry, limit: usize) -> Option<&'n Arc<str>> {
+        self.text_without(entry, limit, char::is_control)
+    }
+
+    /// The same, but it may have several lines, and tabs.
+    pub(super) fn prose<'n>(&mut self, entry: &'n Entry, limit: usize) -> Option<&'n Arc<str>> {
+        self.text_without(entry, limit, |char| {
+            char.is_control() && !matches!(char, '\n' | '\t')
+        })
+    }
+
+    fn text_without<'n>(
+        &mut self,
+        entry: &'n Entry,
+        limit: usize,
+        is_refused: fn(char) -> bool,
+    ) -> Option<&'n Arc<str>> {
         let text = self.raw_text(entry)?;
         let name = &entry.key;
         if text.trim().is_empty() {
@@ -170,7 +217,7 @@ impl Reader<'_> {
                 entry.value.at,
                 format!("`{name}` is longer than {limit} characters"),
             );
-        } else if text.chars().any(char::is_control) {
+        } else if text.chars().any(is_refused) {
             self.problem(entry.value.at, format!("`{name}` holds a control character"));
         } else if has_reference(text) {
             let message =
@@ -184,12 +231,25 @@ impl Reader<'_> {
 
     /// Any text.
     pub(super) fn raw_text<'n>(&mut self, entry: &'n Entry) -> Option<&'n Arc<str>> {
-        if let Kind::Text(text) = &entry.value.kind {
+        if let Some(text) = entry.value.text() {
             return Some(text);
         }
-        let scalar = matches!(entry.value.kind, Kind::Bool(_) | Kind::Number(_));
+        let scalar = matches!(entry.value.kind, Kind::Plain(_));
         self.unexpected(entry, "a text", scalar.then(|| "put it in quotes".to_owned()));
         None
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, entry: &Entry) -> Option<bool> {
+        match &entry.value.kind {
+            Kind::Plain(plain) if plain.value.is_boolean() => plain.value.as_bool(),
+            // What a variable stands for is a text outside of configurations.
+            Kind::Text(text) if matches!(&**text, "true" | "false") => Some(&**text == "true"),
+            _ => {
+                self.unexpected(entry, "`true` or `false`", None);
+                None
+            }
+        }
     }
 
     pub(super) fn duration(
@@ -208,7 +268,7 @@ impl Reader<'_> {
 
     pub(super) fn size(&mut self, entry: &Entry, range: RangeInclusive<u64>) -> Option<Located<u64>> {
         let value = match &entry.value.kind {
-            Kind::Number(number) if number.is_u64() => number.as_u64()?,
+            Kind::Plain(plain) if plain.value.is_u64() => plain.value.as_u64()?,
             Kind::Text(text) => self.parsed(entry, text, units::size(text))?,
             _ => {
                 self.unexpected(entry, "a size", Some(UnitError::Size.hint().to_owned()));
@@ -219,16 +279,18 @@ impl Reader<'_> {
     }
 
     pub(super) fn count(&mut self, entry: &Entry, range: RangeInclusive<u64>) -> Option<Located<u64>> {
-        match &entry.value.kind {
-            Kind::Number(number) if number.is_u64() => {
-                self.within(entry, number.as_u64()?, range, u64::to_string)
-            }
-            _ => {
-                let expected = format!("a whole number from {} to {}", range.start(), range.end());
-                self.unexpected(entry, &expected, None);
-                None
-            }
+        let written = match &entry.value.kind {
+            Kind::Plain(plain) => plain.value.as_u64(),
+            // What a variable stands for is a text outside of configurations.
+            Kind::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        if let Some(written) = written {
+            return self.within(entry, written, range, u64::to_string);
         }
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.unexpected(entry, &expected, None);
+        None
     }
 
     fn parsed<T>(&mut self, entry: &Entry, text: &str, result: Result<T, UnitError>) -> Option<T> {

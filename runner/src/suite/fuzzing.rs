@@ -7,6 +7,7 @@ use super::draft::{self, Draft};
 use super::error::Report;
 use super::interpolate::{Environment, Interpolator, Place};
 use super::source::{self, Source};
+use super::variables::VariableOverrides;
 
 /// As [`super::read`], of one file with these bytes.
 pub fn read(file: &Path, bytes: Vec<u8>, embedded: &[&str], environment: &dyn Environment) -> Draft {
@@ -16,7 +17,14 @@ pub fn read(file: &Path, bytes: Vec<u8>, embedded: &[&str], environment: &dyn En
         Ok(text) => sources.push(Arc::new(Source::new(file, text, 0))),
         Err(problem) => report.add(problem),
     }
-    draft::of_sources(sources, file.to_owned(), report, embedded, environment)
+    let overrides = VariableOverrides::default();
+    draft::of_sources(
+        sources,
+        file.to_owned(),
+        report,
+        embedded,
+        (environment, &overrides),
+    )
 }
 
 /// A text with its references replaced.
@@ -36,6 +44,7 @@ pub fn expand(text: &str, environment: &dyn Environment) -> Result<Expansion, Ve
     let place = Place {
         directory: Path::new(""),
         captures: false,
+        variables: false,
     };
     let expanded = Interpolator::new(environment).expand(text, place);
     let expansion = expanded.map(|expanded| Expansion {

@@ -46,8 +46,8 @@ fn concurrency(reader: &mut Reader<'_>, entry: &Entry) -> Option<u32> {
         let hint = raw::key_name_hint();
         reader.problem_with(entry.at, "this is no name for a group", Some(hint));
     }
-    let fields = reader.mapping("", &entry.value, &KEYS)?;
-    let Some(field) = fields.iter().find(|field| &*field.key == "concurrency") else {
+    let mut fields = reader.fields("", &entry.value, &KEYS)?;
+    let Some(field) = fields.find(|field| &*field.key == "concurrency") else {
         let hint = "write how many of its checks may run at once: `{ concurrency: 10 }`".to_owned();
         reader.problem_with(entry.at, "`concurrency` is missing", Some(hint));
         return None;

@@ -1,10 +1,14 @@
 //! `${env:NAME}`, `${env:NAME:-default}` and `${file:PATH}` in the strings of `target` and `config`.
 
+mod piece;
+
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(super) use self::piece::has_reference;
+use self::piece::{OPEN, Piece, is_name, is_reference, next_piece};
 use super::references::{FileRule, ReferencePolicy, read_permitted};
 use super::suggest::closest;
 use super::tree::{quoted, quoted_path};
@@ -17,7 +21,7 @@ const MAX_SECRET_BYTES: u64 = 1 << 20;
 /// Bytes that all references of a suite may bring in.
 const MAX_TOTAL_BYTES: usize = 256 << 20;
 /// What a reference may start with.
-const KINDS: [&str; 2] = ["env", "file"];
+const KINDS: [&str; 3] = ["env", "file", "var"];
 
 /// Where references get their values.
 pub trait Environment {
@@ -112,6 +116,7 @@ pub(super) struct Expanded {
 }
 
 /// A reference that cannot be replaced.
+#[derive(Clone)]
 pub(super) struct Unresolved {
     pub(super) message: String,
     pub(super) hint: Option<String>,
@@ -137,6 +142,8 @@ pub(super) struct Place<'a> {
     pub(super) directory: &'a Path,
     /// Whether `${name}` is the plugin's business.
     pub(super) captures: bool,
+    /// Whether variables were replaced before, so that a `${var:` is meant as it stands there.
+    pub(super) variables: bool,
 }
 
 /// Replaces references; asks for each variable and file once.
@@ -145,11 +152,6 @@ pub(super) struct Interpolator<'e> {
     variables: HashMap<String, Option<Arc<Secret>>>,
     files: HashMap<PathBuf, Result<Arc<Secret>, Unread>>,
     total_bytes: usize,
-}
-
-/// Whether a string holds a value that must not be shown.
-pub(super) fn has_reference(text: &str) -> bool {
-    text.contains("${env:") || text.contains("${file:")
 }
 
 impl<'e> Interpolator<'e> {
@@ -173,6 +175,9 @@ impl<'e> Interpolator<'e> {
         while let Some((before, piece, after)) = next_piece(rest) {
             expanded.literal(before);
             match piece {
+                // A plugin that has references of its own undoes their escapes itself.
+                Piece::Escaped if place.captures && !is_reference(after) => expanded.literal("$${"),
+                Piece::Escaped => expanded.literal(OPEN),
                 Piece::Literal(text) => expanded.literal(text),
                 Piece::Reference(inner) => match self.value(inner, place) {
                     Ok(Value::Literal(text)) => expanded.literal(&text),
@@ -199,6 +204,11 @@ impl<'e> Interpolator<'e> {
         match inner.split_once(':') {
             Some(("env", variable)) => self.variable(variable),
             Some(("file", path)) => self.file(&place.directory.join(path)).map(Value::Secret),
+            Some(("var", _)) if place.variables => Ok(Value::Literal(format!("${{{inner}}}"))),
+            Some(("var", _)) => Err(Unresolved::new(
+                "`${var:` stands in suites only".to_owned(),
+                Some("write `${env:NAME}` or `${file:PATH}`".to_owned()),
+            )),
             Some((kind, body)) if is_name(kind) => Err(unknown(kind, body)),
             None if !place.captures && is_name(inner) => Err(Unresolved::new(
                 format!("`${{{inner}}}` does not say where its value is"),
@@ -307,39 +317,6 @@ impl Expanded {
 enum Value {
     Literal(String),
     Secret(Arc<Secret>),
-}
-
-enum Piece<'t> {
-    Literal(&'t str),
-    /// What stands between `${` and `}`.
-    Reference(&'t str),
-    Unclosed(&'t str),
-}
-
-/// What comes before the next `${`, what it is, and what follows.
-fn next_piece(text: &str) -> Option<(&str, Piece<'_>, &str)> {
-    let (before, after) = text.split_once("${")?;
-    if let Some(before) = before.strip_suffix('$') {
-        return Some((before, Piece::Literal("${"), after));
-    }
-    if let Some((inner, after)) = after.split_once('}') {
-        return Some((before, Piece::Reference(inner), after));
-    }
-    let unclosed = text.get(before.len()..).unwrap_or_default();
-    let piece = if has_reference(unclosed) {
-        Piece::Unclosed(unclosed)
-    } else {
-        Piece::Literal(unclosed)
-    };
-    Some((before, piece, ""))
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with(|first: char| first.is_ascii_digit())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 fn unknown(kind: &str, body: &str) -> Unresolved {

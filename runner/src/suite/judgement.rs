@@ -8,9 +8,12 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::contract::{Contract, Finding, Written};
+use super::contract::{Contract, Finding, Rest, Written};
 use super::error::Position;
+use super::json::Readings;
 use super::portable::PortableNode;
+use super::tree::Node;
+use super::validate::ConfigKey;
 
 /// Findings of all configurations of a plugin together; beyond that a configuration is refused without a reason.
 const MAX_FINDINGS: usize = 1_000;
@@ -27,7 +30,7 @@ pub struct SchemaRequest {
 /// One configuration: with its references replaced, and as it is written.
 #[derive(Serialize, Deserialize)]
 pub(super) struct PortableConfig {
-    pub(super) value: Value,
+    pub(super) value: Option<PortableNode>,
     pub(super) key: Position,
     pub(super) node: Option<PortableNode>,
 }
@@ -44,10 +47,34 @@ pub enum Judgement {
 /// What a schema says of one configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Verdict {
-    /// It may be used.
-    Allowed,
-    /// It may not; without findings where too many were made already.
-    Refused(Vec<Finding>),
+    /// It may be used, read like this.
+    Allowed(Readings),
+    /// It may not.
+    Refused(Refusal),
+}
+
+/// Why a configuration may not be used.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Refusal {
+    /// None where too many were made already.
+    pub(super) findings: Vec<Finding>,
+    /// What of it the plugin can judge all the same.
+    pub(super) rest: Option<Rest>,
+}
+
+impl Verdict {
+    /// What a schema says of a configuration; with findings, if `written` says where it is.
+    pub(super) fn new(contract: &Contract, value: Option<&Node>, written: Option<Written<'_>>) -> Self {
+        let read = contract.read(value);
+        if read.is_allowed {
+            return Self::Allowed(read.readings);
+        }
+        let findings = written.map(|written| contract.judge(&read.value, written));
+        Self::Refused(Refusal {
+            findings: findings.unwrap_or_default(),
+            rest: contract.rest(read),
+        })
+    }
 }
 
 /// Judges each configuration by the schema. Takes as much time and memory as the schema wants.
@@ -60,8 +87,8 @@ pub fn judge(request: &SchemaRequest) -> Judgement {
     let mut findings = 0;
     let verdicts = request.configs.iter().map(|config| {
         let verdict = config.judge(&contract, findings < MAX_FINDINGS);
-        if let Verdict::Refused(found) = &verdict {
-            findings += found.len();
+        if let Verdict::Refused(refusal) = &verdict {
+            findings += refusal.findings.len();
         }
         verdict
     });
@@ -70,18 +97,13 @@ pub fn judge(request: &SchemaRequest) -> Judgement {
 
 impl PortableConfig {
     fn judge(&self, contract: &Contract, explain: bool) -> Verdict {
-        if contract.allows(&self.value) {
-            return Verdict::Allowed;
-        }
-        if !explain {
-            return Verdict::Refused(Vec::new());
-        }
+        let value = self.value.as_ref().map(PortableNode::to_node);
         let node = self.node.as_ref().map(PortableNode::to_node);
         let written = Written {
             key: self.key,
             node: node.as_ref(),
         };
-        Verdict::Refused(contract.judge(&self.value, written))
+        Verdict::new(contract, value.as_ref(), explain.then_some(written))
     }
 }
 
@@ -93,8 +115,8 @@ impl Judgement {
             Self::BadSchema(reason) => *reason = bounded(reason),
             Self::Verdicts(verdicts) => {
                 let refused = verdicts.iter_mut().filter_map(|verdict| match verdict {
-                    Verdict::Allowed => None,
-                    Verdict::Refused(findings) => Some(findings),
+                    Verdict::Allowed(_) => None,
+                    Verdict::Refused(refusal) => Some(&mut refusal.findings),
                 });
                 for finding in refused.flatten() {
                     finding.message = bounded(&finding.message);
@@ -113,18 +135,18 @@ fn bounded(text: &str) -> String {
         .collect()
 }
 
-/// Verdicts by the place of the check that each is about.
+/// Verdicts by the configuration that each is about.
 #[derive(Debug, Default)]
-pub(super) struct Verdicts(HashMap<(usize, Position), Verdict>);
+pub(super) struct Verdicts(HashMap<ConfigKey, Verdict>);
 
 impl Verdicts {
-    pub(super) fn new(places: impl Iterator<Item = (usize, Position)>, verdicts: &[Verdict]) -> Self {
-        Self(places.zip(verdicts.iter().cloned()).collect())
+    pub(super) fn new(keys: impl Iterator<Item = ConfigKey>, verdicts: &[Verdict]) -> Self {
+        Self(keys.zip(verdicts.iter().cloned()).collect())
     }
 
-    /// What was said of the check at this place of this file; refused when it was not asked about.
-    pub(super) fn of(&self, place: (usize, Position)) -> Verdict {
-        let found = self.0.get(&place).cloned();
-        found.unwrap_or(Verdict::Refused(Vec::new()))
+    /// What was said of a configuration; refused when it was not asked about.
+    pub(super) fn of(&self, key: ConfigKey) -> Verdict {
+        let found = self.0.get(&key).cloned();
+        found.unwrap_or_else(|| Verdict::Refused(Refusal::default()))
     }
 }

@@ -1,6 +1,6 @@
 //! The entries of a mapping once it is complete: each key once, `<<` merged in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::error::Report;
@@ -49,6 +49,37 @@ pub(super) fn settle(entries: Vec<Entry>, source: &Source, report: &mut Report) 
         }
     }
     kept
+}
+
+/// A mapping over another one, and so are the mappings in both; anything else stands for itself, but `null` takes back
+/// what is there: a JSON merge patch (RFC 7396) that may itself be patched.
+pub(super) fn over(own: &Node, base: &Node) -> Node {
+    let (Kind::Map(entries), Kind::Map(inherited)) = (&own.kind, &base.kind) else {
+        return own.clone();
+    };
+    let below: HashMap<&str, &Entry> = inherited.iter().map(|entry| (&*entry.key, entry)).collect();
+    let mut merged: Vec<Entry> = Vec::with_capacity(entries.len() + inherited.len());
+    for entry in &**entries {
+        let value = match below.get(&*entry.key) {
+            Some(_) if entry.value.is_null() => Node {
+                at: entry.value.at,
+                kind: Kind::Removed,
+            },
+            Some(base) => over(&entry.value, &base.value),
+            None => entry.value.clone(),
+        };
+        merged.push(Entry {
+            value,
+            ..entry.clone()
+        });
+    }
+    let own_keys: HashSet<&str> = entries.iter().map(|entry| &*entry.key).collect();
+    let others = inherited.iter().filter(|entry| !own_keys.contains(&*entry.key));
+    merged.extend(others.cloned());
+    Node {
+        at: own.at,
+        kind: Kind::Map(merged.into()),
+    }
 }
 
 /// The entries of the mapping, or of each mapping of the list, that a `<<` stands for.

@@ -8,7 +8,7 @@ use serde_yaml::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError
 
 use super::error::{Position, Problem, Report};
 use super::merge;
-use super::scalar::{self, Meaning};
+use super::scalar::{self, Meaning, Plain};
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
 
@@ -68,6 +68,7 @@ struct Builder<'a> {
     /// Entries of all open mappings, innermost last.
     entries: Vec<Entry>,
     texts: HashSet<Arc<str>>,
+    plains: HashMap<Arc<str>, Arc<Plain>>,
     anchors: HashMap<usize, Built>,
     values: u64,
     aliased: u64,
@@ -107,6 +108,7 @@ impl<'a> Builder<'a> {
             nodes: Vec::new(),
             entries: Vec::new(),
             texts: HashSet::new(),
+            plains: HashMap::new(),
             anchors: HashMap::new(),
             values: 0,
             aliased: 0,
@@ -116,7 +118,7 @@ impl<'a> Builder<'a> {
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
-        let at = Position::new(span.start.line(), span.start.col() + 1);
+        let at = Position::new(span.start.line(), span.start.col() + 1).of_file(self.source.order());
         self.values += 1;
         if self.values > MAX_VALUES {
             let problem = self
@@ -159,7 +161,8 @@ impl<'a> Builder<'a> {
     fn scalar(&mut self, text: &str, style: ScalarStyle, meaning: &Meaning, anchor: usize, at: Position) {
         let kind = match scalar::resolve(text, style, meaning) {
             // `200: ok` has the key `200` as it is written.
-            Some(kind) if !self.expects_key() || matches!(kind, Kind::Null) => kind,
+            Some(Kind::Plain(plain)) if !self.expects_key() => Kind::Plain(self.plain(plain)),
+            Some(kind @ Kind::Null) => kind,
             _ => Kind::Text(self.text(text)),
         };
         let values = text.len().div_ceil(BYTES_PER_VALUE).max(1);
@@ -178,6 +181,14 @@ impl<'a> Builder<'a> {
         let shared: Arc<str> = Arc::from(text);
         self.texts.insert(Arc::clone(&shared));
         shared
+    }
+
+    fn plain(&mut self, plain: Arc<Plain>) -> Arc<Plain> {
+        if plain.written.len() > MAX_SHARED_BYTES {
+            return plain;
+        }
+        let shared = self.plains.entry(Arc::clone(&plain.written));
+        Arc::clone(shared.or_insert(plain))
     }
 
     fn meaning(&mut self, tag: Option<&Cow<'_, Tag>>, at: Position) -> Meaning {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Number;
 
 use super::error::Position;
+use super::scalar::{self, Plain};
 use super::tree::{Entry, Kind, Node};
 
 /// A tree, each node before those below it.
@@ -22,8 +22,12 @@ struct Flat {
 #[derive(Serialize, Deserialize)]
 enum FlatKind {
     Null,
-    Bool(bool),
-    Number(Number),
+    Removed,
+    /// As it is written.
+    Plain(String),
+    Variable(String),
+    /// One whose value was put in quotes.
+    QuotedVariable(String),
     Text(String),
     /// So many nodes follow.
     List(usize),
@@ -46,8 +50,10 @@ impl PortableNode {
 fn flatten(node: &Node, flat: &mut Vec<Flat>) {
     let kind = match &node.kind {
         Kind::Null => FlatKind::Null,
-        Kind::Bool(value) => FlatKind::Bool(*value),
-        Kind::Number(value) => FlatKind::Number(value.clone()),
+        Kind::Removed => FlatKind::Removed,
+        Kind::Plain(plain) => FlatKind::Plain(plain.written.to_string()),
+        Kind::Variable(plain) if plain.is_quoted => FlatKind::QuotedVariable(plain.written.to_string()),
+        Kind::Variable(plain) => FlatKind::Variable(plain.written.to_string()),
         Kind::Text(text) => FlatKind::Text(text.to_string()),
         Kind::List(nodes) => FlatKind::List(nodes.len()),
         Kind::Map(entries) => {
@@ -63,6 +69,12 @@ fn flatten(node: &Node, flat: &mut Vec<Flat>) {
     }
 }
 
+/// What was written before means the same again.
+fn plain(written: &str, kind: fn(Arc<Plain>) -> Kind) -> Kind {
+    let plain = scalar::plain(written);
+    plain.map_or_else(|| Kind::Text(written.into()), |plain| kind(Arc::new(plain)))
+}
+
 /// The tree whose first node comes next; nothing stands for what is missing.
 fn build<'a>(flat: &mut impl Iterator<Item = &'a Flat>) -> Node {
     let Some(Flat { at, kind }) = flat.next() else {
@@ -73,8 +85,13 @@ fn build<'a>(flat: &mut impl Iterator<Item = &'a Flat>) -> Node {
     };
     let kind = match kind {
         FlatKind::Null => Kind::Null,
-        FlatKind::Bool(value) => Kind::Bool(*value),
-        FlatKind::Number(value) => Kind::Number(value.clone()),
+        FlatKind::Removed => Kind::Removed,
+        FlatKind::Plain(written) => plain(written, Kind::Plain),
+        FlatKind::Variable(written) => plain(written, Kind::Variable),
+        FlatKind::QuotedVariable(written) => {
+            let plain = scalar::quoted(written).map(Arc::new);
+            plain.map_or_else(|| Kind::Text(written.as_str().into()), Kind::Variable)
+        }
         FlatKind::Text(text) => Kind::Text(text.as_str().into()),
         FlatKind::List(count) => {
             let nodes: Vec<Node> = (0..*count).map(|_| build(flat)).collect();

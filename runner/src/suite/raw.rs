@@ -9,19 +9,30 @@ use super::error::{Position, Report};
 use super::fields::Reader;
 use super::group::{self, RawGroup};
 use super::interpolate::Interpolator;
+use super::layer::Layer;
 use super::maintenance::written::{self, RawWindow};
-use super::settings::{self, Settings};
+use super::profile::{self, Profile};
+use super::setting::Setting;
 use super::source::Source;
 use super::tree::{Entry, Kind, Node, quoted};
 use super::{PluginDeclaration, PluginSource};
 
-pub(super) const FILE_KEYS: [&str; 5] = ["defaults", "plugins", "groups", "maintenance", "checks"];
+/// `vars` was read before the rest.
+pub(super) const FILE_KEYS: [&str; 7] = [
+    "vars",
+    "defaults",
+    "profiles",
+    "plugins",
+    "groups",
+    "maintenance",
+    "checks",
+];
 pub(super) const PLUGIN_KEYS: [&str; 2] = ["path", "digest"];
 
 /// Plugins of a file.
 const MAX_PLUGINS: usize = 1_000;
-/// Characters of the name of a plugin or a group.
-const MAX_KEY_NAME: usize = 64;
+/// Characters of the name of a plugin, a profile or a group.
+pub(super) const MAX_KEY_NAME: usize = 64;
 /// Labels of a check.
 pub(super) const MAX_LABELS: usize = 16;
 /// Characters of the value of a label.
@@ -34,9 +45,12 @@ const DIGEST_DIGITS: usize = 64;
 /// One file of the suite.
 pub(super) struct RawFile {
     pub(super) source: Arc<Source>,
-    pub(super) defaults: Settings,
+    pub(super) defaults: Layer,
     pub(super) defaults_at: Option<Position>,
+    pub(super) profiles: Vec<Arc<Profile>>,
     pub(super) plugins: Vec<PluginDeclaration>,
+    /// Names of plugins whose declarations are wrong, which was reported.
+    pub(super) broken_plugins: Vec<Arc<str>>,
     pub(super) groups: Vec<RawGroup>,
     pub(super) maintenance: Vec<RawWindow>,
     pub(super) checks: Vec<check::RawCheck>,
@@ -53,13 +67,16 @@ pub(super) fn file(
 ) -> RawFile {
     let mut file = RawFile {
         source: Arc::clone(source),
-        defaults: Settings::default(),
+        defaults: Layer::default(),
         defaults_at: None,
+        profiles: Vec::new(),
         plugins: Vec::new(),
+        broken_plugins: Vec::new(),
         groups: Vec::new(),
         maintenance: Vec::new(),
         checks: Vec::new(),
-        has_checks: false,
+        // Nobody knows what is in something else.
+        has_checks: !matches!(root.kind, Kind::Map(_)),
     };
     let mut reader = Reader {
         source,
@@ -68,11 +85,15 @@ pub(super) fn file(
     };
     for entry in reader.mapping("a suite: ", root, &FILE_KEYS).unwrap_or_default() {
         match &*entry.key {
+            key if entry.value.is_null() && key != "checks" => {}
             "defaults" => {
                 file.defaults_at = Some(entry.at);
-                file.defaults = defaults(&mut reader, entry);
+                reader.subject = "`defaults`: ".to_owned();
+                file.defaults = Layer::of(&mut reader, entry, interpolator);
+                reader.subject.clear();
             }
-            "plugins" => file.plugins = plugins(&mut reader, entry),
+            "profiles" => file.profiles = profile::profiles(&mut reader, source, entry, interpolator),
+            "plugins" => (file.plugins, file.broken_plugins) = plugins(&mut reader, entry),
             "groups" => file.groups = group::groups(&mut reader, entry),
             "maintenance" => file.maintenance = written::windows(&mut reader, source, entry),
             "checks" => {
@@ -85,25 +106,13 @@ pub(super) fn file(
     file
 }
 
-fn defaults(reader: &mut Reader<'_>, entry: &Entry) -> Settings {
-    let mut settings = Settings::default();
-    reader.subject = "`defaults`: ".to_owned();
-    for entry in reader
-        .mapping("", &entry.value, &settings::KEYS)
-        .unwrap_or_default()
-    {
-        settings.read(reader, entry);
-    }
-    reader.subject.clear();
-    settings
-}
-
-fn plugins(reader: &mut Reader<'_>, entry: &Entry) -> Vec<PluginDeclaration> {
+/// The declarations that are right, and the names of the others.
+fn plugins(reader: &mut Reader<'_>, entry: &Entry) -> (Vec<PluginDeclaration>, Vec<Arc<str>>) {
     let Kind::Map(entries) = &entry.value.kind else {
         let message = format!("`plugins`: expected a mapping, found {}", entry.value.found());
         let hint = "write `NAME: { path: FILE.wasm }` for each plugin".to_owned();
         reader.problem_with(entry.value.at, message, Some(hint));
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
     if entries.len() > MAX_PLUGINS {
         reader.problem(
@@ -114,30 +123,37 @@ fn plugins(reader: &mut Reader<'_>, entry: &Entry) -> Vec<PluginDeclaration> {
             ),
         );
     }
-    let declared = entries.iter().take(MAX_PLUGINS).filter_map(|entry| {
+    let (mut declared, mut broken) = (Vec::new(), Vec::new());
+    for entry in entries.iter().take(MAX_PLUGINS) {
         reader.subject = format!("plugin {}: ", quoted(&entry.key));
-        plugin(reader, entry)
-    });
-    let declared = declared.collect();
+        match plugin(reader, entry) {
+            Some(plugin) => declared.push(plugin),
+            None => broken.push(Arc::clone(&entry.key)),
+        }
+    }
     reader.subject.clear();
-    declared
+    (declared, broken)
 }
 
 fn plugin(reader: &mut Reader<'_>, entry: &Entry) -> Option<PluginDeclaration> {
     if !is_key_name(&entry.key) {
         reader.problem_with(entry.at, "this is no name for a plugin", Some(key_name_hint()));
     }
-    let (mut path, mut digest) = (None, None);
-    for field in reader.mapping("", &entry.value, &PLUGIN_KEYS)? {
+    let (mut path, mut digest) = (Setting::default(), Setting::default());
+    for field in reader.fields("", &entry.value, &PLUGIN_KEYS)? {
         match &*field.key {
-            "path" => path = Some(reader.text(field, MAX_PATH)?),
-            "digest" => digest = Some(read_digest(reader, field)?),
+            "path" => path = Setting::of(reader, field, |r, field| r.text(field, MAX_PATH).cloned()),
+            "digest" => digest = Setting::of(reader, field, read_digest),
             _ => {}
         }
     }
-    let Some(path) = path else {
+    if !path.is_written() {
         reader.problem(entry.at, "`path` is missing");
-        return None;
+    }
+    let path = path.get()?;
+    let digest = match digest {
+        Setting::Invalid => return None,
+        digest => digest.get().cloned(),
     };
     Some(PluginDeclaration {
         name: entry.key.to_string(),
@@ -164,7 +180,7 @@ fn read_digest(reader: &mut Reader<'_>, entry: &Entry) -> Option<String> {
     digest
 }
 
-/// Whether a plugin or a group may have this name.
+/// Whether a plugin, a profile or a group may have this name.
 pub(super) fn is_key_name(name: &str) -> bool {
     name.len() <= MAX_KEY_NAME
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
@@ -177,15 +193,26 @@ pub(super) fn key_name_hint() -> String {
     format!("use up to {MAX_KEY_NAME} letters, digits, `-`, `_` and `.`")
 }
 
-/// Labels, and their rules.
+/// Labels that all have a value, and their rules.
 pub(super) fn labels(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    for label in label_entries(reader, entry) {
+        if let Some(value) = reader.text(label, MAX_LABEL_VALUE) {
+            labels.insert(label.key.to_string(), value.to_string());
+        }
+    }
+    labels
+}
+
+/// Labels with what is written for each; what is wrong with their names is reported.
+pub(super) fn label_entries<'n>(reader: &mut Reader<'_>, entry: &'n Entry) -> &'n [Entry] {
     const MAX_NAME: usize = 64;
     let Kind::Map(entries) = &entry.value.kind else {
         reader.problem(
             entry.value.at,
             format!("`labels`: expected a mapping, found {}", entry.value.found()),
         );
-        return BTreeMap::new();
+        return &[];
     };
     if entries.len() > MAX_LABELS {
         reader.problem(
@@ -200,8 +227,8 @@ pub(super) fn labels(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<String,
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
     };
-    let mut labels = BTreeMap::new();
-    for label in entries.iter().take(MAX_LABELS) {
+    let entries = entries.get(..MAX_LABELS).unwrap_or(entries);
+    for label in entries {
         if !is_name(&label.key) {
             let hint = format!("use up to {MAX_NAME} letters, digits, `_`, `.` and `-`, a letter first");
             reader.problem_with(
@@ -210,9 +237,6 @@ pub(super) fn labels(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<String,
                 Some(hint),
             );
         }
-        if let Some(value) = reader.text(label, MAX_LABEL_VALUE) {
-            labels.insert(label.key.to_string(), value.to_string());
-        }
     }
-    labels
+    entries
 }

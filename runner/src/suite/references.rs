@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 pub(super) use self::owned::FileRule;
 use self::owned::Owned;
-use self::pattern::{FilePattern, is_match};
+use self::pattern::FilePattern;
+pub(super) use self::pattern::is_match;
 pub(super) use self::read::read_permitted;
 use crate::regular_file::Found;
 

@@ -9,6 +9,7 @@ use super::check::RawCheck;
 use super::error::{Location, Position, Report};
 use super::fields::Located;
 use super::maintenance::written::MAX_WINDOWS;
+use super::open_names::OpenNames;
 use super::raw::RawFile;
 use super::source::Source;
 use super::suggest;
@@ -20,18 +21,16 @@ const MAX_COMPARISONS: usize = 1_000_000;
 /// Checks of a circle that a problem names.
 const MAX_NAMED: usize = 8;
 
-/// Judges the files together. Names that no file has are problems only when the files are `complete`.
-pub(super) fn judge(files: &[RawFile], complete: bool, report: &mut Report) {
-    let mut relations = Relations::of(files);
+/// Judges the files together. Names in `open` may be those of checks, though no file is seen to have them.
+pub(super) fn judge(files: &[RawFile], open: &OpenNames, report: &mut Report) {
+    let mut relations = Relations::of(files, open);
     unique_windows(files, report);
     for check in files.iter().flat_map(|file| &file.checks) {
-        relations.dependencies(check, complete, report);
+        relations.dependencies(check, report);
     }
-    if complete {
-        for window in files.iter().flat_map(|file| &file.maintenance) {
-            for name in window.checks.iter().flatten() {
-                relations.known(&window.source, &window.subject, "checks", name, report);
-            }
+    for window in files.iter().flat_map(|file| &file.maintenance) {
+        for name in window.checks.iter().flatten() {
+            relations.known(&window.source, &window.subject, "checks", name, report);
         }
     }
     relations.circles(report);
@@ -40,12 +39,13 @@ pub(super) fn judge(files: &[RawFile], complete: bool, report: &mut Report) {
 /// The checks of a suite by name.
 struct Relations<'a> {
     files: &'a [RawFile],
+    open: &'a OpenNames,
     checks: HashMap<&'a str, &'a RawCheck>,
     comparisons: usize,
 }
 
 impl<'a> Relations<'a> {
-    fn of(files: &'a [RawFile]) -> Self {
+    fn of(files: &'a [RawFile], open: &'a OpenNames) -> Self {
         let mut checks = HashMap::new();
         for check in files.iter().flat_map(|file| &file.checks) {
             if let Some(name) = &check.name {
@@ -54,17 +54,18 @@ impl<'a> Relations<'a> {
         }
         Self {
             files,
+            open,
             checks,
             comparisons: MAX_COMPARISONS,
         }
     }
 
-    fn dependencies(&mut self, check: &RawCheck, complete: bool, report: &mut Report) {
+    fn dependencies(&mut self, check: &RawCheck, report: &mut Report) {
         for name in &check.depends_on {
             if check.is_named(&name.value) {
                 let message = format!("{}`depends_on`: the check depends on itself", check.subject());
                 report.add(check.source.problem(name.at, message));
-            } else if complete {
+            } else {
                 self.known(&check.source, &check.subject(), "depends_on", name, report);
             }
         }
@@ -79,7 +80,7 @@ impl<'a> Relations<'a> {
         name: &Located<Arc<str>>,
         report: &mut Report,
     ) {
-        if self.checks.contains_key(&*name.value) {
+        if self.checks.contains_key(&*name.value) || self.open.may_hold(&name.value) {
             return;
         }
         if report.is_full() {

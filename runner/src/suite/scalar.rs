@@ -1,13 +1,57 @@
 //! What a YAML scalar means, by the core schema of YAML 1.2.
 
-use std::borrow::Cow;
+mod decimal;
 
-use serde_json::Number;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Number, Value};
 use serde_yaml::granit_parser::{ScalarStyle, Tag};
 
-use super::tree::Kind;
+use super::tree::{self, Kind};
 
 const CORE: &str = "tag:yaml.org,2002:";
+
+/// A number or a boolean.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plain {
+    /// Neither a text nor anything that holds other values.
+    pub(super) value: Value,
+    /// As it is written: `1.10` is the same number as `1.1`, and another version.
+    pub(super) written: Arc<str>,
+    /// Whether it was put in quotes, so that it is a text where one will do.
+    pub(super) is_quoted: bool,
+}
+
+impl Plain {
+    /// Whether it is what it looks like where a text would do as well: the value written back is what is written.
+    pub(super) fn is_exact(&self) -> bool {
+        let back = self.value.to_string();
+        !self.is_quoted && back.as_str() == &*self.written
+    }
+
+    /// Whether it is a number that 64 bits do not hold: the value is another one, or whole no more.
+    pub(super) fn is_rounded(&self) -> bool {
+        let Value::Number(number) = &self.value else {
+            return false;
+        };
+        let is_whole = !self.written.contains(['.', 'e', 'E']);
+        match number.is_f64() {
+            true => is_whole || decimal::of(&self.written) != decimal::of(&number.to_string()),
+            // In whatever digits it is written.
+            false => false,
+        }
+    }
+
+    /// As the end of `expected .., found ..`.
+    pub(super) fn found(&self) -> String {
+        let what = match self.value {
+            Value::Bool(_) => "the boolean",
+            _ => "the number",
+        };
+        format!("{what} {}", tree::quoted(&self.written))
+    }
+}
 
 /// What a tag asks of a value.
 pub(super) enum Meaning {
@@ -33,12 +77,33 @@ pub(super) fn resolve(text: &str, style: ScalarStyle, meaning: &Meaning) -> Opti
     if style != ScalarStyle::Plain || matches!(meaning, Meaning::Text) {
         return None;
     }
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => Some(Kind::Null),
-        "true" | "True" | "TRUE" => Some(Kind::Bool(true)),
-        "false" | "False" | "FALSE" => Some(Kind::Bool(false)),
-        _ => number(text).map(Kind::Number),
+    if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
+        return Some(Kind::Null);
     }
+    plain(text).map(|plain| Kind::Plain(Arc::new(plain)))
+}
+
+/// The number or the boolean that a text without quotes is, or would be.
+pub(super) fn plain(text: &str) -> Option<Plain> {
+    let value = match text {
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        _ => Value::Number(number(text)?),
+    };
+    Some(Plain {
+        value,
+        written: text.into(),
+        is_quoted: false,
+    })
+}
+
+/// The same of a text that was put in quotes.
+pub(super) fn quoted(text: &str) -> Option<Plain> {
+    let plain = plain(text)?;
+    Some(Plain {
+        is_quoted: true,
+        ..plain
+    })
 }
 
 /// JSON has no infinity and no NaN: they stay texts, and so fail where a number is asked for.

@@ -1,19 +1,19 @@
 //! The JSON Schema of a suite, for editors.
 
+mod settings;
+mod variables;
+
 use serde_json::{Map, Value, json};
 
-use super::PluginFacts;
 use super::alert::{MAX_NOTIFIER, MAX_NOTIFIERS};
-use super::allow::MAX_GRANTS;
+use super::allow::{MAX_GRANTS, MAX_NAME_SERVERS};
 use super::check::{MAX_DEPENDENCIES, MAX_NAME, MAX_TARGET};
 use super::group::{CONCURRENCY, MAX_GROUPS};
 use super::maintenance::written::{DAYS, MAX_NAMED_CHECKS, MAX_WINDOWS, MAX_ZONE};
-use super::raw::{MAX_LABEL_VALUE, MAX_LABELS};
-use super::settings::{MAX_GROUP, RETRIES, THRESHOLDS};
-use crate::quota::QuotaKind;
-
-const DURATION: &str = r"^\s*([0-9][0-9.]*\s*[A-Za-zµ]+\s*)+$";
-const SIZE: &str = r"^\s*[0-9]+\s*([KkMmGg][Ii]?)?[Bb]?$";
+use super::profile::MAX_PROFILES;
+use super::raw::{MAX_KEY_NAME, MAX_LABEL_VALUE, MAX_LABELS};
+use super::variables::{MAX_VALUE, MAX_VARIABLES};
+use super::{PluginFacts, units};
 
 /// JSON Schema (2020-12) of a suite file. `config:` of a check is described for the plugins that are given.
 #[must_use]
@@ -26,37 +26,77 @@ pub fn schema(plugins: &[(&str, &PluginFacts)]) -> Value {
         relocate(&mut config, &key);
         configs.push(json!({
             "if": { "properties": { "plugin": { "const": name } }, "required": ["plugin"] },
-            "then": { "properties": { "config": { "$ref": format!("#/$defs/{key}") } } },
+            "then": { "properties": { "config": { "anyOf": [{ "$ref": format!("#/$defs/{key}") }, { "type": "null" }] } } },
         }));
         definitions.insert(key, config);
     }
-    definitions.insert("duration".to_owned(), duration());
-    definitions.insert("size".to_owned(), size());
-    definitions.insert("settings".to_owned(), closed(settings(), &[]).into());
-    definitions.insert("plugin".to_owned(), closed(plugin(), &["path"]).into());
-    definitions.insert("group".to_owned(), closed(group(), &["concurrency"]).into());
-    definitions.insert("window".to_owned(), window());
-    definitions.insert("check".to_owned(), check(configs));
-    json!({
+    define(&mut definitions, configs);
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Canary suite",
         "type": "object",
         "additionalProperties": false,
         "patternProperties": { "^x-": {} },
-        "properties": {
-            "defaults": { "$ref": "#/$defs/settings" },
-            "plugins": { "type": "object", "additionalProperties": { "$ref": "#/$defs/plugin" } },
-            "groups": {
-                "description": "Checks that share a number of runs at once.",
-                "type": "object", "maxProperties": MAX_GROUPS, "additionalProperties": { "$ref": "#/$defs/group" },
-            },
-            "maintenance": {
-                "description": "When alerts are held back while checks go on.",
-                "type": "array", "maxItems": MAX_WINDOWS, "items": { "$ref": "#/$defs/window" },
-            },
-            "checks": { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/check" } },
-        },
+        "properties": file(),
         "$defs": definitions,
+    });
+    variables::admit(&mut schema);
+    schema
+}
+
+/// The keys of a file.
+fn file() -> Value {
+    let mut keys = keys_of_file();
+    let keys_but_checks = keys.iter_mut().filter(|(key, _)| *key != "checks");
+    keys_but_checks.for_each(|(_, schema)| nullable(schema));
+    keys.into()
+}
+
+fn keys_of_file() -> Map<String, Value> {
+    let keys = json!({
+        "vars": {
+            "description": "Variables that are not secret: `${var:NAME}` stands for their values in any text.",
+            "type": "object", "maxProperties": MAX_VARIABLES, "additionalProperties": { "$ref": "#/$defs/variable" },
+            "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_-]{0,63}$" },
+        },
+        "defaults": { "description": "Below every check and profile.", "$ref": "#/$defs/layer" },
+        "profiles": {
+            "description": "What checks have in common that name one by `profile`.",
+            "type": "object", "maxProperties": MAX_PROFILES, "additionalProperties": { "$ref": "#/$defs/layer" },
+        },
+        "plugins": { "type": "object", "additionalProperties": { "$ref": "#/$defs/plugin" } },
+        "groups": {
+            "description": "Checks that share a number of runs at once.",
+            "type": "object", "maxProperties": MAX_GROUPS, "additionalProperties": { "$ref": "#/$defs/group" },
+        },
+        "maintenance": {
+            "description": "When alerts are held back while checks go on.",
+            "type": "array", "maxItems": MAX_WINDOWS, "items": { "$ref": "#/$defs/window" },
+        },
+        "checks": { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/check" } },
+    });
+    match keys {
+        Value::Object(keys) => keys,
+        _ => Map::new(),
+    }
+}
+
+/// What the parts of a suite look like.
+fn define(definitions: &mut Map<String, Value>, configs: Vec<Value>) {
+    definitions.insert("variable".to_owned(), variable());
+    definitions.insert("duration".to_owned(), duration());
+    definitions.insert("size".to_owned(), size());
+    definitions.insert("layer".to_owned(), closed(layer(), &[]).into());
+    definitions.insert("plugin".to_owned(), closed(plugin(), &["path"]).into());
+    definitions.insert("group".to_owned(), closed(group(), &["concurrency"]).into());
+    definitions.insert("window".to_owned(), window());
+    definitions.insert("check".to_owned(), check(configs));
+}
+
+fn variable() -> Value {
+    json!({
+        "description": "A value; nothing where the command line has to give it.",
+        "type": ["string", "number", "boolean", "null"], "maxLength": MAX_VALUE,
     })
 }
 
@@ -73,8 +113,11 @@ fn closed(properties: Map<String, Value>, required: &[&str]) -> Map<String, Valu
 
 fn check(configs: Vec<Value>) -> Value {
     let mut properties = check_properties();
-    properties.append(&mut settings());
-    let mut schema = closed(properties, &["name", "plugin"]);
+    for key in ["profile", "depends_on", "expect_failure"] {
+        properties.get_mut(key).into_iter().for_each(nullable);
+    }
+    properties.append(&mut layer());
+    let mut schema = closed(properties, &["name"]);
     schema.insert(
         "oneOf".to_owned(),
         json!([{ "required": ["target"] }, { "required": ["targets"] }]),
@@ -89,8 +132,11 @@ fn check_properties() -> Map<String, Value> {
     properties([
         ("name", text(MAX_NAME, "Unique in the suite.")),
         (
-            "plugin",
-            text(64, "`http`, `tls`, `tcp`, or a name under `plugins`."),
+            "profile",
+            text(
+                MAX_KEY_NAME,
+                "One of `profiles`, which holds where the check says nothing.",
+            ),
         ),
         (
             "target",
@@ -104,9 +150,58 @@ fn check_properties() -> Map<String, Value> {
             }),
         ),
         (
+            "expect_failure",
+            json!({
+                "description": "Whether the target is to fail: `fail` then counts as `pass`, `pass` and `warn` as `fail`; false.",
+                "type": "boolean",
+            }),
+        ),
+        (
+            "depends_on",
+            names(
+                MAX_DEPENDENCIES,
+                text(MAX_NAME, "The name of a check."),
+                "While one of these checks is down, this one alerts nobody.",
+            ),
+        ),
+    ])
+}
+
+/// What checks, profiles and defaults can say.
+fn layer() -> Map<String, Value> {
+    let mut layer = properties([
+        (
+            "plugin",
+            text(64, "`http`, `tls`, `tcp`, or a name under `plugins`."),
+        ),
+        (
             "config",
             json!({ "description": "Settings of the plugin.", "type": ["object", "null"] }),
         ),
+        ("labels", labels("Dimensions on every metric of the check.")),
+    ]);
+    layer.append(&mut reach_properties());
+    layer.append(&mut settings::settings());
+    layer.values_mut().for_each(nullable);
+    layer
+}
+
+/// Lets `null` take back what is below; an editor still shows the description.
+fn nullable(schema: &mut Value) {
+    let null = json!({ "type": "null" });
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        return choices.push(null);
+    }
+    let description = schema.get("description").cloned();
+    let mut choice = Map::new();
+    choice.insert("anyOf".to_owned(), vec![schema.take(), null].into());
+    choice.extend(description.map(|text| ("description".to_owned(), text)));
+    *schema = choice.into();
+}
+
+/// Where a check may go, and what it may take there.
+fn reach_properties() -> Map<String, Value> {
+    properties([
         (
             "allow",
             json!({
@@ -125,14 +220,14 @@ fn check_properties() -> Map<String, Value> {
                 "items": { "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" },
             }),
         ),
-        ("labels", labels("Dimensions on every metric of the check.")),
         (
-            "depends_on",
-            names(
-                MAX_DEPENDENCIES,
-                text(MAX_NAME, "The name of a check."),
-                "While one of these checks is down, this one alerts nobody.",
-            ),
+            "name_servers",
+            json!({
+                "description": "Addresses of the servers that the check asks for names, such as `192.0.2.53` or \
+                    `[2001:db8::53]:5353`; those of the machine.",
+                "type": "array", "minItems": 1, "maxItems": MAX_NAME_SERVERS,
+                "items": { "type": "string", "pattern": "^[0-9A-Fa-f.:\\[\\]]+$" },
+            }),
         ),
     ])
 }
@@ -220,36 +315,6 @@ fn names(most: usize, each: Value, description: &str) -> Value {
     })
 }
 
-fn settings() -> Map<String, Value> {
-    let quota = QuotaKind::ALL.map(|kind| (kind.key(), quota(kind)));
-    let refer = |to, description: &str| json!({ "$ref": to, "description": description });
-    properties([
-        (
-            "interval",
-            refer("#/$defs/duration", "From one due time to the next; 30s."),
-        ),
-        (
-            "timeout",
-            refer("#/$defs/duration", "The one deadline of an attempt; 5s."),
-        ),
-        ("retries", count(RETRIES, "Attempts after the first; 1.")),
-        (
-            "failure_threshold",
-            count(THRESHOLDS, "Consecutive outcomes that turn up into down; 2."),
-        ),
-        (
-            "success_threshold",
-            count(THRESHOLDS, "Consecutive outcomes that turn down into up; 1."),
-        ),
-        ("quota", closed(properties(quota), &[]).into()),
-        (
-            "group",
-            text(MAX_GROUP, "One of `groups`, whose limit the check shares."),
-        ),
-        ("alert", alert()),
-    ])
-}
-
 fn plugin() -> Map<String, Value> {
     properties([
         (
@@ -263,22 +328,12 @@ fn plugin() -> Map<String, Value> {
     ])
 }
 
-fn quota(kind: QuotaKind) -> Value {
-    match kind {
-        QuotaKind::Cpu => json!({ "$ref": "#/$defs/duration" }),
-        QuotaKind::Memory | QuotaKind::BytesIn | QuotaKind::BytesOut | QuotaKind::Record => {
-            json!({ "$ref": "#/$defs/size" })
-        }
-        _ => json!({ "type": "integer", "minimum": 0 }),
-    }
-}
-
 fn duration() -> Value {
-    json!({ "type": "string", "pattern": DURATION, "description": "Such as `500ms`, `30s` or `1h 30m`." })
+    json!({ "type": "string", "pattern": units::DURATION_PATTERN, "description": "Such as `500ms`, `30s` or `1h 30m`." })
 }
 
 fn size() -> Value {
-    json!({ "type": ["integer", "string"], "minimum": 0, "pattern": SIZE, "description": "Bytes, or such as `8MiB`." })
+    json!({ "type": ["integer", "string"], "minimum": 0, "pattern": units::SIZE_PATTERN, "description": "Bytes, or such as `8MiB`." })
 }
 
 fn text(limit: usize, description: &str) -> Value {
@@ -296,7 +351,7 @@ fn properties<const N: usize>(entries: [(&str, Value); N]) -> Map<String, Value>
         .collect()
 }
 
-/// Makes the local references of a schema work below `#/$defs/key`.
+/// Makes the local references of a schema work below `#/$defs/key`, and its formats known to editors.
 fn relocate(schema: &mut Value, key: &str) {
     match schema {
         Value::Object(entries) => {
@@ -307,6 +362,16 @@ fn relocate(schema: &mut Value, key: &str) {
                 && let Some(pointer) = target.strip_prefix('#')
             {
                 *target = format!("#/$defs/{key}{pointer}");
+            }
+            // Editors know nothing of these formats.
+            let pattern = match entries.get("format").and_then(Value::as_str) {
+                Some(units::DURATION_FORMAT) => Some(units::DURATION_PATTERN),
+                Some(units::SIZE_FORMAT) => Some(units::SIZE_PATTERN),
+                _ => None,
+            };
+            if let Some(pattern) = pattern {
+                entries.remove("format");
+                entries.insert("pattern".to_owned(), pattern.into());
             }
             entries.values_mut().for_each(|value| relocate(value, key));
         }

@@ -5,14 +5,20 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::AlertRules;
 use super::alert::{self, RawAlert};
+use super::annotations;
+use super::cadence;
+use super::cron::Cron;
 use super::fields::{Located, Reader};
+use super::setting::Setting;
 use super::tree::Entry;
+use super::{AlertRules, Annotations, Cadence};
 use crate::quota::{Quota, QuotaKind};
 
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 12] = [
     "interval",
+    "schedule",
+    "retry_interval",
     "timeout",
     "retries",
     "failure_threshold",
@@ -20,6 +26,8 @@ pub(super) const KEYS: [&str; 8] = [
     "quota",
     "group",
     "alert",
+    "description",
+    "runbook_url",
 ];
 
 /// The ranges that a suite may choose from.
@@ -41,19 +49,24 @@ pub(super) const MAX_GROUP: usize = 64;
 /// What is written, in a check or in `defaults:`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings {
-    pub(super) interval: Option<Located<Duration>>,
-    pub(super) timeout: Option<Located<Duration>>,
-    retries: Option<Located<u64>>,
-    failure_threshold: Option<Located<u64>>,
-    success_threshold: Option<Located<u64>>,
-    pub(super) quota: BTreeMap<QuotaKind, Located<u64>>,
-    pub(super) group: Option<Located<Arc<str>>>,
-    pub(super) alert: Option<RawAlert>,
+    pub(super) interval: Setting<Located<Duration>>,
+    pub(super) schedule: Setting<Located<Arc<Cron>>>,
+    pub(super) retry_interval: Setting<Located<Duration>>,
+    pub(super) timeout: Setting<Located<Duration>>,
+    retries: Setting<Located<u64>>,
+    failure_threshold: Setting<Located<u64>>,
+    success_threshold: Setting<Located<u64>>,
+    pub(super) quota: BTreeMap<QuotaKind, Setting<Located<u64>>>,
+    pub(super) group: Setting<Located<Arc<str>>>,
+    pub(super) alert: Setting<RawAlert>,
+    pub(super) description: Setting<Located<Arc<str>>>,
+    pub(super) runbook_url: Setting<Located<Arc<str>>>,
 }
 
 /// What holds for a check.
 pub(super) struct Effective {
-    pub(super) interval: Duration,
+    pub(super) cadence: Cadence,
+    pub(super) retry_interval: Option<Duration>,
     pub(super) timeout: Duration,
     pub(super) retries: u32,
     pub(super) failure_threshold: u32,
@@ -61,23 +74,35 @@ pub(super) struct Effective {
     pub(super) quota: Quota,
     pub(super) group: Option<Arc<str>>,
     pub(super) alert: AlertRules,
+    pub(super) annotations: Annotations,
 }
 
 impl Settings {
     /// Takes `entry` in when it is a setting.
     pub(super) fn read(&mut self, reader: &mut Reader<'_>, entry: &Entry) {
         match &*entry.key {
-            "interval" => self.interval = reader.duration(entry, INTERVALS),
-            "timeout" => self.timeout = reader.duration(entry, TIMEOUTS),
-            "retries" => self.retries = reader.count(entry, RETRIES),
-            "failure_threshold" => self.failure_threshold = reader.count(entry, THRESHOLDS),
-            "success_threshold" => self.success_threshold = reader.count(entry, THRESHOLDS),
-            "quota" => self.quota = quota(reader, entry),
-            "group" => {
-                let name = reader.text(entry, MAX_GROUP);
-                self.group = name.map(|name| Located::of(entry, Arc::clone(name)));
+            "interval" => self.interval = Setting::of(reader, entry, |r, e| r.duration(e, INTERVALS)),
+            "schedule" => self.schedule = Setting::of_or_none(reader, entry, cadence::schedule),
+            "retry_interval" => {
+                self.retry_interval = Setting::of_or_none(reader, entry, |r, e| r.duration(e, INTERVALS));
             }
-            "alert" => self.alert = alert::alert(reader, entry),
+            "timeout" => self.timeout = Setting::of(reader, entry, |r, e| r.duration(e, TIMEOUTS)),
+            "retries" => self.retries = Setting::of(reader, entry, |r, e| r.count(e, RETRIES)),
+            "failure_threshold" => {
+                self.failure_threshold = Setting::of(reader, entry, |r, e| r.count(e, THRESHOLDS));
+            }
+            "success_threshold" => {
+                self.success_threshold = Setting::of(reader, entry, |r, e| r.count(e, THRESHOLDS));
+            }
+            "quota" => self.quota = quota(reader, entry),
+            "group" => self.group = Setting::of_or_none(reader, entry, group),
+            "alert" => self.alert = Setting::of(reader, entry, alert::alert),
+            "description" => {
+                self.description = Setting::of_or_none(reader, entry, annotations::description);
+            }
+            "runbook_url" => {
+                self.runbook_url = Setting::of_or_none(reader, entry, annotations::runbook_url);
+            }
             _ => {}
         }
     }
@@ -86,43 +111,69 @@ impl Settings {
     pub(super) fn over(&self, base: &Self) -> Self {
         let mut quota = base.quota.clone();
         quota.extend(&self.quota);
+        // One of them takes the place of the other.
+        let has_cadence = self.interval.is_written() || self.schedule.is_written();
+        let (interval, schedule) = match has_cadence {
+            true => (self.interval, self.schedule.clone()),
+            false => (
+                self.interval.over(&base.interval),
+                self.schedule.over(&base.schedule),
+            ),
+        };
         Self {
-            interval: self.interval.or(base.interval),
-            timeout: self.timeout.or(base.timeout),
-            retries: self.retries.or(base.retries),
-            failure_threshold: self.failure_threshold.or(base.failure_threshold),
-            success_threshold: self.success_threshold.or(base.success_threshold),
+            interval,
+            schedule,
+            retry_interval: self.retry_interval.over(&base.retry_interval),
+            timeout: self.timeout.over(&base.timeout),
+            retries: self.retries.over(&base.retries),
+            failure_threshold: self.failure_threshold.over(&base.failure_threshold),
+            success_threshold: self.success_threshold.over(&base.success_threshold),
             quota,
-            group: self.group.as_ref().or(base.group.as_ref()).cloned(),
-            alert: match &self.alert {
-                Some(alert) => Some(alert.over(base.alert.as_ref())),
-                None => base.alert.clone(),
+            group: self.group.over(&base.group),
+            alert: match (self.alert.get(), base.alert.get()) {
+                (Some(own), Some(base)) => Setting::Set(own.over(base)),
+                _ => self.alert.over(&base.alert),
             },
+            description: self.description.over(&base.description),
+            runbook_url: self.runbook_url.over(&base.runbook_url),
         }
     }
 
-    /// With the built-in defaults. A time-out that nobody wrote gives way to a short interval.
+    /// With the built-in defaults. A time-out that nobody wrote gives way to a short interval, and so does a retry interval.
     pub(super) fn effective(&self, ceiling: &Quota) -> Effective {
-        let interval = value(self.interval, DEFAULT_INTERVAL);
+        let cadence = match self.schedule.get() {
+            Some(schedule) => Cadence::Cron(Arc::clone(&schedule.value)),
+            None => Cadence::Every(value(self.interval, DEFAULT_INTERVAL)),
+        };
+        let shortest = cadence.shortest();
+        let retry_interval = self.retry_interval.get().map(|retry| retry.value);
         let count = |written, default| u32::try_from(value(written, default)).unwrap_or(u32::MAX);
         Effective {
-            interval,
-            timeout: value(self.timeout, DEFAULT_TIMEOUT.min(interval)),
+            cadence,
+            retry_interval: retry_interval.filter(|retry| *retry < shortest),
+            timeout: value(self.timeout, DEFAULT_TIMEOUT.min(shortest)),
             retries: count(self.retries, DEFAULT_RETRIES),
             failure_threshold: count(self.failure_threshold, DEFAULT_FAILURE_THRESHOLD),
             success_threshold: count(self.success_threshold, DEFAULT_SUCCESS_THRESHOLD),
             quota: self.effective_quota(ceiling),
-            group: self.group.as_ref().map(|group| Arc::clone(&group.value)),
-            alert: self.alert.as_ref().map(RawAlert::rules).unwrap_or_default(),
+            group: text(&self.group),
+            alert: self.alert.get().map(RawAlert::rules).unwrap_or_default(),
+            annotations: Annotations {
+                description: text(&self.description),
+                runbook_url: text(&self.runbook_url),
+            },
         }
     }
 
     fn effective_quota(&self, ceiling: &Quota) -> Quota {
         let mut quota = Quota::default();
-        for (kind, limit) in &self.quota {
-            quota.set_limit(*kind, limit.value);
+        let set = |kind: &QuotaKind| self.quota.get(kind).and_then(Setting::get);
+        for kind in &QuotaKind::ALL {
+            if let Some(limit) = set(kind) {
+                quota.set_limit(*kind, limit.value);
+            }
         }
-        if !self.quota.contains_key(&QuotaKind::Fds) {
+        if set(&QuotaKind::Fds).is_none() {
             // A socket is a descriptor: more of the one are of no use without the other, and names must resolve.
             quota.fds = quota.fds.max(quota.sockets.saturating_add(FDS_OF_THE_HOST));
         }
@@ -133,11 +184,24 @@ impl Settings {
     }
 }
 
-fn value<T>(written: Option<Located<T>>, default: T) -> T {
-    written.map_or(default, |located| located.value)
+fn text(written: &Setting<Located<Arc<str>>>) -> Option<Arc<str>> {
+    written.get().map(|located| Arc::clone(&located.value))
 }
 
-fn quota(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<QuotaKind, Located<u64>> {
+fn value<T: Copy>(written: Setting<Located<T>>, default: T) -> T {
+    written.get().map_or(default, |located| located.value)
+}
+
+fn group(reader: &mut Reader<'_>, entry: &Entry) -> Option<Located<Arc<str>>> {
+    let name = reader.text(entry, MAX_GROUP)?;
+    Some(Located::of(entry, Arc::clone(name)))
+}
+
+/// Limits by what they limit. `null` takes one back, and in place of the mapping all of them.
+fn quota(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<QuotaKind, Setting<Located<u64>>> {
+    if entry.value.is_null() {
+        return QuotaKind::ALL.map(|kind| (kind, Setting::Removed)).into();
+    }
     let keys = QuotaKind::ALL.map(QuotaKind::key);
     let entries = reader
         .mapping("`quota`: ", &entry.value, &keys)
@@ -147,7 +211,8 @@ fn quota(reader: &mut Reader<'_>, entry: &Entry) -> BTreeMap<QuotaKind, Located<
         .iter()
         .filter_map(|entry| {
             let kind = known(entry)?;
-            Some((kind, limit(reader, entry, kind)?))
+            let limit = Setting::of(reader, entry, |reader, entry| limit(reader, entry, kind));
+            limit.is_final().then_some((kind, limit))
         })
         .collect()
 }

@@ -7,9 +7,20 @@ use crate::regular_file::{Owner, Session};
 
 mod bounds;
 mod broken;
+mod exposure;
 mod golden;
+mod independent;
+mod numbers;
+mod objections;
 mod policy;
+mod profiles;
+mod secrets;
+mod shared;
+mod timing;
 mod transient;
+mod units;
+mod variables;
+mod variables_missing;
 
 const EMBEDDED: [&str; 4] = ["http", "tls", "tcp", "leak"];
 const TOKEN: &str = "hunter2-from-the-environment";
@@ -33,7 +44,14 @@ impl Environment for Fixed {
 
 /// As [`super::read`], with time enough.
 fn read(paths: &[PathBuf], embedded: &[&str], environment: &dyn Environment) -> Draft {
-    super::read(paths, embedded, environment, &Session::new(Owner::Suites))
+    let session = Session::new(Owner::Suites);
+    super::read(
+        paths,
+        embedded,
+        environment,
+        &VariableOverrides::default(),
+        &session,
+    )
 }
 
 fn testdata(path: &str) -> PathBuf {
@@ -46,6 +64,7 @@ fn facts(schema: &str, target_syntax: &str) -> PluginFacts {
     PluginFacts {
         config_schema: Arc::new(serde_json::from_str(schema).unwrap()),
         target_syntax: target_syntax.to_owned(),
+        secrets: Vec::new(),
     }
 }
 

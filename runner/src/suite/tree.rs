@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Number;
-
 use super::error::Position;
+use super::scalar::Plain;
 use super::source::printable;
 
 /// Characters of a value that a problem quotes.
@@ -22,8 +21,11 @@ pub(super) struct Node {
 #[derive(Clone)]
 pub(super) enum Kind {
     Null,
-    Bool(bool),
-    Number(Number),
+    /// In a mapping that is laid over another one: what is there is taken back.
+    Removed,
+    Plain(Arc<Plain>),
+    /// What a variable stands for where it stands alone in a configuration: a text, or what it looks like.
+    Variable(Arc<Plain>),
     Text(Arc<str>),
     List(Arc<[Node]>),
     Map(Arc<[Entry]>),
@@ -39,7 +41,16 @@ pub(super) struct Entry {
 
 impl Node {
     pub(super) fn is_null(&self) -> bool {
-        matches!(self.kind, Kind::Null)
+        matches!(self.kind, Kind::Null | Kind::Removed)
+    }
+
+    /// The text that stands here, also where it may be something else.
+    pub(super) fn text(&self) -> Option<&Arc<str>> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            Kind::Variable(plain) => Some(&plain.written),
+            _ => None,
+        }
     }
 
     /// The entry with this key, when this is a mapping that has it.
@@ -50,12 +61,45 @@ impl Node {
         }
     }
 
+    /// The same without keys that are `null`, which are as if nobody had written them.
+    pub(super) fn without_nulls(&self) -> Self {
+        let kind = match &self.kind {
+            Kind::Map(entries) => {
+                let there = entries.iter().filter(|entry| !entry.value.is_null());
+                Kind::Map(there.cloned().collect())
+            }
+            kind => kind.clone(),
+        };
+        Self { at: self.at, kind }
+    }
+
+    /// The node at a place: this, or one below it.
+    pub(super) fn at_position(&self, at: Position) -> Option<&Self> {
+        match &self.kind {
+            _ if self.at == at => Some(self),
+            Kind::List(nodes) => nodes.iter().find_map(|node| node.at_position(at)),
+            Kind::Map(entries) => entries.iter().find_map(|entry| entry.value.at_position(at)),
+            _ => None,
+        }
+    }
+
+    /// Whether something holds for this node or one below it.
+    pub(super) fn any(&self, holds: &mut impl FnMut(&Self) -> bool) -> bool {
+        holds(self)
+            || match &self.kind {
+                Kind::List(nodes) => nodes.iter().any(|node| node.any(holds)),
+                Kind::Map(entries) => entries.iter().any(|entry| entry.value.any(holds)),
+                _ => false,
+            }
+    }
+
     /// What stands here, as the end of `expected .., found ..`.
     pub(super) fn found(&self) -> String {
         match &self.kind {
-            Kind::Null => "nothing".to_owned(),
-            Kind::Bool(value) => format!("the boolean `{value}`"),
-            Kind::Number(value) => format!("the number `{value}`"),
+            Kind::Null | Kind::Removed => "nothing".to_owned(),
+            Kind::Plain(plain) => plain.found(),
+            Kind::Variable(plain) if plain.is_exact() => plain.found(),
+            Kind::Variable(plain) => format!("the text {}", quoted(&plain.written)),
             Kind::Text(text) => format!("the text {}", quoted(text)),
             Kind::List(_) => "a list".to_owned(),
             Kind::Map(_) => "a mapping".to_owned(),

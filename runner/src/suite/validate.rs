@@ -1,299 +1,228 @@
 //! From drafts to checks: what fields mean to each other, to the plugins and to the operator's ceiling.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::check::{MAX_CHECKS, RawCheck, RawTarget};
-use super::contract::{Contract, Written};
-use super::error::{Position, Report};
-use super::fields::{Located, Reader};
-use super::judgement::{Verdict, Verdicts};
+pub(super) use super::config::{ConfigKey, key};
+use super::error::{Position, Problem, Report};
+use super::fields::Reader;
+use super::ids::{self, Id};
+use super::judged::{self, Usable};
+use super::limits::Limits;
 use super::raw::RawFile;
-use super::settings::Settings;
+use super::secret_places::DeclaredSecrets;
+use super::settings::{Effective, Settings};
+use super::timing::{self, Layers};
 use super::tree::quoted;
-use super::{Check, CheckId, Config, Operator, PluginFacts, chain, suggest, units};
+use super::{Check, CheckId, Config, Target, chain};
 use crate::grant::Grants;
-use crate::quota::QuotaKind;
-use crate::redact::{Secrets, SuiteSecrets};
-
-/// Bytes of a configuration as JSON: a guest has to hold it in its memory.
-const MAX_CONFIG_BYTES: usize = 4 << 20;
-
-/// A plugin that can be used.
-pub(super) struct Usable<'a> {
-    pub(super) facts: &'a PluginFacts,
-    pub(super) schema: Schema,
-    pub(super) embedded: bool,
-}
-
-/// What judges configurations.
-pub(super) enum Schema {
-    /// The schema, in this process.
-    Here(Box<Contract>),
-    /// The schema, in another process, of which this is what it said.
-    Elsewhere(Verdicts),
-}
-
-impl Schema {
-    fn verdict(
-        &self,
-        raw: &RawCheck,
-        value: &serde_json::Value,
-        written: Written<'_>,
-        explain: bool,
-    ) -> Verdict {
-        match self {
-            Self::Elsewhere(verdicts) => verdicts.of(place(raw)),
-            Self::Here(contract) if contract.allows(value) => Verdict::Allowed,
-            Self::Here(contract) if explain => Verdict::Refused(contract.judge(value, written)),
-            Self::Here(_) => Verdict::Refused(Vec::new()),
-        }
-    }
-}
+use crate::redact::{SecretPart, Secrets, SuiteSecrets};
 
 /// Which check of the suite it is: checks are where they are written.
 pub(super) fn place(raw: &RawCheck) -> (usize, Position) {
     (raw.source.order(), raw.at)
 }
 
-/// The configuration of a check, and how it is written; nothing while a reference in it has no value.
-pub(super) fn written(raw: &RawCheck) -> Option<(Cow<'_, serde_json::Value>, Written<'_>)> {
-    let nothing = Written {
-        key: raw.at,
-        node: None,
-    };
-    match &raw.config {
-        None => Some((
-            Cow::Owned(serde_json::Value::Object(serde_json::Map::new())),
-            nothing,
-        )),
-        Some(config) if !config.filled.unresolved.is_empty() => None,
-        Some(config) => {
-            let written = Written {
-                key: config.key,
-                node: Some(&config.node),
-            };
-            Some((Cow::Borrowed(&config.filled.value), written))
-        }
-    }
-}
-
 /// What checks are judged by.
 pub(super) struct Judge<'a> {
     pub(super) plugins: HashMap<&'a str, Usable<'a>>,
-    pub(super) operator: &'a Operator,
-    /// Runs at once by group; absent when a file could not be read that may declare more.
-    pub(super) groups: Option<&'a BTreeMap<Arc<str>, u32>>,
+    pub(super) limits: Limits<'a>,
     /// Defaults of the whole suite.
     pub(super) shared: &'a Settings,
+    /// What is secret because plugins say so.
+    pub(super) declared: &'a DeclaredSecrets,
     pub(super) secrets: RefCell<SuiteSecrets>,
+    /// Those of configurations, by plugin.
+    pub(super) config_secrets: RefCell<ConfigSecrets>,
 }
+
+/// Secrets of configurations, by plugin.
+type ConfigSecrets = HashMap<(ConfigKey, Option<Arc<str>>), Arc<SecretPart>>;
 
 impl Judge<'_> {
     /// The checks of every file that are right, in order.
     pub(super) fn checks(&self, files: &[RawFile], report: &mut Report) -> Vec<Arc<Check>> {
-        let mut checks = Vec::with_capacity(files.iter().map(|file| file.checks.len()).sum());
-        let mut ids = HashSet::new();
+        let count = files.iter().flat_map(|file| &file.checks);
+        let count: usize = count.map(|raw| raw.targets.len()).sum();
+        let mut checks = Vec::with_capacity(count.min(MAX_CHECKS));
+        let mut ids = HashMap::new();
+        let mut left = MAX_CHECKS;
         for file in files {
-            let defaults = file.defaults.over(self.shared);
-            let mut reader = Reader {
-                source: &file.source,
-                report,
-                subject: "`defaults`: ".to_owned(),
-            };
-            self.settings(&mut reader, &file.defaults, &defaults);
+            self.layers(file, report);
+            let defaults = file.defaults.settings.over(self.shared);
             for raw in &file.checks {
-                for check in self.entry(raw, &defaults, report) {
-                    if !ids.insert(check.id.clone()) {
-                        let message =
-                            format!("the id {} is that of another check", quoted(check.id.as_str()));
-                        report.add(raw.source.problem(raw.at, format!("{}{message}", raw.subject())));
+                let own_ids = ids::of(raw);
+                for (id, target) in own_ids.iter().zip(&raw.targets) {
+                    match ids.entry(id.id.clone()) {
+                        Slot::Occupied(first) => report.add(same_id(&id.id, (raw, target), *first.get())),
+                        Slot::Vacant(free) => drop(free.insert((raw, target))),
                     }
-                    checks.push(Arc::new(check));
                 }
-                if checks.len() > MAX_CHECKS {
+                let made = self.entry(raw, own_ids, &defaults, report);
+                checks.extend(made.into_iter().map(Arc::new));
+                let Some(rest) = left.checked_sub(raw.targets.len()) else {
                     let message = format!("a suite holds at most {MAX_CHECKS} checks, each target counted");
                     report.add(raw.source.problem(raw.at, message));
                     return checks;
-                }
+                };
+                left = rest;
             }
         }
         checks
     }
 
-    /// Settings that contradict each other or the operator; `own` are those to blame.
-    fn settings(&self, reader: &mut Reader<'_>, own: &Settings, all: &Settings) {
-        let blamed = own.timeout.or(own.interval);
-        let effective = all.effective(&self.operator.ceiling);
-        if let Some(blamed) = blamed.filter(|_| effective.timeout > effective.interval) {
-            let timeout = origin(effective.timeout, own.timeout, all.timeout);
-            let interval = origin(effective.interval, own.interval, all.interval);
-            let message = format!("`timeout` ({timeout}) is longer than `interval` ({interval})");
-            let hint = "raise `interval` or lower `timeout`".to_owned();
-            reader.problem_with(blamed.key, message, Some(hint));
-        }
-        for (kind, limit) in &own.quota {
-            let ceiling = self.operator.ceiling.limit(*kind);
-            if limit.value > ceiling {
-                self.beyond(reader, *kind, *limit, ceiling);
-            }
-        }
-        self.group(reader, own);
-        self.notifiers(reader, own);
-    }
-
-    fn group(&self, reader: &mut Reader<'_>, own: &Settings) {
-        let Some((group, groups)) = own.group.as_ref().zip(self.groups) else {
-            return;
-        };
-        if groups.contains_key(&*group.value) {
-            return;
-        }
-        if reader.report.is_full() {
-            return reader.report.omit();
-        }
-        let meant = suggest::closest(&group.value, groups.keys().map(|name| &**name));
-        let hint = match meant {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!(
-                "declare it: `groups: {{ {}: {{ concurrency: 10 }} }}`",
-                group.value
-            ),
-        };
-        let message = format!("`group`: there is no group {}", quoted(&group.value));
-        reader.problem_with(group.at, message, Some(hint));
-    }
-
-    /// Notifiers that the runner does not have; whether it has them is not always known.
-    fn notifiers(&self, reader: &mut Reader<'_>, own: &Settings) {
-        let Some((alert, known)) = own.alert.as_ref().zip(self.operator.notifiers.as_ref()) else {
-            return;
-        };
-        for name in alert.notifiers() {
-            if known.iter().any(|known| **known == *name.value) {
-                continue;
-            }
-            if reader.report.is_full() {
-                reader.report.omit();
-                continue;
-            }
-            let hint = match known.as_slice() {
-                [] => Some("the runner has no notifiers; its own settings declare them".to_owned()),
-                known => suggest::hint(&name.value, known.iter().map(String::as_str)),
+    /// What the layers of a file say by themselves.
+    fn layers(&self, file: &RawFile, report: &mut Report) {
+        let profiles = file.profiles.iter();
+        let profiles = profiles.map(|profile| (profile.subject(), &profile.layer.settings));
+        let defaults = ("`defaults`: ".to_owned(), &file.defaults.settings);
+        let checks = file.checks.iter();
+        let checks = checks.map(|check| (check.subject(), &check.layer.settings));
+        for (subject, settings) in std::iter::once(defaults).chain(profiles).chain(checks) {
+            let mut reader = Reader {
+                source: &file.source,
+                report,
+                subject,
             };
-            let message = format!("`notify`: there is no notifier {}", quoted(&name.value));
-            reader.problem_with(name.at, message, hint);
+            timing::judge_layer(&mut reader, settings);
+            self.limits.judge(&mut reader, settings);
         }
     }
 
-    fn beyond(&self, reader: &mut Reader<'_>, kind: QuotaKind, limit: Located<u64>, ceiling: u64) {
-        let (asked, ceiling) = (kind.show(limit.value), kind.show(ceiling));
-        let message = format!("`quota`: `{kind}` is {asked}; this runner allows at most {ceiling}");
-        let hint = "the operator sets the ceilings of a runner".to_owned();
-        reader.problem_with(limit.at, message, Some(hint));
+    /// Layers that no check uses, by the schema alone: a plugin would object to what a check has yet to add.
+    pub(super) fn unused(&self, layers: &[RawCheck], report: &mut Report) {
+        for raw in layers.iter().filter(|raw| raw.layer.config.is_some()) {
+            let plugin = raw.layer.plugin.get();
+            let Some(usable) = plugin.and_then(|plugin| self.plugins.get(&*plugin.value)) else {
+                continue;
+            };
+            let mut reader = Reader {
+                source: &raw.source,
+                report,
+                subject: raw.subject(),
+            };
+            let _judged = judged::config(&mut reader, raw, usable);
+        }
     }
 
     /// One check a target; none when something is wrong.
-    fn entry(&self, raw: &RawCheck, defaults: &Settings, report: &mut Report) -> Vec<Check> {
+    fn entry(&self, raw: &RawCheck, ids: Vec<Id>, defaults: &Settings, report: &mut Report) -> Vec<Check> {
         let before = report.count();
         let mut reader = Reader {
             source: &raw.source,
             report,
             subject: raw.subject(),
         };
-        let settings = raw.settings.over(defaults);
-        self.settings(&mut reader, &raw.settings, &settings);
-        let Some((name, plugin)) = raw.name.as_ref().zip(raw.plugin.as_ref()) else {
+        let effective = self.settings(&mut reader, raw, defaults);
+        let plugin = raw.layer.plugin.get();
+        let Some((plugin, usable)) =
+            plugin.and_then(|plugin| Some((plugin, self.plugins.get(&*plugin.value)?)))
+        else {
             return Vec::new();
         };
-        let Some(usable) = self.plugins.get(&*plugin.value) else {
-            return Vec::new();
-        };
-        let config = config(&mut reader, raw, &usable.schema);
+        let judged = judged::config(&mut reader, raw, usable);
         let grants: Vec<_> = raw
             .targets
             .iter()
-            .filter_map(|target| grants(&mut reader, raw, target, usable))
+            .map(|target| grants(&mut reader, raw, target, usable))
             .collect();
-        let Some(config) = config.filter(|_| reader.report.count() == before && !raw.broken) else {
+        let fits = |target: usize| grants.get(target).is_some_and(Option::is_some);
+        judged::object(&mut reader, raw, (usable, &judged), fits);
+        let is_right = reader.report.count() == before && !raw.broken;
+        let Some((config, name)) = judged.config().zip(raw.name.as_ref()).filter(|_| is_right) else {
             return Vec::new();
         };
-        let effective = settings.effective(&self.operator.ceiling);
-        let ids = ids(&name.value, raw);
-        let checks = raw
-            .targets
-            .iter()
-            .zip(grants)
-            .zip(ids)
-            .map(|((target, grants), id)| Check {
+        let common = common(raw, (&name.value, &plugin.value), effective, config);
+        let checks = raw.targets.iter().zip(grants.into_iter().flatten()).zip(ids).map(
+            |((target, grants), Id { id, former })| Check {
                 id,
-                name: name.value.to_string(),
-                plugin: plugin.value.to_string(),
+                former_id: former,
                 target: target.target.clone(),
-                interval: effective.interval,
-                timeout: effective.timeout,
-                retries: effective.retries,
-                failure_threshold: effective.failure_threshold,
-                success_threshold: effective.success_threshold,
-                quota: effective.quota,
                 grants,
-                labels: raw.labels.clone(),
-                group: effective.group.clone(),
-                depends_on: names(&raw.depends_on),
-                alert: effective.alert.clone(),
-                config: config.clone(),
                 secrets: self.secrets(raw, target),
-            });
+                ..common.clone()
+            },
+        );
         checks.collect()
     }
 
+    /// What holds for a check, everything laid over everything.
+    fn settings(&self, reader: &mut Reader<'_>, raw: &RawCheck, defaults: &Settings) -> Effective {
+        let own = &raw.layer.settings;
+        let profile = raw.profile.as_ref();
+        let profile = profile.map(|profile| (&*profile.name, &profile.layer.settings));
+        let all = match profile {
+            Some((_, profile)) => own.over(profile).over(defaults),
+            None => own.over(defaults),
+        };
+        let effective = all.effective(&self.limits.operator.ceiling);
+        let layers = Layers { check: own, profile };
+        timing::judge(reader, &layers, &all, &effective);
+        effective
+    }
+
     fn secrets(&self, raw: &RawCheck, target: &RawTarget) -> Secrets {
-        let of_config = raw.config.iter().flat_map(|config| &config.filled.secrets);
-        let secrets: Vec<_> = of_config.chain(&target.secrets).cloned().collect();
-        self.secrets.borrow_mut().of(&secrets)
+        let mut secrets = self.secrets.borrow_mut();
+        let plugin = raw.layer.plugin.get().map(|plugin| Arc::clone(&plugin.value));
+        let mut parts = self.config_secrets.borrow_mut();
+        let of_config = parts.entry((key(raw), plugin)).or_insert_with(|| {
+            let of_config = raw.layer.config.iter().flat_map(|config| &config.filled.secrets);
+            let of_config = of_config.chain(self.declared.of(raw));
+            secrets.part(&of_config.cloned().collect::<Vec<_>>())
+        });
+        let of_target = secrets.part(&target.secrets);
+        secrets.of(&[Arc::clone(of_config), of_target])
     }
 }
 
-/// A duration, and where it comes from when not from where the problem is.
-fn origin(value: Duration, own: Option<Located<Duration>>, all: Option<Located<Duration>>) -> String {
-    let shown = units::show(value);
-    match (own, all) {
-        (Some(_), _) => shown,
-        (None, Some(_)) => format!("{shown}, from `defaults`"),
-        (None, None) => format!("{shown}, the default"),
-    }
+/// Two checks are not told apart.
+fn same_id(id: &CheckId, own: (&RawCheck, &RawTarget), first: (&RawCheck, &RawTarget)) -> Problem {
+    let target = |target: &RawTarget| quoted(target.target.written());
+    let message = format!(
+        "{}the target {} has the id {}, as has the target {} of {} at {}",
+        own.0.subject(),
+        target(own.1),
+        quoted(id.as_str()),
+        target(first.1),
+        first.0.subject().trim_end_matches(": "),
+        first.0.source.location(first.1.at),
+    );
+    let hint = "statuses and alerts are kept by these ids: give one of the checks another name";
+    own.0.source.problem(own.1.at, message).hint(hint)
 }
 
-/// The check's configuration as JSON, when the plugin's schema allows it.
-fn config(reader: &mut Reader<'_>, raw: &RawCheck, schema: &Schema) -> Option<Config> {
-    let (value, written) = written(raw)?;
-    let explain = !reader.report.is_full();
-    match schema.verdict(raw, &value, written, explain) {
-        Verdict::Allowed => {}
-        Verdict::Refused(_) if !explain => {
-            reader.report.omit();
-            return None;
-        }
-        Verdict::Refused(findings) => {
-            if findings.is_empty() {
-                let message = "`config` does not fit the schema of its plugin";
-                reader.problem(written.key, message);
-            }
-            for finding in findings {
-                reader.problem_with(finding.at, finding.message, finding.hint);
-            }
-            return None;
-        }
+/// What the checks of an entry have in common, without a target.
+fn common(raw: &RawCheck, (name, plugin): (&str, &str), effective: Effective, config: Config) -> Check {
+    Check {
+        id: CheckId::new(name),
+        former_id: None,
+        name: name.to_owned(),
+        plugin: plugin.to_owned(),
+        target: Target::new(""),
+        cadence: effective.cadence,
+        retry_interval: effective.retry_interval,
+        timeout: effective.timeout,
+        retries: effective.retries,
+        failure_threshold: effective.failure_threshold,
+        success_threshold: effective.success_threshold,
+        quota: effective.quota,
+        grants: Grants::default(),
+        labels: raw.layer.labels.effective(),
+        group: effective.group,
+        depends_on: raw
+            .depends_on
+            .iter()
+            .map(|name| Arc::clone(&name.value))
+            .collect(),
+        alert: effective.alert,
+        annotations: effective.annotations,
+        expect_failure: raw.expect_failure,
+        config,
+        secrets: Secrets::default(),
     }
-    let json = value.to_string();
-    if json.len() > MAX_CONFIG_BYTES {
-        let limit = MAX_CONFIG_BYTES >> 20;
-        reader.problem(written.key, format!("`config` is larger than {limit} MiB"));
-    }
-    Some(Config::new(json))
 }
 
 fn grants(
@@ -303,8 +232,11 @@ fn grants(
     usable: &Usable<'_>,
 ) -> Option<Grants> {
     let syntax = &usable.facts.target_syntax;
-    Grants::for_check(target.target.expose(), syntax, raw.allow.clone(), usable.embedded)
-        .map(|grants| grants.with_secrets_to(raw.redirect_secrets_to.clone()))
+    let allow = raw.layer.allow.get().cloned().unwrap_or_default();
+    let secrets_to = raw.layer.redirect_secrets_to.get().cloned().unwrap_or_default();
+    let name_servers = raw.layer.name_servers.get().cloned().unwrap_or_default();
+    Grants::for_check(target.target.expose(), syntax, allow, usable.embedded)
+        .map(|grants| grants.with_secrets_to(secrets_to).with_name_servers(name_servers))
         .map_err(|error| {
             // The causes quote parts of the target.
             let reason = if target.secrets.is_empty() {
@@ -314,31 +246,8 @@ fn grants(
             };
             reader.problem(
                 target.at,
-                format!("{}: {reason}", quoted(&target.target.to_string())),
+                format!("{}: {reason}", quoted(target.target.written())),
             );
         })
         .ok()
-}
-
-/// `name`, or `name@target` where there are several. A target is shown redacted: equal ones are numbered.
-fn ids(name: &str, raw: &RawCheck) -> Vec<CheckId> {
-    if !raw.many {
-        return vec![CheckId::new(name); raw.targets.len()];
-    }
-    let mut seen: HashMap<String, usize> = HashMap::new();
-    let ids = raw.targets.iter().map(|target| {
-        let id = format!("{name}@{}", target.target);
-        let count = seen.entry(id.clone()).or_default();
-        *count += 1;
-        if *count == 1 {
-            CheckId::new(&id)
-        } else {
-            CheckId::new(&format!("{id}#{count}"))
-        }
-    });
-    ids.collect()
-}
-
-fn names(written: &[Located<Arc<str>>]) -> Vec<Arc<str>> {
-    written.iter().map(|name| Arc::clone(&name.value)).collect()
 }

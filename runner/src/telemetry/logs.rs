@@ -162,7 +162,7 @@ fn about(check: &Check, severity: SeverityNumber, text: String) -> LogRecord {
     attributes
         .text(name::CHECK, check.id.as_str())
         .text(name::PLUGIN, check.plugin.as_str());
-    for (key, value) in &check.labels {
+    for (key, value) in &*check.labels {
         attributes.text(key, value);
     }
     LogRecord {

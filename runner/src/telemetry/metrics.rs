@@ -118,7 +118,7 @@ fn base(check: &Check) -> Extra {
         (Cow::Borrowed(name::CHECK), shared(check.id.as_str())),
         (Cow::Borrowed(name::PLUGIN), shared(&check.plugin)),
     ];
-    for (key, value) in &check.labels {
+    for (key, value) in &*check.labels {
         if is_free(key, &base) {
             base.push((Cow::Owned(key.clone()), shared(value)));
         }

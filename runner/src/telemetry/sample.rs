@@ -5,12 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::grant::Grants;
 use crate::outcome::{Assertion, Measurement, Outcome, Run, Usage, Verdict, VerdictStatus};
-use crate::quota::{Quota, QuotaKind};
+use crate::quota::QuotaKind;
 use crate::record::Peer;
 use crate::settings::{Report, Section};
-use crate::suite::{AlertRules, Check, CheckId, Config, Environment, Secrets, Target};
+use crate::suite::{Check, Environment, Target};
 use crate::telemetry::settings::Settings;
 use crate::trace::{
     CertificateFacts, ClosedBy, Connection, Denied, EndCause, Handshake, Lookup, Phase, PhaseTime, Request,
@@ -26,23 +25,12 @@ pub(crate) fn noon() -> SystemTime {
 
 pub(super) fn check() -> Arc<Check> {
     Arc::new(Check {
-        id: CheckId::new("website"),
-        name: "website".to_owned(),
         plugin: "http".to_owned(),
         target: Target::new("https://user:pass@example.com/shop?card=4111#top"),
-        interval: Duration::from_secs(30),
         timeout: Duration::from_secs(5),
         retries: 1,
-        failure_threshold: 2,
-        success_threshold: 1,
-        quota: Quota::default(),
-        grants: Grants::default(),
-        labels: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
-        group: None,
-        depends_on: Vec::new(),
-        alert: AlertRules::default(),
-        config: Config::new("{}".to_owned()),
-        secrets: Secrets::default(),
+        labels: BTreeMap::from([("team".to_owned(), "web".to_owned())]).into(),
+        ..Check::plain("website", Duration::from_secs(30))
     })
 }
 
@@ -134,6 +122,7 @@ fn trail() -> Trail {
             bytes_out: 512,
             closed_by: ClosedBy::Host(EndCause::Returned),
         }],
+        conversation: None,
     }
 }
 

@@ -21,12 +21,14 @@ use super::pulse::Pulse;
 use super::reloads::Reloads;
 use super::slow_polls::SlowPolls;
 use crate::alert;
+use crate::clock;
 use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
 use crate::liveness::Registry;
 use crate::net::resolve::NameFiles;
 use crate::net::tls::TrustStore;
 use crate::publish::{Board, Sign, Stage};
+use crate::schedule::reach;
 use crate::state::{self, State};
 use crate::suite::Check;
 use crate::telemetry::Exposition;
@@ -35,7 +37,7 @@ use crate::telemetry::Exposition;
 const OVERDUE: Duration = Duration::from_secs(10);
 /// The longest wait between two attempts.
 const BACKOFF: Duration = Duration::from_secs(2);
-/// A check is stale when nothing was heard of it for this many intervals.
+/// A check is stale when nothing was heard of it for this many intervals, or due times of a cron expression.
 const STALE_INTERVALS: u32 = 3;
 /// Shorter times without a word are of very short intervals.
 const STALE_AT_LEAST: Duration = Duration::from_secs(5);
@@ -226,6 +228,7 @@ fn longest(check: &Check) -> Duration {
 }
 
 fn is_stale(check: &Check, sign: Sign) -> bool {
-    let limit = check.interval.saturating_mul(STALE_INTERVALS).max(STALE_AT_LEAST);
-    sign.silent_for > limit
+    let heard = clock::wall().checked_sub(sign.silent_for);
+    let limit = heard.map_or(Duration::MAX, |heard| reach(check, heard, STALE_INTERVALS));
+    sign.silent_for > limit.max(STALE_AT_LEAST)
 }

@@ -50,7 +50,8 @@ pub struct Vitals {
     /// What health complains of, on one line without secrets: it is sent as it is.
     pub sick: Option<String>,
     /// The longest time in which something must move while all is well: the interval of the check that runs most
-    /// often or, if that is longer, of the export of metrics. Suites whose checks are rare have a slow pulse.
+    /// often, or from the last run of one with a cron expression to its next due time; or, if that is longer, the interval
+    /// of the export of metrics. Suites whose checks are rare have a slow pulse.
     pub pace: Duration,
 }
 
@@ -187,7 +188,7 @@ impl Heartbeat {
             return Some(sick.clone());
         }
         let Cadence { interval, grace, .. } = self.cadence;
-        let patience = interval.max(seen.pace) + grace;
+        let patience = interval.max(seen.pace).saturating_add(grace);
         let stood_still = |pulse: &Motion| Some(now - pulse.moved).filter(|still| *still > patience);
         if let Some(still) = stood_still(&self.runs) {
             return Some(format!("no run has come to a verdict for {}", whole(still)));

@@ -172,7 +172,7 @@ fn a_plugin_that_is_a_core_module() {
 #[test]
 fn a_plugin_that_lacks_the_export() {
     assert_snapshot!(complaint(&with_plugin(EMPTY_COMPONENT)), @r"
-    error: suite.yaml:2:3: plugin `mine`: no plugin of this host: it does not export `canary:check/probe@0.1.0`: no exported instance named `canary:check/probe@0.1.0`
+    error: suite.yaml:2:3: plugin `mine`: no plugin of this host: it does not export `canary:check/probe`; this runner serves contract 0.1 and 0.2
         2 |   mine: { path: mine.wasm }
           |   ^^^^
 

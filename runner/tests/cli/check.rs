@@ -9,7 +9,7 @@ use super::{canary, http_check, runs, site, suite};
 #[tokio::test(flavor = "multi_thread")]
 async fn it_exits_with_0_when_all_pass_or_warn() {
     let site = site();
-    let slow = "    config: { expect: { latency: { warn: 0ms, fail: 1h } } }\n";
+    let slow = "    config: { expect: { latency: { warn: 1ns, fail: 1h } } }\n";
     let folder = suite(&format!(
         "checks:\n{}{}{slow}",
         http_check("fine", &site, "/"),

@@ -40,8 +40,12 @@ async fn json_has_the_promised_fields_and_no_others() {
     for run in document["runs"].as_array().unwrap() {
         let promised = [
             "check",
+            "id",
             "target",
             "plugin",
+            "description",
+            "runbook_url",
+            "expect_failure",
             "outcome",
             "verdict",
             "cause",

@@ -49,7 +49,15 @@ fn a_plugin_says_what_it_is() {
     summary   Sends an HTTP request and judges status, headers, body, JSON, latency and certificate
     target    http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH]
     digest    sha256:<digest>
-    contract  canary:check@0.1.0
+    contract  canary:check 0.2
+    measures  http.status {status_code}: Status of the answer.
+    measures  http.response.size By: Bytes of body that came, as far as it was read.
+    measures  http.duration s: From the first look-up to the last byte, redirects included.
+    measures  http.phase.duration s: How long one phase took, over all redirects.
+    measures  certificate.days_left d: Until the server's certificate ends; negative once it has.
+    secret    config/basic_auth/password
+    secret    config/bearer_token
+    secret    config/tls/client_key
     ");
     assert_eq!(schema, printed(&["plugin", "inspect", "http", "--schema"]));
     let schema: Value = serde_json::from_str(schema).unwrap();

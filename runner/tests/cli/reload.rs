@@ -265,6 +265,29 @@ async fn a_bad_suite_leaves_the_old_one_running_and_says_every_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_only_its_plugin_refuses_leaves_the_old_suite_at_work() {
+    let site = site();
+    let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));
+    let folder = suite(&good);
+    let mut running = canary(&folder, &["run", "suite.yaml"]).start();
+    next(&mut running, "running");
+    let config = "    config: { expect: { body: { length: { '>=': 10, '<': 2 } } } }\n";
+    put(folder.path(), "suite.yaml", format!("{good}{config}"));
+    running.signal(Signal::HUP);
+    next(&mut running, "the old suite goes on");
+    let line = good.lines().count() + 1;
+    let problem = next(&mut running, &format!("suite.yaml:{line}:"));
+    assert!(
+        problem.contains("check `page`: `config.expect.body.length.>=`: nothing is >= 10 and < 2"),
+        "{problem}"
+    );
+    accepted(&site, site.accepted() + 10).await;
+    put(folder.path(), "suite.yaml", &good);
+    running.signal(Signal::HUP);
+    next(&mut running, "reloaded: 1 checks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_suite_that_was_refused_is_read_again_once_the_file_that_it_lacked_is_there() {
     let site = site();
     let good = format!("checks:\n{}    interval: 100ms\n", http_check("page", &site, "/"));

@@ -75,3 +75,42 @@ async fn with_64_descriptors_it_says_so_goes_on_to_speak_and_records_every_run()
     let numbers: Vec<u64> = last.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert_eq!(numbers[0], numbers[1] + numbers[2], "{last}");
 }
+
+#[test]
+fn a_limit_that_is_too_low_is_refused_at_the_start_with_what_is_needed_and_the_way_out() {
+    let suite = "checks: [{ name: a, plugin: tcp, target: \"127.0.0.1:9\" }]";
+    let folder = folder(&[("suite.yaml", suite)]);
+    for (limit, name, option) in [
+        ("ulimit -n 16", "RLIMIT_NOFILE", "`ulimit -n`"),
+        ("ulimit -n 24", "RLIMIT_NOFILE", "`ulimit -n`"),
+        ("ulimit -n 32", "RLIMIT_NOFILE", "`ulimit -n`"),
+        ("ulimit -n 48", "RLIMIT_NOFILE", "`ulimit -n`"),
+        ("ulimit -v 150000", "RLIMIT_AS", "`ulimit -v`"),
+        ("ulimit -v 400000", "RLIMIT_AS", "`ulimit -v`"),
+        ("ulimit -v 1000000", "RLIMIT_AS", "`ulimit -v`"),
+        ("ulimit -d 50000", "RLIMIT_DATA", "`ulimit -d`"),
+        ("ulimit -d 10000", "RLIMIT_DATA", "`ulimit -d`"),
+        ("ulimit -d 5000", "RLIMIT_DATA", "`ulimit -d`"),
+    ] {
+        let arguments = ["run", "suite.yaml", "--admin", "127.0.0.1:0"];
+        let ending = canary(&folder, &arguments).after(limit).run();
+        assert_eq!(ending.code, 2, "{limit}: {ending:?}");
+        let said: Vec<&str> = ending.notes().collect();
+        let [said] = said[..] else {
+            panic!("{limit}: {said:?}")
+        };
+        assert!(
+            said.contains(name) && said.contains(option) && said.contains("needs"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_command_that_ends_by_itself_works_with_32_descriptors() {
+    let suite = "checks: [{ name: a, plugin: tcp, target: \"127.0.0.1:9\", retries: 0 }]";
+    let folder = folder(&[("suite.yaml", suite)]);
+    let ending = canary(&folder, &["check", "suite.yaml"]).descriptors(32).run();
+    assert_eq!(ending.code, 1, "{ending:?}");
+    assert!(ending.out.contains("refused"), "{ending:?}");
+}

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod imports;
+mod released;
 mod shape;
 
 use std::path::{Path, PathBuf};

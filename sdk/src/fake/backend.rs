@@ -1,20 +1,28 @@
 //! The clients of this crate on the fake host of the current thread.
 
 use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::connection::Conversation;
+pub(crate) use super::exchange::Exchange;
 use super::{FakeHost, Line, current};
 use crate::endpoint::Endpoint;
-use crate::error::NetError;
+use crate::error::{ErrorCode, NetError};
 use crate::log::Level;
+use crate::problem::Problem;
+use crate::problems::Invalid;
 use crate::tcp::{ConnectOptions, ConnectionInfo};
 use crate::{dns, http, tls};
+
+/// That of every name which a test gives no other.
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 #[derive(Debug)]
 pub(crate) struct Connection {
     host: FakeHost,
     endpoint: String,
+    peer: SocketAddr,
     conversation: RefCell<Conversation>,
 }
 
@@ -25,7 +33,10 @@ impl Connection {
             .borrow_mut()
             .connects
             .push((endpoint.clone(), options.clone()));
-        let script = host.next_script(&endpoint).ok_or(NetError::Refused)?;
+        let peer = options.address.map(|address| SocketAddr::new(address, to.port));
+        let at_address = peer.and_then(|peer| host.next_script(&peer.to_string()));
+        let script = at_address.or_else(|| host.next_script(&endpoint));
+        let script = script.ok_or(ErrorCode::Refused)?;
         if let Some(error) = script.connect {
             return Err(error);
         }
@@ -35,6 +46,7 @@ impl Connection {
         Ok(Self {
             host,
             endpoint,
+            peer: peer.unwrap_or(SocketAddr::new(ADDRESS, 1)),
             conversation: RefCell::new(conversation),
         })
     }
@@ -51,14 +63,29 @@ impl Connection {
     pub(crate) fn start_tls(&self, options: &tls::Options) -> Result<tls::Session, NetError> {
         self.host.0.borrow_mut().handshakes.push(options.clone());
         let session = self.timed(Conversation::start_tls)?;
-        match &session.verified {
-            Err(reason) if options.require_valid => Err(NetError::Tls(reason.clone())),
+        match session.verified() {
+            Err(reason) if options.require_valid => {
+                Err(NetError::new(ErrorCode::Tls, format!("TLS: {reason}")))
+            }
             _ => Ok(session),
         }
     }
 
     pub(crate) fn read(&self, max: u32) -> Result<Vec<u8>, NetError> {
         self.timed(|conversation| conversation.read(max))
+    }
+
+    pub(crate) fn read_ready(&self, max: u32) -> Result<Option<Vec<u8>>, NetError> {
+        self.timed(|conversation| conversation.read_ready(max))
+    }
+
+    pub(crate) fn set_deadline(&self, time: Option<Duration>) {
+        self.conversation.borrow_mut().set_deadline(time);
+    }
+
+    pub(crate) fn shutdown_write(&self) -> Result<(), NetError> {
+        self.conversation.borrow_mut().shut_down();
+        Ok(())
     }
 
     pub(crate) fn read_until(&self, delimiter: &[u8], max: u32) -> Result<Vec<u8>, NetError> {
@@ -75,10 +102,14 @@ impl Connection {
         self.conversation.borrow_mut().write(bytes)
     }
 
+    pub(crate) fn examination(&self) -> Option<tls::Examination> {
+        self.conversation.borrow().examination.clone()
+    }
+
     pub(crate) fn info(&self) -> ConnectionInfo {
         let conversation = self.conversation.borrow();
         ConnectionInfo {
-            peer: "192.0.2.1:1".into(),
+            peer: self.peer.to_string(),
             local: "192.0.2.2:2".into(),
             timings: conversation.timings,
             bytes_in: conversation.bytes_in,
@@ -110,7 +141,7 @@ impl Moment {
 pub(crate) fn send(request: http::Request) -> Result<http::Response, NetError> {
     let host = current();
     host.0.borrow_mut().requests.push(request.clone());
-    let responder = host.0.borrow().responder.clone().ok_or(NetError::Refused)?;
+    let responder = host.0.borrow().responder.clone().ok_or(ErrorCode::Refused)?;
     let mut response = responder(&request)?;
     if response.url.is_empty() {
         response.url.clone_from(&request.url);
@@ -128,7 +159,28 @@ pub(crate) fn send_all(requests: Vec<http::Request>) -> Vec<Result<http::Respons
     requests.into_iter().map(send).collect()
 }
 
-pub(crate) fn query(name: &str, kind: &str, _server: Option<&str>) -> Result<dns::Reply, NetError> {
+pub(crate) fn check_tls(_: &tls::Options) -> Vec<Invalid> {
+    refused()
+}
+
+pub(crate) fn check_request(_: &http::Request) -> Vec<Invalid> {
+    refused()
+}
+
+pub(crate) fn check_connect(_: &Endpoint, _: &ConnectOptions) -> Vec<Invalid> {
+    refused()
+}
+
+/// A test may change the host between two calls.
+pub(crate) fn once_for(_: &str, judge: impl FnOnce() -> Vec<Problem>) -> Vec<Problem> {
+    judge()
+}
+
+fn refused() -> Vec<Invalid> {
+    current().0.borrow().invalid.clone()
+}
+
+pub(crate) fn query(name: &str, kind: &str, _options: &dns::QueryOptions) -> Result<dns::Reply, NetError> {
     let host = current();
     let state = host.0.borrow();
     let scripted = state.replies.get(&(name.into(), kind.into())).cloned();
@@ -142,6 +194,24 @@ pub(crate) fn query(name: &str, kind: &str, _server: Option<&str>) -> Result<dns
             duration: Duration::ZERO,
         })
     })
+}
+
+pub(crate) fn addresses(of: &Endpoint, _: &dns::AddressOptions) -> Result<dns::AddressList, NetError> {
+    let known = current().0.borrow().addresses.get(&of.host).cloned();
+    Ok(known.unwrap_or_else(|| dns::AddressList::complete([ADDRESS])))
+}
+
+/// As far as it takes no parser of URLs.
+pub(crate) fn endpoint_of(request: &http::Request) -> Result<Endpoint, NetError> {
+    let parsed = match (&request.options.connect_to, request.url.split_once("://")) {
+        (Some(place), _) => place.parse(),
+        (None, Some((scheme, rest))) => {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            Endpoint::parse_or(authority, if scheme == "https" { 443 } else { 80 })
+        }
+        (None, None) => Endpoint::parse_or(&request.url, 80),
+    };
+    parsed.map_err(|error| NetError::new(ErrorCode::Invalid, error.to_string()))
 }
 
 pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::script::{Script, Step};
-use crate::error::{NetError, Phase};
+use crate::error::{ErrorCode, NetError, Phase};
 use crate::tcp::Timings;
 use crate::tls;
 
@@ -16,8 +16,12 @@ pub(super) struct Conversation {
     received: VecDeque<u8>,
     pub(super) timings: Timings,
     waited: Duration,
+    /// As an age.
+    deadline: Option<Duration>,
+    is_shut_down: bool,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
+    pub(super) examination: Option<tls::Examination>,
 }
 
 impl Conversation {
@@ -33,9 +37,32 @@ impl Conversation {
             received,
             timings,
             waited: Duration::ZERO,
+            deadline: None,
+            is_shut_down: false,
             bytes_in: 0,
             bytes_out: 0,
+            examination: None,
         }
+    }
+
+    pub(super) fn set_deadline(&mut self, time: Option<Duration>) {
+        self.deadline = time.map(|time| self.age() + time);
+    }
+
+    /// Nothing more is written to the peer, which notices it as far as its script goes on.
+    pub(super) fn shut_down(&mut self) {
+        self.is_shut_down = true;
+    }
+
+    /// What the peer has sent by now, nothing of which has to be waited for.
+    pub(super) fn read_ready(&mut self, max: u32) -> Result<Option<Vec<u8>>, NetError> {
+        let is_ready = match self.steps.front() {
+            _ if !self.received.is_empty() => true,
+            Some(Step::Wait(_) | Step::Expect(_) | Step::Silence | Step::Tls(_) | Step::OldTls(..)) => false,
+            Some(Step::Send(_) | Step::Fail(_)) => true,
+            None => self.expected.is_empty(),
+        };
+        is_ready.then(|| self.read(max)).transpose()
     }
 
     /// How long it has taken so far.
@@ -66,15 +93,20 @@ impl Conversation {
                 return Ok(self.take(start + delimiter.len()));
             }
             if self.received.len() >= max {
-                return Err(NetError::Protocol(format!("no delimiter within {max} bytes")));
+                let message = format!("protocol error: no delimiter within {max} bytes");
+                return Err(NetError::new(ErrorCode::Protocol, message).in_phase(Phase::Receive));
             }
             if !self.fill()? {
-                return Err(NetError::Closed);
+                return Err(closed(Phase::Receive));
             }
         }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), NetError> {
+        if self.is_shut_down {
+            let message = "invalid request: the connection is shut down for writing";
+            return Err(NetError::new(ErrorCode::Invalid, message));
+        }
         self.bytes_out += count(bytes.len());
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -100,16 +132,22 @@ impl Conversation {
 
     pub(super) fn start_tls(&mut self) -> Result<tls::Session, NetError> {
         match self.steps.front() {
-            Some(Step::Tls(_)) => {}
-            Some(Step::Expect(_) | Step::Silence) => return Err(NetError::Timeout(Phase::Handshake)),
+            Some(Step::Tls(_) | Step::OldTls(..)) => {}
+            Some(Step::Expect(_) | Step::Silence) => return Err(NetError::timeout(Phase::Handshake)),
             Some(Step::Fail(error)) => return Err(error.clone()),
-            Some(Step::Send(_) | Step::Wait(_)) => return Err(NetError::Tls("not a TLS record".into())),
-            None => return Err(NetError::Closed),
+            Some(Step::Send(_) | Step::Wait(_)) => {
+                return Err(NetError::new(ErrorCode::Tls, "TLS: not a TLS record"));
+            }
+            None => return Err(closed(Phase::Handshake)),
         }
         self.timings.handshake = Some(Duration::from_millis(2));
         match self.steps.pop_front() {
             Some(Step::Tls(result)) => *result,
-            _ => Err(NetError::Closed),
+            Some(Step::OldTls(reason, shown)) => {
+                self.examination = Some(*shown);
+                Err(NetError::new(ErrorCode::Tls, format!("TLS: {reason}")))
+            }
+            _ => Err(closed(Phase::Handshake)),
         }
     }
 
@@ -124,17 +162,37 @@ impl Conversation {
                     return Ok(true);
                 }
                 Some(Step::Wait(time)) => {
-                    self.waited += *time;
-                    self.steps.pop_front();
+                    let time = *time;
+                    self.wait(time)?;
                 }
                 Some(Step::Fail(error)) => return Err(error.clone()),
-                Some(Step::Expect(_) | Step::Silence | Step::Tls(_)) => {
-                    return Err(NetError::Timeout(Phase::Receive));
+                Some(Step::Expect(_) | Step::Silence | Step::Tls(_) | Step::OldTls(..)) => {
+                    return Err(self.wait_in_vain());
                 }
-                None if !self.expected.is_empty() => return Err(NetError::Timeout(Phase::Receive)),
+                None if !self.expected.is_empty() => return Err(self.wait_in_vain()),
                 None => return Ok(false),
             }
         }
+    }
+
+    /// Lets the time of the first step pass, as far as the deadline allows.
+    fn wait(&mut self, time: Duration) -> Result<(), NetError> {
+        let left = self.deadline.map(|deadline| deadline.saturating_sub(self.age()));
+        let passes = left.map_or(time, |left| left.min(time));
+        self.waited += passes;
+        self.steps.pop_front();
+        if passes == time {
+            return Ok(());
+        }
+        self.steps.push_front(Step::Wait(time - passes));
+        Err(NetError::timeout(Phase::Receive))
+    }
+
+    /// Lets the time pass that the deadline allows.
+    fn wait_in_vain(&mut self) -> NetError {
+        let left = self.deadline.map(|deadline| deadline.saturating_sub(self.age()));
+        self.waited += left.unwrap_or_default();
+        NetError::timeout(Phase::Receive)
     }
 
     /// The next bytes that the peer waits for, whatever it sends in between.
@@ -160,6 +218,10 @@ impl Conversation {
     fn take(&mut self, count: usize) -> Vec<u8> {
         self.received.drain(..count).collect()
     }
+}
+
+fn closed(phase: Phase) -> NetError {
+    NetError::from(ErrorCode::Closed).in_phase(phase)
 }
 
 fn count(length: usize) -> u64 {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::error::NetError;
+use crate::error::{ErrorCode, NetError};
 use crate::tls;
 
 /// What a fake peer does on one connection, step by step. After the last step it closes.
@@ -22,6 +22,7 @@ use crate::tls;
 ///     .silence();
 /// ```
 #[derive(Debug, Clone, Default)]
+#[must_use]
 pub struct Script {
     pub(super) connect: Option<NetError>,
     pub(super) steps: VecDeque<Step>,
@@ -33,6 +34,7 @@ pub(super) enum Step {
     Expect(Vec<u8>),
     Wait(Duration),
     Tls(Box<Result<tls::Session, NetError>>),
+    OldTls(String, Box<tls::Examination>),
     Fail(NetError),
     Silence,
 }
@@ -44,9 +46,9 @@ impl Script {
     }
 
     /// No peer at all: the connect fails.
-    pub fn refuse(error: NetError) -> Self {
+    pub fn refuse(error: impl Into<NetError>) -> Self {
         Self {
-            connect: Some(error),
+            connect: Some(error.into()),
             steps: VecDeque::new(),
         }
     }
@@ -73,12 +75,20 @@ impl Script {
 
     /// Refuses to shake hands.
     pub fn refuse_tls(self, reason: &str) -> Self {
-        self.step(Step::Tls(Box::new(Err(NetError::Tls(reason.into())))))
+        self.step(Step::Tls(Box::new(Err(NetError::new(
+            ErrorCode::Tls,
+            format!("TLS: {reason}"),
+        )))))
     }
 
-    /// Ends the conversation with an error, such as [`NetError::Reset`].
-    pub fn fail(self, error: NetError) -> Self {
-        self.step(Step::Fail(error))
+    /// Refuses to shake hands, since it knows older TLS only, of which the host gets to see this.
+    pub fn old_tls(self, reason: &str, shown: tls::Examination) -> Self {
+        self.step(Step::OldTls(reason.into(), Box::new(shown)))
+    }
+
+    /// Ends the conversation with an error, such as [`ErrorCode::Reset`].
+    pub fn fail(self, error: impl Into<NetError>) -> Self {
+        self.step(Step::Fail(error.into()))
     }
 
     /// Says nothing more and does not close: every later read times out.

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::*;
-use crate::error::Phase;
-use crate::{Check, Error, Status, Stopwatch, log, tcp};
+use crate::error::{ErrorCode, Phase};
+use crate::{Check, Error, Status, Stopwatch, TargetForm, log, tcp};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +24,7 @@ impl Probe for Greeting {
     type Config = Config;
     const NAME: &'static str = "greeting";
     const SUMMARY: &'static str = "Reads a line";
-    const TARGET_SYNTAX: &'static str = "HOST:PORT";
+    const TARGETS: &'static [TargetForm] = &[TargetForm::HostPort];
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
         if check.config.give_up {
@@ -71,7 +71,7 @@ fn a_config_that_does_not_fit_names_the_field() {
         .unwrap_err();
     assert_eq!(
         error,
-        "config: `ports[1]`: invalid type: string \"x\", expected u16"
+        "config: `ports[1]`: invalid type: string \"x\", expected a whole number from 0 to 65535"
     );
     let error = host
         .run::<Greeting>("db:1", json!({"ports": [], "prots": 1}))
@@ -86,7 +86,7 @@ fn a_config_that_does_not_fit_names_the_field() {
 
 #[test]
 fn a_description_has_a_closed_schema() {
-    let description = crate::describe::<Greeting>("1.2.3");
+    let description = plumbing::describe::<Greeting>("1.2.3");
     let schema: serde_json::Value = serde_json::from_str(&description.config_schema).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert_eq!(schema["additionalProperties"], false);
@@ -114,13 +114,16 @@ fn a_peer_that_waits_lets_a_read_time_out() {
     assert_eq!(connection.read(1).unwrap(), b"h");
     assert_eq!(
         connection.read_until(b"\n", 64),
-        Err(NetError::Timeout(Phase::Receive))
+        Err(NetError::timeout(Phase::Receive))
     );
     assert_eq!(connection.read(9).unwrap(), b"i");
-    assert_eq!(connection.read(9), Err(NetError::Timeout(Phase::Receive)));
+    assert_eq!(connection.read(9), Err(NetError::timeout(Phase::Receive)));
     connection.write(b"ping").unwrap();
     assert_eq!(connection.read(9).unwrap(), b"");
-    assert_eq!(connection.read_exact(1), Err(NetError::Closed));
+    assert_eq!(
+        connection.read_exact(1),
+        Err(NetError::from(ErrorCode::Closed).in_phase(Phase::Receive))
+    );
     assert_eq!(host.written("db:1"), b"ping");
 }
 
@@ -135,12 +138,13 @@ fn a_peer_that_expects_something_else_fails_the_test() {
 fn a_delimiter_is_looked_for_within_the_limit() {
     let host = FakeHost::new().tcp("db:1", Script::new().send("abc").send("d\r\nrest"));
     let connection = connect(&host);
-    assert!(matches!(
-        connection.read_until(b"\n", 3),
-        Err(NetError::Protocol(_))
-    ));
+    let refused = connection.read_until(b"\n", 3).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Protocol);
     assert_eq!(connection.read_until(b"\r\n", 6).unwrap(), b"abcd\r\n");
-    assert_eq!(connection.read_until(b"\n", 6), Err(NetError::Closed));
+    assert_eq!(
+        connection.read_until(b"\n", 6),
+        Err(NetError::from(ErrorCode::Closed).in_phase(Phase::Receive))
+    );
 }
 
 #[test]
@@ -168,27 +172,24 @@ fn a_forgotten_connection_stays_open_and_counts() {
     let host = FakeHost::new().tcp("db:1", Script::new()).max_sockets(1);
     std::mem::forget(connect(&host));
     let refused = host.enter(|| tcp::connect(&"db:1".parse().unwrap()).unwrap_err());
-    assert_eq!(
-        refused,
-        NetError::Quota {
-            what: ResourceKind::Sockets,
-            limit: 1
-        }
-    );
+    assert_eq!(refused, NetError::quota("sockets", 1));
     assert_eq!(host.open_connections(), 1);
 }
 
 #[test]
 fn an_untrusted_session_is_shown_unless_it_must_be_valid() {
     let untrusted = tls::Session {
-        verified: Err("expired".into()),
+        reasons: vec![tls::Reason::new("expired", "expired")],
         ..session([certificate("db")])
     };
     let host = FakeHost::new().tcp("db:1", Script::new().tls(untrusted.clone()));
     let shown = connect(&host).start_tls(&tls::Options::new().require_valid(false));
     assert_eq!(shown.unwrap(), untrusted);
     let refused = connect(&host).start_tls(&tls::Options::new());
-    assert_eq!(refused.unwrap_err(), NetError::Tls("expired".into()));
+    assert_eq!(
+        refused.unwrap_err(),
+        NetError::new(ErrorCode::Tls, "TLS: expired")
+    );
 }
 
 #[test]

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use super::milliseconds;
 use crate::contract::canary::check::{
     dns as wit_dns, http as wit_http, log as wit_log, tcp as wit_tcp, tls as wit_tls, types,
 };
 use crate::contract::exports::canary::check::probe as wit_probe;
-use crate::error::{NetError, Phase, ResourceKind};
+use crate::error::{ErrorCode, NetError, Phase, Progress, QuotaDenial};
 use crate::log::Level;
+use crate::plumbing::{Description, Request};
 use crate::tcp::{ConnectionInfo, IpFamily, Timings};
 use crate::timestamp::Timestamp;
 use crate::verdict::{Assertion, Measurement, Status, Verdict};
-use crate::{Description, Request, dns, http, tls};
+use crate::{Metric, Problem, Quotas, TargetForm, dns, http, tls};
 
 /// Enums with the same variants on both sides.
 macro_rules! same_variants {
@@ -28,35 +30,32 @@ macro_rules! same_variants {
 
 same_variants! {
     types::Phase => Phase: Resolve Connect Handshake Send Wait Receive;
-    types::ResourceKind => ResourceKind: Sockets Fds Connections Lookups BytesIn BytesOut;
-    IpFamily => types::IpFamily: Any Ipv4 Ipv6;
+    IpFamily => types::IpFamily: Any Ipv4 Ipv6 PreferIpv4 PreferIpv6;
     tls::Version => wit_tls::Version: Tls12 Tls13;
     wit_tls::Version => tls::Version: Tls12 Tls13;
-    http::Version => wit_http::Version: Http10 Http11 Http2;
-    wit_http::Version => http::Version: Http10 Http11 Http2;
     Level => wit_log::Level: Trace Debug Info Warn Error;
     Status => wit_probe::Status: Pass Warn Fail;
 }
 
 impl From<types::NetError> for NetError {
     fn from(error: types::NetError) -> Self {
-        match error {
-            types::NetError::Denied(place) => Self::Denied(place),
-            types::NetError::Quota(denial) => Self::Quota {
-                what: denial.what.into(),
-                limit: denial.limit,
-            },
-            types::NetError::HostExhausted => Self::HostExhausted,
-            types::NetError::Timeout(phase) => Self::Timeout(phase.into()),
-            types::NetError::Unresolved(answer) => Self::Unresolved(answer),
-            types::NetError::Refused => Self::Refused,
-            types::NetError::Unreachable => Self::Unreachable,
-            types::NetError::Reset => Self::Reset,
-            types::NetError::Closed => Self::Closed,
-            types::NetError::Tls(reason) => Self::Tls(reason),
-            types::NetError::Protocol(reason) => Self::Protocol(reason),
-            types::NetError::Invalid(reason) => Self::Invalid(reason),
-            types::NetError::Other(reason) => Self::Other(reason),
+        Self {
+            code: ErrorCode::of(&error.code),
+            phase: error.phase.map(Into::into),
+            message: error.message,
+            quota: error.quota.map(|denial| {
+                Box::new(QuotaDenial {
+                    what: denial.what,
+                    limit: denial.limit,
+                })
+            }),
+            progress: error.progress.map(|progress| {
+                Box::new(Progress {
+                    received: progress.received,
+                    announced: progress.announced,
+                })
+            }),
+            peer_sent: error.peer_sent,
         }
     }
 }
@@ -96,6 +95,7 @@ impl From<&tls::Options> for wit_tls::Options {
             ca_certificates: options.ca_certificates.clone(),
             client_identity: options.client_identity.clone(),
             require_valid: options.require_valid,
+            extra: Vec::new(),
         }
     }
 }
@@ -119,18 +119,42 @@ impl From<wit_tls::Certificate> for tls::Certificate {
     }
 }
 
+fn chain(certificates: Vec<wit_tls::Certificate>) -> Vec<tls::Certificate> {
+    certificates.into_iter().map(Into::into).collect()
+}
+
+impl From<wit_tls::Examination> for tls::Examination {
+    fn from(shown: wit_tls::Examination) -> Self {
+        Self {
+            version: shown.version,
+            cipher_suite: shown.cipher_suite,
+            chain: chain(shown.chain),
+            verified_chain: shown.verified_chain.map(chain),
+            reasons: shown.reasons.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
 impl From<wit_tls::Session> for tls::Session {
     fn from(session: wit_tls::Session) -> Self {
-        let chain =
-            |certificates: Vec<wit_tls::Certificate>| certificates.into_iter().map(Into::into).collect();
         Self {
             version: session.version.into(),
             cipher_suite: session.cipher_suite,
             alpn: session.alpn,
             chain: chain(session.chain),
             verified_chain: session.verified_chain.map(chain),
-            verified: session.verified,
+            reasons: session.reasons.into_iter().map(Into::into).collect(),
             ocsp_staple: session.ocsp_staple,
+        }
+    }
+}
+
+impl From<wit_tls::Reason> for tls::Reason {
+    fn from(reason: wit_tls::Reason) -> Self {
+        let certificate = reason.certificate.and_then(|index| usize::try_from(index).ok());
+        Self {
+            certificate,
+            ..Self::new(reason.code, reason.message)
         }
     }
 }
@@ -144,14 +168,19 @@ impl From<http::Request> for wit_http::Request {
             headers: request.headers,
             body: request.body,
             options: wit_http::RequestOptions {
-                version: options.version.map(Into::into),
+                versions: options.versions.iter().map(ToString::to_string).collect(),
                 ip_family: options.ip_family.into(),
+                source_address: options.source_address,
                 max_redirects: options.max_redirects,
                 max_body: options.max_body,
+                read_for: options.read_for.map(milliseconds),
+                timeout: options.timeout.map(milliseconds),
                 connect_to: options.connect_to,
+                address: options.address.map(|address| address.to_string()),
                 proxy: options.proxy,
                 tls: options.tls.as_ref().map(Into::into),
                 propagate_trace: options.propagate_trace,
+                extra: Vec::new(),
             },
         }
     }
@@ -173,15 +202,30 @@ impl From<wit_http::Response> for http::Response {
         Self {
             url: response.url,
             status: response.status,
-            version: response.version.into(),
+            version: http::Version::of(&response.version),
             headers: response.headers,
             body: response.body,
             truncated: response.truncated,
+            complete: response.complete,
             body_length: response.body_length,
             peer: response.peer,
             timings: response.timings.into(),
             tls: response.tls.map(Into::into),
             hops: response.hops.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<wit_http::Head> for http::Head {
+    fn from(head: wit_http::Head) -> Self {
+        Self {
+            url: head.url,
+            status: head.status,
+            version: http::Version::of(&head.version),
+            headers: head.headers,
+            peer: head.peer,
+            tls: head.tls.map(Into::into),
+            hops: head.hops.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -219,6 +263,29 @@ impl From<wit_probe::Request> for Request {
             attempt: request.attempt,
             now: request.now,
             time_left: request.time_left,
+            expect_failure: request.expect_failure,
+            quotas: Quotas::named(request.quotas.iter().map(|(key, limit)| (key.as_str(), *limit))),
+        }
+    }
+}
+
+impl From<TargetForm> for wit_probe::TargetForm {
+    fn from(form: TargetForm) -> Self {
+        match form {
+            TargetForm::Url(schemes) => Self::Url(owned(schemes)),
+            TargetForm::HostPort => Self::HostPort,
+            TargetForm::Host => Self::Host,
+            TargetForm::Text => Self::Text,
+        }
+    }
+}
+
+impl From<Metric> for wit_probe::Metric {
+    fn from(metric: Metric) -> Self {
+        Self {
+            name: metric.name.into(),
+            unit: metric.unit.into(),
+            text: metric.text.into(),
         }
     }
 }
@@ -230,7 +297,26 @@ impl From<Description> for wit_probe::Description {
             version: description.version,
             summary: description.summary,
             config_schema: description.config_schema,
-            target_syntax: description.target_syntax,
+            targets: description.targets.iter().copied().map(Into::into).collect(),
+            measurements: description.measurements.iter().copied().map(Into::into).collect(),
+            secrets: owned(description.secrets),
+            extra: Vec::new(),
+        }
+    }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().copied().map(Into::into).collect()
+}
+
+impl From<Problem> for wit_probe::Problem {
+    fn from(problem: Problem) -> Self {
+        let (pointer, message, hint) = problem.into_parts();
+        Self {
+            pointer,
+            message,
+            hint,
+            extra: Vec::new(),
         }
     }
 }
@@ -265,6 +351,9 @@ impl From<Measurement> for wit_probe::Measurement {
 impl From<Verdict> for wit_probe::Verdict {
     fn from(verdict: Verdict) -> Self {
         let (status, summary) = (verdict.status().into(), verdict.summary());
+        let fault = verdict
+            .is_unknown()
+            .then(|| ("fault".to_owned(), "check".to_owned()));
         let (assertions, measurements, attributes) = verdict.into_parts();
         Self {
             status,
@@ -272,6 +361,7 @@ impl From<Verdict> for wit_probe::Verdict {
             assertions: assertions.into_iter().map(Into::into).collect(),
             measurements: measurements.into_iter().map(Into::into).collect(),
             attributes,
+            extra: fault.into_iter().collect(),
         }
     }
 }

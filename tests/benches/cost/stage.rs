@@ -115,6 +115,7 @@ pub(crate) async fn host(suite: &str, concurrency: u32, cache: Cache) -> (Dispat
         compiling: None,
         blocked: Networks::default(),
         references: Default::default(),
+        variables: Default::default(),
         ceiling: Quota::ceiling(),
         resolver: None,
         notifiers: None,

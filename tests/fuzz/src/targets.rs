@@ -7,11 +7,13 @@ mod dialogue;
 mod dns;
 mod environment;
 mod grants;
+mod handshake;
 mod interpolation;
 mod journal;
 mod mail;
 mod notifications;
 mod redaction;
+mod staple;
 mod suite;
 mod waiting;
 
@@ -19,18 +21,20 @@ mod waiting;
 pub(crate) type Target = fn(&[u8]);
 
 /// Every target; its seeds are in `seeds/<name>`.
-pub(crate) const ALL: [(&str, Target); 12] = [
+pub(crate) const ALL: [(&str, Target); 14] = [
     ("admin", admin::run),
     ("certificates", certificates::run),
     ("contract", contract::run),
     ("dialogue", dialogue::run),
     ("dns", dns::run),
     ("grants", grants::run),
+    ("handshake", handshake::run),
     ("interpolation", interpolation::run),
     ("journal", journal::run),
     ("mail", mail::run),
     ("notifications", notifications::run),
     ("redaction", redaction::run),
+    ("staple", staple::run),
     ("suite", suite::run),
 ];
 

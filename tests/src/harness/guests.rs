@@ -19,6 +19,9 @@ use tokio::sync::OnceCell;
 /// The file of the guest that misbehaves as it is told.
 pub const HOSTILE: &str = env!("CANARY_GUEST_HOSTILE");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/harness/table.wasm");
+/// Guests as the SDK of contract 0.1 made them, for ever.
+const EMPTY_0_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/components/0.1/empty.wasm");
+const HOSTILE_0_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/components/0.1/hostile.wasm");
 /// Runs at once, in the engine that tests share.
 const CONCURRENCY: u32 = 64;
 /// The largest `memory` that a test may set, in bytes.
@@ -41,7 +44,12 @@ impl Guests {
         let embedded = EMBEDDED
             .iter()
             .map(|(name, _)| ((*name).to_owned(), PluginSource::Embedded));
-        let own = [("hostile", file(HOSTILE)), ("table", file(TABLE))];
+        let own = [
+            ("hostile", file(HOSTILE)),
+            ("table", file(TABLE)),
+            ("empty-0.1", file(EMPTY_0_1)),
+            ("hostile-0.1", file(HOSTILE_0_1)),
+        ];
         let own = own.map(|(name, source)| (name.to_owned(), source));
         let load = async || Arc::new(Self::load(settings, embedded.chain(own).collect()).await);
         SHARED.get_or_init(load).await.clone()
@@ -75,6 +83,29 @@ impl Guests {
         let loaded = self.plugins.get(name).expect("a plugin of this name");
         loaded.as_ref().expect("a plugin that loads")
     }
+}
+
+/// What becomes of a component that is loaded as a plugin.
+///
+/// # Errors
+/// It is not one of this host.
+pub async fn load(component: &[u8]) -> Result<Arc<Plugin>, PluginError> {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), component).expect("room for a component");
+    let sandbox = offline(Guests::shared().await.engine().clone());
+    let source = PluginSource::File {
+        path: file.path().to_owned(),
+        digest: None,
+    };
+    let loader = Loader::trusting(Cache::none());
+    Plugin::load(
+        "loaded",
+        &source,
+        &loader,
+        &sandbox,
+        &Session::new(Owner::Plugins),
+    )
+    .await
 }
 
 fn file(path: &str) -> PluginSource {

@@ -1,6 +1,5 @@
 //! One attempt of a plugin against a peer, and what was seen when its outcome came.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use canary::plugin::Plugin;
 use canary::quota::{Quota, QuotaKind};
 use canary::record::Recorder;
 use canary::sandbox::Attempt;
-use canary::suite::{AlertRules, Check, CheckId, Config, Secrets, Target};
+use canary::suite::{Check, CheckId, Config, Target};
 use canary::trace::{TraceContext, Trail};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -32,7 +31,10 @@ pub struct Trial<'h> {
     quota: Quota,
     timeout: Duration,
     allow: Vec<String>,
+    name_servers: Vec<String>,
+    expect_failure: bool,
     shutdown: CancellationToken,
+    keeps_conversation: bool,
 }
 
 impl<'h> Trial<'h> {
@@ -45,8 +47,17 @@ impl<'h> Trial<'h> {
             quota: Quota::default(),
             timeout: Duration::from_secs(5),
             allow: Vec::new(),
+            name_servers: Vec::new(),
+            expect_failure: false,
             shutdown: CancellationToken::new(),
+            keeps_conversation: false,
         }
+    }
+
+    /// Keeps what the attempt and its peers say to each other.
+    pub const fn keeping_conversation(mut self) -> Self {
+        self.keeps_conversation = true;
+        self
     }
 
     /// The peer as the target: a URL for a plugin that wants one.
@@ -74,7 +85,7 @@ impl<'h> Trial<'h> {
         self.set("hold", connections)
     }
 
-    /// What the hostile guest does on each connection that it keeps: `nothing`, `request` or `tls`.
+    /// What the hostile guest does on each connection that it keeps: `nothing`, `request`, `tls` or `exchange`.
     pub fn on_each(self, what: &str) -> Self {
         self.set("on_each", what)
     }
@@ -82,6 +93,18 @@ impl<'h> Trial<'h> {
     /// One more destination, as `allow:` spells it.
     pub fn allow(mut self, grant: &str) -> Self {
         self.allow.push(grant.to_owned());
+        self
+    }
+
+    /// One more server that the check asks for names, as `name_servers:` spells it.
+    pub fn name_server(mut self, server: &str) -> Self {
+        self.name_servers.push(server.to_owned());
+        self
+    }
+
+    /// Lets the plugin know that the target is expected to fail. The verdict is as the plugin returns it.
+    pub const fn expect_failure(mut self) -> Self {
+        self.expect_failure = true;
         self
     }
 
@@ -106,7 +129,11 @@ impl<'h> Trial<'h> {
     /// Runs it, and looks at the descriptors before anything else happens.
     pub async fn run(self) -> Ran {
         let check = Arc::new(self.check());
-        let recorder = Recorder::new(check.secrets.clone(), check.quota.record);
+        let (secrets, budget) = (check.secrets.clone(), check.quota.record);
+        let recorder = match self.keeps_conversation {
+            true => Recorder::with_conversation(secrets, budget),
+            false => Recorder::new(secrets, budget),
+        };
         let started_at = Instant::now();
         let attempt = Attempt {
             check: &check,
@@ -122,6 +149,7 @@ impl<'h> Trial<'h> {
         };
         let mut report = self.harness.sandbox.run(attempt).await;
         report.usage.note_record(recorder.usage());
+        report.trail.conversation = recorder.transcript();
         let ledger = self.harness.ledger();
         Ran {
             descriptors_left: self.harness.descriptors_left(),
@@ -140,6 +168,8 @@ impl<'h> Trial<'h> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let name = format!("trial-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let allow = self.allow.iter().map(|grant| grant.parse().expect("a grant"));
+        let servers = self.name_servers.iter();
+        let servers = servers.map(|server| server.parse().expect("the address of a name server"));
         let description = self.plugin.description();
         let follows_redirects = self.plugin.name == "http";
         let grants = Grants::for_check(
@@ -149,23 +179,16 @@ impl<'h> Trial<'h> {
             follows_redirects,
         );
         Check {
-            id: CheckId::new(&name),
-            name,
             plugin: self.plugin.name.clone(),
             target: Target::new(&self.target),
-            interval: self.timeout,
-            timeout: self.timeout,
-            retries: 0,
             failure_threshold: 1,
-            success_threshold: 1,
             quota: self.quota,
-            grants: grants.expect("a target that fits its syntax"),
-            labels: BTreeMap::new(),
-            group: None,
-            depends_on: Vec::new(),
-            alert: AlertRules::default(),
+            expect_failure: self.expect_failure,
+            grants: grants
+                .expect("a target that fits its syntax")
+                .with_name_servers(servers.collect()),
             config: Config::new(Value::from(self.config.clone()).to_string()),
-            secrets: Secrets::default(),
+            ..Check::plain(&name, self.timeout)
         }
     }
 }

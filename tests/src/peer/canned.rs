@@ -1,11 +1,13 @@
 //! A server that answers requests over HTTP/1.1 with whatever bytes a test wants, right or wrong.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 
-use super::Peer;
 use super::hostile::read_head;
+use super::wire::linger;
+use super::{Peer, Wire};
 
 /// What becomes of the connection after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +22,21 @@ pub enum Then {
 
 /// Starts a server that answers one request a connection: `answer` makes bytes of the request's head.
 pub fn canned(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, then: Then) -> Peer {
+    canned_on(Ipv4Addr::LOCALHOST, answer, then)
+}
+
+/// The same at this address; `0.0.0.0` is all of loopback.
+#[expect(
+    clippy::expect_used,
+    reason = "a test that cannot listen on loopback must fail"
+)]
+pub fn canned_on(
+    address: Ipv4Addr,
+    answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    then: Then,
+) -> Peer {
     let answer = Arc::new(answer);
-    Peer::tcp(move |mut wire| {
+    let session = move |mut wire: Wire| {
         let answer = Arc::clone(&answer);
         async move {
             let Some(head) = read_head(&mut wire).await? else {
@@ -29,7 +44,10 @@ pub fn canned(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, then: Th
             };
             wire.write_all(&answer(&head)).await?;
             match then {
-                Then::Closes => Ok(()),
+                Then::Closes => {
+                    linger(wire).await;
+                    Ok(())
+                }
                 Then::Resets => wire.reset(),
                 Then::Hangs => {
                     wire.closed().await;
@@ -37,5 +55,6 @@ pub fn canned(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static, then: Th
                 }
             }
         }
-    })
+    };
+    Peer::tcp_on((address, 0).into(), session).expect("a free port on loopback")
 }

@@ -1,12 +1,14 @@
 //! A well-behaved HTTP server: routes are a function, requests are remembered.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::io;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::combinators::WithTrailers;
+use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
@@ -18,10 +20,14 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 use super::log::Log;
+use super::wire::linger;
 use super::{Peer, tls};
 
 /// The largest request body that is taken, in bytes.
 pub const REQUEST_BODY_LIMIT_BYTES: usize = 16 * 1024 * 1024;
+/// Most headers of a request over HTTP/1: more than a run may send. A server that refuses a request while it is still
+/// being sent, and closes, is answered by chance with its refusal or with a reset.
+const HEADERS: usize = 4_096;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -58,6 +64,7 @@ pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    trailers: Vec<(HeaderName, HeaderValue)>,
     delay: Duration,
 }
 
@@ -91,6 +98,7 @@ impl Reply {
             status: StatusCode::from_u16(status).expect("a status between 100 and 999"),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            trailers: Vec::new(),
             delay: Duration::ZERO,
         }
     }
@@ -98,9 +106,15 @@ impl Reply {
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        let name = HeaderName::try_from(name).expect("a header name");
-        self.headers
-            .append(name, HeaderValue::try_from(value).expect("a header value"));
+        let (name, value) = field(name, value);
+        self.headers.append(name, value);
+        self
+    }
+
+    /// Adds a header behind the body, over HTTP/2.
+    #[must_use]
+    pub fn trailer(mut self, name: &str, value: &str) -> Self {
+        self.trailers.push(field(name, value));
         self
     }
 
@@ -189,7 +203,7 @@ impl Shared {
         })
     }
 
-    async fn answer(&self, request: hyper::Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(&self, request: hyper::Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let (head, body) = request.into_parts();
         let Ok(body) = Limited::new(body, REQUEST_BODY_LIMIT_BYTES).collect().await else {
             return Ok(respond(Reply::status(413)));
@@ -210,8 +224,21 @@ impl Shared {
     }
 }
 
-fn respond(reply: Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(reply.body));
+fn field(name: &str, value: &str) -> (HeaderName, HeaderValue) {
+    let name = HeaderName::try_from(name).expect("a header name");
+    (name, HeaderValue::try_from(value).expect("a header value"))
+}
+
+/// A body, and headers behind it where there are some.
+type Body = Either<Full<Bytes>, WithTrailers<Full<Bytes>, Ready<Option<Result<HeaderMap, Infallible>>>>>;
+
+fn respond(reply: Reply) -> Response<Body> {
+    let body = Full::new(reply.body);
+    let trailers: HeaderMap = reply.trailers.into_iter().collect();
+    let mut response = Response::new(match trailers.is_empty() {
+        true => Either::Left(body),
+        false => Either::Right(body.with_trailers(ready(Some(Ok(trailers))))),
+    });
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     response
@@ -222,9 +249,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(|request| site.answer(request));
-    let connection =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    connection.await.map_err(io::Error::other)
+    let mut connection = hyper::server::conn::http1::Builder::new()
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let served = (&mut connection).await.map_err(io::Error::other);
+    linger(connection.into_parts().io.into_inner()).await;
+    served
 }
 
 async fn serve_http2<S>(stream: S, site: Arc<Shared>) -> io::Result<()>

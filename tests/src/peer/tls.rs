@@ -11,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::hostile::{drain, large_page, read_head};
 use super::{Peer, Wire};
-use crate::certificate::{Authority, Leaf};
+use crate::certificate::{Authority, Certificate, Leaf};
 
 /// Size of the huge chain, in bytes.
 pub const HUGE_CHAIN_BYTES: usize = 300_000;
@@ -36,6 +36,90 @@ where
         let (acceptor, session) = (acceptor.clone(), session.clone());
         async move { session(acceptor.accept(wire).await?).await }
     })
+}
+
+/// Starts a small HTTP server.
+pub fn site(config: ServerConfig) -> Peer {
+    server(config, |stream| serve_page(stream, false))
+}
+
+/// Starts a server that says something that is no TLS to whatever it is sent.
+pub fn talks(text: &'static [u8]) -> Peer {
+    Peer::tcp(move |mut wire| async move {
+        read_record(&mut wire).await?;
+        wire.write_all(text).await?;
+        drain(wire).await
+    })
+}
+
+/// Starts a server that answers a hello with its certificate if that offers the cipher suite, and else with `refusal`, after
+/// which it closes.
+pub fn legacy(version: [u8; 2], suite: u16, certificate: &Certificate, refusal: &'static [u8]) -> Peer {
+    let flight = legacy_flight(version, suite, certificate);
+    Peer::tcp(move |mut wire| {
+        let flight = flight.clone();
+        async move {
+            let hello = read_record(&mut wire).await?;
+            if offers(&hello, suite) {
+                wire.write_all(&flight).await?;
+                return drain(wire).await;
+            }
+            wire.write_all(refusal).await?;
+            wire.shutdown().await
+        }
+    })
+}
+
+/// The content of the next record.
+async fn read_record(wire: &mut Wire) -> io::Result<Vec<u8>> {
+    let mut head = [0; 5];
+    wire.read_exact(&mut head).await?;
+    let [.., high, low] = head;
+    let mut content = vec![0; u16::from_be_bytes([high, low]).into()];
+    wire.read_exact(&mut content).await?;
+    Ok(content)
+}
+
+/// Whether a client's hello has a cipher suite in its list.
+fn offers(hello: &[u8], suite: u16) -> bool {
+    // The heads of message and hello, the version and the random bytes.
+    let session = hello.get(38..).and_then(<[u8]>::split_first);
+    let suites = session.and_then(|(length, rest)| rest.get(usize::from(*length)..));
+    let list = suites.and_then(|suites| {
+        let (length, list) = suites.split_first_chunk::<2>()?;
+        list.get(..u16::from_be_bytes(*length).into())
+    });
+    list.is_some_and(|list| list.chunks(2).any(|offered| offered == suite.to_be_bytes()))
+}
+
+/// What a server of TLS 1.0 to 1.2 sends first when it has chosen a version and a cipher suite: its hello, its certificates
+/// in clear, and that it is done.
+#[must_use]
+pub fn legacy_flight(version: [u8; 2], suite: u16, certificate: &Certificate) -> Vec<u8> {
+    let message = |kind: u8, content: &[u8]| [&[kind], &length(content)[..], content].concat();
+    let hello = [&version[..], &[7; 32], &[0], &suite.to_be_bytes(), &[0]].concat();
+    let chain = certificate.chain();
+    let list: Vec<u8> = chain
+        .iter()
+        .flat_map(|der| [&length(der)[..], der].concat())
+        .collect();
+    let messages = [
+        message(2, &hello),
+        message(11, &[&length(&list)[..], &list].concat()),
+        message(14, &[]),
+    ];
+    let [_, high, low] = length(&messages.concat());
+    [
+        &[22, version[0], version[1], high, low],
+        messages.concat().as_slice(),
+    ]
+    .concat()
+}
+
+/// In three bytes.
+fn length(bytes: &[u8]) -> [u8; 3] {
+    let [_, length @ ..] = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
+    length
 }
 
 /// How a TLS peer misbehaves, or what is odd about it.

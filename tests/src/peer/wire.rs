@@ -7,13 +7,18 @@ use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time;
 
 use super::Counts;
 use super::descriptors::held;
+
+/// How long a connection that has been served is read from before it is closed.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A socket shared between the task that uses it and the peer that may close it at any moment.
 pub(super) struct Slot<T>(Arc<Mutex<Option<T>>>);
@@ -229,4 +234,14 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_io(|stream| stream.poll_shutdown(cx))
     }
+}
+
+/// Closes as servers do that want their last words heard: what still comes is read, for with unread bytes the kernel
+/// resets the connection, and the client sees an end or a reset by chance.
+pub(super) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let reading = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    };
+    let _late = time::timeout(LINGER, reading).await;
 }

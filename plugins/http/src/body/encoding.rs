@@ -1,24 +1,31 @@
 //! Compressed answers (RFC 9110, section 8.4): asked for by name, and decompressed within a bound.
 
+mod damage;
+mod frames;
+mod streams;
+mod window;
+
 use std::io::{self, Read};
 
-use brotli_decompressor::Decompressor;
 use canary_sdk::http::Response;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use ruzstd::decoding::StreamingDecoder;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::OneOrMany;
+use crate::effort::{Effort, TooCostly};
+use crate::memory::Memory;
 use crate::text::quote;
+use damage::Decoder;
 
 /// Most encodings on top of each other: more is no page, but an attempt to keep its reader busy.
 const MOST_LAYERS: usize = 3;
-/// Bytes that a decoder reads at once.
-const BUFFER: usize = 4096;
+/// Most bytes that a layer below another may have: what grows and shrinks again costs time and shows nothing.
+const MOST_BETWEEN: u64 = 16 << 20;
+/// Units of effort for one byte that goes into a decoder, or comes out.
+const PER_BYTE: usize = 7;
 
 /// One way to compress an answer.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Encoding {
     /// RFC 1952.
@@ -54,13 +61,22 @@ impl Encoding {
         }
     }
 
-    fn decoder<'b>(self, layer: Layer<'b>) -> io::Result<Layer<'b>> {
-        Ok(match self {
-            Self::Gzip => Box::new(MultiGzDecoder::new(layer)),
-            Self::Br => Box::new(Decompressor::new(layer, BUFFER)),
-            Self::Zstd => Box::new(StreamingDecoder::new(layer).map_err(io::Error::other)?),
-            Self::Deflate => inflate(layer)?,
-        })
+    /// A decoder, and what is left of the memory beside what it takes from the beginning.
+    fn decoder<'b>(self, layer: Layer<'b>, memory: Memory) -> io::Result<(Layer<'b>, Memory)> {
+        let mut left = memory;
+        let decoder = Decoder::new(self, layer, |source| {
+            Ok(match self {
+                Self::Gzip => Box::new(streams::Members::new(source)?),
+                Self::Br => {
+                    let (source, beside) = window::reserve(source, memory)?;
+                    left = beside;
+                    Box::new(streams::Brotli::new(source))
+                }
+                Self::Zstd => Box::new(frames::Frames::new(source, memory)),
+                Self::Deflate => streams::inflate(source)?,
+            })
+        });
+        Ok((Box::new(decoder?), left))
     }
 }
 
@@ -70,18 +86,6 @@ pub(super) fn is_known(word: &str) -> bool {
 }
 
 type Layer<'b> = Box<dyn Read + 'b>;
-
-/// With the header of zlib, or without it.
-fn inflate(mut layer: Layer<'_>) -> io::Result<Layer<'_>> {
-    let mut start = [0; 2];
-    layer.read_exact(&mut start)?;
-    let has_header = start[0] & 0x0f == 8 && u16::from_be_bytes(start) % 31 == 0;
-    let whole = io::Cursor::new(start).chain(layer);
-    Ok(match has_header {
-        true => Box::new(ZlibDecoder::new(whole)),
-        false => Box::new(DeflateDecoder::new(whole)),
-    })
-}
 
 impl Encodings {
     /// The value of `accept-encoding`.
@@ -109,7 +113,12 @@ pub(crate) fn applied(response: &Response) -> Vec<String> {
 ///
 /// # Errors
 /// It cannot be decompressed. The text is for a person.
-pub(crate) fn decompress(response: &mut Response, most: u32) -> Result<(), String> {
+pub(crate) fn decompress(
+    response: &mut Response,
+    most: u32,
+    memory: Memory,
+    effort: &Effort,
+) -> Result<(), String> {
     let applied = applied(response);
     if applied.is_empty() || response.body.is_empty() {
         return Ok(());
@@ -123,32 +132,67 @@ pub(crate) fn decompress(response: &mut Response, most: u32) -> Result<(), Strin
     if applied.len() > MOST_LAYERS {
         return Err(format!("the body is compressed {} times", applied.len()));
     }
-    let (body, truncated) = read(&response.body, &applied, most)
-        .map_err(|reason| format!("the body cannot be decompressed: {reason}"))?;
-    response.body_length = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    response.body = body;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let memory = memory.without(response.body.capacity());
+    let mut text = memory
+        .list(most)
+        .map_err(|reason| format!("to decompress the body takes {reason}"))?;
+    let read = layers(&response.body, &applied, memory.without(most), effort)
+        .and_then(|layer| fill(layer, &mut text, most));
+    let truncated = match read {
+        Ok(truncated) => truncated,
+        Err(_) if effort.is_used_up() => return Err(format!("to decompress the body {TooCostly}")),
+        Err(reason) => return Err(format!("the body cannot be decompressed: {reason}")),
+    };
+    // What was reserved and not needed is for what is made of it.
+    text.shrink_to_fit();
+    response.body_length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    response.body = text;
     response.truncated = truncated;
     Ok(())
 }
 
-/// The first `most` bytes, and whether there are more.
-fn read(body: &[u8], applied: &[String], most: u32) -> Result<(Vec<u8>, bool), String> {
-    let mut layer: Layer<'_> = Box::new(body);
+/// Decoders on top of each other, for which there is memory.
+fn layers<'b>(
+    body: &'b [u8],
+    applied: &[String],
+    mut memory: Memory,
+    effort: &'b Effort,
+) -> Result<Layer<'b>, String> {
+    let mut layer: Layer<'b> = Box::new(Metered { layer: body, effort });
     for word in applied.iter().rev() {
-        let encoding = Encoding::parse(word)?;
-        layer = encoding
-            .decoder(layer)
-            .map_err(|error| format!("{}: {error}", encoding.word()))?;
+        let decoder;
+        (decoder, memory) = Encoding::parse(word)?
+            .decoder(layer, memory)
+            .map_err(|error| error.to_string())?;
+        layer = Box::new(Metered {
+            layer: decoder,
+            effort,
+        });
     }
-    let mut text = Vec::new();
-    let mut limited = layer.take(u64::from(most) + 1);
-    limited
-        .read_to_end(&mut text)
-        .map_err(|error| format!("{}: {error}", applied.join(", ")))?;
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let is_cut = text.len() > most;
-    text.truncate(most);
-    Ok((text, is_cut))
+    Ok(layer)
+}
+
+/// Adds what comes, up to `most` bytes, and says whether there is more. All of it is read where there is not, to its very end.
+fn fill(mut layer: Layer<'_>, text: &mut Vec<u8>, most: usize) -> Result<bool, String> {
+    let limit = u64::try_from(most).unwrap_or(u64::MAX);
+    let read = layer.by_ref().take(limit).read_to_end(text);
+    let more = read.and_then(|_| layer.read(&mut [0]));
+    more.map(|count| count > 0).map_err(|error| error.to_string())
+}
+
+/// A layer whose bytes are paid for.
+struct Metered<'b, L> {
+    layer: L,
+    effort: &'b Effort,
+}
+
+impl<L: Read> Read for Metered<'_, L> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.layer.read(buffer)?;
+        self.effort.take(count * PER_BYTE).map_err(io::Error::other)?;
+        Ok(count)
+    }
 }
 
 #[cfg(test)]

@@ -3,48 +3,57 @@
 use std::borrow::Cow;
 
 use canary_sdk::http::Response;
-use canary_sdk::{Assertion, ByteSize, Error, Status, Verdict};
+use canary_sdk::{Assertion, ByteSize, Error, Problems, Status, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::pattern::Pattern;
-use crate::body;
-use crate::config::OneOrMany;
+use super::Reading;
+use super::decimal::Decimal;
+use super::find::{self, Haystack};
+use super::pattern::{Budget, Mode};
+use super::rule::{Condition, Extra, Rule, Subject};
+use crate::body::{self, Text};
+use crate::effort::{Effort, TooCostly};
 use crate::text::{quote, size, size_of};
 
-/// What the body must and must not hold.
+/// What the body must be, and must and must not hold.
+pub(super) type Rules = Rule<String, Whole>;
+
+/// What is expected of the body as a whole, and how it is read.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(rename = "BodyRules")]
-pub(super) struct Rules {
-    /// A text that must be there, or a list of them.
-    contains: OneOrMany<String>,
-    /// A text that must not be there, or a list of them.
-    not_contains: OneOrMany<String>,
-    /// A regular expression that must match somewhere, or a list of them.
-    matches: OneOrMany<Pattern>,
-    /// A regular expression that must not match anywhere, or a list of them.
-    not_matches: OneOrMany<Pattern>,
+pub(super) struct Whole {
     /// Whether to compare bytes as they came, whatever charset they are in.
     raw: bool,
     /// Most bytes that the body may have.
     max_size: Option<ByteSize>,
 }
 
+impl Extra for Whole {
+    const KEYS: &'static [&'static str] = &["raw", "max_size"];
+}
+
 impl Rules {
     /// Most bytes that the body may have.
     pub(super) fn max_size(&self) -> Option<u64> {
-        self.max_size.map(ByteSize::get)
+        self.extra.max_size.map(ByteSize::get)
     }
 
-    /// Whether the body itself is needed, and not just its length.
-    pub(super) fn looks_inside(&self) -> bool {
-        let texts = [&self.contains, &self.not_contains];
-        let patterns = [&self.matches, &self.not_matches];
-        texts.iter().any(|texts| !texts.as_slice().is_empty())
-            || patterns.iter().any(|patterns| !patterns.as_slice().is_empty())
+    pub(super) fn mode(&self) -> Mode {
+        match self.extra.raw {
+            true => Mode::Bytes,
+            false => Mode::Text,
+        }
     }
 }
+
+/// Reports rules that cannot be judged, or that no body can meet.
+pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
+    rules.check(rules.mode(), budget, problems);
+}
+
+/// Where the rules stand in the configuration.
+pub(super) const PLACE: &str = "expect.body";
 
 /// One assertion a text, a pattern and a limit.
 ///
@@ -53,41 +62,39 @@ impl Rules {
 pub(super) fn judge(
     rules: &Rules,
     response: &Response,
-    is_decompressed: bool,
+    reading: &Reading<'_>,
     verdict: &mut Verdict,
 ) -> Result<(), Error> {
     if let Some(max) = rules.max_size() {
         verdict.extend([judge_size(max, response)]);
     }
-    let decoded = match rules.raw {
-        true => Cow::Borrowed(response.body.as_slice()),
-        false => body::text(response),
+    let conditions = rules.conditions(PLACE, rules.mode())?;
+    let memory = reading.memory.without(response.body.capacity());
+    let text = match (conditions.is_empty(), rules.extra.raw) {
+        (true, _) => return Ok(()),
+        (false, true) => Ok(Text::raw(&response.body)),
+        (false, false) => body::text(response, memory, reading.effort),
+    };
+    let text = match text {
+        Ok(text) => text,
+        Err(costly) => {
+            verdict.extend([Assertion::unknown("body", format!("to decode the body {costly}"))]);
+            return Ok(());
+        }
     };
     let seen = Seen {
-        extent: extent(response, is_decompressed),
-        is_whole: !response.truncated,
+        extent: extent(response, text.read, reading.is_decompressed),
+        is_cut: is_cut(response, text.read),
+        decoded: match &text.bytes {
+            // It is a part of what came, where it is not all of it.
+            Cow::Borrowed(_) => None,
+            Cow::Owned(decoded) => Some(Haystack::of(decoded)),
+        },
+        undecoded: Haystack::of(&response.body),
+        text: &text.bytes,
+        effort: reading.effort,
     };
-    let find = |text: &str| body::holds(response, &decoded, text).then(|| text.as_bytes().to_vec());
-    for text in rules.contains.as_slice() {
-        verdict.extend([seen.present("contains", text, find(text).as_deref())]);
-    }
-    for text in rules.not_contains.as_slice() {
-        verdict.extend([seen.missing("not_contains", text, find(text).as_deref())]);
-    }
-    let compile = |pattern: &Pattern, key: &str| match rules.raw {
-        true => pattern.compile_for_bytes(key),
-        false => pattern.compile(key),
-    };
-    for pattern in rules.matches.as_slice() {
-        let regex = compile(pattern, "expect.body.matches")?;
-        let found = regex.find(&decoded).map(|found| found.as_bytes());
-        verdict.extend([seen.present("matches", pattern.as_str(), found)]);
-    }
-    for pattern in rules.not_matches.as_slice() {
-        let regex = compile(pattern, "expect.body.not_matches")?;
-        let found = regex.find(&decoded).map(|found| found.as_bytes());
-        verdict.extend([seen.missing("not_matches", pattern.as_str(), found)]);
-    }
+    verdict.extend(conditions.iter().map(|condition| seen.judge(condition)));
     Ok(())
 }
 
@@ -101,40 +108,120 @@ fn judge_size(max: u64, response: &Response) -> Assertion {
 }
 
 /// What was looked through.
-struct Seen {
+struct Seen<'r> {
+    text: &'r [u8],
+    /// The text, where it is not what came.
+    decoded: Option<Haystack<'r>>,
+    /// The body as it came.
+    undecoded: Haystack<'r>,
     extent: String,
-    is_whole: bool,
+    is_cut: bool,
+    effort: &'r Effort,
 }
 
-impl Seen {
-    fn present(&self, rule: &str, text: &str, found: Option<&[u8]>) -> Assertion {
-        let message = match found {
-            Some(found) => format!("found {}", quote(found)),
-            None => format!("not found in {}", self.extent),
+impl Subject<String> for Seen<'_> {
+    fn is(&self, expected: &String, effort: &Effort) -> Result<bool, TooCostly> {
+        Ok(!self.is_cut && find::is(self.text, expected, effort)?)
+    }
+
+    fn text(&self) -> &[u8] {
+        self.text
+    }
+
+    /// Files end with a line feed as a rule, also those with nothing but a number.
+    fn number(&self) -> Option<Decimal<'_>> {
+        Decimal::parse(str::from_utf8(self.text.trim_ascii()).ok()?)
+    }
+
+    fn shown(&self) -> String {
+        let cut = if self.is_cut { ", which was cut," } else { "" };
+        format!("{}{cut}", quote(self.text))
+    }
+}
+
+impl Seen<'_> {
+    fn judge(&self, condition: &Condition<'_, String>) -> Assertion {
+        let found = match condition {
+            Condition::Contains(text) | Condition::NotContains(text) => self.find(text),
+            Condition::Matches(regex) | Condition::NotMatches(regex) => {
+                let found = regex.find(self.text, self.effort);
+                found.map(|found| found.and_then(|place| self.text.get(place)))
+            }
+            Condition::Bound(..) | Condition::Length(..) if self.is_cut => {
+                let label = format!("body {}", condition.key());
+                return Assertion::unknown(label, format!("cannot be known of {}", self.extent));
+            }
+            whole => return self.verdict(whole, whole.complaint(self, self.effort)),
         };
-        Assertion::new(label(rule, text), found.is_some(), message)
+        let label = label(condition);
+        match found {
+            Ok(found) if condition.is_negative() => self.missing(label, found),
+            Ok(found) => self.present(label, found),
+            Err(costly) => {
+                let reason = format!("{} {}", self.extent, condition.too_costly(costly));
+                Assertion::unknown(label, reason)
+            }
+        }
+    }
+
+    fn verdict(&self, condition: &Condition<'_, String>, complaint: Option<String>) -> Assertion {
+        let label = format!("body {}", condition.key());
+        match complaint {
+            Some(reason) if self.effort.is_used_up() => Assertion::unknown(label, reason),
+            Some(reason) => Assertion::new(label, false, reason),
+            None => Assertion::new(label, true, quote(self.text)),
+        }
+    }
+
+    /// Where a text is, as it was decoded or as it came.
+    fn find<'t>(&self, text: &'t str) -> Result<Option<&'t [u8]>, TooCostly> {
+        let is_there = match &self.decoded {
+            Some(decoded) if decoded.contains(text, self.effort)? => true,
+            Some(_) | None => self.undecoded.contains(text, self.effort)?,
+        };
+        Ok(is_there.then_some(text.as_bytes()))
+    }
+
+    fn present(&self, label: String, found: Option<&[u8]>) -> Assertion {
+        let missing = || format!("not found in {}", self.extent);
+        match found {
+            Some(found) => Assertion::new(label, true, format!("found {}", quote(found))),
+            None if self.is_cut => Assertion::unknown(label, missing()),
+            None => Assertion::new(label, false, missing()),
+        }
     }
 
     /// What was not found in the part that was kept may be in the rest.
-    fn missing(&self, rule: &str, text: &str, found: Option<&[u8]>) -> Assertion {
+    fn missing(&self, label: String, found: Option<&[u8]>) -> Assertion {
         let (status, message) = match found {
             Some(found) => (Status::Fail, format!("found {}", quote(found))),
-            None if self.is_whole => (Status::Pass, format!("not found in {}", self.extent)),
-            None => (Status::Warn, format!("not found in {}", self.extent)),
+            None if self.is_cut => (Status::Warn, format!("not found in {}", self.extent)),
+            None => (Status::Pass, format!("not found in {}", self.extent)),
         };
-        Assertion::new(label(rule, text), status, message)
+        Assertion::new(label, status, message)
     }
 }
 
-fn label(rule: &str, text: &str) -> String {
-    format!("body {rule} {}", quote(text.as_bytes()))
+fn label(condition: &Condition<'_, String>) -> String {
+    let text = match condition {
+        Condition::Contains(text) | Condition::NotContains(text) => text,
+        Condition::Matches(regex) | Condition::NotMatches(regex) => regex.as_str(),
+        whole => return format!("body {}", whole.key()),
+    };
+    format!("body {} {}", condition.key(), quote(text.as_bytes()))
+}
+
+/// Whether there is more of the body than was looked at.
+pub(super) fn is_cut(response: &Response, read: usize) -> bool {
+    response.truncated || read < response.body.len()
 }
 
 /// How much of the body was looked at, and whether that was compressed.
-pub(super) fn extent(response: &Response, is_decompressed: bool) -> String {
-    let mut text = match response.truncated {
-        true => format!("the first {} of the body, which was cut", size_of(&response.body)),
-        false => format!("{} of body", size_of(&response.body)),
+pub(super) fn extent(response: &Response, read: usize, is_decompressed: bool) -> String {
+    let read_of = response.body.get(..read).unwrap_or(&response.body);
+    let mut text = match is_cut(response, read) {
+        true => format!("the first {} of the body, which was cut", size_of(read_of)),
+        false => format!("{} of body", size_of(read_of)),
     };
     if let Some(hint) = body::compression_hint(response).filter(|_| !is_decompressed) {
         text.push_str(", ");

@@ -1,7 +1,8 @@
 //! How long the certificate is still valid.
 
 use canary_sdk::http::Response;
-use canary_sdk::{Assertion, Duration, Status, Timestamp};
+use canary_sdk::tls::{Certificate, Session};
+use canary_sdk::{Assertion, Duration, Problems, Status, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -17,6 +18,20 @@ pub(super) struct Limits {
     warn_within: Option<Duration>,
     /// Less than this left is a failure.
     fail_within: Option<Duration>,
+    /// Whether all of that holds for each certificate up to the root, and not for the server's own alone.
+    chain: bool,
+}
+
+impl Limits {
+    /// Reports a warning that a failure would always come before.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        if let (Some(warn), Some(fail)) = (self.warn_within, self.fail_within)
+            && warn < fail
+        {
+            let message = format!("{warn} is less than `fail_within` ({fail}): it would never warn");
+            problems.at("warn_within", |problems| problems.report(message));
+        }
+    }
 }
 
 /// Compares what is left with the limits.
@@ -24,6 +39,25 @@ pub(super) fn judge(limits: &Limits, response: &Response, now: Timestamp) -> Ass
     let Some(leaf) = response.tls.as_ref().and_then(|tls| tls.leaf()) else {
         return Assertion::new(NAME, false, "the answer did not come over TLS");
     };
+    let session = response.tls.as_ref().filter(|_| limits.chain);
+    let first = session.and_then(first_to_end).filter(|first| *first != leaf);
+    let Some(first) = first else {
+        return judge_one(limits, leaf, now);
+    };
+    let judged = judge_one(limits, first, now);
+    Assertion {
+        message: format!("`{}` is the first to end: {}", first.subject, judged.message),
+        ..judged
+    }
+}
+
+/// Of the path that is trusted, or of what was sent where none is.
+fn first_to_end(session: &Session) -> Option<&Certificate> {
+    let path = session.verified_chain.as_ref().unwrap_or(&session.chain);
+    path.iter().min_by_key(|certificate| certificate.not_after)
+}
+
+fn judge_one(limits: &Limits, leaf: &Certificate, now: Timestamp) -> Assertion {
     let (left, expires) = (leaf.not_after.seconds_since(now), leaf.not_after);
     let shown = Duration::from_secs(left.unsigned_abs());
     let begins_in = leaf.not_before.seconds_since(now);
@@ -51,5 +85,48 @@ pub(super) fn judge(limits: &Limits, response: &Response, now: Timestamp) -> Ass
             format!("expires in {shown}, within {limit}, on {expires}"),
         ),
         None => Assertion::new(NAME, true, format!("expires in {shown}, on {expires}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use canary_sdk::fake;
+
+    use super::*;
+
+    #[test]
+    fn the_limits_may_hold_for_every_certificate_up_to_the_root() {
+        let (leaf, mut root) = (fake::certificate("example.com"), fake::certificate("Root"));
+        root.not_after = Timestamp::from_unix(leaf.not_after.unix() - 86_400);
+        let days = leaf.not_after.seconds_since(fake::NOW) / 86_400;
+        let judged = |chain: bool, verified: bool| {
+            let mut session = fake::session([leaf.clone(), root.clone()]);
+            if verified {
+                session.verified_chain = Some(vec![leaf.clone()]);
+            }
+            let response = Response {
+                tls: Some(session),
+                ..fake::response(200)
+            };
+            let limits = Limits {
+                fail_within: Some(Duration::from_secs(u64::try_from(days).unwrap() * 86_400)),
+                chain,
+                ..Limits::default()
+            };
+            judge(&limits, &response, fake::NOW)
+        };
+        assert_eq!(judged(false, false).status, Status::Pass);
+        let first = judged(true, false);
+        assert_eq!(first.status, Status::Fail);
+        assert!(
+            first.message.contains("is the first to end: expires in"),
+            "{}",
+            first.message
+        );
+        assert_eq!(
+            judged(true, true).status,
+            Status::Pass,
+            "no path needs the other one"
+        );
     }
 }

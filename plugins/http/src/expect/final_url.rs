@@ -1,41 +1,50 @@
 //! Where the redirects ended.
 
-use canary_sdk::{Assertion, Error};
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
+use canary_sdk::http::Request;
+use canary_sdk::{Assertion, Error, Problems};
 
-use super::pattern::Pattern;
-use super::rule::Shorthand;
+use super::pattern::{Budget, Mode};
+use super::rule::{Condition, NoExtra, Rule, Subject};
+use crate::effort::{Effort, TooCostly};
 use crate::text::{public_url, quote};
 
 const NAME: &str = "final_url";
+/// Where the rules stand in the configuration.
+pub(super) const PLACE: &str = "expect.final_url";
+/// Units to bring a URL into the form that it has on the wire, besides its bytes.
+const PER_URL: usize = 500;
+/// Units for one byte of it.
+const PER_BYTE: usize = 10;
 
-/// What the URL must be.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "UrlRules")]
-pub(super) struct Rules {
-    /// The whole URL, query included, without a fragment.
-    equals: Option<String>,
-    /// A regular expression that matches somewhere in the URL.
-    matches: Option<Pattern>,
-}
+/// What the URL must be, its query included and its fragment left out.
+pub(super) type Rules = Rule<String, NoExtra>;
 
-impl Shorthand for Rules {
-    const PLAIN: &'static [&'static str] = &["string"];
+/// A URL in the form that it has on the wire.
+struct OnWire(String);
 
-    fn equals(value: Value) -> Option<Self> {
-        let Value::String(text) = value else { return None };
-        Some(Self {
-            equals: Some(text),
-            ..Self::default()
-        })
+impl OnWire {
+    fn of(url: &str) -> Self {
+        Self(normal(url))
     }
 }
 
-/// A URL in the form that it has on the wire: scheme and host in lower case, without a default port and a fragment, and
-/// with a path.
+impl Subject<String> for OnWire {
+    fn is(&self, expected: &String, effort: &Effort) -> Result<bool, TooCostly> {
+        effort.take(PER_URL + expected.len() * PER_BYTE)?;
+        Ok(self.0 == normal(expected))
+    }
+
+    fn text(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// Without the query, which often holds a token.
+    fn shown(&self) -> String {
+        quote(public_url(&self.0).as_bytes())
+    }
+}
+
+/// Scheme and host in lower case, without a default port and a fragment, and with a path.
 fn normal(url: &str) -> String {
     let url = url.trim();
     let url = url.split('#').next().unwrap_or_default();
@@ -55,30 +64,42 @@ fn normal(url: &str) -> String {
     format!("{scheme}://{authority}{slash}{}", path.replace(' ', "%20"))
 }
 
-/// Whether the URL is as the rules want it, its fragment left aside. The message leaves out the query, which often holds a
-/// token.
+/// Reports a URL that no answer can come from, and patterns that do not compile.
+pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
+    rules.check(Mode::Text, budget, problems);
+    let invalid = rules.equals().map(|url| Request::get(url).check());
+    let invalid = invalid.into_iter().flatten();
+    for invalid in invalid.filter(|invalid| invalid.field == "url") {
+        problems.at("equals", |problems| problems.report(invalid.message));
+    }
+}
+
+/// Whether the URL is as the rules want it.
 ///
 /// # Errors
-/// The pattern does not compile.
-pub(super) fn judge(rules: &Rules, url: &str) -> Result<Assertion, Error> {
-    let url = &normal(url);
-    let shown = quote(public_url(url).as_bytes());
-    let expected = rules.equals.as_deref().map(normal);
-    if let Some(expected) = expected.filter(|expected| expected != url) {
-        let expected = quote(public_url(&expected).as_bytes());
-        let message = match shown == expected {
-            true => format!("{shown} has another query"),
-            false => format!("{shown} is not {expected}"),
-        };
-        return Ok(Assertion::new(NAME, false, message));
-    }
-    if let Some(pattern) = &rules.matches
-        && !pattern
-            .compile("expect.final_url.matches")?
-            .is_match(url.as_bytes())
-    {
-        let message = format!("{shown} does not match {}", quote(pattern.as_str().as_bytes()));
-        return Ok(Assertion::new(NAME, false, message));
-    }
-    Ok(Assertion::new(NAME, true, shown))
+/// A pattern does not compile.
+pub(super) fn judge(rules: &Rules, url: &str, effort: &Effort) -> Result<Assertion, Error> {
+    let url = OnWire::of(url);
+    let conditions = rules.conditions(PLACE, Mode::Text)?;
+    let complaint = conditions
+        .iter()
+        .find_map(|condition| complaint(&url, condition, effort));
+    Ok(match complaint {
+        Some(reason) if effort.is_used_up() => Assertion::unknown(NAME, reason),
+        Some(reason) => Assertion::new(NAME, false, reason),
+        None => Assertion::new(NAME, true, url.shown()),
+    })
+}
+
+/// What is wrong, without the query of what is expected.
+fn complaint(url: &OnWire, condition: &Condition<'_, String>, effort: &Effort) -> Option<String> {
+    let reason = condition.complaint(url, effort)?;
+    let Condition::Equals(expected) = condition else {
+        return Some(reason);
+    };
+    let (shown, expected) = (url.shown(), OnWire::of(expected).shown());
+    Some(match shown == expected {
+        true => format!("{shown} has another query"),
+        false => format!("{shown} is not {expected}"),
+    })
 }

@@ -1,86 +1,127 @@
 //! Response headers.
 
-use canary_sdk::http::Response;
-use canary_sdk::{Assertion, Error};
+use canary_sdk::http::{Request, Response};
+use canary_sdk::{Assertion, Error, Problems};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::pattern::Pattern;
-use super::rule::Shorthand;
+use super::find;
+use super::pattern::{Budget, Mode};
+use super::rule::{Condition, Extra, Rule, Subject};
+use crate::effort::{Effort, TooCostly};
 use crate::text::quote;
 
-/// What a header must be. Where it was sent more than once, one of its values has to meet all rules.
+/// What a header must be. Where it was sent more than once, one of its values has to meet all rules, and none may be
+/// what a `not_…` rules out.
+pub(super) type Rules = Rule<String, Presence>;
+
+/// Whether a header is there at all.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(rename = "HeaderRules")]
-pub(super) struct Rules {
-    /// The whole value.
-    equals: Option<String>,
-    /// A regular expression that matches somewhere in the value.
-    matches: Option<Pattern>,
-    /// A text somewhere in the value.
-    contains: Option<String>,
+pub(super) struct Presence {
     /// True: the header must not be there. False: it must, whatever its value.
     absent: Option<bool>,
+    /// Whether the other rules hold only where the header is there.
+    optional: bool,
 }
 
-impl Shorthand for Rules {
-    const PLAIN: &'static [&'static str] = &["string"];
+impl Extra for Presence {
+    const KEYS: &'static [&'static str] = &["absent", "optional"];
+}
 
-    fn equals(value: Value) -> Option<Self> {
-        let Value::String(text) = value else { return None };
-        Some(Self {
-            equals: Some(text),
-            ..Self::default()
-        })
+/// One value of a header.
+struct Sent<'r>(&'r [u8]);
+
+impl Subject<String> for Sent<'_> {
+    fn is(&self, expected: &String, effort: &Effort) -> Result<bool, TooCostly> {
+        find::is(self.0, expected, effort)
     }
+
+    fn text(&self) -> &[u8] {
+        self.0
+    }
+
+    fn shown(&self) -> String {
+        quote(self.0)
+    }
+}
+
+/// Reports a name that is none, and rules that cannot be judged or met together.
+pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut Problems) {
+    // The host knows what may be a name.
+    let named = Request::get("").header(name, "").check();
+    for invalid in named.into_iter().filter(|invalid| invalid.field == "headers[0]") {
+        problems.report(invalid.message);
+    }
+    rules.check(Mode::Text, budget, problems);
+    if rules.extra.absent == Some(true) && !rules.is_empty() {
+        problems.at("absent", |problems| {
+            problems.report("a header that must be absent has no value for the other rules");
+        });
+    }
+}
+
+/// Where the rules of a header stand in the configuration.
+pub(super) fn place(name: &str) -> String {
+    format!("expect.headers.{name}")
 }
 
 /// Whether the header is as the rules want it.
 ///
 /// # Errors
-/// The pattern does not compile.
-pub(super) fn judge(name: &str, rules: &Rules, response: &Response) -> Result<Assertion, Error> {
+/// A pattern does not compile.
+pub(super) fn judge(
+    name: &str,
+    rules: &Rules,
+    response: &Response,
+    effort: &Effort,
+) -> Result<Assertion, Error> {
+    let conditions = rules.conditions(&place(name), Mode::Text)?;
+    let named = response
+        .headers
+        .iter()
+        .filter(|(known, _)| known.eq_ignore_ascii_case(name));
+    let values: Vec<_> = named.map(|(_, value)| Sent(value)).collect();
+    let (holds, message) = match judge_values(&rules.extra, &conditions, &values, effort) {
+        Ok(message) => (true, message),
+        Err(message) => (false, message),
+    };
     let label = format!("header {}", name.to_ascii_lowercase());
-    let values = || {
-        let named = response
-            .headers
-            .iter()
-            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
-        named.map(|(_, value)| value.as_slice())
-    };
-    let Some(first) = values().next() else {
-        return Ok(Assertion::new(label, rules.absent == Some(true), "absent"));
-    };
-    if rules.absent == Some(true) {
-        return Ok(Assertion::new(
-            label,
-            false,
-            format!("is there: {}", quote(first)),
-        ));
-    }
-    let regex = match &rules.matches {
-        Some(pattern) => Some(pattern.compile(format_args!("expect.headers.{name}.matches"))?),
-        None => None,
-    };
-    let complaint = |value: &[u8]| {
-        if let Some(equals) = rules.equals.as_deref().filter(|text| text.as_bytes() != value) {
-            return Some(format!("is not {}", quote(equals.as_bytes())));
-        }
-        if let Some(contains) = rules.contains.as_deref().filter(|text| !holds(value, text)) {
-            return Some(format!("does not contain {}", quote(contains.as_bytes())));
-        }
-        let regex = regex.as_ref().filter(|regex| !regex.is_match(value))?;
-        Some(format!("does not match {}", quote(regex.as_str().as_bytes())))
-    };
-    if let Some(good) = values().find(|value| complaint(value).is_none()) {
-        return Ok(Assertion::new(label, true, quote(good)));
-    }
-    let reason = complaint(first).unwrap_or_default();
-    Ok(Assertion::new(label, false, format!("{} {reason}", quote(first))))
+    Ok(match holds || !effort.is_used_up() {
+        true => Assertion::new(label, holds, message),
+        false => Assertion::unknown(label, message),
+    })
 }
 
-fn holds(value: &[u8], text: &str) -> bool {
-    memchr::memmem::find(value, text.as_bytes()).is_some()
+/// What was seen, as `Ok` when it is as it should be.
+fn judge_values(
+    presence: &Presence,
+    conditions: &[Condition<'_, String>],
+    values: &[Sent<'_>],
+    effort: &Effort,
+) -> Result<String, String> {
+    let Some(first) = values.first() else {
+        let may_be_absent = presence.absent == Some(true) || presence.optional && presence.absent.is_none();
+        return match may_be_absent {
+            true => Ok("absent".to_owned()),
+            false => Err("absent".to_owned()),
+        };
+    };
+    if presence.absent == Some(true) {
+        return Err(format!("is there: {}", first.shown()));
+    }
+    let (negative, positive): (Vec<_>, Vec<_>) =
+        conditions.iter().partition(|condition| condition.is_negative());
+    let complaint = |value: &Sent<'_>, conditions: &[&Condition<'_, String>]| {
+        conditions
+            .iter()
+            .find_map(|condition| condition.complaint(value, effort))
+    };
+    if let Some(reason) = values.iter().find_map(|value| complaint(value, &negative)) {
+        return Err(reason);
+    }
+    match values.iter().find(|value| complaint(value, &positive).is_none()) {
+        Some(good) => Ok(good.shown()),
+        None => Err(complaint(first, &positive).unwrap_or_default()),
+    }
 }

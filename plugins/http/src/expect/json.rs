@@ -1,54 +1,46 @@
 //! The body as JSON, looked into by JSONPath (RFC 9535).
 
-mod cost;
 mod document;
-mod number;
+mod equality;
+mod expected;
+mod node;
+mod path;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use canary_sdk::http::Response;
-use canary_sdk::{Assertion, Error, Verdict};
+use canary_sdk::{Assertion, Error, Problems, Verdict};
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
-use serde_json_path::JsonPath;
+use serde::Deserialize;
 
-use super::body::extent;
-use super::pattern::Pattern;
-use super::rule::{Rule, Shorthand};
+use super::Reading;
+use super::body::{extent, is_cut};
+use super::pattern::{Budget, Mode};
+use super::rule::{Condition, Extra, Rule, Subject};
 use crate::body;
-use crate::text::quote;
+use crate::effort::{Effort, TooCostly};
+use crate::memory::OutOfMemory;
 use document::Document;
-use number::{Rounded, same};
+use expected::Expected;
+use node::Value;
+use path::{Path, Stop, Walk};
 
 /// What a path must lead to. Where it leads to several values, every one of them has to meet the rules.
+pub(super) type Rules = Rule<Expected, Presence>;
+
+/// Whether a path leads to anything.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(rename = "JsonRules")]
-pub(super) struct Rules {
-    /// The whole value; an object as well.
-    #[serde(deserialize_with = "present")]
-    equals: Option<Value>,
-    /// A regular expression that matches somewhere in the text, or in the JSON of what is no text.
-    matches: Option<Pattern>,
+pub(super) struct Presence {
     /// Whether the path leads to anything at all.
     exists: Option<bool>,
+    /// Whether the other rules hold only where the path leads to something.
+    optional: bool,
 }
 
-/// `null` is a value to compare with, not the lack of one.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
-impl Shorthand for Rules {
-    const PLAIN: &'static [&'static str] = &["string", "number", "boolean", "null", "array"];
-
-    fn equals(value: Value) -> Option<Self> {
-        Some(Self {
-            equals: Some(value),
-            ..Self::default()
-        })
-    }
+impl Extra for Presence {
+    const KEYS: &'static [&'static str] = &["exists", "optional"];
 }
 
 /// One assertion a path.
@@ -56,128 +48,172 @@ impl Shorthand for Rules {
 /// # Errors
 /// A path or a pattern does not compile.
 pub(super) fn judge(
-    rules: &BTreeMap<String, Rule<Rules>>,
+    rules: &BTreeMap<String, Rules>,
     response: &Response,
-    is_decompressed: bool,
+    reading: &Reading<'_>,
     verdict: &mut Verdict,
 ) -> Result<(), Error> {
-    let body = Body::parse(response, is_decompressed);
-    for (path, Rule(rules)) in rules {
-        let compiled = JsonPath::parse(path)
-            .map_err(|error| Error::plugin(format!("`expect.json`: `{path}` is not a JSONPath: {error}")))?;
-        let result = match &body {
-            Ok(body) => body.check(path, rules, &compiled)?,
-            Err(reason) => Err(reason.clone()),
-        };
-        let (holds, message) = match result {
-            Ok(message) => (true, message),
-            Err(message) => (false, message),
-        };
-        verdict.extend([Assertion::new(format!("json {path}"), holds, message)]);
+    let document = parse_body(response, reading);
+    for (path, rules) in rules {
+        let compiled = parse(path)?;
+        let conditions = rules.conditions(&place(path), Mode::Text)?;
+        let result = document
+            .as_ref()
+            .map_err(|unread| unread.reason.clone())
+            .and_then(|document| {
+                let judging = Judging {
+                    document,
+                    presence: &rules.extra,
+                    conditions: &conditions,
+                    effort: reading.effort,
+                };
+                judging.judge(&compiled)
+            });
+        let label = format!("json {path}");
+        let is_unknown = document.as_ref().err().is_some_and(|unread| unread.is_unknown);
+        verdict.extend([match result {
+            Ok(message) => Assertion::new(label, true, message),
+            Err(message) if is_unknown || reading.effort.is_used_up() => Assertion::unknown(label, message),
+            Err(message) => Assertion::new(label, false, message),
+        }]);
     }
     Ok(())
+}
+
+/// Where the rules of a path stand in the configuration.
+pub(super) fn place(path: &str) -> String {
+    format!("expect.json.{path}")
+}
+
+fn parse(path: &str) -> Result<Path, Error> {
+    Path::parse(path).map_err(|error| Error::plugin(format!("`expect.json`: `{path}` is {}", error.message)))
+}
+
+/// Reports a path that is not one, and rules that cannot be judged or met together.
+pub(super) fn check(path: &str, rules: &Rules, budget: &Budget, problems: &mut Problems) {
+    if let Err(error) = Path::parse(path) {
+        match error.hint {
+            Some(hint) => problems.report_with(error.message, hint),
+            None => problems.report(error.message),
+        }
+    }
+    rules.check(Mode::Text, budget, problems);
+    if rules.extra.exists == Some(false) && !rules.is_empty() {
+        problems.at("exists", |problems| {
+            problems.report("a path that must lead to nothing has no value for the other rules");
+        });
+    }
+}
+
+/// The body's JSON, or why there is none.
+fn parse_body<'r>(response: &'r Response, reading: &Reading<'_>) -> Result<Document<'r>, Unread> {
+    let memory = reading.memory.without(response.body.capacity());
+    let text = body::json(response, memory, reading.effort).map_err(|costly| Unread {
+        reason: format!("to decode the body {costly}"),
+        is_unknown: true,
+    })?;
+    if is_cut(response, text.read) {
+        let extent = extent(response, text.read, reading.is_decompressed);
+        return Err(Unread {
+            reason: format!("cannot be read as JSON: {extent}"),
+            is_unknown: true,
+        });
+    }
+    let hint = body::compression_hint(response).filter(|_| !reading.is_decompressed);
+    let memory = memory.without(text.memory());
+    let text = match text.bytes {
+        Cow::Borrowed(bytes) => str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+    };
+    let document = match text {
+        Some(text) => Document::parse(text, memory, reading.effort).map_err(|unread| Unread {
+            is_unknown: unread.is_beyond_quotas(),
+            reason: unread.to_string(),
+        }),
+        None => Err(Unread {
+            reason: "the body is not JSON: it is not UTF-8".to_owned(),
+            is_unknown: false,
+        }),
+    };
+    document.map_err(|unread| match hint {
+        Some(hint) => Unread {
+            reason: format!("the body is not JSON: it is {hint}"),
+            is_unknown: false,
+        },
+        None => unread,
+    })
+}
+
+/// Why a body is not JSON.
+struct Unread {
+    reason: String,
+    /// Nobody knows: the rest of it may make it JSON, or it takes more than a run has.
+    is_unknown: bool,
 }
 
 /// What was seen, as `Ok` when it is as it should be.
 type Seen = Result<String, String>;
 
-/// Most text of values that a pattern is held against, in bytes: a value may be part of others that the path leads to.
-const MOST_TEXT: usize = 16 << 20;
-
-/// A body as JSON, and what its numbers were before they became doubles.
-struct Body {
-    document: Document,
-    rounded: Rounded,
+/// A path and what it must lead to, on a body.
+struct Judging<'j> {
+    document: &'j Document<'j>,
+    presence: &'j Presence,
+    conditions: &'j [Condition<'j, Expected>],
+    effort: &'j Effort,
 }
 
-impl Body {
-    fn parse(response: &Response, is_decompressed: bool) -> Result<Self, String> {
-        let extent = extent(response, is_decompressed);
-        if response.truncated {
-            return Err(format!("cannot be read as JSON: {extent}"));
-        }
-        let text = body::json(response);
-        let hint = body::compression_hint(response).filter(|_| !is_decompressed);
-        let document = Document::parse(&text).map_err(|error| match hint {
-            Some(hint) => format!("the body is not JSON: it is {hint}"),
-            None => error,
-        })?;
-        Ok(Self {
-            rounded: Rounded::of(&text),
-            document,
-        })
-    }
-
-    fn check(&self, path: &str, rules: &Rules, compiled: &JsonPath) -> Result<Seen, Error> {
-        if let Err(reason) = cost::affordable(path, &self.document) {
-            return Ok(Err(reason));
-        }
-        let found = compiled.query(&self.document.root).all();
-        let Some(first) = found.first() else {
-            let message = "leads to nothing".to_owned();
-            return Ok(match rules.exists {
-                Some(false) => Ok(message),
-                _ => Err(message),
-            });
-        };
-        if rules.exists == Some(false) {
-            return Ok(Err(format!("leads to {}", self.shown(first))));
-        }
-        if let Some(expected) = &rules.equals
-            && let Some(other) = found.iter().find(|value| !same(value, expected, &self.rounded))
-        {
-            let expected = quote(expected.to_string().as_bytes());
-            return Ok(Err(format!("{} is not {expected}", self.shown(other))));
-        }
-        if let Some(pattern) = &rules.matches
-            && let Err(reason) = self.match_all(path, pattern, &found)?
-        {
-            return Ok(Err(reason));
-        }
-        Ok(Ok(match found.len() {
-            1 => self.shown(first),
-            count => format!("{} and {} more", self.shown(first), count - 1),
-        }))
-    }
-
-    fn match_all(
-        &self,
-        path: &str,
-        pattern: &Pattern,
-        found: &[&Value],
-    ) -> Result<Result<(), String>, Error> {
-        let regex = pattern.compile(format_args!("expect.json.{path}.matches"))?;
-        let mut looked_at = 0;
-        for value in found {
-            let text = self.plain(value);
-            looked_at += text.len();
-            if looked_at > MOST_TEXT {
-                return Ok(Err("leads to more text than a pattern is held against".to_owned()));
+impl<'j> Judging<'j> {
+    fn judge(&self, path: &Path) -> Seen {
+        let walk = Walk::through(self.document, self.effort);
+        let (mut first, mut count) = (None, 0_usize);
+        let mut complaint = None;
+        let walked = walk.follow(path, &mut |node| {
+            let value = Value::of(node);
+            first.get_or_insert(value.node());
+            count += 1;
+            complaint = self.complaint(value);
+            if complaint.is_some() {
+                Err(Stop::Enough)
+            } else {
+                Ok(())
             }
-            if !regex.is_match(text.as_bytes()) {
-                let pattern = quote(pattern.as_str().as_bytes());
-                return Ok(Err(format!("{} does not match {pattern}", self.shown(value))));
-            }
-        }
-        Ok(Ok(()))
-    }
-
-    /// A text without its quotes, a number as it was written, anything else as JSON.
-    fn plain(&self, value: &Value) -> String {
-        match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => match self.rounded.literal(number) {
-                Some(literal) => literal.to_owned(),
-                None => number.to_string(),
-            },
-            other => other.to_string(),
+        });
+        match (walked, complaint, first) {
+            (_, Some(complaint), _) => Err(complaint),
+            (Err(Stop::TooCostly | Stop::Enough), ..) => Err(format!(
+                "{TooCostly}, after {count} of its values in a body with {}",
+                self.document.values()
+            )),
+            (Err(Stop::TooLarge), ..) => Err(format!("takes {OutOfMemory}")),
+            (Ok(()), None, Some(first)) => Ok(seen(&Value::of(first), count)),
+            (Ok(()), None, None) => self.absent(),
         }
     }
 
-    fn shown(&self, value: &Value) -> String {
-        match value {
-            Value::String(_) => quote(value.to_string().as_bytes()),
-            other => quote(self.plain(other).as_bytes()),
+    fn absent(&self) -> Seen {
+        let Presence { exists, optional } = *self.presence;
+        let may_be_absent = exists.map_or(optional, |exists| !exists);
+        let message = "leads to nothing".to_owned();
+        if may_be_absent { Ok(message) } else { Err(message) }
+    }
+
+    fn complaint(&self, mut value: Value<'j>) -> Option<String> {
+        if self.presence.exists == Some(false) {
+            return Some(format!("leads to {}", value.shown()));
         }
+        let looks_into_text = self.conditions.iter().any(Condition::looks_into_text);
+        if let Err(reason) = value.read(looks_into_text, self.document.memory, self.effort) {
+            return Some(reason);
+        }
+        self.conditions
+            .iter()
+            .find_map(|condition| condition.complaint(&value, self.effort))
+    }
+}
+
+fn seen(first: &Value<'_>, count: usize) -> String {
+    match count {
+        1 => first.shown(),
+        count => format!("{} and {} more", first.shown(), count - 1),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration as Time;
 
-use canary_sdk::{Assertion, Duration, Status};
+use canary_sdk::{Assertion, Duration, Problems, Status};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -17,6 +17,25 @@ pub(super) struct Limits {
     warn: Option<Duration>,
     /// Longer than this is a failure.
     fail: Option<Duration>,
+}
+
+impl Limits {
+    /// Reports limits that every answer is beyond, and a warning that a failure would always be faster than.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        for (key, limit) in [("warn", self.warn), ("fail", self.fail)] {
+            if limit.is_some_and(|limit| limit.get().is_zero()) {
+                problems.at(key, |problems| {
+                    problems.report("every answer takes longer than no time")
+                });
+            }
+        }
+        if let (Some(warn), Some(fail)) = (self.warn, self.fail)
+            && warn > fail
+        {
+            let message = format!("{warn} is more than `fail` ({fail}): it would never warn");
+            problems.at("warn", |problems| problems.report(message));
+        }
+    }
 }
 
 /// Compares with the limits; nothing when there are none.

@@ -1,47 +1,105 @@
 //! Regular expressions, compiled when they are needed and not before.
 
+mod budget;
+mod search;
+mod words;
+
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::fmt;
 
-use canary_sdk::Error;
-use regex::bytes::{Regex, RegexBuilder};
+use canary_sdk::{Error, Problems, pattern_reason};
+use regex_automata::util::syntax;
+use regex_syntax::ParserBuilder;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-/// Most memory that one compiled pattern may take.
+pub(super) use budget::{Budget, SEARCH};
+pub(super) use search::Regex;
+
+/// Most memory that one compiled pattern may take, in bytes.
 const MAX_COMPILED: usize = 1 << 20;
+
+/// What `.` and classes match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Characters.
+    Text,
+    /// Any byte.
+    Bytes,
+}
 
 /// A regular expression as a suite writes it.
 #[derive(Deserialize)]
-#[serde(transparent)]
-pub(super) struct Pattern(String);
+#[serde(from = "String")]
+pub(super) struct Pattern {
+    written: String,
+    /// Once a run needs it. It is large, and rules are moved on the stack.
+    compiled: OnceCell<Box<Regex>>,
+}
+
+impl From<String> for Pattern {
+    fn from(written: String) -> Self {
+        Self {
+            written,
+            compiled: OnceCell::new(),
+        }
+    }
+}
 
 impl Pattern {
-    /// As it is written.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Compiles it; `key` says where it stands in the configuration.
+    /// Compiles it, the first time that it is needed; `key` says where it stands in the configuration, and `many` how many a
+    /// check has.
     ///
     /// # Errors
     /// It does not compile, or it is too large when compiled.
-    pub(super) fn compile(&self, key: impl fmt::Display) -> Result<Regex, Error> {
-        self.build(key, true)
+    pub(super) fn compile(&self, key: impl fmt::Display, mode: Mode, many: usize) -> Result<&Regex, Error> {
+        if let Some(compiled) = self.compiled.get() {
+            return Ok(compiled);
+        }
+        let regex = self.regex(mode, many);
+        let regex = regex.map_err(|reason| Error::plugin(format!("`{key}`: {reason}")))?;
+        Ok(self.compiled.get_or_init(|| Box::new(regex)))
     }
 
-    /// As [`Pattern::compile`] for what is no UTF-8: `.` and classes match any byte.
-    ///
-    /// # Errors
-    /// As for [`Pattern::compile`].
-    pub(super) fn compile_for_bytes(&self, key: impl fmt::Display) -> Result<Regex, Error> {
-        self.build(key, false)
+    /// Reports what [`Pattern::compile`] would refuse.
+    pub(super) fn check(&self, mode: Mode, budget: &Budget, problems: &mut Problems) {
+        if let Err(reason) = self.parse(mode) {
+            problems.report(reason);
+            return;
+        }
+        // Compiling takes time, so what cannot be run with those before it is not compiled.
+        if budget.is_used_up() {
+            return;
+        }
+        match self.regex(mode, 1) {
+            Ok(regex) if !budget.take(regex.memory()) => problems.report(format_args!(
+                "compiled, all patterns up to this one are beyond the {} MiB that a check has for them",
+                budget::ALL >> 20
+            )),
+            Ok(_) => {}
+            Err(reason) => {
+                budget.take(MAX_COMPILED);
+                problems.report(reason);
+            }
+        }
     }
 
-    fn build(&self, key: impl fmt::Display, unicode: bool) -> Result<Regex, Error> {
-        let mut builder = RegexBuilder::new(&self.0);
-        let compiled = builder.unicode(unicode).size_limit(MAX_COMPILED).build();
-        compiled.map_err(|error| Error::plugin(format!("`{key}`: {}", cause(&error))))
+    fn parse(&self, mode: Mode) -> Result<(), String> {
+        let mut parser = ParserBuilder::new();
+        let mut parser = parser.unicode(mode == Mode::Text).utf8(false).build();
+        parser
+            .parse(&self.written)
+            .map(drop)
+            .map_err(|error| cause(&error))
+    }
+
+    fn regex(&self, mode: Mode, many: usize) -> Result<Regex, String> {
+        // The compiler parses it once more, and is not as clear about what is wrong.
+        self.parse(mode)?;
+        let syntax = syntax::Config::new().unicode(mode == Mode::Text).utf8(false);
+        Regex::new(&self.written, syntax, MAX_COMPILED, many)
+            .ok_or_else(|| "compiled, it is beyond the size limit of 1 MiB".to_owned())
     }
 }
 
@@ -55,14 +113,15 @@ impl JsonSchema for Pattern {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": "regex" })
+        // Of a `regex` the host says what it knows of those of others, and the plugin knows why this one is none.
+        json_schema!({ "type": "string", "format": "rust-regex" })
     }
 }
 
-/// The last line of the explanation: those before it draw the pattern, which may hold what is secret.
-fn cause(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let line = text.lines().last().unwrap_or_default();
-    let cause = line.strip_prefix("error: ").unwrap_or(line);
-    format!("not a regular expression: {cause}")
+fn cause(error: &regex_syntax::Error) -> String {
+    let error = error.to_string();
+    format!("not a regular expression: {}", pattern_reason(&error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,44 +1,300 @@
-//! Rules that have a short form: a plain value in place of an object means `equals`.
+//! One grammar of rules for headers, the body, values in JSON and URLs. A plain value in place of an object means `equals`.
+
+mod bounds;
+mod condition;
 
 use std::borrow::Cow;
 
+use canary_sdk::{Error, Problems};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::config::add_type;
+use super::pattern::{Budget, Mode, Pattern};
+use crate::config::{OneOrMany, add_type};
+use crate::text::quote;
+use bounds::{Bounds, Length};
+pub(super) use condition::{Condition, Subject};
 
-/// Rules written as an object, or as the value that they compare with.
-pub(super) struct Rule<R>(pub(super) R);
-
-/// Rules that a plain value can stand for.
-pub(super) trait Shorthand: DeserializeOwned + JsonSchema {
-    /// JSON types of the plain value.
-    const PLAIN: &'static [&'static str];
-
-    /// The rules that this value stands for, if it is of such a type.
-    fn equals(value: Value) -> Option<Self>;
+/// What is expected of something: the rules that all share, and those that only this place has.
+#[derive(Default)]
+pub(super) struct Rule<V: Plain, E> {
+    common: Common<V>,
+    bounds: Bounds,
+    /// What only this place has.
+    pub(super) extra: E,
 }
 
-impl<'de, R: Shorthand> Deserialize<'de> for Rule<R> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            object @ Value::Object(_) => R::deserialize(object).map_err(D::Error::custom).map(Self),
-            plain => match R::equals(plain) {
-                Some(rules) => Ok(Self(rules)),
-                None => Err(D::Error::custom(format!(
-                    "expected one of: object, {}",
-                    R::PLAIN.join(", ")
-                ))),
-            },
+/// What a value can be compared with in a suite.
+pub(super) trait Plain: Default + DeserializeOwned + JsonSchema {
+    /// JSON types of the plain value that stands for `equals`.
+    const TYPES: &'static [&'static str];
+
+    /// The value to compare with, if it is of such a type.
+    fn from_plain(value: Value) -> Option<Self>;
+
+    /// As a message shows it.
+    fn shown(&self) -> String;
+}
+
+impl Plain for String {
+    const TYPES: &'static [&'static str] = &["string"];
+
+    fn from_plain(value: Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(text),
+            _ => None,
         }
+    }
+
+    fn shown(&self) -> String {
+        quote(self.as_bytes())
     }
 }
 
-impl<R: Shorthand> JsonSchema for Rule<R> {
+/// Rules that only one place has.
+pub(super) trait Extra: Default + DeserializeOwned + JsonSchema {
+    /// Their keys.
+    const KEYS: &'static [&'static str];
+}
+
+/// No rules of its own.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoExtra {}
+
+impl Extra for NoExtra {
+    const KEYS: &'static [&'static str] = &[];
+}
+
+/// The rules that all places share.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Common<V: Default> {
+    /// The whole value.
+    #[serde(deserialize_with = "present")]
+    equals: Option<V>,
+    /// A value that it must not be.
+    #[serde(deserialize_with = "present")]
+    not_equals: Option<V>,
+    /// Values of which it must be one.
+    #[schemars(length(min = 1))]
+    one_of: Option<Vec<V>>,
+    /// A text that must be somewhere in it, or a list of them.
+    contains: OneOrMany<String>,
+    /// A text that must not be in it, or a list of them.
+    not_contains: OneOrMany<String>,
+    /// A regular expression that must match somewhere in it, or a list of them.
+    matches: OneOrMany<Pattern>,
+    /// A regular expression that must not match anywhere in it, or a list of them.
+    not_matches: OneOrMany<Pattern>,
+    /// Its length in characters, elements or members: a number, or an object of `<`, `<=`, `>` and `>=`.
+    length: Option<Length>,
+    /// True: there must be nothing in it. False: there must be something.
+    empty: Option<bool>,
+}
+
+/// `null` is a value to compare with, not the lack of one.
+fn present<'de, D: Deserializer<'de>, V: Deserialize<'de>>(deserializer: D) -> Result<Option<V>, D::Error> {
+    V::deserialize(deserializer).map(Some)
+}
+
+impl<V: Plain, E: Extra> Rule<V, E> {
+    /// The conditions, ready to be held against something; `key` says where they stand in the configuration.
+    ///
+    /// # Errors
+    /// A pattern does not compile.
+    pub(super) fn conditions(&self, key: &str, mode: Mode) -> Result<Vec<Condition<'_, V>>, Error> {
+        let Common {
+            equals,
+            not_equals,
+            one_of,
+            contains,
+            not_contains,
+            matches,
+            not_matches,
+            length,
+            empty,
+        } = &self.common;
+        let mut conditions = Vec::new();
+        conditions.extend(equals.as_ref().map(Condition::Equals));
+        conditions.extend(not_equals.as_ref().map(Condition::NotEquals));
+        conditions.extend(one_of.as_deref().map(Condition::OneOf));
+        conditions.extend(contains.as_slice().iter().map(|text| Condition::Contains(text)));
+        conditions.extend(
+            not_contains
+                .as_slice()
+                .iter()
+                .map(|text| Condition::NotContains(text)),
+        );
+        let many = self.patterns();
+        for pattern in matches.as_slice() {
+            let regex = pattern.compile(format_args!("{key}.matches"), mode, many)?;
+            conditions.push(Condition::Matches(regex));
+        }
+        for pattern in not_matches.as_slice() {
+            let regex = pattern.compile(format_args!("{key}.not_matches"), mode, many)?;
+            conditions.push(Condition::NotMatches(regex));
+        }
+        conditions.extend(
+            self.bounds
+                .each()
+                .map(|(relation, number)| Condition::Bound(relation, number.to_string())),
+        );
+        conditions.extend(
+            length
+                .iter()
+                .flat_map(Length::each)
+                .map(|(relation, number)| Condition::Length(relation, number.to_string())),
+        );
+        conditions.extend(empty.map(Condition::Empty));
+        Ok(conditions)
+    }
+
+    /// Compiles the patterns, which stay so; `key` says where they stand in the configuration, and `many` how many a check
+    /// has. Says how much memory they take, in bytes.
+    ///
+    /// # Errors
+    /// One does not compile.
+    pub(super) fn compile(&self, key: &str, mode: Mode, many: usize) -> Result<usize, Error> {
+        let Common {
+            matches, not_matches, ..
+        } = &self.common;
+        let mut memory = 0;
+        for (rule, patterns) in [("matches", matches), ("not_matches", not_matches)] {
+            for pattern in patterns.as_slice() {
+                memory += pattern
+                    .compile(format_args!("{key}.{rule}"), mode, many)?
+                    .memory();
+            }
+        }
+        Ok(memory)
+    }
+
+    /// Reports rules that cannot be judged, or that nothing can meet.
+    pub(super) fn check(&self, mode: Mode, budget: &Budget, problems: &mut Problems) {
+        let Common {
+            matches,
+            not_matches,
+            length,
+            ..
+        } = &self.common;
+        for (key, patterns) in [("matches", matches), ("not_matches", not_matches)] {
+            problems.at(key, |problems| {
+                patterns.check(problems, |pattern, problems| {
+                    pattern.check(mode, budget, problems)
+                });
+            });
+        }
+        let contains = self.common.contains.as_slice();
+        for text in self
+            .common
+            .not_contains
+            .as_slice()
+            .iter()
+            .filter(|text| contains.contains(text))
+        {
+            let message = format!("{} is in `contains` as well", quote(text.as_bytes()));
+            problems.at("not_contains", |problems| problems.report(message));
+        }
+        self.bounds.check(problems);
+        if let Some(length) = length {
+            problems.at("length", |problems| length.check(problems));
+        }
+    }
+
+    /// How many patterns there are.
+    pub(super) fn patterns(&self) -> usize {
+        self.common.matches.as_slice().len() + self.common.not_matches.as_slice().len()
+    }
+
+    /// The whole value that is expected.
+    pub(super) fn equals(&self) -> Option<&V> {
+        self.common.equals.as_ref()
+    }
+
+    /// Whether there is nothing that all places share.
+    pub(super) fn is_empty(&self) -> bool {
+        let Common {
+            equals,
+            not_equals,
+            one_of,
+            contains,
+            not_contains,
+            matches,
+            not_matches,
+            length,
+            empty,
+        } = &self.common;
+        let lists = [contains.as_slice(), not_contains.as_slice()];
+        let patterns = [matches.as_slice(), not_matches.as_slice()];
+        equals.is_none()
+            && not_equals.is_none()
+            && one_of.is_none()
+            && lists.iter().all(|list| list.is_empty())
+            && patterns.iter().all(|list| list.is_empty())
+            && self.bounds.each().next().is_none()
+            && length.is_none()
+            && empty.is_none()
+    }
+}
+
+impl<E> Rule<String, E> {
+    /// Bytes of the longest text that the whole value is compared with.
+    pub(super) fn longest_text(&self) -> usize {
+        let Common {
+            equals,
+            not_equals,
+            one_of,
+            ..
+        } = &self.common;
+        let texts = equals.iter().chain(not_equals).chain(one_of.iter().flatten());
+        texts.map(String::len).max().unwrap_or(0)
+    }
+}
+
+impl<'de, V: Plain, E: Extra> Deserialize<'de> for Rule<V, E> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut object = match Value::deserialize(deserializer)? {
+            Value::Object(object) => object,
+            plain => {
+                let types = || D::Error::custom(format!("expected one of: object, {}", V::TYPES.join(", ")));
+                let equals = Some(V::from_plain(plain).ok_or_else(types)?);
+                let common = Common {
+                    equals,
+                    ..Common::default()
+                };
+                return Ok(Self {
+                    common,
+                    bounds: Bounds::default(),
+                    extra: E::default(),
+                });
+            }
+        };
+        let bounds = take(&mut object, Bounds::KEYS);
+        let extra = take(&mut object, E::KEYS);
+        Ok(Self {
+            bounds: parse(bounds)?,
+            extra: parse(extra)?,
+            common: parse(object)?,
+        })
+    }
+}
+
+/// The entries under these keys, which are gone from the object then.
+fn take(object: &mut Map<String, Value>, keys: &[&str]) -> Map<String, Value> {
+    let entries = keys.iter().filter_map(|key| object.remove_entry(*key));
+    entries.collect()
+}
+
+fn parse<T: DeserializeOwned, E: serde::de::Error>(object: Map<String, Value>) -> Result<T, E> {
+    T::deserialize(Value::Object(object)).map_err(E::custom)
+}
+
+impl<V: Plain, E: Extra> JsonSchema for Rule<V, E> {
     fn schema_name() -> Cow<'static, str> {
-        R::schema_name()
+        format!("Rules_{}_{}", V::schema_name(), E::schema_name()).into()
     }
 
     fn inline_schema() -> bool {
@@ -46,8 +302,15 @@ impl<R: Shorthand> JsonSchema for Rule<R> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = R::json_schema(generator);
-        for plain in R::PLAIN {
+        let mut schema = Common::<V>::json_schema(generator);
+        for part in [Bounds::json_schema(generator), E::json_schema(generator)] {
+            let more = part.get("properties").and_then(Value::as_object).cloned();
+            let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+            if let (Some(properties), Some(more)) = (properties, more) {
+                properties.extend(more);
+            }
+        }
+        for plain in V::TYPES {
             add_type(&mut schema, plain);
         }
         schema

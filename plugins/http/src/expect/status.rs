@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use canary_sdk::Assertion;
 use canary_sdk::http::Version;
+use canary_sdk::{Assertion, Problems};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
@@ -44,7 +44,7 @@ impl TryFrom<Written> for Range {
             }
         };
         match (first, last) {
-            (Some(first @ 100..=999), Some(last @ 100..=999)) if first <= last => Ok(Self { first, last }),
+            (Some(first @ 100..=999), Some(last @ 100..=999)) => Ok(Self { first, last }),
             _ => Err(format!(
                 "`{written}` is not a status such as `200` or a range such as `301-302`"
             )),
@@ -85,7 +85,17 @@ impl JsonSchema for Range {
             "minimum": 100,
             "maximum": 999,
             "pattern": "^[1-9][0-9]{2}(-[1-9][0-9]{2})?$",
+            "patternErrorMessage": "a status such as 404, or a range such as `200-299`",
         })
+    }
+}
+
+impl Range {
+    /// Reports a range that no status is in.
+    pub(super) fn check(self, problems: &mut Problems) {
+        if self.first > self.last {
+            problems.report(format_args!("`{self}` ends before it begins"));
+        }
     }
 }
 
@@ -108,13 +118,21 @@ pub(super) fn judge(accepted: &[Range], status: u16) -> Assertion {
     )
 }
 
-/// Whether this version was spoken.
-pub(super) fn judge_version(expected: Version, spoken: Version) -> Assertion {
-    let message = match expected == spoken {
-        true => format!("HTTP/{spoken}"),
-        false => format!("HTTP/{spoken}, not HTTP/{expected}"),
+/// Whether one of these versions was spoken.
+pub(super) fn judge_version(accepted: &[Version], spoken: Version) -> Assertion {
+    let shown = |version: &Version| format!("HTTP/{version}");
+    let spoken_as_shown = shown(&spoken);
+    if accepted.contains(&spoken) {
+        return Assertion::new("version", true, spoken_as_shown);
+    }
+    let message = match accepted {
+        [one] => format!("{spoken_as_shown}, not {}", shown(one)),
+        several => {
+            let several: Vec<_> = several.iter().map(shown).collect();
+            format!("{spoken_as_shown} is not one of {}", several.join(", "))
+        }
     };
-    Assertion::new("version", expected == spoken, message)
+    Assertion::new("version", false, message)
 }
 
 /// The usual words for a status (RFC 9110); a response does not have to send them.

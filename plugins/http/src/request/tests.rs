@@ -38,7 +38,7 @@ fn the_default_is_a_get_that_reads_the_body_and_throws_it_away() {
 #[test]
 fn every_option_reaches_the_host() {
     let request = sent(json!({
-        "method": "POST", "body": "a=1", "follow_redirects": false, "max_redirects": 3, "version": "1.0",
+        "method": "POST", "body": "a=1", "follow_redirects": false, "max_redirects": 3, "version": ["2", "1.0"], "source_address": "::1",
         "ip_family": "ipv6", "connect_to": "localhost:8443", "proxy": "http://proxy:3128", "propagate_trace": true,
         "tls": { "ca": "CA", "client_cert": "C", "client_key": "K", "server_name": "x", "min_version": "1.3",
             "max_version": "1.3", "trusted": false },
@@ -53,7 +53,8 @@ fn every_option_reaches_the_host() {
     let expected = Request::post(URL, "a=1")
         .max_redirects(0)
         .max_body(1)
-        .version(Version::Http10)
+        .versions([Version::Http2, Version::Http10])
+        .source_address("::1")
         .ip_family(IpFamily::Ipv6)
         .connect_to("localhost:8443")
         .proxy("http://proxy:3128")
@@ -123,29 +124,29 @@ fn keys_that_contradict_each_other_are_refused() {
     let basic = json!({ "username": "a", "password": "b" });
     assert_eq!(
         refused(URL, json!({ "body": "x", "body_json": 1 })),
-        "`body` and `body_json` exclude each other"
+        "/config/body_json: only one of `body` and `body_json` can be sent"
     );
     assert_eq!(
         refused(URL, json!({ "basic_auth": basic, "bearer_token": "x" })),
-        "`basic_auth` and `bearer_token` exclude each other"
+        "/config/bearer_token: only one of `basic_auth` and `bearer_token` can be sent"
     );
     assert_eq!(
         refused(
             URL,
             json!({ "bearer_token": "x", "headers": { "Authorization": "y" } })
         ),
-        "`headers` has an `authorization` besides `basic_auth` or `bearer_token`"
+        "/config/headers/Authorization: is set by `basic_auth` or `bearer_token` already"
     );
     assert_eq!(
         refused(
             URL,
             json!({ "basic_auth": { "username": "a:b", "password": "c" } })
         ),
-        "`basic_auth.username` must not hold a colon"
+        "/config/basic_auth/username: must not hold a colon"
     );
     assert_eq!(
         refused(URL, json!({ "tls": { "client_cert": "x" } })),
-        "`client_cert` needs a `client_key`"
+        "/config/tls/client_cert: needs a `client_key`"
     );
 }
 
@@ -153,10 +154,10 @@ fn keys_that_contradict_each_other_are_refused() {
 fn a_target_is_an_http_url_without_a_user() {
     assert_eq!(
         refused("example.com/?token=x", json!({})),
-        "target: `example.com/?…` is not an `http` or `https` URL"
+        "/target: `example.com/?…` is not an `http` or `https` URL"
     );
     assert_eq!(
         refused("https://me:secret@example.com/", json!({})),
-        "target: a user name belongs in `basic_auth`, not in the URL"
+        "/target: a user name belongs in `basic_auth`, not in the URL"
     );
 }

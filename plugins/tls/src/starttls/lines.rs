@@ -9,9 +9,9 @@ const MAX_LINE: u32 = 4096;
 /// Lines of one reply.
 const MAX_LINES: usize = 100;
 
-pub(super) fn smtp(connection: &Connection) -> Result<(), Error> {
+pub(super) fn smtp(connection: &Connection, client: &str) -> Result<(), Error> {
     numbered(connection, "the connection", "220")?;
-    connection.write(b"EHLO canary.invalid\r\n")?;
+    connection.write(format!("EHLO {client}\r\n").as_bytes())?;
     let extensions = numbered(connection, "EHLO", "250")?;
     let offers = |line: &String| {
         line.get(4..)

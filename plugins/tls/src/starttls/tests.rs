@@ -75,6 +75,21 @@ fn smtp_upgrades_after_ehlo() {
 }
 
 #[test]
+fn smtp_is_greeted_by_the_name_that_the_suite_has() {
+    let script = Script::new()
+        .send("220 mail ESMTP\r\n")
+        .expect("EHLO probe.example.com\r\n")
+        .send("250 STARTTLS\r\n")
+        .expect("STARTTLS\r\n")
+        .send("220 go ahead\r\n")
+        .tls(session([certificate("db.test")]));
+    let host = FakeHost::new().tcp("db.test:25", script);
+    let config = json!({ "starttls": "smtp", "ehlo": "probe.example.com" });
+    let verdict = host.run::<Tls>("db.test", config).unwrap();
+    assert_eq!(verdict.status(), Status::Pass, "{}", verdict.summary());
+}
+
+#[test]
 fn smtp_without_the_extension_is_refused() {
     let summary = refusal("smtp", ehlo("250-mail\r\n250 SIZE 100\r\n"));
     assert_eq!(
@@ -227,7 +242,7 @@ fn a_server_that_closes_is_a_failure_of_each_protocol() {
         let summary = refusal(protocol, Script::new());
         assert_eq!(
             summary,
-            format!("starttls {protocol}: connection closed by the peer")
+            format!("starttls {protocol}: receive: connection closed by the peer")
         );
     }
 }

@@ -44,6 +44,7 @@ fn suite(checks: Vec<Check>) -> Suite {
         checks: checks.into_iter().map(Arc::new).collect(),
         groups: BTreeMap::new(),
         maintenance: Vec::new(),
+        variables: Vec::new(),
     }
 }
 
@@ -314,7 +315,7 @@ fn a_check_tells_the_notifiers_that_it_names() {
   a: { type: slack, url: 'http://127.0.0.1/' }
   b: { type: slack, url: 'http://127.0.0.1/' }";
     let mut one = check("one");
-    one.alert.notify = Notify::Only(vec!["b".into()]);
+    one.alert.notify = Notify::Only(["b".into()].into());
     let mut nobody = check("nobody");
     nobody.alert.notify = Notify::None;
     let mut world = World::new(alerts, suite(vec![one, nobody]));

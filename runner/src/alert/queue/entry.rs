@@ -33,6 +33,8 @@ pub(in crate::alert) struct Entry {
     pub(super) is_first: bool,
     /// Whom it is still for, where others have it; empty: everybody.
     pub(in crate::alert) only: Arc<[String]>,
+    /// Whether some have it, so that it counts as delivered.
+    pub(super) is_counted: bool,
     /// Of the one under way: those whom something reaches first that came before it.
     pub(in crate::alert) except: Arc<[String]>,
     /// How often it was tried for those, or failed while its receiver took others.
@@ -63,6 +65,7 @@ impl Entry {
             is_first: notification.number == 1,
             notification: Arc::new(notification),
             only: Arc::default(),
+            is_counted: false,
             except: Arc::default(),
             tries: 0,
             not_before: None,
@@ -87,9 +90,9 @@ impl Entry {
 
     /// It failed for the moment, after the receiver had taken so many others. Where it took some since this one failed
     /// before, this one is left alone, for at least as long as the receiver asks.
-    pub(super) fn fail(&mut self, delivered: u64, asked: Option<Duration>) {
-        let before = self.failed.replace(delivered);
-        if before.is_some_and(|before| delivered > before) {
+    pub(super) fn fail(&mut self, taken: u64, asked: Option<Duration>) {
+        let before = self.failed.replace(taken);
+        if before.is_some_and(|before| taken > before) {
             let first = if self.is_rest() {
                 FIRST_PAUSE
             } else {
@@ -121,6 +124,21 @@ pub(super) struct Kept<'a> {
     pub(super) notification: &'a Notification,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub(super) only: &'a [String],
+    /// Whether it was counted as delivered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) counted: bool,
+}
+
+impl<'a> Kept<'a> {
+    pub(super) fn of(entry: &'a Entry, notifier: &'a str) -> Self {
+        Self {
+            notifier,
+            since: entry.since,
+            notification: &entry.notification,
+            only: &entry.only,
+            counted: entry.is_counted,
+        }
+    }
 }
 
 impl Kept<'_> {
@@ -141,6 +159,8 @@ pub(super) struct Read {
     pub(super) notification: Notification,
     #[serde(default)]
     pub(super) only: Vec<String>,
+    #[serde(default)]
+    pub(super) counted: bool,
 }
 
 impl Read {

@@ -16,6 +16,8 @@ pub(super) struct Row {
     /// The one that is being delivered.
     pub(super) under_way: Option<u64>,
     pub(super) report: NotifierReport,
+    /// How often the receiver took something, be it for some of those whom it was for.
+    pub(super) taken: u64,
     /// By the check's id.
     pub(super) checks: HashMap<String, Held>,
     /// How many of an alert wait.
@@ -48,6 +50,7 @@ impl Row {
             waiting: VecDeque::new(),
             under_way: None,
             report: NotifierReport::new(kind),
+            taken: 0,
             checks: HashMap::new(),
             alerts: HashMap::new(),
             ranks: BTreeSet::new(),
@@ -85,6 +88,20 @@ impl Row {
             held.concluded = Some(Instant::now());
         }
         Some(entry)
+    }
+
+    /// The receiver took one, which counts once, however often it was tried for some of those whom it is for.
+    pub(super) fn count(&mut self, entry: &Entry) {
+        self.taken += 1;
+        self.report.delivered += u64::from(!entry.is_counted);
+    }
+
+    /// The receiver took the one under way for some of those whom it is for.
+    pub(super) fn count_part(&mut self) {
+        let mut is_first = false;
+        self.alter(|entry| is_first = !std::mem::replace(&mut entry.is_counted, true));
+        self.taken += 1;
+        self.report.delivered += u64::from(is_first);
     }
 
     /// Takes out what has waited for too long. All but the rests are in the order in which they began to wait.

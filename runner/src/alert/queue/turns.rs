@@ -134,7 +134,7 @@ impl Row {
 
     /// Whether it failed for the moment, and the receiver has taken nothing since.
     fn has_just_failed(&self, entry: &Entry) -> bool {
-        entry.failed == Some(self.report.delivered)
+        entry.failed == Some(self.taken)
     }
 
     /// Checks of which something was refused, or has just failed, or is at fault.
@@ -156,10 +156,10 @@ impl Row {
     /// at fault.
     pub(super) fn put_back(&mut self, asked: Option<Duration>) -> Fault {
         let is_first = !self.waiting.iter().any(|entry| entry.is_at_fault);
-        let delivered = self.report.delivered;
+        let taken = self.taken;
         let mut fault = Fault::Receiver;
         self.alter(|entry| {
-            entry.fail(delivered, asked);
+            entry.fail(taken, asked);
             if entry.is_at_fault {
                 fault = Fault::Notification { is_first };
             }
@@ -171,9 +171,9 @@ impl Row {
     /// The receiver refused the one under way. Says whether it is to be given up: the receiver has taken something since
     /// it refused this one for the first time.
     pub(super) fn refuse(&mut self) -> bool {
-        let delivered = self.report.delivered;
+        let taken = self.taken;
         let mut is_given_up = false;
-        self.alter(|entry| is_given_up = delivered > *entry.refused.get_or_insert(delivered));
+        self.alter(|entry| is_given_up = taken > *entry.refused.get_or_insert(taken));
         if !is_given_up {
             self.leave();
         }

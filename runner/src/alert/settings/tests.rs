@@ -41,6 +41,18 @@ fn nothing_need_be_said() {
 }
 
 #[test]
+fn it_is_said_when_nobody_hears_of_checks_that_cannot_be_judged() {
+    let notifiers = |on: &str| {
+        let all = ["a", "b"].map(|name| format!("  {name}: {{ type: slack, url: 'http://x/'{on} }}"));
+        settings(&format!("notifiers:\n{}", all.join("\n"))).unwrap()
+    };
+    assert!(notifiers(", on: [down, degraded]").unheard().is_some());
+    assert_eq!(notifiers(", on: [down, unknown]").unheard(), None);
+    assert_eq!(notifiers("").unheard(), None, "the default has it");
+    assert_eq!(settings("").unwrap().unheard(), None);
+}
+
+#[test]
 fn reminders_can_be_switched_off() {
     assert_eq!(settings("remind: none").unwrap().remind, None);
 }

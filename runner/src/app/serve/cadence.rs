@@ -7,14 +7,26 @@ use std::time::Duration;
 
 use crate::age::{Now, Since};
 use crate::publish::Restored;
-use crate::schedule::since;
-use crate::suite::{Check, CheckId};
+use crate::schedule::{MAX_SPLAY, reach, since, splay};
+use crate::suite::{self, Check, CheckId, Cron};
 
 /// The longest absence of which all due times are counted if the machine was booted meanwhile: only the time of day then
 /// says how long it was, and that can be wrong by years.
 const MAX_UNCERTAIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Of checks whose interval is what it was.
+/// Half the shortest time between two due times of a cron expression.
+const NEAR: Duration = Duration::from_secs(30);
+
+/// How long a check is not due yet that was last due then, if ever; extra runs do not count.
+pub(super) fn until_due(check: &Check, last: Option<Since>, now: &Now) -> Duration {
+    match (check.cadence.interval(), last) {
+        (Some(interval), Some(last)) => since(last.age(now), interval).1,
+        (Some(_), None) => Duration::ZERO,
+        (None, _) => reach(check, now.wall, 1),
+    }
+}
+
+/// Of checks whose cadence is what it was.
 #[derive(Debug, Default)]
 pub(super) struct Cadences(HashMap<CheckId, Cadence>);
 
@@ -27,7 +39,36 @@ struct Cadence {
 
 impl Cadence {
     /// Of a check that was last due then. By the time of day, that may be still to come: then nothing was due since.
-    fn since(last: Since, interval: Duration, now: &Now) -> Self {
+    fn since(last: Since, check: &Check, now: &Now) -> Self {
+        match &check.cadence {
+            suite::Cadence::Every(interval) => Self::of_interval(last, *interval, now),
+            suite::Cadence::Cron(cron) => Self::of_cron(last, cron, splay(&check.id, MAX_SPLAY), now),
+        }
+    }
+
+    /// By the time of day as it is now, but of a length that in one boot no clock can be set to.
+    fn of_cron(last: Since, cron: &Cron, splay: Duration, now: &Now) -> Self {
+        let age = match last.is_of_this_boot(now) {
+            true => last.age(now),
+            false => last.age(now).min(MAX_UNCERTAIN),
+        };
+        // The due time itself is not one that passed, however the clocks were slewed since.
+        let named = now.wall.checked_sub(splay);
+        let began = named.and_then(|named| (named + NEAR).checked_sub(age));
+        let (passed, end) = named
+            .zip(began)
+            .map_or((0, None), |(named, began)| cron.count(began, named));
+        let ago = end
+            .zip(named)
+            .and_then(|(end, named)| named.duration_since(end).ok());
+        Self {
+            passed,
+            last: Since::now(now).earlier(ago.unwrap_or_default()),
+            wait: Duration::ZERO,
+        }
+    }
+
+    fn of_interval(last: Since, interval: Duration, now: &Now) -> Self {
         let (passed, wait) = since(last.age(now), interval);
         let most = match last.is_of_this_boot(now) {
             true => u64::MAX,
@@ -44,8 +85,8 @@ impl Cadence {
 impl Cadences {
     pub(super) fn of(checks: &[Arc<Check>], restored: &Restored, now: &Now) -> Self {
         let cadence = |check: &Arc<Check>| {
-            let (last, interval) = restored.last_due(&check.id)?;
-            (interval == check.interval).then(|| (check.id.clone(), Cadence::since(last, interval, now)))
+            let last = restored.last_due(check)?;
+            Some((check.id.clone(), Cadence::since(last, check, now)))
         };
         Self(checks.iter().filter_map(cadence).collect())
     }
@@ -86,7 +127,7 @@ mod tests {
     fn passed(boot: u64, later: Duration, wall: SystemTime) -> (u64, Duration) {
         let last = Since::now(&Clock::of_boot(1).observe(noon(), DAY));
         let now = Clock::of_boot(boot).observe(wall, DAY + later);
-        let Cadence { passed, wait, last } = Cadence::since(last, SECOND, &now);
+        let Cadence { passed, wait, last } = Cadence::of_interval(last, SECOND, &now);
         assert_eq!(last.age(&now), SECOND - wait);
         (passed, wait)
     }
@@ -122,8 +163,53 @@ mod tests {
         let month = 30 * DAY;
         let last = Since::now(&Clock::of_boot(1).observe(noon(), DAY));
         let now = Clock::of_boot(2).observe(noon() + 45 * DAY, DAY);
-        assert_eq!(Cadence::since(last, month, &now).passed, 1);
+        assert_eq!(Cadence::of_interval(last, month, &now).passed, 1);
         let now = Clock::of_boot(1).observe(noon(), DAY + 65 * DAY);
-        assert_eq!(Cadence::since(last, month, &now).passed, 2);
+        assert_eq!(Cadence::of_interval(last, month, &now).passed, 2);
+    }
+
+    fn cron(text: &str) -> Check {
+        let cron = Cron::new(text, jiff::tz::TimeZone::UTC, "UTC").unwrap();
+        Check {
+            cadence: suite::Cadence::Cron(Arc::new(cron)),
+            ..Check::plain("a", SECOND)
+        }
+    }
+
+    #[test]
+    fn by_the_time_of_day_what_passed_is_counted_without_the_due_time_that_was_there() {
+        let check = cron("*/5 * * * *");
+        let due = noon() + splay(&check.id, MAX_SPLAY);
+        let last = Since::now(&Clock::of_boot(1).observe(due, DAY));
+        let passed = |boot: u64, later: Duration, wall: SystemTime| {
+            let now = Clock::of_boot(boot).observe(wall, DAY + later);
+            Cadence::since(last, &check, &now).passed
+        };
+        for (later, count) in [(0, 0), (299, 0), (300, 1), (1_499, 4), (1_500, 5)] {
+            let later = later * SECOND;
+            assert_eq!(passed(1, later, due + later), count, "{later:?}");
+            // By a clock that was set meanwhile, as many within one.
+            let by_another = passed(1, later, due + later + 70_000 * DAY / 1_000);
+            assert!(by_another.abs_diff(count) <= 1, "{later:?}: {by_another}");
+        }
+        assert_eq!(
+            passed(2, SECOND, due + 90 * DAY),
+            7 * 24 * 12,
+            "across a boot, a week at most"
+        );
+        assert_eq!(passed(2, SECOND, due - DAY), 0);
+    }
+
+    #[test]
+    fn it_is_known_how_long_a_check_is_not_due() {
+        let now = Clock::of_boot(1).observe(noon() + 20 * SECOND, DAY);
+        let last = Since::now(&now).earlier(20 * SECOND);
+        let minutely = Check::plain("a", 60 * SECOND);
+        assert_eq!(until_due(&minutely, Some(last), &now), 40 * SECOND);
+        assert_eq!(until_due(&minutely, None, &now), Duration::ZERO);
+        let check = cron("*/5 * * * *");
+        let splay = splay(&check.id, MAX_SPLAY);
+        let until = splay.checked_sub(20 * SECOND).unwrap_or(280 * SECOND + splay);
+        assert_eq!(until_due(&check, Some(last), &now), until);
     }
 }

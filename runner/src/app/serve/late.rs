@@ -59,7 +59,7 @@ impl<E: Execute> Service<'_, E> {
 
     fn merge(&mut self, kept: &Kept) {
         let (records, retired, _unreadable) = parse(kept);
-        let restored = Restored::from(records);
+        let mut restored = Restored::from(records);
         let checks: Vec<_> = self
             .board
             .seen()
@@ -67,6 +67,7 @@ impl<E: Execute> Service<'_, E> {
             .into_iter()
             .map(|seen| seen.check)
             .collect();
+        restored.rename(&checks);
         let absent: HashMap<CheckId, u64> = Cadences::of(&checks, &restored, &self.late.started)
             .passed(&checks)
             .map(|(check, count, _)| (check.id.clone(), count))

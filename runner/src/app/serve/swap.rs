@@ -10,14 +10,14 @@ use crate::alert::Roster;
 use crate::app::load::Loaded;
 use crate::dispatch::{Execute, Plugins};
 use crate::publish::{Released, Restored};
-use crate::schedule::Plan;
+use crate::schedule::ticker::Plans;
 use crate::suite::Suite;
 
 /// A suite to go on with, and who waits until it is in force.
 pub struct Swap {
     /// Everything parsed and compiled.
     loaded: Loaded,
-    plan: Plan,
+    plans: Plans,
     roster: Roster,
     done: oneshot::Sender<Replaced>,
 }
@@ -28,7 +28,7 @@ impl Swap {
     pub fn new(loaded: Loaded) -> (Self, oneshot::Receiver<Replaced>) {
         let (done, in_force) = oneshot::channel();
         let swap = Self {
-            plan: Plan::from(loaded.suite.checks.clone()),
+            plans: Plans::from(loaded.suite.checks.as_slice()),
             roster: Roster::of(&loaded.suite),
             loaded,
             done,
@@ -39,7 +39,7 @@ impl Swap {
 
 /// What was in force before. To release it takes long, so whoever waits for the swap does that.
 pub struct Replaced {
-    _plan: Plan,
+    _plans: Plans,
     _roster: Roster,
     _plugins: Arc<Plugins>,
     _known: Released,
@@ -51,13 +51,14 @@ impl<E: Execute> Service<'_, E> {
     pub(super) fn swap(&mut self, mut swap: Swap) {
         let Loaded { suite, plugins, .. } = swap.loaded;
         let now = Instant::now();
+        let plans = self.replace_plans(swap.plans);
         let plugins = self.dispatcher.replace(plugins, &suite);
-        let plan = self.ticker.schedule().replace(swap.plan, now);
         let layout = self.board.keep(&suite.checks, &mut Restored::default(), now);
+        self.begin_cadences(&suite.checks);
         let known = self.laid_out(&suite, &mut swap.roster, layout);
         // Whoever asked for it may have gone.
         let _nobody_waits = swap.done.send(Replaced {
-            _plan: plan,
+            _plans: plans,
             _roster: swap.roster,
             _plugins: plugins,
             _known: known,

@@ -56,6 +56,7 @@ async fn a_service_whose_publisher_blocks() {
         compiling: None,
         blocked: Default::default(),
         references: Default::default(),
+        variables: Default::default(),
         ceiling: Quota::ceiling(),
         resolver: None,
         notifiers: None,

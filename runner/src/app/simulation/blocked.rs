@@ -16,8 +16,10 @@ use crate::age::Now;
 use crate::alert::Roster;
 use crate::app::publisher::Publisher;
 use crate::app::serve::Watcher;
+use crate::clock;
 use crate::outcome::Run;
 use crate::publish::Board;
+use crate::schedule::calendar;
 use crate::state::{Change, Kept, State, Written};
 use crate::status::Standing;
 use crate::suite::{Check, CheckId, Suite};
@@ -43,12 +45,16 @@ impl Blocked {
     pub(super) fn next_due(&self, checks: &[Arc<Check>]) -> Instant {
         let (now, due) = (Instant::now(), self.due.borrow());
         let next = checks.iter().map(|check| {
+            let wall = clock::wall();
+            if let Some(next) = calendar::next_due(check, wall) {
+                return now + next.duration_since(wall).unwrap_or_default();
+            }
             let Some(last) = due.get(&check.id) else {
-                return now + check.interval / 20;
+                return now + check.cadence.shortest() / 20;
             };
-            let passed = (now - *last).as_nanos() / check.interval.as_nanos();
+            let passed = (now - *last).as_nanos() / check.cadence.shortest().as_nanos();
             let passed = u32::try_from(passed).expect("it is due now and then");
-            *last + check.interval * (passed + 1)
+            *last + check.cadence.shortest() * (passed + 1)
         });
         next.min().unwrap_or(now)
     }

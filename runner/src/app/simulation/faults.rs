@@ -4,6 +4,7 @@ pub(super) mod outages;
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, advance, sleep};
 
 use super::collector::Mood as Collector;
@@ -132,6 +133,7 @@ impl Fault {
             Self::Sleep(seconds) => {
                 world.unsettle(secs(3));
                 world.clocks.sleep(secs(seconds));
+                world.reload_now_and_then();
                 world.run(secs(10)).await;
             }
             Self::Step(seconds) => step(world, seconds).await,
@@ -286,6 +288,7 @@ async fn kill_on_receipt(world: &mut World, millis: u64) {
 
 async fn step(world: &mut World, seconds: i64) {
     world.clocks.step(seconds);
+    world.reload_now_and_then();
     world.run(THREE_INTERVALS).await;
     if world.random.bool() {
         world.kill(secs(1)).await;
@@ -299,6 +302,8 @@ async fn pause(world: &mut World, seconds: u64) {
     for word in STALLS {
         world.allow(word, secs(seconds) + AFTER);
     }
-    advance(secs(seconds)).await;
+    // The clock is moved by the first poll; nothing else has its turn.
+    let _paused = advance(secs(seconds)).now_or_never();
+    world.reload_now_and_then();
     sleep(Duration::from_millis(500)).await;
 }

@@ -12,6 +12,22 @@ use crate::suite::{Check, Suite, Window};
 /// Checks that there can be.
 pub(super) const NAMES: [&str; 7] = ["api", "cache", "database", "mail", "page", "queue", "shop"];
 const FEWEST: usize = 3;
+/// Those with a retry interval.
+const RETRYING: [&str; 3] = ["api", "database", "shop"];
+
+/// Those that go by the time of day, if they are not given an interval in its place.
+const BY_DAYTIME: [&str; 3] = ["cache", "mail", "page"];
+
+fn drawn(name: &str, plan: &Plan, random: &mut fastrand::Rng) -> Arc<Check> {
+    let check = check(name, interval(plan, random));
+    match plan.cron().filter(|_| BY_DAYTIME.contains(&name)) {
+        Some(cadence) if random.u32(..4) > 0 => Arc::new(Check {
+            cadence,
+            ..Check::clone(&check)
+        }),
+        _ => check,
+    }
+}
 
 pub(super) fn check(name: &str, interval: u64) -> Arc<Check> {
     Arc::new(Check {
@@ -19,6 +35,8 @@ pub(super) fn check(name: &str, interval: u64) -> Arc<Check> {
         failure_threshold: 2,
         success_threshold: 2,
         quota: host::quota(),
+        // Some run again soon until their status is confirmed.
+        retry_interval: RETRYING.contains(&name).then(|| secs(interval / 3)),
         ..Check::plain(name, secs(interval))
     })
 }
@@ -26,7 +44,7 @@ pub(super) fn check(name: &str, interval: u64) -> Arc<Check> {
 /// The checks that a seed begins with.
 pub(super) fn checks(plan: &Plan, random: &mut fastrand::Rng) -> Vec<Arc<Check>> {
     let names = NAMES.iter().take(random.usize(FEWEST..=NAMES.len()));
-    names.map(|name| check(name, interval(plan, random))).collect()
+    names.map(|name| drawn(name, plan, random)).collect()
 }
 
 /// Adds a check, removes one, or changes the interval of one.
@@ -40,11 +58,11 @@ pub(super) fn change(checks: &mut Vec<Arc<Check>>, plan: &Plan, random: &mut fas
         0 if checks.len() > FEWEST => drop(checks.remove(place)),
         1 if !missing.is_empty() => {
             let name = missing[random.usize(..missing.len())];
-            checks.push(check(name, interval(plan, random)));
+            checks.push(drawn(name, plan, random));
         }
         _ => {
             let name = checks[place].name.clone();
-            checks[place] = check(&name, interval(plan, random));
+            checks[place] = drawn(&name, plan, random);
         }
     }
 }
@@ -59,6 +77,7 @@ pub(super) fn loaded(checks: &[Arc<Check>], windows: &[Window]) -> Loaded {
             checks: checks.to_vec(),
             groups: BTreeMap::new(),
             maintenance: windows.to_vec(),
+            variables: Vec::new(),
         },
         plugins: Plugins::default(),
         files: Files::default(),

@@ -171,15 +171,23 @@ impl World {
     }
 
     pub(super) fn reload(&mut self) {
+        self.expected.reloaded();
         reloads::change(&mut self.checks, self.plan, &mut self.random);
         self.blocked.forget_due_times();
         let suite = self.checks.iter();
         let suite: Vec<_> = suite
-            .map(|check| format!("{} {:?}", check.name, check.interval))
+            .map(|check| format!("{} {:?}", check.name, check.cadence))
             .collect();
         self.note(format!("reload: {suite:?}"));
         let loaded = reloads::loaded(&self.checks, &self.windows);
         self.process().reload(loaded);
+    }
+
+    /// In some worlds there is another suite at this very instant.
+    pub(super) fn reload_now_and_then(&mut self) {
+        if self.random.u32(..3) == 0 {
+            self.reload();
+        }
     }
 
     /// Other targets fare otherwise, and now and then there is another suite.
@@ -285,13 +293,7 @@ impl World {
         if self.plan.leap.is_some() {
             patience += 3 * self.plan.all_ran() + self.plan.exports;
         }
-        let until = Instant::now() + patience;
-        while !self.words().is_empty() || !self.is_delivered() || !self.is_exported() {
-            if Instant::now() > until {
-                self.fail(&self.unfinished());
-            }
-            self.run(self.plan.look).await;
-        }
+        self.settle(patience).await;
         if self.plan.leap.is_some() {
             // The heartbeat is of runs that have come to a verdict since.
             self.run(self.plan.all_ran()).await;
@@ -302,6 +304,8 @@ impl World {
             sleep(secs(1)).await;
             self.observe();
         }
+        // Runs of the time of trouble may have ended only since, and others have waited for them.
+        self.settle(RECOVERY).await;
         self.allowed.clear();
         self.assert_heartbeat(2 * PINGS);
         if self.targets.leaked() > 0 {
@@ -309,6 +313,17 @@ impl World {
                 "{} descriptors are lent to no run",
                 self.targets.leaked()
             ));
+        }
+    }
+
+    /// Time goes on until all is as it was, for so long at most.
+    async fn settle(&mut self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while !self.words().is_empty() || !self.is_delivered() || !self.is_exported() {
+            if Instant::now() > until {
+                self.fail(&self.unfinished());
+            }
+            self.run(self.plan.look).await;
         }
     }
 

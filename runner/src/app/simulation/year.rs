@@ -13,7 +13,7 @@ use crate::state::simulated::Mood as Disk;
 
 const HOUR: u64 = 60 * 60;
 /// What health may say of faults that last for hours.
-const COMPLAINTS: [&str; 10] = [
+pub(super) const COMPLAINTS: [&str; 10] = [
     "checks_stale",
     "descriptors_short",
     "exports_failing",
@@ -72,11 +72,15 @@ impl Rare {
             world.allow(word, 30 * DAY);
         }
         match self {
-            Self::Step(seconds) => world.clocks.step(seconds),
+            Self::Step(seconds) => {
+                world.clocks.step(seconds);
+                world.reload_now_and_then();
+            }
             Self::Sleep(seconds) => {
                 world.unsettle(secs(3));
                 world.clocks.sleep(secs(seconds));
                 world.blocked.forget_due_times();
+                world.reload_now_and_then();
             }
             Self::Absence(seconds, is_killed) => {
                 match is_killed {

@@ -155,7 +155,7 @@ fn no_form_of_an_address_is_more_public_than_the_address() {
 fn a_form_is_granted_only_where_its_address_is() {
     let forms_of = |text: &str| forms(text.parse().unwrap());
     let grants = |grant: &str| {
-        let allow = vec![grant.parse().unwrap()];
+        let allow = [grant.parse().unwrap()].into();
         Grants::for_check("192.0.2.1:9", "HOST:PORT", allow, false).unwrap()
     };
     let reaches = |grants: &Grants, address: IpAddr| {

@@ -3,7 +3,7 @@
 use super::*;
 
 fn public_redirects(target: &str) -> Grants {
-    Grants::for_check(target, "URL", Vec::new(), true).unwrap()
+    Grants::for_check(target, "URL", Arc::default(), true).unwrap()
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn without_public_redirects_a_redirect_needs_a_grant() {
 fn secrets_go_to_the_named_origins_and_nowhere_else() {
     let origins = ["https://a.test", "https://b.test"].map(|origin| origin.parse().unwrap());
     let plain = own("http://example.com/", "URL");
-    let grants = plain.clone().with_secrets_to(origins.to_vec());
+    let grants = plain.clone().with_secrets_to(origins.into());
     let https = |host| Destination::new(Scheme::Https, host, 443).unwrap();
     assert!(grants.may_carry_secrets(&https("a.test")));
     assert!(grants.may_carry_secrets(&https("b.test")));

@@ -10,7 +10,7 @@ use crate::ledger::traffic::Traffic;
 use crate::outcome::{LogLine, Usage};
 use crate::pool::Place;
 use crate::quota::QuotaKind;
-use crate::record::Peer;
+use crate::record::{Channel, Peer};
 use crate::trace::{Denied, EndCause, Shortage, Trail};
 
 /// Refusals that a page remembers one by one; more are counted only.
@@ -44,8 +44,13 @@ pub(in crate::ledger) struct State {
 }
 
 impl State {
-    pub(super) fn enter(&mut self, peer: Peer, place: Place) -> (usize, Arc<Traffic>) {
-        let traffic = Arc::new(Traffic::default());
+    pub(super) fn enter(
+        &mut self,
+        peer: Peer,
+        place: Place,
+        channel: Option<Channel>,
+    ) -> (usize, Arc<Traffic>) {
+        let traffic = Arc::new(Traffic::new(channel));
         let entry = Entry {
             peer,
             opened_at: Instant::now(),

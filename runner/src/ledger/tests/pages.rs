@@ -238,3 +238,13 @@ fn a_service_of_the_host_has_no_run() {
     let owner = PageOwner::service("dns");
     assert_eq!((owner.run, owner.attempt), (None, 1));
 }
+
+#[test]
+fn what_the_grants_refuse_and_what_the_check_itself_gets_wrong_is_counted() {
+    let page = page(&Ledger::new(Budget::new(1)), Quota::default());
+    page.note_ungranted();
+    page.note_ungranted();
+    page.note_own_failure();
+    let usage = page.usage();
+    assert_eq!((usage.ungranted, usage.own_failures), (2, 1));
+}

@@ -1,10 +1,8 @@
-//! What a stream and a datagram socket do with their descriptor.
+//! What a stream does with its descriptor.
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
-
-use tokio::net::UdpSocket;
 
 use super::*;
 
@@ -156,31 +154,4 @@ async fn whoever_waits_last_is_woken_when_the_run_ends() {
     let ends = async { page.end(EndCause::Deadline) };
     let (read, ()) = futures_util::future::join(ours.read_u8(), ends).await;
     assert_eq!(Refusal::find(&read.unwrap_err()), Some(Refusal::Ended));
-}
-
-#[tokio::test]
-async fn datagrams_go_both_ways_until_the_run_is_over() {
-    let ledger = Ledger::new(Budget::new(10));
-    let page = page(&ledger, Quota::default());
-    let activity = || ledger.live()[0].activity;
-    let theirs = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    socket.connect(theirs.local_addr().unwrap()).await.unwrap();
-    theirs.connect(socket.local_addr().unwrap()).await.unwrap();
-    let lease = Lease::take(&page, theirs.local_addr().unwrap()).unwrap();
-    let ours = lease.datagrams(socket).unwrap();
-    assert_eq!(activity(), Activity::Idle);
-
-    assert_eq!(ours.send(b"question").await.unwrap(), 8);
-    assert_eq!(activity(), Activity::Send);
-    let mut buffer = [0; 16];
-    assert_eq!(theirs.recv(&mut buffer).await.unwrap(), 8);
-    theirs.send(b"answer").await.unwrap();
-    assert_eq!(ours.receive(&mut buffer).await.unwrap(), 6);
-    assert_eq!((&buffer[..6], activity()), (&b"answer"[..], Activity::Wait));
-
-    let ends = async { page.end(EndCause::Deadline) };
-    let (received, ()) = futures_util::future::join(ours.receive(&mut [0]), ends).await;
-    assert_eq!(Refusal::find(&received.unwrap_err()), Some(Refusal::Ended));
-    assert!(ours.send(b"more").await.is_err());
 }

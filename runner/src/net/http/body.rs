@@ -1,55 +1,106 @@
-//! The body of an answer: how much of it is kept, and how far it came when it did not come whole.
+//! The body of an answer on its way, and how far it came when it did not come whole.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 
-use super::exchange::from_hyper;
-use crate::net::NetError;
+use super::connection::of_stream;
+use super::driver::Driver;
+use super::explain::from_hyper;
+use super::noted::Noted;
+use crate::ledger::{Activity, LiveView};
+use crate::net::stream::{Moments, read};
+use crate::net::{NetError, Phase};
 
-/// A body, as far as it was wanted.
-#[derive(Debug, Default)]
-pub(super) struct Body {
-    pub(super) kept: Vec<u8>,
-    /// There was more than was kept.
-    pub(super) truncated: bool,
-    /// Bytes that came.
-    pub(super) length: u64,
-    /// The whole body came. False where nobody wanted any of it.
-    pub(super) is_whole: bool,
+/// The body of an answer with the connection that it comes over, which is closed when it is dropped.
+pub(super) struct BodyStream {
+    incoming: Incoming,
+    driver: Driver,
+    moments: Arc<Mutex<Moments>>,
+    live: LiveView,
+    /// For the body, once reading has begun.
+    noted: Noted,
+    has_begun: bool,
+    encoding: Option<HeaderValue>,
+    extent: Extent,
+    trailers: HeaderMap,
 }
 
-impl Body {
-    /// A body that is left where it is.
-    pub(super) fn unread(incoming: &Incoming) -> Self {
+impl BodyStream {
+    pub(super) fn new(
+        driver: Driver,
+        incoming: Incoming,
+        headers: &HeaderMap,
+        noted: Noted,
+        (moments, live): (Arc<Mutex<Moments>>, LiveView),
+    ) -> Self {
+        let announced = headers.get(CONTENT_LENGTH);
+        let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
         Self {
-            truncated: !incoming.is_end_stream(),
-            ..Self::default()
+            incoming,
+            driver,
+            moments,
+            live,
+            noted,
+            has_begun: false,
+            encoding: headers.get(CONTENT_ENCODING).cloned(),
+            extent: Extent { came: 0, announced },
+            trailers: HeaderMap::new(),
         }
     }
 
-    /// Reads to the end, and keeps `max` bytes.
-    pub(super) async fn read(
-        incoming: &mut Incoming,
-        max: u32,
-        progress: &Progress,
-    ) -> Result<Self, NetError> {
-        let max = usize::try_from(max).unwrap_or(usize::MAX);
-        let mut body = Self::default();
-        while let Some(frame) = incoming.frame().await {
-            let frame = frame.map_err(from_hyper)?;
-            let Some(data) = frame.data_ref() else { continue };
-            let room = max.saturating_sub(body.kept.len());
-            body.kept.extend_from_slice(data.get(..room).unwrap_or(data));
-            body.truncated |= data.len() > room;
-            body.length += u64::try_from(data.len()).unwrap_or(u64::MAX);
-            progress.came(body.length);
+    /// How much came, and how much the head announced.
+    pub(super) fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// Says what the connection does.
+    pub(super) fn enter(&self, activity: Activity) {
+        self.live.enter(activity);
+    }
+
+    /// Nothing more comes, as far as is known without reading.
+    pub(super) fn is_over(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    /// The next bytes as soon as there are any; nothing at the end of the body.
+    ///
+    /// Cancellation: what comes later is there for the next call.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, NetError> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.noted = self.noted.for_body(self.encoding.as_ref());
         }
-        body.is_whole = true;
-        Ok(body)
+        while let Some(frame) = self.driver.beside(self.incoming.frame()).await {
+            match frame.map_err(|error| self.broke_off(error))?.into_data() {
+                Ok(data) => {
+                    self.extent.came += u64::try_from(data.len()).unwrap_or(u64::MAX);
+                    self.noted.body(&data);
+                    return Ok(Some(data));
+                }
+                Err(other) => self.take_trailers(other.into_trailers().unwrap_or_default()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What stood behind the body, once that was read to its end.
+    pub(super) fn into_trailers(self) -> HeaderMap {
+        self.trailers
+    }
+
+    fn take_trailers(&mut self, trailers: HeaderMap) {
+        self.noted.trailers(&trailers);
+        self.trailers = trailers;
+    }
+
+    fn broke_off(&self, error: hyper::Error) -> NetError {
+        let error = of_stream(from_hyper(error), &read(&self.moments));
+        self.extent.explain(error).during(Phase::Receive)
     }
 }
 
@@ -62,6 +113,24 @@ pub struct Extent {
     pub announced: Option<u64>,
 }
 
+impl Extent {
+    /// Adds to what ended a body how far it came.
+    pub(super) fn explain(self, error: NetError) -> NetError {
+        match error.without_phase().clone() {
+            cause @ (NetError::Timeout(_)
+            | NetError::Reset
+            | NetError::Closed
+            | NetError::Tls(_)
+            | NetError::Protocol(_)
+            | NetError::Other(_)) => NetError::Body {
+                cause: Box::new(cause),
+                extent: self,
+            },
+            _ => error,
+        }
+    }
+}
+
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.announced {
@@ -71,69 +140,15 @@ impl fmt::Display for Extent {
     }
 }
 
-/// How far a body has come. It outlives the future that reads it, which a time-out drops.
-#[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Option<Extent>>);
-
-impl Progress {
-    /// The head is there, and the body begins.
-    pub(super) fn begin(&self, head: &http::response::Parts) {
-        let announced = head.headers.get(CONTENT_LENGTH);
-        let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
-        *self.extent() = Some(Extent { came: 0, announced });
-    }
-
-    fn came(&self, bytes: u64) {
-        if let Some(extent) = &mut *self.extent() {
-            extent.came = bytes;
-        }
-    }
-
-    fn extent(&self) -> std::sync::MutexGuard<'_, Option<Extent>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds to what ended an exchange how far its body came, where that had begun.
-    pub(super) fn explain(&self, error: NetError) -> NetError {
-        let extent = *self.extent();
-        match (error, extent) {
-            (
-                cause @ (NetError::Timeout(_)
-                | NetError::Reset
-                | NetError::Closed
-                | NetError::Tls(_)
-                | NetError::Protocol(_)
-                | NetError::Other(_)),
-                Some(extent),
-            ) => NetError::Body {
-                cause: Box::new(cause),
-                extent,
-            },
-            (other, _) => other,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::Phase;
-
-    fn begun(length: Option<&str>) -> Progress {
-        let mut answer = http::Response::builder();
-        if let Some(length) = length {
-            answer = answer.header(CONTENT_LENGTH, length);
-        }
-        let progress = Progress::default();
-        progress.begin(&answer.body(()).unwrap().into_parts().0);
-        progress
-    }
 
     #[test]
     fn a_body_that_broke_off_says_how_far_it_came() {
-        for (length, cause, text) in [
+        for (announced, cause, text) in [
             (
-                Some("10"),
+                Some(10),
                 NetError::Closed,
                 "the connection was closed after 2 of 10 bytes of the body",
             ),
@@ -143,22 +158,14 @@ mod tests {
                 "the connection was reset after 2 bytes of the body",
             ),
             (
-                Some("x"),
+                None,
                 NetError::Timeout(Phase::Receive),
                 "timed out after 2 bytes of the body",
             ),
         ] {
-            let progress = begun(length);
-            progress.came(2);
-            let explained = progress.explain(cause.clone());
+            let explained = Extent { came: 2, announced }.explain(cause.clone());
             assert_eq!(explained.to_string(), text);
             assert_eq!(explained.word(), cause.word());
         }
-    }
-
-    #[test]
-    fn what_ended_before_the_body_began_is_left_as_it_is() {
-        let error = NetError::Timeout(Phase::Wait);
-        assert_eq!(Progress::default().explain(error.clone()), error);
     }
 }

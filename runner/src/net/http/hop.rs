@@ -1,24 +1,27 @@
 //! One hop of a request: the way to its host, and the exchange there.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-use tokio::time::Instant;
+use http::response::Parts;
+use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
-use super::exchange::{self, Answer, Asked, Spent, Wanted};
+use super::connection::{self, Answer, Spent};
+use super::exchange::Exchange;
+use super::outbound::Asked;
 use super::proxy::{Proxy, ProxyChoice};
 use super::redirect::astray;
-use super::{HttpVersion, Request, RequestOptions, Response};
+use super::request::parse_url;
+use super::step::RequestStep;
+use super::{HttpVersion, Request, RequestOptions, Response, Versions};
 use crate::grant::{Destination, Host, NameDecision, Scheme, Via};
-use crate::ledger::{LeasedStream, Recording};
+use crate::ledger::LeasedStream;
+use crate::net::bounded::{PlaceText, UrlText};
 use crate::net::connect::ConnectOptions;
 use crate::net::stream::Transport;
-use crate::net::tls::{Alpn, TlsOptions, TlsSession};
-use crate::net::{Client, NetError, Phase, Timings, within};
-use crate::record::Part;
-use crate::trace::{Request as Told, StepKind};
+use crate::net::tls::{Demand, TlsOptions, TlsSession};
+use crate::net::{Access, Client, NetError, Phase, Timings, within};
+use crate::trace::SpanId;
 
 /// What stays the same from hop to hop.
 pub(super) struct Journey<'a> {
@@ -49,14 +52,14 @@ impl<'a> Journey<'a> {
         url.origin() == self.origin
     }
 
-    /// A connection, a request, an answer. `number` redirects came before.
+    /// A connection, a request, the head of an answer. `number` redirects came before.
     pub(super) async fn hop(
         &self,
         request: &Request,
         cookie: Option<HeaderValue>,
         via: Via,
         number: usize,
-    ) -> Result<Response, NetError> {
+    ) -> Result<Exchange, NetError> {
         let url = &request.url;
         let proxy = self.proxy.to(url, &self.client.shared.proxies)?;
         let (stream, mut timings) = match self.reach(url, via, proxy.as_ref()).await {
@@ -65,103 +68,52 @@ impl<'a> Journey<'a> {
             reached => reached?,
         };
         let peer = stream.peer_addr()?;
+        let stream = self.tunnel(stream, url, proxy.as_ref()).await?;
         let (transport, tls) = match url.scheme() {
             "https" => {
-                let stream = self.tunnel(stream, url, proxy.as_ref()).await?;
-                let (transport, session, took) = self.secure(stream, url).await?;
+                let (transport, session, took) = self.secure(stream, url, proxy.is_none()).await?;
                 timings.handshake = Some(took);
                 (transport, Some(session))
             }
             _ => (Transport::Plain(stream), None),
         };
-        let version = spoken(self.options.version, tls.as_ref());
+        // What answers is the proxy, where there is no tunnel through it.
+        let forwarding = proxy.as_ref().filter(|proxy| proxy.forwards(url));
+        let version = spoken(&self.options.versions, tls.as_ref());
         let limit = self.client.limit(None);
-        let step = self.begin(request, version, peer, number, limit);
+        let mut step = RequestStep::begin(self.client.page(), request, version, peer, (number, limit));
         let asked = Asked {
             request,
-            trace: self.trace_headers(&step),
+            trace: self.trace_headers(step.span_id()),
             cookie,
             version,
-            via_proxy: proxy.as_ref().filter(|_| tls.is_none()),
-            wanted: Wanted {
-                max: self.options.max_body,
-                skips_redirects: self.options.max_redirects > 0,
-            },
+            via_proxy: forwarding,
         };
-        let (answer, spent) = exchange::run(transport, asked, limit).await;
-        self.end(step, &answer, spent);
-        timings = Timings {
-            send: spent.send,
-            wait: spent.wait,
-            receive: spent.receive,
-            ..timings
+        let (answer, spent) = connection::request(transport, asked, limit).await;
+        let status = answer.as_ref().map(|answer| answer.head.status.as_u16());
+        step.answered(status, spent);
+        let answer = match forwarding {
+            Some(proxy) => self.forwarded(proxy, answer)?,
+            None => answer?,
         };
-        let peer = peer.to_string();
-        Ok(response(url, version, answer?, Way { peer, timings, tls }))
-    }
-
-    /// Begins to write the request down. What it tells of the URL holds no credentials and no query.
-    fn begin(
-        &self,
-        request: &Request,
-        version: HttpVersion,
-        peer: SocketAddr,
-        number: usize,
-        limit: Instant,
-    ) -> Recording {
-        let url = &request.url;
-        let recorder = self.client.page().recorder();
-        let peer = recorder.peer(peer);
-        let told = Told {
-            method: recorder.text(Part::Trail, request.method.as_str()),
-            url: recorder.text(Part::Trail, bare(url)),
-            scheme: if url.scheme() == "https" { "https" } else { "http" },
-            host: recorder.text(Part::Trail, bare_host(url).unwrap_or_default()),
-            port: url.port_or_known_default().filter(|_| peer.port().is_some()),
-            peer: Some(peer),
-            version: Some(version.word()),
-            hop: u32::try_from(number).unwrap_or(u32::MAX),
-            request_bytes: u64::try_from(request.body.len()).unwrap_or(u64::MAX),
-            ..Told::default()
+        let way = Way {
+            peer: peer.to_string(),
+            timings: timings.with(spent),
+            tls,
         };
-        let page = self.client.page();
-        page.begin(StepKind::Request(Box::new(told)), limit)
-    }
-
-    fn end(&self, mut step: Recording, answer: &Result<Answer, NetError>, spent: Spent) {
-        if let Some(StepKind::Request(told)) = step.kind() {
-            if let Ok(answer) = answer {
-                told.status = Some(answer.head.status.as_u16());
-                // Of a body that nobody wanted, nothing is known.
-                told.response_bytes = answer.body.is_whole.then_some(answer.body.length);
-            }
-            (told.send, told.wait, told.receive) = (spent.send, spent.wait, spent.receive);
-        }
-        let failed = answer.as_ref().err().map(NetError::told);
-        let word = failed.as_ref().map(|(word, _)| *word);
-        let phases = [
-            (Phase::Send, spent.send),
-            (Phase::Wait, spent.wait),
-            (Phase::Receive, spent.receive),
-        ];
-        let last = phases.iter().rposition(|(_, took)| took.is_some());
-        for (place, (phase, took)) in phases.into_iter().enumerate() {
-            let Some(took) = took else { continue };
-            let error = word.filter(|_| Some(place) == last);
-            self.client.page().spend(phase.into(), took, error);
-        }
-        step.end(failed);
+        let response = response(url, version, answer.head, way);
+        Ok(Exchange::new(self.client, response, answer.body, step))
     }
 
     /// The target's own span becomes a child of the request's.
-    fn trace_headers(&self, step: &Recording) -> Vec<(HeaderName, HeaderValue)> {
+    fn trace_headers(&self, span_id: SpanId) -> Vec<(HeaderName, HeaderValue)> {
         if !self.options.propagate_trace {
             return Vec::new();
         }
-        let Client { trace, shared, .. } = self.client;
+        let Access { trace, shared, .. } = &**self.client;
         let headers = shared
             .propagation
-            .headers(&trace.trace_id, &step.span_id(), trace.sampled);
+            .headers(&trace.trace_id, &span_id, trace.sampled);
         let parsed = headers.into_iter().filter_map(|(name, value)| {
             Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
         });
@@ -178,15 +130,21 @@ impl<'a> Journey<'a> {
         let target = destination(url)?;
         let options = ConnectOptions {
             family: self.options.family,
+            source: self.options.source,
             ..ConnectOptions::default()
         };
         if let Some(proxy) = proxy {
             self.judge_behind_proxy(&target, via)?;
-            return self
+            let reached = self
                 .client
                 .connect(&proxy.destination, Via::Direct, options)
                 .await;
+            return reached.map_err(|error| self.of_proxy(error.own(proxy.shown())));
         }
+        let options = ConnectOptions {
+            address: self.options.address.filter(|_| self.is_own(url)),
+            ..options
+        };
         let stand_in = self.options.connect_to.as_ref().filter(|_| self.is_own(url));
         match stand_in {
             None => self.client.connect(&target, via, options).await,
@@ -204,13 +162,14 @@ impl<'a> Journey<'a> {
                 .client
                 .grants
                 .address(target, *address, via, &self.client.shared.blocked);
-            return judged.map_err(|denial| NetError::Denied(denial.to_string()));
+            return judged.map_err(|denial| self.client.ungranted(&denial));
         }
         match self.client.grants.name(target, via) {
             NameDecision::Granted => Ok(()),
-            NameDecision::ByAddress | NameDecision::Denied(_) => Err(NetError::Denied(format!(
-                "`{target}` is not granted to this check by name"
-            ))),
+            NameDecision::ByAddress | NameDecision::Denied(_) => {
+                let denial = format!("`{target}` is not granted to this check by name");
+                Err(self.client.ungranted(&denial))
+            }
         }
     }
 
@@ -220,16 +179,39 @@ impl<'a> Journey<'a> {
         url: &Url,
         proxy: Option<&Proxy>,
     ) -> Result<LeasedStream, NetError> {
-        let Some(proxy) = proxy else {
+        let Some(proxy) = proxy.filter(|proxy| !proxy.forwards(url)) else {
             return Ok(stream);
         };
-        within(self.client.limit(None), Phase::Connect, proxy.tunnel(stream, url)).await
+        let limit = self.client.limit(None);
+        let tunnel = within(limit, Phase::Connect, proxy.tunnel(stream, url, limit));
+        tunnel.await.map_err(|error| self.of_proxy(error))
+    }
+
+    /// What a proxy answered that forwards requests. Where it asks for a password, or breaks off before it has answered,
+    /// nothing is known of the target.
+    fn forwarded(&self, proxy: &Proxy, answer: Result<Answer, NetError>) -> Result<Answer, NetError> {
+        if let Ok(answer) = &answer
+            && answer.head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            self.client.page().note_own_failure();
+        }
+        answer.map_err(|error| self.of_proxy(proxy.blamed_for_breaking_off(error)))
+    }
+
+    /// A failure on the way through a proxy. It is counted where the proxy is to blame, so that nobody takes it for one of
+    /// the target.
+    fn of_proxy(&self, error: NetError) -> NetError {
+        if error.is_own() {
+            self.client.page().note_own_failure();
+        }
+        error
     }
 
     async fn secure(
         &self,
         stream: LeasedStream,
         url: &Url,
+        is_direct: bool,
     ) -> Result<(Transport, TlsSession, Duration), NetError> {
         let default = || TlsOptions {
             require_valid: true,
@@ -241,30 +223,50 @@ impl<'a> Journey<'a> {
             tls.server_name = None;
         }
         if tls.alpn.is_empty() {
-            tls.alpn = offered(self.options.version);
+            tls.alpn = self.options.versions.alpn();
         }
         let host = bare_host(url)?;
-        let (stream, session, took) = self.client.secure(stream, host, &tls).await?;
+        let wanted = Demand {
+            host,
+            options: &tls,
+            // The answer to the request says so.
+            awaits_admission: false,
+            is_direct,
+        };
+        let (stream, session, took) = self.client.secure(stream, wanted).await?;
         Ok((Transport::Tls(Box::new(stream)), session, took))
     }
 }
 
-/// What is known of a hop before its exchange.
+/// How an answer came.
 struct Way {
     peer: String,
     timings: Timings,
     tls: Option<TlsSession>,
 }
 
-fn response(url: &Url, version: HttpVersion, answer: Answer, way: Way) -> Response {
+impl Timings {
+    fn with(self, spent: Spent) -> Self {
+        Self {
+            send: spent.send,
+            wait: spent.wait,
+            receive: spent.receive,
+            ..self
+        }
+    }
+}
+
+/// An answer of whose body nothing was read.
+fn response(url: &Url, version: HttpVersion, head: Parts, way: Way) -> Response {
     Response {
         url: url.to_string(),
-        status: answer.head.status.as_u16(),
+        status: head.status.as_u16(),
         version,
-        headers: answer.head.headers,
-        body: answer.body.kept,
-        truncated: answer.body.truncated,
-        body_length: answer.body.length,
+        headers: head.headers,
+        body: Vec::new(),
+        truncated: false,
+        complete: false,
+        body_length: 0,
         peer: way.peer,
         timings: way.timings,
         tls: way.tls,
@@ -272,19 +274,27 @@ fn response(url: &Url, version: HttpVersion, answer: Answer, way: Way) -> Respon
     }
 }
 
-fn offered(version: Option<HttpVersion>) -> Alpn {
-    Alpn::of(match version {
-        None => &["h2", "http/1.1"],
-        Some(HttpVersion::Http2) => &["h2"],
-        Some(HttpVersion::Http10 | HttpVersion::Http11) => &["http/1.1"],
-    })
+fn spoken(wanted: &Versions, tls: Option<&TlsSession>) -> HttpVersion {
+    match tls {
+        Some(session) => wanted.over_tls(session.alpn.as_deref()),
+        None => wanted.in_plain(),
+    }
 }
 
-fn spoken(wanted: Option<HttpVersion>, tls: Option<&TlsSession>) -> HttpVersion {
-    match (wanted, tls.and_then(|session| session.alpn.as_deref())) {
-        (Some(version), _) => version,
-        (None, Some("h2")) => HttpVersion::Http2,
-        (None, _) => HttpVersion::Http11,
+/// The host and port that a request to this URL goes to, as they are written: its own, or what stands in for them.
+///
+/// # Errors
+/// `Invalid` for a URL or a place that no request can have.
+pub fn endpoint_of(url: &UrlText, connect_to: Option<&PlaceText>) -> Result<(String, u16), NetError> {
+    let url = parse_url(url)?;
+    let target = destination(&url)?;
+    match connect_to {
+        None => Ok((bare_host(&url)?.to_owned(), target.port())),
+        Some(place) => {
+            parse_place(place, target.scheme())?;
+            let (host, port) = split_place(place)?;
+            Ok((host.to_owned(), port))
+        }
     }
 }
 
@@ -321,10 +331,17 @@ pub(super) fn bare_host(url: &Url) -> Result<&str, NetError> {
     Ok(host.trim_start_matches('[').trim_end_matches(']'))
 }
 
-fn parse_place(text: &str, scheme: Scheme) -> Result<Destination, NetError> {
+pub(super) fn parse_place(text: &str, scheme: Scheme) -> Result<Destination, NetError> {
+    let (host, port) = split_place(text)?;
+    place(scheme, host, port)
+}
+
+/// The host is as it is written, brackets of an IPv6 address taken off.
+fn split_place(text: &str) -> Result<(&str, u16), NetError> {
     let invalid = || NetError::Invalid(format!("connect-to `{text}` is not HOST:PORT"));
     let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
-    place(scheme, host, port.parse().map_err(|_| invalid())?)
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    Ok((bare.unwrap_or(host), port.parse().map_err(|_| invalid())?))
 }
 
 fn place(scheme: Scheme, host: &str, port: u16) -> Result<Destination, NetError> {

@@ -3,46 +3,16 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::NetError;
+use super::head::{Head, Passed};
 
 /// Bytes handed over in one go.
 const PORTION: usize = 64 << 10;
 /// Most header blocks of one exchange: informational answers, the answer itself, its trailers.
 const HEADER_BLOCKS: u32 = 64;
-
-/// First bytes of an answer that are kept for messages.
-const OPENING: usize = 64;
-
-/// How an answer begins, for the message when it is not HTTP.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Opening(Arc<Mutex<Vec<u8>>>);
-
-impl Opening {
-    fn note(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = OPENING.saturating_sub(kept.len());
-        kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-    }
-
-    /// Adds to a protocol error what came in place of HTTP.
-    pub(super) fn explain(&self, error: NetError) -> NetError {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&kept);
-        let line = text.lines().next().unwrap_or_default();
-        match error {
-            NetError::Protocol(reason) if !line.is_empty() => NetError::Protocol(format!(
-                "{reason}; the answer begins with `{}`",
-                line.escape_debug()
-            )),
-            other => other,
-        }
-    }
-}
 
 /// A stream that hands its bytes over in portions.
 #[derive(Debug)]
@@ -54,7 +24,13 @@ pub(super) struct Inbound<S> {
     /// something was sent.
     early: Early,
     /// For HTTP/1.
-    opening: Option<Opening>,
+    head: Option<Head>,
+    /// For HTTP/2.
+    opening: Option<Head>,
+    /// A carriage return was read that the next byte decides about.
+    has_return: bool,
+    /// The head of the request was sent.
+    is_head_sent: bool,
     /// For HTTP/2.
     frames: Option<Frames>,
 }
@@ -70,24 +46,70 @@ enum Early {
 
 impl<S> Inbound<S> {
     /// For HTTP/1, whose library bounds a head as a whole.
-    pub(super) fn http1(stream: S, opening: Opening) -> Self {
+    pub(super) fn http1(stream: S, head: Head) -> Self {
         Self {
             stream,
             handed: 0,
             early: Early::Held(None),
-            opening: Some(opening),
+            head: Some(head),
+            opening: None,
+            has_return: false,
+            is_head_sent: false,
             frames: None,
         }
     }
 
     /// For HTTP/2.
-    pub(super) fn http2(stream: S) -> Self {
+    pub(super) fn http2(stream: S, head: Head) -> Self {
         Self {
             stream,
             handed: 0,
             early: Early::Passed,
-            opening: None,
+            head: None,
+            opening: Some(head),
+            has_return: false,
+            is_head_sent: false,
             frames: Some(Frames::default()),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Inbound<S> {
+    /// Reads for HTTP/1, and shows what comes to the head. Without anything new, it is the end.
+    fn poll_head(
+        &mut self,
+        head: &Head,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        loop {
+            if self.has_return {
+                buffer.put_slice(b"\r");
+            }
+            if buffer.remaining() == 0 {
+                self.has_return = false;
+                return Poll::Ready(Ok(()));
+            }
+            let waited = buffer.filled().len();
+            let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+            if !matches!(polled, Poll::Ready(Ok(()))) {
+                buffer.set_filled(before);
+                return polled;
+            }
+            if buffer.filled().len() == waited {
+                self.has_return = false;
+                return Poll::Ready(Ok(()));
+            }
+            let new = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+            let passed = head.pass(new);
+            self.has_return = passed != Passed::All;
+            if let Passed::Until(end) = passed {
+                buffer.set_filled(before + end);
+            }
+            if buffer.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
         }
     }
 }
@@ -109,7 +131,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        let polled = match this.head.clone() {
+            Some(head) => this.poll_head(&head, cx, buffer),
+            None => Pin::new(&mut this.stream).poll_read(cx, buffer),
+        };
         if polled.is_pending() {
             this.handed = 0;
         }
@@ -117,7 +142,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Inbound<S> {
         let new = buffer.filled().get(before..).unwrap_or_default();
         this.handed += new.len();
         if let Some(opening) = &this.opening {
-            opening.note(new);
+            opening.pass_http2(new);
         }
         if let Some(frames) = &mut this.frames {
             frames.count(new).map_err(io::Error::other)?;
@@ -130,6 +155,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Inbound<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if let (Poll::Ready(Ok(count)), Some(head)) = (&written, &this.head) {
+            let sent = bytes.get(..*count).unwrap_or(bytes);
+            head.noted.sent(sent, &mut this.is_head_sent);
+        }
         if written.is_ready()
             && let Early::Held(Some(reader)) = std::mem::replace(&mut this.early, Early::Passed)
         {
@@ -227,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn others_have_their_turn_between_two_portions() {
         let bytes = vec![0; 4 * PORTION];
-        let mut inbound = Inbound::http1(&bytes[..], Opening::default());
+        let mut inbound = Inbound::http1(&bytes[..], Head::default());
         inbound.early = Early::Passed;
         let mut taken = Vec::new();
         let mut reading = std::pin::pin!(inbound.read_to_end(&mut taken));
@@ -241,10 +270,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_return_is_handed_over_with_the_byte_behind_it() {
+        let (near, mut far) = tokio::io::duplex(1);
+        let sent = b"HTTP/1.1 200 OK\r\na: b\rc\r\n\r\nbody\r";
+        let sending = async move { far.write_all(sent).await };
+        let mut inbound = Inbound::http1(near, Head::default());
+        inbound.early = Early::Passed;
+        let mut taken = Vec::new();
+        let (read, sent) = tokio::join!(inbound.read_to_end(&mut taken), sending);
+        sent.unwrap();
+        assert_eq!(read.unwrap(), taken.len());
+        assert_eq!(taken, b"HTTP/1.1 200 OK\r\na: b c\r\n\r\nbody\r");
+    }
+
+    #[tokio::test]
     async fn what_comes_before_the_request_is_read_after_it() {
         let (near, mut far) = tokio::io::duplex(64);
         far.write_all(b"HTTP/1.1 503 Busy\r\n\r\n").await.unwrap();
-        let (mut reader, mut writer) = tokio::io::split(Inbound::http1(near, Opening::default()));
+        let (mut reader, mut writer) = tokio::io::split(Inbound::http1(near, Head::default()));
         let mut first = [0];
         let mut reading = std::pin::pin!(reader.read_exact(&mut first));
         assert!(futures_util::poll!(&mut reading).is_pending());

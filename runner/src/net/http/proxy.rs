@@ -1,21 +1,28 @@
-//! HTTP proxies: the absolute form for `http`, a tunnel for `https` (RFC 9110, section 9.3.6).
+//! HTTP proxies: the absolute form for `http`, a tunnel for `https` (RFC 9110, section 9.3.6). SOCKS5 proxies: a tunnel for
+//! both.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 use url::Url;
 
 use super::environment::EnvironmentProxies;
 use super::hop::destination;
-use crate::grant::Destination;
+use super::redirect::url_fault;
+use super::socks::{self, Failed, Login};
+use crate::grant::{Destination, Scheme};
 use crate::ledger::LeasedStream;
 use crate::net::NetError;
 use crate::net::bounded::UrlText;
 
 /// Bytes of a proxy's answer to `CONNECT`.
 const LONGEST_HEAD: usize = 16 << 10;
+
+/// Where a SOCKS proxy listens whose URL does not say (RFC 1928, section 3).
+const SOCKS_PORT: u16 = 1080;
 
 /// Which proxy a request goes through.
 pub(super) enum ProxyChoice {
@@ -57,30 +64,66 @@ impl ProxyChoice {
 #[derive(Clone)]
 pub(super) struct Proxy {
     pub(super) destination: Destination,
-    /// For a proxy URL with user information.
+    /// For the URL of an HTTP proxy with user information.
     pub(super) authorization: Option<HeaderValue>,
+    kind: Kind,
+}
+
+/// What a proxy speaks.
+#[derive(Clone)]
+enum Kind {
+    Http,
+    Socks(Option<Login>),
 }
 
 impl Proxy {
     fn parse(text: &str) -> Result<Self, NetError> {
-        let url = Url::parse(text).map_err(|error| NetError::Invalid(format!("proxy url: {error}")))?;
-        if url.scheme() != "http" {
-            return Err(NetError::Invalid("proxy url: only http proxies".to_owned()));
-        }
-        let authorization = (!url.username().is_empty()).then(|| {
+        let url = Url::parse(text)
+            .map_err(|error| NetError::Invalid(format!("proxy url: {}", url_fault(error))))?;
+        let login = (!url.username().is_empty()).then(|| {
             let password = url.password().unwrap_or_default();
-            let user = [decoded(url.username()), decoded(password)].join(&b':');
-            format!("Basic {}", STANDARD.encode(user))
+            (decoded(url.username()), decoded(password))
         });
-        let authorization = authorization.and_then(|value| HeaderValue::from_str(&value).ok());
-        Ok(Self {
-            destination: destination(&url)?,
-            authorization,
-        })
+        match url.scheme() {
+            "http" => Ok(Self {
+                destination: destination(&url)?,
+                authorization: login.and_then(|(user, password)| basic(&[user, password].join(&b':'))),
+                kind: Kind::Http,
+            }),
+            "socks5" | "socks5h" => Ok(Self {
+                destination: socks_place(&url)?,
+                authorization: None,
+                kind: Kind::Socks(
+                    login
+                        .map(|(user, password)| Login::new(user, password))
+                        .transpose()?,
+                ),
+            }),
+            _ => Err(NetError::Invalid(
+                "proxy url: only http and socks5 proxies".to_owned(),
+            )),
+        }
+    }
+
+    /// Whether a request to a URL goes to the proxy itself, which forwards it, and not through it.
+    pub(super) fn forwards(&self, url: &Url) -> bool {
+        matches!(self.kind, Kind::Http) && url.scheme() == "http"
     }
 
     /// Asks the proxy for a connection to the URL's host.
-    pub(super) async fn tunnel(&self, mut stream: LeasedStream, url: &Url) -> Result<LeasedStream, NetError> {
+    pub(super) async fn tunnel(
+        &self,
+        mut stream: LeasedStream,
+        url: &Url,
+        limit: Instant,
+    ) -> Result<LeasedStream, NetError> {
+        if let Kind::Socks(login) = &self.kind {
+            return match socks::connect(&mut stream, login.as_ref(), url, limit).await {
+                Ok(()) => Ok(stream),
+                Err(Failed::Target(error)) => Err(error),
+                Err(Failed::Proxy(error)) => Err(error.own(self.shown())),
+            };
+        }
         let host = url.host_str().unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or(443);
         let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
@@ -90,10 +133,68 @@ impl Proxy {
             request.extend_from_slice(b"\r\n");
         }
         request.extend_from_slice(b"\r\n");
-        stream.write_all(&request).await?;
-        accepted(&mut stream).await?;
+        let answered = async {
+            stream.write_all(&request).await?;
+            accepted(&mut stream).await
+        };
+        answered.await.map_err(|error| self.blamed(error))?;
         Ok(stream)
     }
+
+    /// In words, without user information.
+    pub(super) fn shown(&self) -> String {
+        format!("the proxy `{}`", self.destination)
+    }
+
+    /// What a proxy says of the target is of the target; all else is the proxy's own.
+    fn blamed(&self, error: NetError) -> NetError {
+        match error {
+            NetError::Protocol(said) if is_of_target(&said) => NetError::Protocol(said),
+            error => error.own(self.shown()),
+        }
+    }
+}
+
+/// Where a SOCKS proxy listens.
+fn socks_place(url: &Url) -> Result<Destination, NetError> {
+    let host = url.host_str().unwrap_or_default();
+    Destination::new(Scheme::Tcp, host, url.port().unwrap_or(SOCKS_PORT))
+        .map_err(|error| NetError::Invalid(format!("proxy url: {error}")))
+}
+
+/// The credentials of RFC 7617.
+fn basic(user: &[u8]) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(user))).ok()
+}
+
+impl Proxy {
+    /// A connection to a proxy that ended before it had answered is a failure of its own: of the target it would say 502.
+    /// How long it takes depends on both.
+    pub(super) fn blamed_for_breaking_off(&self, error: NetError) -> NetError {
+        match error {
+            NetError::In {
+                phase,
+                cause,
+                peer_sent,
+            } => NetError::In {
+                phase,
+                cause: Box::new(self.blamed_for_breaking_off(*cause)),
+                peer_sent,
+            },
+            NetError::Reset | NetError::Closed | NetError::Protocol(_) | NetError::Other(_) => {
+                error.own(self.shown())
+            }
+            error => error,
+        }
+    }
+}
+
+/// Whether the proxy was refused by the target, or waited for it in vain (RFC 9110, sections 15.6.3 to 15.6.5).
+fn is_of_target(refusal: &str) -> bool {
+    let line = refusal.split('`').nth(1).filter(|line| line.starts_with("HTTP/"));
+    let word = line.and_then(|line| line.split_ascii_whitespace().nth(1));
+    let status = word.and_then(|word| word.parse::<u16>().ok());
+    matches!(status, Some(502..=504))
 }
 
 /// User information as it was before it was made fit for a URL.
@@ -163,6 +264,9 @@ mod tests {
 
     #[tokio::test]
     async fn anything_else_is_a_refusal() {
+        assert!(is_of_target("the proxy refused: `HTTP/1.1 503 No`"));
+        assert!(!is_of_target("the proxy refused: `SSH-2.0 503`"));
+        assert!(!is_of_target("the proxy refused: `HTTP/1.1 denied 503`"));
         for answer in [
             "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
             "HTTP/1.1 302 Found\r\n\r\n",

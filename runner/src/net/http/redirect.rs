@@ -66,7 +66,7 @@ impl Journey<'_> {
         )
         .await
         {
-            return Err(takes_secret(&to, "a URL"));
+            return Err(self.takes_secret(&to, "a URL"));
         }
         let mut revealing = Vec::new();
         for (name, value) in &next.headers {
@@ -81,17 +81,17 @@ impl Journey<'_> {
             next.headers.remove(name);
         }
         if reveals(secrets, &next.body).await {
-            return Err(takes_secret(&to, "a body"));
+            return Err(self.takes_secret(&to, "a body"));
         }
         Ok(())
     }
-}
 
-fn takes_secret(to: &Destination, what: &str) -> NetError {
-    NetError::Denied(format!(
-        "a redirect to `{to}` would take {what} with a secret to another origin; to let it, add `{to}` to the check's \
-         `redirect_secrets_to`"
-    ))
+    fn takes_secret(&self, to: &Destination, what: &str) -> NetError {
+        self.client.ungranted(&format!(
+            "a redirect to `{to}` would take {what} with a secret to another origin; to let it, add `{to}` to the check's \
+             `redirect_secrets_to`"
+        ))
+    }
 }
 
 /// Whether `bytes` hold a secret, however it is written there. The peer decides that a body is searched, which takes a
@@ -113,7 +113,7 @@ async fn reveals(secrets: &Secrets, bytes: &[u8]) -> bool {
 }
 
 /// Whether an answer is a redirect with a place to go.
-pub(super) fn leads_on(status: StatusCode, headers: &HeaderMap) -> bool {
+fn leads_on(status: StatusCode, headers: &HeaderMap) -> bool {
     let leads = |location: &HeaderValue| !location.as_bytes().trim_ascii().is_empty();
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && headers.get(LOCATION).is_some_and(leads)
 }
@@ -127,8 +127,16 @@ pub(super) fn astray(location: impl AsRef<str>, reason: impl Display) -> NetErro
     NetError::Protocol(format!("redirect to `{}`: {reason}", shown.escape_debug()))
 }
 
-/// What the next hop would take for the plugin's mistake.
-fn can_be_reached(url: &Url) -> Result<(), String> {
+/// What is wrong with a URL. The library calls every host that is not one an international name.
+pub(super) fn url_fault(error: url::ParseError) -> String {
+    match error {
+        url::ParseError::IdnaError => "the host is not a valid name".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What a hop would take for the plugin's mistake.
+pub(super) fn can_be_reached(url: &Url) -> Result<(), String> {
     let reason = |error: NetError| match error {
         NetError::Invalid(reason) => reason,
         other => other.to_string(),
@@ -157,7 +165,7 @@ fn location(request: &Request, response: &Response) -> Result<Option<Url>, NetEr
     let mut url = request
         .url
         .join(&location)
-        .map_err(|error| astray(&location, error))?;
+        .map_err(|error| astray(&location, url_fault(error)))?;
     can_be_reached(&url).map_err(|reason| astray(&url, reason))?;
     let _no_host = (url.set_username(""), url.set_password(None));
     // A path that leads further each time would grow without end.
@@ -234,6 +242,15 @@ mod tests {
         // These have the query of the first, and are of its origin.
         for place in ["", "#other"] {
             assert_eq!(next(place), (true, Some("key=secret".to_owned())), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_not_a_name_is_called_so() {
+        let base = Url::parse("http://example.com/").unwrap();
+        for place in ["http://a b/", "http://%zz/", "http://xn--a/", "//a<b/"] {
+            let said = url_fault(base.join(place).unwrap_err());
+            assert_eq!(said, "the host is not a valid name", "{place}");
         }
     }
 

@@ -1,12 +1,16 @@
 //! What a plugin asks for, right and bounded by type.
 
+use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper::body::Bytes;
 use url::Url;
 
-use super::HttpVersion;
+use super::Versions;
+use super::redirect::url_fault;
 use crate::net::bounded::{Payload, PlaceText, URL_BYTES, UrlText, Word, too_long, too_many};
 use crate::net::tls::TlsOptions;
 use crate::net::{Family, NetError};
@@ -38,17 +42,25 @@ pub struct Request {
 /// How to go about a request.
 #[derive(Debug, Clone, Default)]
 pub struct RequestOptions {
-    /// Absent: what ALPN agrees on, or HTTP/1.1 on plain TCP.
-    pub version: Option<HttpVersion>,
+    /// Versions to speak.
+    pub versions: Versions,
     /// Which addresses to use.
     pub family: Family,
+    /// Local address to connect from.
+    pub source: Option<IpAddr>,
+    /// The only address of the URL's host to use, or of what stands in for it; other origins are not bound by it.
+    pub address: Option<IpAddr>,
     /// 0 hands the redirect itself to the plugin.
     pub max_redirects: u32,
     /// Bytes of body to keep; 0 reads no body at all.
     pub max_body: u32,
+    /// How long to read a body for, from the end of the head; what came by then is the body.
+    pub read_for: Option<Duration>,
+    /// For all of it, redirects included.
+    pub timeout: Option<Duration>,
     /// `HOST:PORT` to connect to in place of the URL's; must be granted itself.
     pub connect_to: Option<PlaceText>,
-    /// URL of an HTTP proxy, or `environment` for those that the environment names; must be granted itself.
+    /// URL of an HTTP or SOCKS5 proxy, or `environment` for those that the environment names; must be granted itself.
     pub proxy: Option<UrlText>,
     /// For `https`.
     pub tls: Option<TlsOptions>,
@@ -68,17 +80,9 @@ impl Request {
         body: Payload,
         options: RequestOptions,
     ) -> Result<Self, NetError> {
-        let method = Method::from_bytes(method.as_bytes())
-            .map_err(|error| NetError::Invalid(format!("method `{}`: {error}", method.escape_debug())))?;
-        let parsed = Url::parse(url).map_err(|error| {
-            NetError::Invalid(format!("url `{}`: {error}", public_url(url).escape_debug()))
-        })?;
-        if parsed.as_str().len() > LONGEST_URL {
-            return Err(too_long("the url", URL_BYTES));
-        }
         Ok(Self {
-            method,
-            url: parsed,
+            method: parse_method(&method)?,
+            url: parse_url(url)?,
             headers: header_map(headers)?,
             body: body.into_inner().into(),
             options: Arc::new(options),
@@ -86,22 +90,51 @@ impl Request {
     }
 }
 
-fn header_map(headers: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, NetError> {
+pub(super) fn parse_method(method: &Word) -> Result<Method, NetError> {
+    Method::from_bytes(method.as_bytes())
+        .map_err(|error| NetError::Invalid(format!("method `{}`: {error}", method.escape_debug())))
+}
+
+pub(super) fn parse_url(url: &UrlText) -> Result<Url, NetError> {
+    let parsed = Url::parse(url).map_err(|error| {
+        let (url, fault) = (public_url(url), url_fault(error));
+        NetError::Invalid(format!("url `{}`: {fault}", url.escape_debug()))
+    })?;
+    match parsed.as_str().len() > LONGEST_URL {
+        true => Err(too_long("the url", URL_BYTES)),
+        false => Ok(parsed),
+    }
+}
+
+/// Whether headers are few and short enough.
+pub(super) fn fit(headers: &[(String, Vec<u8>)]) -> Result<(), NetError> {
     if headers.len() > HEADERS {
         return Err(too_many("headers", HEADERS));
     }
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if bytes > HEADER_BYTES {
-        return Err(too_long("the list of headers", HEADER_BYTES));
+    match bytes > HEADER_BYTES {
+        true => Err(too_long("the list of headers", HEADER_BYTES)),
+        false => Ok(()),
     }
+}
+
+pub(super) fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), NetError> {
+    let invalid =
+        |reason: &dyn Display| NetError::Invalid(format!("header `{}`: {reason}", name.escape_debug()));
+    let key = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| invalid(&"a name has letters, digits and some signs, no blank and no colon"))?;
+    let value = HeaderValue::from_bytes(value)
+        .map_err(|_| invalid(&"its value has a line break or another control character"))?;
+    Ok((key, value))
+}
+
+fn header_map(headers: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, NetError> {
+    fit(&headers)?;
     let mut map = empty(headers.len())?;
     for (name, value) in headers {
-        let invalid = |error: &dyn std::fmt::Display| {
-            NetError::Invalid(format!("header `{}`: {error}", name.escape_debug()))
-        };
-        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|error| invalid(&error))?;
-        let value = HeaderValue::from_bytes(&value).map_err(|error| invalid(&error))?;
-        map.try_append(key, value).map_err(|error| invalid(&error))?;
+        let (key, value) = header(&name, &value)?;
+        map.try_append(key, value)
+            .map_err(|error| NetError::Invalid(format!("header `{}`: {error}", name.escape_debug())))?;
     }
     if !map.contains_key(http::header::USER_AGENT) {
         let _before = map.try_insert(http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT));

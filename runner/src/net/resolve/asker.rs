@@ -1,12 +1,16 @@
 //! The run that asks.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::ResolverSettings;
 use super::flight::Progress;
+use super::settings::{Current, Source};
 use crate::ledger::{Charge, Page};
 use crate::net::NetError;
+use crate::record::Conversation;
 use crate::suite::CheckId;
 use crate::trace::Shortage;
 
@@ -18,6 +22,8 @@ const AT_ONCE: u32 = 4;
 pub struct Asker {
     page: Arc<Page>,
     turns: Semaphore,
+    /// Those of the check itself, where it has any.
+    settings: Option<Arc<Current>>,
 }
 
 /// The right to ask one question; given back on drop.
@@ -32,7 +38,30 @@ impl Asker {
     #[must_use]
     pub fn new(page: Arc<Page>) -> Self {
         let turns = Semaphore::new(usize::try_from(AT_ONCE).unwrap_or(usize::MAX));
-        Self { page, turns }
+        Self {
+            page,
+            turns,
+            settings: None,
+        }
+    }
+
+    /// The same, of a check that names its own servers: then the machine's files do not count, and a name is asked for as it
+    /// is written. Without servers it goes by the machine's.
+    #[must_use]
+    pub fn with_servers(self, servers: Vec<SocketAddr>) -> Self {
+        let current = || Current {
+            settings: ResolverSettings::servers(servers.clone()),
+            hosts: Arc::default(),
+        };
+        Self {
+            settings: (!servers.is_empty()).then(|| Arc::new(current())),
+            ..self
+        }
+    }
+
+    /// What its lookups go by.
+    pub(super) fn current(&self, source: &Source) -> Arc<Current> {
+        self.settings.clone().unwrap_or_else(|| source.current())
     }
 
     pub(super) fn check(&self) -> CheckId {
@@ -46,6 +75,11 @@ impl Asker {
             Some(run) => Arc::clone(&run.plugin),
             None => (&owner.check).into(),
         }
+    }
+
+    /// Where what servers answer is noted, if it is wanted.
+    pub(super) fn conversation(&self) -> Option<&Conversation> {
+        self.page.recorder().conversation()
     }
 
     /// Waits for the run's own questions before this one.

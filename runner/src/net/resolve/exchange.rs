@@ -12,6 +12,7 @@ use super::ResolverSettings;
 use super::flight::Progress;
 use super::schedule::{Party, Schedule, zone};
 use super::servers::{Ordered, Servers};
+use super::words;
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::net::NetError;
 use crate::net::dns::response::Response;
@@ -177,6 +178,9 @@ impl Service {
                 biased;
                 ended = asked.next() => ended,
                 () = head_start => {
+                    if let Some(Turn { server, head_start, .. }) = &turn {
+                        progress.note(|| words::silent(*server, *head_start));
+                    }
                     race.unanswered.extend(turn);
                     continue;
                 }
@@ -230,10 +234,12 @@ impl Service {
 
     async fn take(&self, turn: Turn, question: &Question, party: &Party, progress: &Progress) -> Ended {
         let exchange = self.exchange(&turn, question, &party.zone);
+        progress.note(|| words::asked(turn.server, &question.query));
         let outcome = self
             .schedule
             .ask(party, question.timeout, progress, exchange)
             .await;
+        progress.note(|| words::answered(turn.server, &question.query, &outcome));
         Ended { turn, outcome }
     }
 

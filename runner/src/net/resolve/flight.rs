@@ -13,6 +13,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use tokio::time::Instant;
 
+use crate::record::Conversation;
+
 /// How old an exchange may be for others to join it: a question that was lost on the way must not be waited for by all
 /// who ask again.
 const JOINED_WITHIN: Duration = Duration::from_secs(1);
@@ -42,17 +44,37 @@ impl<T> std::fmt::Debug for Entry<T> {
 
 /// How far an exchange is.
 #[derive(Debug, Default)]
-pub(super) struct Progress(AtomicBool);
+pub(super) struct Progress {
+    has_begun: AtomicBool,
+    /// Of those who wait for it and want to read what each server answers; most often of nobody.
+    conversations: Mutex<Vec<Conversation>>,
+}
 
 impl Progress {
     /// A server is asked now.
     pub(super) fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.has_begun.store(true, Ordering::Relaxed);
     }
 
     /// Whether a server was asked: until then a wait says nothing of servers.
     pub(super) fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// From now on this conversation has what servers answer.
+    pub(super) fn note_in(&self, conversation: &Conversation) {
+        self.conversations().push(conversation.clone());
+    }
+
+    /// Writes a note where it is wanted.
+    pub(super) fn note(&self, text: impl Fn() -> String) {
+        for conversation in &*self.conversations() {
+            conversation.note(text());
+        }
+    }
+
+    fn conversations(&self) -> MutexGuard<'_, Vec<Conversation>> {
+        self.conversations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

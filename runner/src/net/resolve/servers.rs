@@ -18,10 +18,10 @@ const REMEMBERED: Duration = Duration::from_secs(30);
 const EDNS_REMEMBERED: Duration = Duration::from_secs(3_600);
 /// An exchange that was given up sooner says nothing of the server.
 const PATIENT: Duration = Duration::from_secs(1);
-/// Servers that are remembered; a resolver has three.
-const KEPT: usize = 16;
+/// Servers that are remembered: those of the machine, up to three, and those that checks name.
+const KEPT: usize = 1_024;
 
-/// What is known of the resolver's own servers.
+/// What is known of the servers that names are looked up at.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     records: Mutex<HashMap<SocketAddr, Record>>,

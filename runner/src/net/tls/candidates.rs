@@ -7,23 +7,30 @@
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, UnixTime};
+use webpki::{EndEntityCert, KeyUsage};
 
+use super::adapted::Adapted;
+use super::judgement::{objection, objection_to_server};
 use super::{CHAIN, provider};
 
 /// Certificates of one name that a path may go through. An authority has several where others have signed it too.
-const OF_ONE_NAME: usize = 3;
+pub(super) const OF_ONE_NAME: usize = 3;
 
-/// Those of the certificates above the leaf that a path may go through. One that cannot be read leads nowhere.
+/// Those of the certificates above the leaf that a path may go through. One that cannot be read leads nowhere, and so does
+/// one that must not issue others by its key usage, at which the library does not look.
 pub(super) fn candidates<'a>(above: &'a [CertificateDer<'_>]) -> Vec<CertificateDer<'a>> {
     let mut candidates: Vec<(Vec<u8>, &[u8])> = Vec::new();
     for der in above.iter().take(CHAIN - 1).map(AsRef::as_ref) {
         let Ok((_, parsed)) = x509_parser::parse_x509_certificate(der) else {
             continue;
         };
+        if objection(&parsed).is_some() {
+            continue;
+        }
         let name = parsed.subject().as_raw();
         let is_known = candidates.iter().any(|(_, known)| *known == der);
         let of_one_name = candidates.iter().filter(|(known, _)| known == name).count();
@@ -38,15 +45,49 @@ pub(super) fn candidates<'a>(above: &'a [CertificateDer<'_>]) -> Vec<Certificate
 /// Verifies the servers that the runner itself connects to.
 ///
 /// # Errors
-/// There are no roots, or they are of no use.
+/// There are no roots.
 pub(crate) fn verifier(roots: RootCertStore) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-    let verifier = verifier.map_err(|error| Error::General(error.to_string()))?;
-    Ok(Arc::new(Verifier(verifier)))
+    if roots.is_empty() {
+        return Err(Error::General("there are no trusted certificates".to_owned()));
+    }
+    let algorithms = provider().signature_verification_algorithms;
+    Ok(Arc::new(Verifier { roots, algorithms }))
+}
+
+/// Whether nothing is against a leaf being a server's which the library does not look at. One that cannot be read is left to
+/// the library.
+fn is_for_servers(leaf: &CertificateDer<'_>) -> bool {
+    x509_parser::parse_x509_certificate(leaf).map_or(true, |(_, leaf)| objection_to_server(&leaf).is_none())
 }
 
 #[derive(Debug)]
-struct Verifier(Arc<WebPkiServerVerifier>);
+struct Verifier {
+    roots: RootCertStore,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Verifier {
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        above: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), webpki::Error> {
+        let above = candidates(above);
+        let adapted = Adapted::new(leaf, &above);
+        if !is_for_servers(leaf) {
+            return Err(webpki::Error::UnsupportedCriticalExtension);
+        }
+        let algorithms = adapted.algorithms(self.algorithms.all);
+        let algorithms: Vec<&dyn SignatureVerificationAlgorithm> =
+            algorithms.iter().map(|algorithm| algorithm as _).collect();
+        let leaf = EndEntityCert::try_from(adapted.leaf())?;
+        let (anchors, above, usage) = (&self.roots.roots, adapted.above(), KeyUsage::server_auth());
+        leaf.verify_for_usage(&algorithms, anchors, above, now, usage, None, None)?;
+        leaf.verify_is_valid_for_subject_name(name)
+    }
+}
 
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
@@ -54,40 +95,44 @@ impl ServerCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         above: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        ocsp: &[u8],
+        _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.0
-            .verify_server_cert(leaf, &candidates(above), name, ocsp, now)
+        match self.verify(leaf, above, name, now) {
+            Ok(()) => Ok(ServerCertVerified::assertion()),
+            Err(error) => Err(CertificateError::Other(OtherError(Arc::new(error))).into()),
+        }
     }
 
     fn verify_tls12_signature(
         &self,
         message: &[u8],
-        certificate: &CertificateDer<'_>,
+        leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        let adapted = Adapted::new(leaf, &[]);
+        verify_tls12_signature(message, adapted.leaf(), signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
         &self,
         message: &[u8],
-        certificate: &CertificateDer<'_>,
+        leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        let adapted = Adapted::new(leaf, &[]);
+        verify_tls13_signature(message, adapted.leaf(), signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use canary_tests::certificate::Authority;
-    use rustls::CertificateError;
+    use rcgen::CustomExtension;
 
     use super::super::Roots;
     use super::super::verify::Recorder;
@@ -120,7 +165,10 @@ mod tests {
         let refused = own
             .verify_server_cert(&leaf, &above, &name, &[], now)
             .unwrap_err();
-        assert_eq!(refused, CertificateError::UnknownIssuer.into());
+        assert_eq!(
+            super::super::explain(&refused),
+            "no path through the certificates that the server sent leads to a trusted root"
+        );
         let recorder = Recorder::new(Arc::new(Roots::new(vec![root.der().clone()])), false);
         recorder
             .verify_server_cert(&leaf, &above, &name, &[], now)
@@ -128,8 +176,29 @@ mod tests {
         let seen = recorder.take().unwrap();
         assert_eq!(seen.chain.len(), CHAIN);
         assert_eq!(
-            seen.verified.unwrap_err(),
-            "unknown issuer: the chain ends in no trusted root"
+            seen.untrusted.to_string(),
+            "the certificate has an issuer `CN=Maze` of whose name the server sent 31 certificates, of which 3 are looked at: \
+             none of these has the key that signed it"
         );
+    }
+
+    #[test]
+    fn the_runner_itself_takes_chains_with_policies_that_are_critical() {
+        let root = Authority::new("Root");
+        let policies = |params: &mut rcgen::CertificateParams| {
+            let mut policies = CustomExtension::from_oid_content(&[2, 5, 29, 36], vec![0x30, 3, 0x80, 1, 0]);
+            policies.set_criticality(true);
+            params.custom_extensions.push(policies);
+        };
+        let middle = root.intermediate_with("Middle", policies);
+        let chain = middle.leaf(&["localhost"]).with(policies).issue().chain();
+        let own = verifier(root.roots()).unwrap();
+        let judged = |name: &str| {
+            let name = ServerName::try_from(name.to_owned()).unwrap();
+            own.verify_server_cert(&chain[0], &chain[1..], &name, &[], UnixTime::now())
+        };
+        judged("localhost").unwrap();
+        assert!(judged("other.test").is_err());
+        assert!(verifier(RootCertStore::empty()).is_err());
     }
 }

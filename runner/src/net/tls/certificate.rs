@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::oid_registry::OidRegistry;
 use x509_parser::prelude::{FromDer, X509Certificate};
-use x509_parser::public_key::PublicKey;
+
+use super::key::Key;
 
 /// One certificate of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct Certificate {
     pub fingerprint: String,
 }
 
-/// Certificates that cannot be parsed keep their DER and fingerprint. What is among the `known` is not parsed again.
+/// Certificates that cannot be read have their DER and fingerprint only. What is among the `known` is not parsed again.
 pub(super) fn parse_chain(chain: &[CertificateDer<'_>], known: &[Certificate]) -> Vec<Certificate> {
     let parse = |der: &CertificateDer<'_>| {
         let known = known.iter().find(|known| known.der == der.as_ref());
@@ -49,6 +50,13 @@ pub(super) fn parse_chain(chain: &[CertificateDer<'_>], known: &[Certificate]) -
 }
 
 impl Certificate {
+    /// Whether more is known of it than its DER and fingerprint.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        // Whatever can be read has a key.
+        !self.public_key.is_empty()
+    }
+
     fn parse(der: &[u8]) -> Self {
         let raw = Self {
             der: der.to_vec(),
@@ -75,7 +83,7 @@ impl Certificate {
             dns_names,
             ip_addresses,
             is_ca: parsed.is_ca(),
-            public_key: public_key(parsed),
+            public_key: Key::of(parsed).to_string(),
             signature_algorithm: signature_algorithm(parsed),
             ..self
         }
@@ -103,20 +111,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-fn public_key(parsed: &X509Certificate<'_>) -> String {
-    let info = parsed.public_key();
-    match info.parsed() {
-        Ok(PublicKey::RSA(key)) => format!("RSA {}", key.key_size()),
-        Ok(PublicKey::EC(point)) => format!("EC P-{}", point.key_size()),
-        _ => match info.algorithm.algorithm.to_id_string().as_str() {
-            "1.3.101.112" => "Ed25519".to_owned(),
-            "1.3.101.113" => "Ed448".to_owned(),
-            other => other.to_owned(),
-        },
-    }
-}
-
-fn signature_algorithm(parsed: &X509Certificate<'_>) -> String {
+pub(super) fn signature_algorithm(parsed: &X509Certificate<'_>) -> String {
     static REGISTRY: LazyLock<OidRegistry<'_>> = LazyLock::new(|| OidRegistry::default().with_crypto());
     let oid = &parsed.signature_algorithm.algorithm;
     match REGISTRY.get(oid) {

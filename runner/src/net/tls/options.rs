@@ -62,7 +62,7 @@ impl Alpn {
         Self(names.iter().map(|name| name.as_bytes().to_vec()).collect())
     }
 
-    pub(super) fn into_protocols(self) -> Vec<Vec<u8>> {
+    pub(in crate::net) fn into_protocols(self) -> Vec<Vec<u8>> {
         self.0
     }
 }

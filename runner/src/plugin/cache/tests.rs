@@ -21,6 +21,7 @@ fn artefact() -> Artefact {
         summary: "s".to_owned(),
         target_syntax: "URL".to_owned(),
         config_schema: "{}".to_owned(),
+        ..Description::default()
     };
     let code: Vec<u8> = (0..PAGE * 8)
         .map(|at| u8::try_from(at / 7 % 251 + 1).unwrap())

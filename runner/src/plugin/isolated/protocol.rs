@@ -20,6 +20,12 @@ pub(super) enum Task {
     },
     /// Judge the [`crate::suite::SchemaRequest`] that follows in JSON.
     Judge,
+    /// Have a plugin answer the [`crate::suite::ConfigRequest`] that follows as another frame, and behind it the plugin's
+    /// machine code.
+    CheckConfigs {
+        /// What engine the code is for, as for `Load`.
+        pooling: bool,
+    },
 }
 
 /// What came of it.
@@ -29,6 +35,8 @@ pub(super) enum Answer {
     Artefact,
     /// A [`crate::suite::Judgement`] follows in JSON.
     Judgement,
+    /// A [`crate::suite::ConfigAnswer`] follows in JSON.
+    Configs,
     /// The plugin is none of this host.
     Refused(Refusal),
     /// The worker could not do its work.

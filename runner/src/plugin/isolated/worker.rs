@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
+
 use super::confine::confine;
 use super::exchange::MAX_ANSWER;
 use super::protocol::{self, Answer, Task};
@@ -20,7 +22,7 @@ use crate::plugin::artefact::Artefact;
 use crate::plugin::compile;
 use crate::plugin::refusal::Refusal;
 use crate::sandbox::{Engine, Sandbox};
-use crate::suite;
+use crate::suite::{self, ConfigRequest};
 
 /// The command that does this.
 pub const SUBCOMMAND: &str = "plugin-worker";
@@ -59,7 +61,7 @@ pub fn run(limits: WorkerLimits) -> io::Result<()> {
     let mut input = Vec::new();
     io::stdin().lock().take(MAX_ANSWER).read_to_end(&mut input)?;
     let (answer, payload) = match protocol::split(input) {
-        Some((task, payload)) => work(task, &payload),
+        Some((task, payload)) => work(task, payload),
         None => failed("what it is to do makes no sense"),
     };
     let header = protocol::frame(&answer).map_err(io::Error::other)?;
@@ -69,21 +71,40 @@ pub fn run(limits: WorkerLimits) -> io::Result<()> {
     output.flush()
 }
 
-fn work(task: Task, payload: &[u8]) -> (Answer, Vec<u8>) {
+fn work(task: Task, payload: Vec<u8>) -> (Answer, Vec<u8>) {
     match task {
-        Task::Load { pooling } => load(payload, pooling),
-        Task::Judge => judge(payload),
+        Task::Load { pooling } => load(&payload, pooling),
+        Task::Judge => judge(&payload),
+        Task::CheckConfigs { pooling } => {
+            check_configs(payload, pooling).unwrap_or_else(|reason| failed(&reason))
+        }
     }
 }
 
-fn load(wasm: &[u8], pooling: bool) -> (Answer, Vec<u8>) {
-    let made = Engine::compiler(pooling).map_err(|error| error.to_string());
+/// What it takes to run a plugin.
+fn runtime(pooling: bool) -> Result<(Engine, Runtime), String> {
+    let engine = Engine::compiler(pooling).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let (engine, runtime) =
-        match made.and_then(|engine| Ok((engine, runtime.map_err(|error| error.to_string())?))) {
-            Ok(made) => made,
-            Err(reason) => return failed(&reason),
-        };
+    Ok((engine, runtime.map_err(|error| error.to_string())?))
+}
+
+fn check_configs(payload: Vec<u8>, pooling: bool) -> Result<(Answer, Vec<u8>), String> {
+    let (engine, runtime) = runtime(pooling)?;
+    let frame = protocol::split::<ConfigRequest>(payload);
+    let (request, code) = frame.ok_or("what it is to judge makes no sense")?;
+    let component = compile::restore(&code, &engine).map_err(|refusal| refusal.to_string())?;
+    let sandbox = offline(engine);
+    let program = sandbox.link(&component).map_err(|error| error.to_string())?;
+    let answer = runtime.block_on(sandbox.check_configs(&program, &request));
+    let answer = serde_json::to_vec(&answer).map_err(|error| error.to_string())?;
+    Ok((Answer::Configs, answer))
+}
+
+fn load(wasm: &[u8], pooling: bool) -> (Answer, Vec<u8>) {
+    let (engine, runtime) = match runtime(pooling) {
+        Ok(made) => made,
+        Err(reason) => return failed(&reason),
+    };
     let examined = compile::component(wasm, &engine).and_then(|component| {
         let sandbox = offline(engine);
         let described = runtime.block_on(compile::describe(&component, &sandbox));

@@ -30,7 +30,7 @@ fn a_record_says_when_a_check_was_due_how_it_ended_and_when_its_status_changed()
     board.pass(&check, MissReason::ClockJump, 2, Since::at(at(5)));
     assert_eq!(times(&board)[0], Some(at(5)));
     let record = board.record(&check.id).unwrap();
-    assert_eq!((record.failures, record.interval), (2, check.interval));
+    assert_eq!((record.failures, record.interval), (2, Duration::from_secs(10)));
     went(&board, &check, VerdictStatus::Warn, 6);
     assert_eq!(board.record(&check.id).unwrap().failures, 0);
 }
@@ -40,14 +40,16 @@ fn a_cadence_goes_on_from_what_an_earlier_process_kept() {
     let check = check("a");
     let (before, _) = only(&check);
     let record = |board: &Board| HashMap::from([(check.id.clone(), board.record(&check.id).unwrap())]);
-    assert_eq!(Restored::from(record(&before)).last_due(&check.id), None);
+    assert_eq!(Restored::from(record(&before)).last_due(&check), None);
     went(&before, &check, VerdictStatus::Pass, 7);
     let restored = Restored::from(record(&before));
+    assert_eq!(restored.last_due(&check), Some(Since::at(at(7))));
+    let other = Check::plain("a", Duration::from_secs(11));
+    assert_eq!(restored.last_due(&other), None);
     assert_eq!(
-        restored.last_due(&check.id),
-        Some((Since::at(at(7)), check.interval))
+        restored.last_due(&Check::plain("b", Duration::from_secs(10))),
+        None
     );
-    assert_eq!(restored.last_due(&CheckId::new("b")), None);
 }
 
 #[test]

@@ -1,31 +1,9 @@
-//! Escapes that are none elsewhere: a text is read once more with those of each of these.
+//! Escapes that are none elsewhere: a text is read with those of each of these and without them.
 
-use super::{Decoded, Decoder, Unit, at, entities, hex, percent};
-
-/// Those that a text may hold, which are the ones whose signs are in it.
-pub(in crate::redact) fn of(text: impl Iterator<Item = u8> + Clone) -> impl Iterator<Item = Decoder> {
-    let has = |sign: u8| text.clone().any(|byte| byte == sign);
-    let pairs = text.clone().zip(text.clone().skip(1));
-    let has_pair = |sought: &[u8; 2]| pairs.clone().any(|(first, second)| [first, second] == *sought);
-    let has_word = has_pair(b"=?");
-    let has_decimal = pairs
-        .clone()
-        .any(|(sign, digit)| sign == b'\\' && digit.is_ascii_digit());
-    let dialects = [
-        (has(b'=') || has(b'\\'), mail as Decoder),
-        (has_word, encoded_word),
-        (has_decimal, dns),
-        (has(b'^') || has(b'`'), windows),
-        // A `\` in front of what is escaped for a URL is no sign of an escape.
-        (has(b'%') && (has(b'\\') || has_pair(b"25")), url),
-        (has(b'&') && has_pair(b"p;"), html),
-    ];
-    let held = dialects.into_iter().filter(|(is_held, _)| *is_held);
-    held.map(|(_, decoder)| decoder)
-}
+use super::{Decoded, Unit, at, entities, hex, percent};
 
 /// Quoted-printable: `=41`, and a line that goes on. LDAP: `\41`.
-fn mail(units: &[Unit]) -> Option<(Decoded, usize)> {
+pub(super) fn mail(units: &[Unit]) -> Option<(Decoded, usize)> {
     match (units.first()?.byte, at(units, 1)) {
         (b'=', Some(b'\n')) => Some((Decoded::Nothing, 2)),
         (b'=', Some(b'\r')) if at(units, 2) == Some(b'\n') => Some((Decoded::Nothing, 3)),
@@ -35,7 +13,7 @@ fn mail(units: &[Unit]) -> Option<(Decoded, usize)> {
 }
 
 /// As in a header of a mail (RFC 2047): `_` is a blank.
-fn encoded_word(units: &[Unit]) -> Option<(Decoded, usize)> {
+pub(super) fn encoded_word(units: &[Unit]) -> Option<(Decoded, usize)> {
     match units.first()?.byte {
         b'_' => Some((Decoded::Byte(b' '), 1)),
         _ => mail(units),
@@ -43,7 +21,7 @@ fn encoded_word(units: &[Unit]) -> Option<(Decoded, usize)> {
 }
 
 /// As in a name of DNS (RFC 1035, section 5.1): `\065`, decimal.
-fn dns(units: &[Unit]) -> Option<(Decoded, usize)> {
+pub(super) fn dns(units: &[Unit]) -> Option<(Decoded, usize)> {
     let digit = |place| char::from(at(units, place)?).to_digit(10);
     if units.first()?.byte != b'\\' {
         return None;
@@ -53,7 +31,7 @@ fn dns(units: &[Unit]) -> Option<(Decoded, usize)> {
 }
 
 /// Of PowerShell: `` `n ``, and of `cmd`: `^&`, `%%`.
-fn windows(units: &[Unit]) -> Option<(Decoded, usize)> {
+pub(super) fn windows(units: &[Unit]) -> Option<(Decoded, usize)> {
     let escaped = at(units, 1)?;
     match (units.first()?.byte, escaped) {
         (b'`', b'0' | b'a' | b'b' | b'e' | b'f' | b'n' | b'r' | b't' | b'v') => {
@@ -67,8 +45,8 @@ fn windows(units: &[Unit]) -> Option<(Decoded, usize)> {
 }
 
 /// As in a URL alone: `%41`, `%2541` and so on to any depth. Digits that only follow are not to be taken for a part of
-/// that, which is why it is no escape of [`super::decode`].
-fn url(units: &[Unit]) -> Option<(Decoded, usize)> {
+/// that, which is why it is no escape of [`super::string`].
+pub(super) fn url(units: &[Unit]) -> Option<(Decoded, usize)> {
     if units.first()?.byte != b'%' {
         return None;
     }
@@ -83,7 +61,7 @@ fn url(units: &[Unit]) -> Option<(Decoded, usize)> {
 }
 
 /// As in HTML alone: `&amp;amp;lt;`.
-fn html(units: &[Unit]) -> Option<(Decoded, usize)> {
+pub(super) fn html(units: &[Unit]) -> Option<(Decoded, usize)> {
     let is_escape = units.first()?.byte == b'&';
     is_escape.then(|| entities::decode_deep(units)).flatten()
 }

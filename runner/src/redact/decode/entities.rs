@@ -36,10 +36,9 @@ fn entity(units: &[Unit], start: usize) -> Option<(Decoded, usize)> {
     }
     let name = name(units, start);
     let end = start + name.len();
+    // Looked up only then: that is slow.
     let is_closed = at(units, end) == Some(b';');
-    known(&name)
-        .filter(|_| is_closed)
-        .map(|decoded| (decoded, end + 1))
+    is_closed.then(|| Some((known(&name)?, end + 1))).flatten()
 }
 
 fn unclosed(units: &[Unit]) -> Option<(Decoded, usize)> {

@@ -2,33 +2,29 @@
 //! .NET, `68:75` of OpenSSL, `[-61, -68]` of Java,
 //! `150 165` of od.
 
-use super::{Unit, at};
+use super::text::{bytes_of, is_text};
+use super::{Draft, Reading, Unit, at};
+use crate::redact::reading::GAP;
 
-/// Numbers that follow each other; fewer are no list.
+/// Numbers of characters that follow each other; fewer are no list, and neither is an address of IPv4.
 const MIN_NUMBERS: usize = 4;
 /// Bytes between two numbers at most: a comma, a line break, an indent.
 const MAX_BETWEEN: usize = 24;
 /// Bytes of a number at most: `0o`, and three digits. What is longer is not one of a byte.
 const MAX_NUMBER: usize = 5;
 
-/// The text with the bytes in place of all its lists; nothing where it has none.
-pub(in crate::redact) fn decode(units: &[Unit], radix: u32) -> Option<Vec<Unit>> {
-    let mut decoded = Vec::new();
-    let (mut done, mut place) = (0, 0);
+/// What is read where the bytes are put in place of all lists; nothing where there are none.
+pub(super) fn decode(units: &[Unit], radix: u32) -> Option<Reading> {
+    let mut draft = Draft::of(units);
+    let mut place = 0;
     while let Some(start) = next_word(units, place) {
         let list = List::at(units, start, radix);
         place = list.end;
-        if list.bytes.len() >= MIN_NUMBERS {
-            decoded.extend_from_slice(units.get(done..start).unwrap_or_default());
-            decoded.extend(list.bytes);
-            done = list.end;
+        if list.bytes.len() >= MIN_NUMBERS && is_text(&bytes_of(&list.bytes), MIN_NUMBERS) {
+            draft.replace_all(start..list.end, &list.bytes);
         }
     }
-    if done == 0 {
-        return None;
-    }
-    decoded.extend_from_slice(units.get(done..).unwrap_or_default());
-    Some(decoded)
+    draft.finish()
 }
 
 /// Numbers that follow each other.
@@ -75,7 +71,7 @@ fn word_end(units: &[Unit], start: usize) -> usize {
 
 /// A character that is not ASCII is one of a word, so that it ends a list.
 fn is_of_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || !byte.is_ascii()
+    byte.is_ascii_alphanumeric() || !byte.is_ascii() && byte != GAP
 }
 
 /// Whether the `-` before a number is its sign, and does not stand between it and the one before.

@@ -2,8 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::NON_ALPHANUMERIC;
-use url::form_urlencoded;
 
 use super::MIN_BYTES;
 use crate::redact::pieces::SEED;
@@ -13,7 +11,7 @@ use crate::redact::reading::Reading;
 const MIN_BASE64_CHARS: usize = 4;
 /// Bytes of an encoding of which each piece is known; of a longer one, as many as touch each other.
 const MAX_DENSE: usize = 1 << 10;
-/// Bytes of a value whose other spellings are known in an encoding as well: each takes as much memory as the value.
+/// Bytes of a value whose other spellings are known in an encoding as well: they take as much memory as the value.
 const MAX_SPELLED: usize = 4 << 10;
 
 /// Passes on the encodings of `value`, in lower case, and the distance of the pieces by which they are known. Where they
@@ -34,44 +32,24 @@ pub(super) fn encodings(value: &str, mut pass_on: impl FnMut(&[u8], usize)) {
         for spelling in spellings(value) {
             encoded(&spelling, 0, &mut add);
         }
-        for form in latin1(value) {
-            add(&form, 1);
+        if !value.is_ascii() {
+            // UTF-8 that was read as Latin-1.
+            let misread: String = value.bytes().map(char::from).collect();
+            add(&Reading::of(&misread).canonical().0, 1);
         }
     }
 }
 
-/// What is encoded in place of the value itself: what a URL, a form, JSON or HTML makes of it, as in the credentials of
-/// RFC 6749, its UTF-16, which PowerShell takes in base64, and its base64.
+/// What is encoded in place of a value that is not ASCII: its UTF-16, which PowerShell takes in base64, and its Latin-1.
+/// Other spellings are read once base64 and hexadecimal are decoded.
 fn spellings(value: &str) -> Vec<Vec<u8>> {
-    if value.len() > MAX_SPELLED {
+    if value.len() > MAX_SPELLED || value.is_ascii() {
         return Vec::new();
     }
-    let form: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    let escaped = [
-        percent_encoding::utf8_percent_encode(value, NON_ALPHANUMERIC).to_string(),
-        form.replace('+', "%20"),
-        form,
-        json(value),
-        html_escape::encode_safe(value).into_owned(),
-        STANDARD_NO_PAD.encode(value),
-    ];
     let wide = [u16::to_le_bytes, u16::to_be_bytes];
     let wide = wide.map(|bytes| value.encode_utf16().flat_map(bytes).collect());
     let narrow: Option<Vec<u8>> = value.chars().map(|char| u8::try_from(char).ok()).collect();
-    let mut spellings: Vec<Vec<u8>> = escaped.map(String::into_bytes).into();
-    spellings.extend(wide);
-    spellings.extend(narrow);
-    spellings.sort_unstable();
-    spellings.dedup();
-    spellings.retain(|spelling| spelling != value.as_bytes());
-    spellings
-}
-
-/// Without the quotes around it.
-fn json(value: &str) -> String {
-    let quoted = serde_json::Value::from(value).to_string();
-    let inner = quoted.get(1..quoted.len().saturating_sub(1));
-    inner.unwrap_or_default().to_owned()
+    wide.into_iter().chain(narrow).collect()
 }
 
 /// Base64 of either alphabet, also within that of a longer text; hexadecimal. Each piece of those of `most_dense` bytes.
@@ -102,21 +80,4 @@ fn within_base64(alphabet: &GeneralPurpose, value: &[u8], shift: usize) -> Optio
     let end = (shift + value.len()) * 8 / 6;
     let piece = encoded.get(start..end)?;
     (piece.len() >= MIN_BASE64_CHARS).then(|| piece.to_owned())
-}
-
-/// The value in Latin-1, and its UTF-8 read as such.
-fn latin1(value: &str) -> Vec<Vec<u8>> {
-    if value.is_ascii() {
-        return Vec::new();
-    }
-    let misread: String = value.bytes().map(char::from).collect();
-    let mut forms = vec![Reading::of(&misread).canonical().0];
-    let bytes: Option<Vec<u8>> = value
-        .to_lowercase()
-        .chars()
-        .filter(|char| !char.is_whitespace())
-        .map(|char| u8::try_from(char).ok())
-        .collect();
-    forms.extend(bytes);
-    forms
 }

@@ -5,9 +5,8 @@ use std::iter::repeat_with;
 use super::*;
 use crate::redact::pieces::steps;
 
-/// Look-ups for one byte of a text at most: nine lengths of pieces in seven levels, six dialects and three lists, for
-/// all and for one holder.
-const MOST: u64 = 9 * 16 * 2;
+/// Look-ups for one byte of a text at most: nine lengths of pieces in each reading, for all and for one holder.
+const MOST: u64 = 9 * 2 * (readings::MAX_READINGS as u64 + 1);
 
 fn random(length: usize, seed: u64) -> String {
     let mut dice = fastrand::Rng::with_seed(seed);
@@ -80,6 +79,8 @@ fn the_work_is_linear_in_the_text_whatever_the_secrets_are() {
         "1,".repeat(40_000),
         "1,2 x".repeat(20_000),
         r"\065^`=?%%41 1,2,3,4 ".repeat(4_000),
+        STANDARD.encode(r"\065%41").repeat(4_000),
+        hex::encode(r"\065%41").repeat(4_000),
     ];
     for text in text {
         let bytes = u64::try_from(text.len()).unwrap();

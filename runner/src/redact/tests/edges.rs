@@ -54,15 +54,14 @@ fn secrets_that_touch_are_masked_as_one() {
 }
 
 #[test]
-fn a_secret_is_masked_three_escapes_deep() {
+fn a_secret_is_masked_however_deep_its_escapes_are() {
     let secret = "sec\nret\nwit\nh\na\nlot\nof\nthem";
     let mut written = secret.to_owned();
     let secrets = secrets(&[secret]);
-    for _ in 0..=LEVELS {
-        assert_eq!(secrets.redact(&format!("<{written}>")), "<***>");
+    for level in 0..6 {
+        assert_eq!(secrets.redact(&format!("<{written}>")), "<***>", "{level}");
         written = written.replace('\\', r"\\").replace('\n', r"\n");
     }
-    assert_eq!(secrets.redact(&written), written);
 }
 
 #[test]
@@ -89,7 +88,9 @@ fn what_was_given_twice_is_one_secret_in_whatever_order() {
     );
     let mut shared = SuiteSecrets::new(&KnownSecrets::default());
     let [a, b] = ["hunter2!", "hunter3!"].map(|value| Arc::new(Secret::new(value)));
-    let one = shared.of(&[Arc::clone(&a), Arc::clone(&b)]);
-    let two = shared.of(&[b, Arc::clone(&a), a]);
+    let one = shared.part(&[Arc::clone(&a), Arc::clone(&b)]);
+    let two = shared.part(&[b, Arc::clone(&a), a]);
+    assert!(Arc::ptr_eq(&one, &two));
+    let [one, two] = [one, two].map(|part| shared.of(&[part]));
     assert!(Arc::ptr_eq(one.own.as_ref().unwrap(), two.own.as_ref().unwrap()));
 }

@@ -23,6 +23,7 @@ fn a_value_has_four_bytes_at_least() {
     for text in [r"a+b\u{17}c", r"a+b\\u{17}c", "a%2Bb%5Cu{17}c"] {
         masked(&[("a+b\u{17}c", text)]);
     }
+    assert_eq!(secrets(&["1234", "5678"]).redact("1234 or 5678"), "*** or ***");
     stay(&[("abc", "abc"), ("%41%42", "crab"), ("%41%42%43", "abc")]);
 }
 
@@ -206,6 +207,50 @@ fn a_value_is_known_in_base64_and_hexadecimal_whatever_it_was_escaped_as_before(
             }
         }
     }
+}
+
+#[test]
+fn an_escaped_value_is_known_in_the_shortest_base64_and_hexadecimal_and_by_all_of_their_digits() {
+    masked(&[
+        ("abcd", STANDARD_NO_PAD.encode("ab%63%64").as_str()),
+        ("abcd", hex::encode("ab%63%64").as_str()),
+    ]);
+    let (value, escaped) = ("ab~cd?ef~gh?", "ab~cd?ef~%67h?");
+    for encoded in [STANDARD.encode(escaped), URL_SAFE.encode(escaped)] {
+        masked(&[(value, encoded.trim_end_matches('='))]);
+    }
+}
+
+#[test]
+fn an_escaped_value_is_known_among_bytes_that_are_no_text() {
+    let (value, escaped) = ("s3cr", "%73%33%63%72");
+    let cases: [(&[u8], &[u8]); 3] = [
+        (b"\xff", b""),
+        // Another text comes before it.
+        (b"abcdefgh\x01", b""),
+        // A zero does not make it UTF-16.
+        (b"", b"abcdefgh\0"),
+    ];
+    for (before, behind) in cases {
+        let written = hex::encode([before, escaped.as_bytes(), behind].concat());
+        let expected = format!("{}***{}", hex::encode(before), hex::encode(behind));
+        assert_eq!(secrets(&[value]).redact(&written), expected);
+    }
+    for between in ['\t', '\n', '\r'] {
+        let written = hex::encode(format!("ab{between}c%64ef"));
+        masked(&[(&format!("ab{between}cdef"), &written)]);
+    }
+}
+
+#[test]
+fn a_value_in_utf16_is_masked_in_its_place_behind_characters_of_two_units() {
+    let utf16 = |text: &str| {
+        let bytes = text.encode_utf16().flat_map(u16::to_le_bytes);
+        hex::encode(bytes.collect::<Vec<u8>>())
+    };
+    let keys = utf16("\u{1f511}\u{1f511}\u{1f511}");
+    let written = keys.clone() + &utf16("%73%33%63%72");
+    assert_eq!(secrets(&["s3cr"]).redact(&written), keys + "***");
 }
 
 #[test]

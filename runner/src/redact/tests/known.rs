@@ -64,7 +64,8 @@ fn the_secrets_of_a_suite_are_known_once_they_are_published() {
     let known = KnownSecrets::default();
     let mut suite = SuiteSecrets::new(&known);
     let secrets = shared(&[ONE, "1234"]);
-    let (with, without) = (suite.of(&secrets), suite.of(&[]));
+    let secrets = suite.part(&secrets);
+    let (with, without) = (suite.of(&[secrets]), suite.of(&[]));
     assert_eq!(without.redact(ONE), ONE);
     suite.publish().unwrap();
     for secrets in [&with, &without, &known.others()] {
@@ -79,7 +80,8 @@ fn the_secrets_of_the_suite_before_are_masked_while_one_of_its_checks_is_left() 
     let known = KnownSecrets::default();
     let publish = |value: &str| {
         let mut suite = SuiteSecrets::new(&known);
-        let _with = suite.of(&shared(&[value]));
+        let value = suite.part(&shared(&[value]));
+        let _with = suite.of(&[value]);
         let check = suite.of(&[]);
         suite.publish().unwrap();
         check
@@ -103,6 +105,7 @@ fn secrets_for_which_there_is_no_memory_are_refused_and_those_before_stay_known(
         set.extend(&shared(&[value]));
         set
     };
+    assert!(TooManySecrets::All.is_transient() && !TooManySecrets::Suite.is_transient());
     let (one, two) = (set(ONE), set(TWO));
     let refused = known.admit(&one, 500, usize::MAX);
     assert_eq!(refused, Err(TooManySecrets::Suite));
@@ -111,4 +114,41 @@ fn secrets_for_which_there_is_no_memory_are_refused_and_those_before_stay_known(
     assert_eq!(known.admit(&two, bytes, bytes), Err(TooManySecrets::All));
     assert_eq!(known.others().redact(ONE), "***");
     assert_eq!(known.others().redact(TWO), TWO);
+}
+
+#[test]
+fn a_suite_without_secrets_forgets_those_that_nobody_has_any_more() {
+    let known = KnownSecrets::default();
+    drop(known.hold([ONE]));
+    assert_eq!(known.others().redact(ONE), "***", "until others come");
+    SuiteSecrets::new(&known).publish().unwrap();
+    assert_eq!(known.others().redact(ONE), ONE);
+}
+
+#[test]
+fn a_secret_that_is_written_for_all_to_see_is_found_whole_in_each_encoding() {
+    let value = "Correct horse+12";
+    let known = KnownSecrets::default();
+    let mut suite = SuiteSecrets::new(&known);
+    let part = suite.part(&shared(&[value, "seven-7", "eight--8", "abababababab"]));
+    let _held = suite.of(&[part]);
+    suite.publish().unwrap();
+    let exposed = suite.exposed();
+    let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    for written in [
+        value.to_owned(),
+        value.to_uppercase(),
+        hex::encode(value),
+        STANDARD.encode(value),
+        STANDARD.encode(format!("{value}x")),
+        form,
+        "eight--8".to_owned(),
+    ] {
+        assert!(exposed.are_in(&format!("see {written}.")), "{written}");
+    }
+    for text in ["see Correct horse", "seven-7", "abababababab", "nothing"] {
+        assert!(!exposed.are_in(text), "{text}");
+    }
+    let none = SuiteSecrets::new(&known).exposed();
+    assert!(none.is_empty() && !none.are_in(value));
 }

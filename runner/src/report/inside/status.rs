@@ -127,14 +127,29 @@ pub struct CheckState {
     pub group: Option<String>,
     /// Its own dimensions.
     pub labels: BTreeMap<String, String>,
+    /// What the suite says of it for alerts.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Where to read what to do when it alerts.
+    #[serde(default)]
+    pub runbook_url: Option<String>,
+    /// Whether its target is to fail, so that a verdict of fail counts as a pass.
+    #[serde(default)]
+    pub expect_failure: bool,
     /// `up`, `degraded`, `down` or `unknown`.
     pub status: Cow<'static, str>,
     /// When that changed last.
     pub status_since: Option<Moment>,
     /// `idle`, `waiting` or `running`.
     pub stage: Cow<'static, str>,
-    /// From one due time to the next.
-    pub interval_seconds: f64,
+    /// From one due time to the next; absent where a cron expression says when the check is due.
+    pub interval_seconds: Option<f64>,
+    /// That expression, and its time zone.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// The next minute that it names.
+    #[serde(default)]
+    pub next_due: Option<Moment>,
     /// Runs in a row that were not well.
     pub consecutive_failures: u64,
     /// When the last run ended.

@@ -26,7 +26,7 @@ fn random_text(random: &mut fastrand::Rng) -> String {
 fn runs(text: &str) -> Vec<Run> {
     let mut attacked = (*check(text, text, text)).clone();
     attacked.group = Some(text.into());
-    attacked.labels = BTreeMap::from([(text.to_owned(), text.to_owned())]);
+    attacked.labels = BTreeMap::from([(text.to_owned(), text.to_owned())]).into();
     let attacked = Arc::new(attacked);
     let verdict = |status| {
         let assertions = [(text, status, text), (text, VerdictStatus::Pass, text)];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::outcome::{Assertion, Measurement, Verdict, VerdictStatus};
 use crate::record::{Entry, Part, Recorder, Text};
-use crate::sandbox::bindings::probe;
+use crate::sandbox::bindings::v0_2::probe;
 use crate::sandbox::cpu::CpuMeter;
 use crate::sandbox::polls::HostFunction;
 
@@ -31,6 +31,12 @@ pub(in crate::sandbox) async fn verdict(
         measurements: writer.measurements(verdict.measurements).await,
         attributes: writer.pairs(verdict.attributes).await,
     }
+}
+
+/// Whether the guest says that it is the check that failed, and not its target.
+pub(in crate::sandbox) fn is_own_fault(verdict: &probe::Verdict) -> bool {
+    let is_it = |(key, value): &(String, String)| key == "fault" && value == "check";
+    verdict.status == probe::Status::Fail && verdict.extra.iter().any(is_it)
 }
 
 struct Writer<'r> {
@@ -154,6 +160,7 @@ mod tests {
             assertions: vec![assertion; 16],
             measurements: vec![measurement; 16],
             attributes: pairs(),
+            extra: Vec::new(),
         }
     }
 

@@ -4,9 +4,11 @@ use jsonschema::JsonType;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind as Kind};
 use serde_json::Value;
 
+use super::Contract;
 use super::place::Place;
 use crate::suite::suggest;
 use crate::suite::tree::{Kind as NodeKind, quoted};
+use crate::suite::units;
 
 /// Words that a message lists.
 const MAX_WORDS: usize = 20;
@@ -15,7 +17,7 @@ const MAX_FOREIGN_CHARS: usize = 120;
 const NOTHING: &str = "nothing";
 
 /// What was expected, as the end of `expected ..`.
-pub(super) fn expectation(error: &ValidationError<'_>) -> String {
+pub(super) fn expectation(error: &ValidationError<'_>, contract: &Contract) -> String {
     match error.kind() {
         Kind::Type {
             kind: TypeKind::Single(kind),
@@ -37,8 +39,10 @@ pub(super) fn expectation(error: &ValidationError<'_>) -> String {
                     .join(", ")
             ),
         },
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => alternatives(context),
-        Kind::Pattern { pattern } => format!("a text that matches {}", quoted(pattern)),
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => alternatives(context, contract),
+        Kind::Pattern { pattern } => contract
+            .pattern_in_words(error)
+            .unwrap_or_else(|| format!("a text that matches {}", quoted(pattern))),
         Kind::Format { format } if format == "regex" => "a regular expression".to_owned(),
         Kind::Format { format } => format!("a text in the form {}", quoted(format)),
         Kind::UniqueItems => "no element twice".to_owned(),
@@ -46,6 +50,27 @@ pub(super) fn expectation(error: &ValidationError<'_>) -> String {
         Kind::FalseSchema => NOTHING.to_owned(),
         kind => limit(kind).unwrap_or_else(|| foreign(error)),
     }
+}
+
+/// What is wrong with a duration or a size, in the words of those outside of configurations, and what to write.
+pub(super) fn unit(error: &ValidationError<'_>, place: &Place<'_>) -> Option<(String, String)> {
+    let Kind::Format { format } = error.kind() else {
+        return None;
+    };
+    let text = error.instance().as_str()?;
+    let wrong = match format.as_str() {
+        units::DURATION_FORMAT => units::duration(text).err()?,
+        units::SIZE_FORMAT => units::size(text).err()?,
+        _ => return None,
+    };
+    let shown = match place.is_secret() {
+        true => "an interpolated text".to_owned(),
+        false => quoted(text),
+    };
+    Some((
+        format!("`{}`: {shown} {wrong}", place.path),
+        wrong.hint().to_owned(),
+    ))
 }
 
 fn limit(kind: &Kind) -> Option<String> {
@@ -67,6 +92,13 @@ fn limit(kind: &Kind) -> Option<String> {
     })
 }
 
+/// Keys that must not be there together.
+pub(super) fn excluded(schema: &Value) -> Option<Vec<&str>> {
+    let keys = schema.get("required")?.as_array()?;
+    let keys: Vec<&str> = keys.iter().take(MAX_WORDS).filter_map(Value::as_str).collect();
+    (keys.len() > 1).then_some(keys)
+}
+
 fn foreign(error: &ValidationError<'_>) -> String {
     let text = error.masked_with("it").to_string();
     if text.chars().count() <= MAX_FOREIGN_CHARS {
@@ -77,10 +109,10 @@ fn foreign(error: &ValidationError<'_>) -> String {
 }
 
 /// What each branch of an `anyOf` or `oneOf` expects.
-fn alternatives(context: &[Vec<ValidationError<'static>>]) -> String {
+fn alternatives(context: &[Vec<ValidationError<'static>>], contract: &Contract) -> String {
     let mut words: Vec<String> = Vec::new();
     for error in context.iter().filter_map(|branch| branch.first()) {
-        let word = expectation(error);
+        let word = expectation(error, contract);
         if !words.contains(&word) && words.len() < MAX_WORDS {
             words.push(word);
         }
@@ -126,7 +158,7 @@ pub(super) fn quotes(error: &ValidationError<'_>, place: &Place<'_>) -> Option<S
         }
     );
     let node = place.node.filter(|_| wants_text)?;
-    matches!(node.kind, NodeKind::Bool(_) | NodeKind::Number(_)).then(|| "put it in quotes".to_owned())
+    matches!(node.kind, NodeKind::Plain(_)).then(|| "put it in quotes".to_owned())
 }
 
 /// The values that would do.
@@ -144,11 +176,10 @@ fn options<'e>(error: &'e ValidationError<'_>) -> Vec<&'e Value> {
     }
 }
 
-/// Why a text is no regular expression: the last line, those before it draw the whole.
+/// Why a text is no regular expression.
 pub(super) fn regex_error(text: &str) -> Option<String> {
     let error = regex::Regex::new(text).err()?.to_string();
-    let line = error.lines().last().unwrap_or_default();
-    Some(line.strip_prefix("error: ").unwrap_or(line).to_owned())
+    Some(units::pattern_reason(&error).to_owned())
 }
 
 fn word(value: &Value) -> String {

@@ -43,10 +43,7 @@ fn a_text_is_kept_with_and_without_what_references_brought_in() {
         panic!("no text");
     };
     assert_eq!((text.as_str(), shown.as_str()), ("Bearer hunter2", "Bearer ***"));
-    assert_eq!(
-        members[0].value.location.at,
-        Some(Position { line: 1, column: 4 })
-    );
+    assert_eq!(members[0].value.location.at, Some(Position::new(1, 4)));
 }
 
 #[test]

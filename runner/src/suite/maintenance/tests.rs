@@ -1,7 +1,4 @@
 use super::*;
-use crate::grant::Grants;
-use crate::quota::Quota;
-use crate::suite::{AlertRules, CheckId, Config, Secrets, Target};
 
 const HOUR: Duration = Duration::from_hours(1);
 const EVERY_DAY: [Weekday; 7] = [
@@ -19,23 +16,8 @@ fn check(name: &str, labels: &[(&str, &str)]) -> Check {
         .iter()
         .map(|(label, value)| (label.to_string(), value.to_string()));
     Check {
-        id: CheckId::new(name),
-        name: name.to_owned(),
-        plugin: "tcp".to_owned(),
-        target: Target::new("example.com:443"),
-        interval: HOUR,
-        timeout: HOUR,
-        retries: 0,
-        failure_threshold: 1,
-        success_threshold: 1,
-        quota: Quota::default(),
-        grants: Grants::default(),
-        labels: labels.collect(),
-        group: None,
-        depends_on: Vec::new(),
-        alert: AlertRules::default(),
-        config: Config::new("{}".to_owned()),
-        secrets: Secrets::default(),
+        labels: Arc::new(labels.collect()),
+        ..Check::plain(name, HOUR)
     }
 }
 

@@ -113,6 +113,7 @@ struct When {
 }
 
 fn window(reader: &mut Reader<'_>, source: &Arc<Source>, node: &Node) -> Option<RawWindow> {
+    let node = &node.without_nulls();
     let entries = reader.mapping("", node, &KEYS)?;
     let mut raw = RawWindow {
         source: Arc::clone(source),
@@ -296,7 +297,7 @@ fn hours_and_minutes(text: &str) -> Option<Time> {
     Time::new(number(hours)?, number(minutes)?, 0, 0).ok()
 }
 
-fn zone(reader: &mut Reader<'_>, entry: &Entry) -> Option<TimeZone> {
+pub(in crate::suite) fn zone(reader: &mut Reader<'_>, entry: &Entry) -> Option<TimeZone> {
     let name = reader.text(entry, MAX_ZONE)?;
     let zone = zones::find(name);
     if zone.is_none() {

@@ -56,7 +56,7 @@ fn matches(folder: &Path, pattern: &str) -> BTreeSet<PathBuf> {
 }
 
 /// Whether `text` is `pattern`, in which each `*` stands for any characters, or none. Linear in the length of both.
-pub(super) fn is_match(pattern: &str, text: &str) -> bool {
+pub(in crate::suite) fn is_match(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else {
         return pattern == text;
     };

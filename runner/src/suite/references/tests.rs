@@ -3,6 +3,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 
 use super::*;
+use crate::regular_file;
 
 fn names(names: &[&str]) -> Option<Vec<String>> {
     Some(names.iter().map(|name| (*name).to_owned()).collect())
@@ -13,9 +14,11 @@ fn found(path: &Path) -> Found {
     let path = fs::canonicalize(path).unwrap();
     let metadata = fs::metadata(&path).unwrap();
     Found {
+        mount: regular_file::mount(&path),
         path,
         device: metadata.dev(),
         inode: metadata.ino(),
+        names: metadata.nlink(),
     }
 }
 
@@ -110,6 +113,48 @@ fn a_file_of_the_runner_is_withheld_by_whatever_name() {
         assert!(rule.judge(&found(own)).is_err(), "{}", own.display());
     }
     assert!(rule.judge(&found(&other)).is_ok());
+}
+
+#[test]
+fn what_comes_later_or_lies_deep_is_the_runners_own_by_whatever_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let deep = "deep/".repeat(20);
+    let policy = ReferencePolicy {
+        own_paths: BTreeSet::from([at.join("state"), at.join("link/token")]),
+        ..ReferencePolicy::default()
+    };
+    fs::create_dir_all(at.join(format!("state/{deep}"))).unwrap();
+    let rule = policy.file_rule();
+    let late = write(at, &format!("state/{deep}late"));
+    fs::hard_link(&late, at.join("hard")).unwrap();
+    // As a bind mount has it: the same folder by another path, with no link in it, or one within it.
+    symlink(at.join("state"), at.join("mount")).unwrap();
+    let mounted = Found {
+        path: at.join("mount").join(&deep).join("late"),
+        inode: 0,
+        ..found(&late)
+    };
+    let within = Found {
+        path: at.join("other/late"),
+        names: 1,
+        mount: None,
+        ..found(&late)
+    };
+    let token = write(at, "secrets/token");
+    symlink(at.join("secrets"), at.join("link")).unwrap();
+    for own in [
+        found(&late),
+        found(&at.join("hard")),
+        found(&token),
+        mounted,
+        within,
+    ] {
+        assert!(rule.judge(&own).is_err(), "{own:?}");
+    }
+    let copy = write(at, "copy");
+    fs::hard_link(&copy, at.join("copied")).unwrap();
+    assert!(rule.judge(&found(&copy)).is_ok());
 }
 
 #[test]

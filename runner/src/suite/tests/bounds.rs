@@ -80,7 +80,7 @@ fn a_nul_byte_is_a_problem_at_its_place() {
     let problems = load_text("checks:\n  - name: a\0b\n").unwrap_err();
     let problem = problems.iter().next().unwrap();
     assert_eq!(problem.message, "the file holds a NUL byte");
-    assert_eq!(problem.location.at, Some(Position { line: 2, column: 12 }));
+    assert_eq!(problem.location.at, Some(Position::new(2, 12)));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn invalid_utf_8_is_a_problem_at_its_place() {
     let problems = load_text(b"checks:\n  - \xff\n").unwrap_err();
     let problem = problems.iter().next().unwrap();
     assert_eq!(problem.message, "invalid UTF-8");
-    assert_eq!(problem.location.at, Some(Position { line: 2, column: 5 }));
+    assert_eq!(problem.location.at, Some(Position::new(2, 5)));
     assert_eq!(problem_of(b"\xff\xfec\0h\0"), "the file is UTF-16");
 }
 
@@ -269,4 +269,16 @@ fn no_input_panics() {
             }
         }
     }
+}
+
+#[test]
+fn two_checks_with_one_id_are_both_named() {
+    let text = "checks:\n  - { name: a, plugin: tcp, targets: [\"b:1\"] }\n  - { name: \"a@b:1\", plugin: tcp, target: \"c:1\" }\n";
+    let problems = load_text(text).unwrap_err().to_string();
+    assert!(
+        problems.contains(
+            "suite.yaml:3:43: check `a@b:1`: the target `c:1` has the id `a@b:1`, as has the target `b:1` of check `a` at "
+        ) && problems.contains("suite.yaml:2:39"),
+        "{problems}"
+    );
 }

@@ -21,6 +21,7 @@ macro_rules! snapshots {
 snapshots! {
     alerts
     alias_of_itself
+    annotations
     bad_counts
     bad_durations
     bad_quotas
@@ -49,6 +50,7 @@ snapshots! {
     plugin_declarations
     quota_above_ceiling
     references
+    schedules
     tab_indent
     tags_and_keys
     targets
@@ -60,6 +62,7 @@ snapshots! {
     unknown_anchor
     unknown_keys
     unknown_plugin
+    variables
     wrong_types
     yes_is_a_text
 }

@@ -24,7 +24,8 @@ fn every_key_arrives_in_the_check() {
 
 fn show(check: &Check) -> String {
     let Check {
-        interval,
+        cadence,
+        retry_interval,
         timeout,
         retries,
         failure_threshold,
@@ -36,9 +37,9 @@ fn show(check: &Check) -> String {
         .map(|kind| format!("{kind} {}", kind.show(check.quota.limit(*kind))))
         .collect();
     format!(
-        "{} ({}), {}, target {}\nevery {interval:?} within {timeout:?}, {retries} retries, \
+        "{} ({}), {}, target {}\nevery {cadence}, then {retry_interval:?}, within {timeout:?}, {retries} retries, \
          down after {failure_threshold}, up after {success_threshold}\n{}\n{:?} {:?} {:?}\n\
-         group {:?}, depends on {:?}, {:?}",
+         group {:?}, depends on {:?}, {:?}\n{:?}, expects failure: {}",
         check.id,
         check.name,
         check.plugin,
@@ -50,6 +51,8 @@ fn show(check: &Check) -> String {
         check.group,
         check.depends_on,
         check.alert,
+        check.annotations,
+        check.expect_failure,
     )
 }
 
@@ -133,7 +136,7 @@ fn the_defaults_of_a_file_without_checks_hold_for_the_whole_folder() {
         .map(|check| {
             (
                 check.name.clone(),
-                check.interval.as_secs(),
+                check.cadence.shortest().as_secs(),
                 check.timeout.as_secs(),
             )
         })
@@ -144,7 +147,7 @@ fn the_defaults_of_a_file_without_checks_hold_for_the_whole_folder() {
 #[test]
 fn a_timeout_that_nobody_wrote_gives_way_to_a_short_interval() {
     let check = &only("valid/short_interval.yaml")[0];
-    assert_eq!(check.timeout, check.interval);
+    assert_eq!(check.timeout, check.cadence.shortest());
 }
 
 #[test]
@@ -218,9 +221,38 @@ fn the_schema_for_editors_accepts_what_is_right_and_refuses_what_is_wrong() {
         "groups_of_no_mapping",
         "dependencies",
         "alerts",
+        "annotations",
         "maintenance",
+        "schedules",
     ] {
         assert!(!valid(&format!("invalid/{name}.yaml")), "{name}");
+    }
+}
+
+#[test]
+fn the_schema_for_editors_takes_a_variable_for_any_scalar() {
+    let schema = schema(&[("http", &http())]);
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let suite = |key: &str, value: serde_json::Value| {
+        let mut check = serde_json::json!({ "name": "a", "plugin": "http", "target": "https://a.test" });
+        check[key] = value;
+        serde_json::json!({ "vars": { "x": 1, "y": "2", "z": true, "w": null }, "checks": [check] })
+    };
+    let reference = serde_json::json!("${var:x}");
+    for key in [
+        "name",
+        "interval",
+        "retries",
+        "expect_failure",
+        "description",
+        "target",
+    ] {
+        assert!(validator.is_valid(&suite(key, reference.clone())), "{key}");
+    }
+    let quota = serde_json::json!({ "bytes_in": reference, "sockets": reference, "cpu": reference });
+    assert!(validator.is_valid(&suite("quota", quota)));
+    for key in ["interval", "retries", "expect_failure"] {
+        assert!(!validator.is_valid(&suite(key, "soon".into())), "{key}");
     }
 }
 
@@ -245,15 +277,17 @@ fn the_schema_for_editors_knows_every_key() {
         known
     };
     assert_eq!(keys("/properties"), sorted(&raw::FILE_KEYS));
-    assert_eq!(keys("/$defs/check/properties"), sorted(&check::KEYS));
-    assert_eq!(keys("/$defs/settings/properties"), sorted(&settings::KEYS));
+    assert_eq!(keys("/$defs/check/properties"), sorted(&check::keys()));
+    assert_eq!(keys("/$defs/layer/properties"), sorted(&layer::keys()));
     assert_eq!(keys("/$defs/plugin/properties"), sorted(&raw::PLUGIN_KEYS));
     assert_eq!(keys("/$defs/group/properties"), sorted(&group::KEYS));
     assert_eq!(
         keys("/$defs/window/properties"),
         sorted(&maintenance::written::KEYS)
     );
-    let alert = "/$defs/settings/properties/alert/anyOf/1/properties";
+    let schedule = "/$defs/layer/properties/schedule/anyOf/1/properties";
+    assert_eq!(keys(schedule), sorted(&cadence::KEYS));
+    let alert = "/$defs/layer/properties/alert/anyOf/1/properties";
     assert_eq!(keys(alert), sorted(&alert::KEYS));
 }
 
@@ -266,6 +300,21 @@ fn json(path: &Path) -> serde_json::Value {
     let place = interpolate::Place {
         directory: source.directory(),
         captures: true,
+        variables: true,
     };
-    config::fill(&root, place, &mut interpolator).value
+    let (filled, _) = config::fill(&root, place, &mut interpolator);
+    json::of(Some(&filled.value), &json::Readings::default())
+}
+
+#[test]
+fn the_schema_for_editors_takes_null_for_every_key_that_can_be_inherited() {
+    let schema = schema(&[("http", &http())]);
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let own = ["profile", "depends_on", "expect_failure"];
+    for key in layer::keys().into_iter().chain(own) {
+        let layer =
+            serde_json::json!({ "plugin": "http", "target": "https://a.test", "name": "a", key: null });
+        let suite = serde_json::json!({ "checks": [layer] });
+        assert!(validator.is_valid(&suite), "{key}");
+    }
 }

@@ -27,13 +27,13 @@ fn a_check_that_says_nothing_of_alerts_tells_everyone() {
 #[test]
 fn a_check_takes_over_from_the_defaults_what_it_does_not_say() {
     let alert = rules("alert: { notify: [ops], remind: 4h }", "alert: { remind: none }");
-    assert_eq!(alert.notify, Notify::Only(names(&["ops"])));
+    assert_eq!(alert.notify, Notify::Only(names(&["ops"]).into()));
     assert_eq!(alert.remind, Remind::Never);
     let alert = rules(
         "alert: { notify: [ops], remind: 4h }",
         "alert: { notify: [oncall] }",
     );
-    assert_eq!(alert.notify, Notify::Only(names(&["oncall"])));
+    assert_eq!(alert.notify, Notify::Only(names(&["oncall"]).into()));
     assert_eq!(alert.remind, Remind::Every(Duration::from_hours(4)));
     let alert = rules("alert: { notify: [ops] }", "alert: none");
     assert_eq!(alert.notify, Notify::None);
@@ -64,7 +64,10 @@ fn any_notifier_will_do_where_they_are_not_known() {
         )
     };
     let suite = finish(None).unwrap();
-    assert_eq!(suite.checks[0].alert.notify, Notify::Only(names(&["elsewhere"])));
+    assert_eq!(
+        suite.checks[0].alert.notify,
+        Notify::Only(names(&["elsewhere"]).into())
+    );
     let problems = finish(Some(Vec::new())).unwrap_err().to_string();
     assert!(
         problems.contains("there is no notifier `elsewhere`"),
@@ -78,7 +81,7 @@ fn the_files_of_a_folder_share_groups_and_name_each_others_checks() {
     let suite = load(&[testdata("valid/folder")]).unwrap();
     assert_eq!(suite.groups, BTreeMap::from([("both".into(), 2)]));
     assert_eq!(suite.checks[0].group.as_deref(), Some("both"));
-    assert_eq!(suite.checks[0].depends_on, names(&["two"]));
+    assert_eq!(*suite.checks[0].depends_on, names(&["two"]));
     let night = SystemTime::UNIX_EPOCH + Duration::from_mins(3 * 60);
     assert!(suite.maintenance[0].covers(&suite.checks[1], night));
 }

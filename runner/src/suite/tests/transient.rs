@@ -69,7 +69,13 @@ fn a_suite_of_a_disk_that_is_too_slow_may_pass_and_one_that_is_not_there_may_not
     let (_folder, path) = written(SUITE);
     let session = Session::new(Owner::Suites);
     drop(session.cancel_on_drop());
-    let draft = super::super::read(&[path], &EMBEDDED, &Fixed, &session);
+    let draft = super::super::read(
+        &[path],
+        &EMBEDDED,
+        &Fixed,
+        &VariableOverrides::default(),
+        &session,
+    );
     assert!(problems_of(draft).is_transient());
     let draft = read(&["/nonexistent/suite.yaml".into()], &EMBEDDED, &Fixed);
     assert!(!problems_of(draft).is_transient());

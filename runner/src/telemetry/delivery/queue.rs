@@ -226,9 +226,10 @@ impl Queue {
         self.insert_as(stamp, bytes, place, share, shares);
     }
 
-    fn insert_on_disk(&mut self, stamp: Stamp, bytes: u64, shares: &mut Shares) {
+    fn insert_on_disk(&mut self, stamp: Stamp, bytes: u64, around: &mut Around<'_>) {
         self.disk_bytes += bytes;
-        self.insert_as(stamp, bytes, Place::Disk, None, shares);
+        around.room.free = around.room.free.saturating_sub(bytes);
+        self.insert_as(stamp, bytes, Place::Disk, None, around.shares);
     }
 
     fn insert_as(

@@ -82,6 +82,12 @@ impl Split {
         self.rest.is_empty()
     }
 
+    /// Whether some has its answer, and nothing is on its way.
+    pub(super) fn is_begun(&self) -> bool {
+        let left: usize = self.rest.iter().map(Vec::len).sum();
+        left < self.count
+    }
+
     /// The next piece: as many items as fit into `limit` bytes, but one at least. None when all that is left is held back.
     pub(super) fn next(&mut self, limit: usize, is_held: impl Fn(&[Item]) -> bool) -> Option<Vec<Item>> {
         let next = self.rest.iter().position(|items| !is_held(items))?;

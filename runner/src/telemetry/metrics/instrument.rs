@@ -78,7 +78,7 @@ instruments! {
     CONSECUTIVE_FAILURES = "canary.check.consecutive_failures", Gauge, "{failure}", "Runs in a row that were not well.";
     LAST_RUN = "canary.check.last_run.timestamp", Gauge, "s", "When the last run ended, in Unix time.";
     LAST_SUCCESS = "canary.check.last_success.timestamp", Gauge, "s", "When the last run ended that was well, in Unix time.";
-    INTERVAL = "canary.check.interval", Gauge, "s", "From one due time of the check to the next.";
+    INTERVAL = "canary.check.interval", Gauge, "s", "From one due time of the check to the next; by a cron expression, from the last run to the next due time.";
     TRANSITIONS = "canary.check.transitions", Counter, "{transition}", "Changes of status, by the new one.";
     PHASE_DURATION = "canary.check.phase.duration", Histogram(PHASE_SECONDS), "s", "Time that an attempt spent in a phase.";
     MEASUREMENT = "canary.check.measurement", Gauge, "", "What the plugin measured in the last run.";

@@ -10,8 +10,10 @@ use super::chosen::{Chosen, bounded};
 use super::series::{Exemplar, Extra, Scope, Value, text, word};
 use super::{Last, Metrics, told};
 use crate::account::MissReason;
+use crate::clock;
 use crate::outcome::{Outcome, Run, VerdictStatus};
 use crate::quota::{Quota, QuotaKind};
+use crate::schedule::reach;
 use crate::status::{Standing, Status};
 use crate::suite::Check;
 use crate::telemetry::name;
@@ -28,7 +30,7 @@ const OUTCOMES: [(&str, Option<&str>); 5] = [
 ];
 /// Counters are there from the first moment, so that the first increase is one.
 pub(super) fn prepare(scope: &mut Scope, check: &Check) {
-    scope.set(told::INTERVAL, Vec::new(), check.interval.as_secs_f64());
+    interval(scope, check, clock::wall());
     scope.set_count(told::RUN_ACTIVE, Vec::new(), 0);
     scope.set_count(told::ACTIVE, Vec::new(), 0);
     scope.add(told::RECLAIMED, Vec::new(), 0);
@@ -99,6 +101,7 @@ impl Metrics {
                 continue;
             };
             stands(&mut told_of.scope, &standing, at);
+            interval(&mut told_of.scope, &run.check, run.started_at);
             utilization(&mut told_of.scope, &run);
             let mut chosen = Chosen::measuring(&mut told_of.scope, self.max_series);
             measured(&mut chosen, &run);
@@ -106,6 +109,12 @@ impl Metrics {
             self.runner.add(told::SERIES_OVERFLOW, Vec::new(), overflow);
         }
     }
+}
+
+/// How long the check is silent from a moment on: until its next due time, by a cron expression.
+fn interval(scope: &mut Scope, check: &Check, from: SystemTime) {
+    let silent = reach(check, from, 1);
+    scope.set(told::INTERVAL, Vec::new(), silent.as_secs_f64());
 }
 
 fn exemplar(run: &Run, at: SystemTime) -> Option<Exemplar> {

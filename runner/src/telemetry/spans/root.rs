@@ -47,7 +47,7 @@ fn attributes(run: &Run, summary: &str) -> Vec<opentelemetry_proto::tonic::commo
         .some(run.error_type(), |attributes, word| {
             attributes.text(semconv::ERROR_TYPE, word)
         });
-    for (key, value) in &run.check.labels {
+    for (key, value) in &*run.check.labels {
         attributes.text(key, value);
     }
     usage(&mut attributes, run);

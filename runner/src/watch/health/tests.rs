@@ -10,7 +10,7 @@ use crate::liveness::Impact;
 use crate::pool::{self, Claim, Pool};
 use crate::publish::Restored;
 use crate::sandbox::{HostFunction, PollUnderWay};
-use crate::suite::CheckId;
+use crate::suite::{Cadence, CheckId, Cron};
 use crate::telemetry;
 use crate::telemetry::HostView;
 use crate::telemetry::settings::{Process, resource};

@@ -55,6 +55,7 @@ fn checks() -> Vec<Arc<Check>> {
     let facts = PluginFacts {
         config_schema: serde_json::json!({}).into(),
         target_syntax: "HOST:PORT".to_owned(),
+        secrets: Vec::new(),
     };
     catalog.insert("tcp", Ok(facts));
     let operator = Operator {

@@ -24,10 +24,10 @@ pub(crate) fn run(data: &[u8]) {
         .filter_map(|line| line.parse::<SecretOrigin>().ok())
         .collect::<Vec<_>>();
     for syntax in SYNTAXES {
-        let Ok(grants) = Grants::for_check(target, syntax, grants.clone(), false) else {
+        let Ok(grants) = Grants::for_check(target, syntax, grants.clone().into(), false) else {
             continue;
         };
-        let grants = grants.with_secrets_to(origins.clone());
+        let grants = grants.with_secrets_to(origins.clone().into());
         for port in [80, 443, 5432] {
             if let Ok(to) = Destination::new(Scheme::Https, host, port) {
                 decides_once(&grants, &to);
@@ -60,7 +60,7 @@ fn is_one_name(text: &str) {
     assert!(name.as_str().bytes().all(is_plain), "{name}");
     assert!(Grants::default().look_up(&name).is_err());
     if let Ok(grant) = format!("dns://{name}").parse::<Grant>() {
-        let grants = Grants::for_check("", "a NAME", vec![grant], false);
+        let grants = Grants::for_check("", "a NAME", [grant].into(), false);
         assert!(grants.is_ok_and(|grants| grants.look_up(&name).is_ok()), "{name}");
     }
 }

@@ -25,6 +25,7 @@ static FACTS: LazyLock<[PluginFacts; 3]> = LazyLock::new(|| {
     let facts = |schema: &str, target_syntax: &str| PluginFacts {
         config_schema: Arc::new(serde_json::from_str(schema).unwrap_or_default()),
         target_syntax: target_syntax.to_owned(),
+        secrets: Vec::new(),
     };
     [
         facts(
@@ -72,7 +73,7 @@ fn is_sound(suite: &Suite) {
 }
 
 fn is_right(check: &Check) {
-    assert!(check.timeout <= check.interval && !check.timeout.is_zero());
+    assert!(check.timeout <= check.cadence.shortest() && !check.timeout.is_zero());
     assert!(check.failure_threshold >= 1 && check.success_threshold >= 1);
     for kind in QuotaKind::ALL {
         assert!(check.quota.limit(kind) <= Quota::ceiling().limit(kind), "{kind}");

@@ -1,6 +1,6 @@
 //! A plugin that passes at once: what a run costs that asks for nothing.
 
-use canary_sdk::{Check, Error, NoConfig, Probe, Verdict};
+use canary_sdk::{Check, Error, NoConfig, Probe, TargetForm, Verdict};
 
 /// Passes.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ impl Probe for Empty {
     type Config = NoConfig;
     const NAME: &'static str = "empty";
     const SUMMARY: &'static str = "Passes at once";
-    const TARGET_SYNTAX: &'static str = "anything";
+    const TARGETS: &'static [TargetForm] = &[TargetForm::Text];
 
     fn run(_check: &Check<NoConfig>) -> Result<Verdict, Error> {
         Ok(Verdict::pass("nothing to do"))

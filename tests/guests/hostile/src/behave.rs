@@ -4,11 +4,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use canary_sdk::http::Request;
-use canary_sdk::{Endpoint, Error, NetError, dns, http, log, tcp, tls};
+use canary_sdk::{Endpoint, Error, ErrorCode, NetError, dns, http, log, tcp, tls};
 
 use crate::config::{Behaviour, Fetch};
-use crate::extremes;
 use crate::notes::Notes;
+use crate::{extremes, patience, stream};
 
 /// Longer than any run.
 const FOR_EVER: Duration = Duration::from_secs(1_000_000);
@@ -64,9 +64,14 @@ fn misuse(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes) {
         Behaviour::IgnoreErrors => loop {
             notes.take("read", read_without_end(place));
         },
+        Behaviour::ReadByDeadline(time) => patience::read_by_deadline(place, *time, notes),
+        Behaviour::ReadReady => notes.take("ready", patience::read_ready(place)),
+        Behaviour::HalfClose => patience::half_close(place, notes),
         Behaviour::StartTls => notes.take("tls", start_tls(place)),
         Behaviour::Fetch(request) => notes.take("fetch", fetch(place, request)),
         Behaviour::FetchAll(count, request) => fetch_all(place, *count, request, notes),
+        Behaviour::Stream(stream) => stream::stream(place, stream, notes),
+        Behaviour::StreamReady(times) => notes.take("ready", stream::look(place, *times)),
         Behaviour::SearchInVain => notes.take("read", search_in_vain(place)),
         Behaviour::Extremes => extremes::ask(place, notes),
         Behaviour::FetchAbsurd => absurd(place)
@@ -208,7 +213,7 @@ fn search_in_vain(place: &Endpoint) -> Result<String, NetError> {
     loop {
         for delimiter in &delimiters {
             match connection.read_until(delimiter, u32::MAX) {
-                Err(NetError::Protocol(_)) => {}
+                Err(error) if error.code == ErrorCode::Protocol => {}
                 other => return other.map(|_| "found".to_owned()),
             }
         }
@@ -218,7 +223,7 @@ fn search_in_vain(place: &Endpoint) -> Result<String, NetError> {
 fn start_tls(place: &Endpoint) -> Result<String, NetError> {
     let connection = tcp::connect(place)?;
     let session = connection.start_tls(&tls::Options::new().require_valid(false))?;
-    Ok(match session.verified {
+    Ok(match session.verified() {
         Ok(()) => "trusted".to_owned(),
         Err(reason) => reason,
     })
@@ -235,11 +240,13 @@ fn fetch_all(place: &Endpoint, count: u32, fetch: &Fetch, notes: &mut Notes) {
     }
 }
 
-fn request(place: &Endpoint, fetch: &Fetch) -> Request {
+pub(crate) fn request(place: &Endpoint, fetch: &Fetch) -> Request {
     let url = fetch.url.clone().unwrap_or_else(|| format!("http://{place}/"));
     let mut request = Request::get(url)
         .max_body(fetch.max_body)
         .max_redirects(fetch.max_redirects);
+    request.options.read_for = fetch.read_for.map(Duration::from_millis);
+    request.options.timeout = fetch.timeout.map(Duration::from_millis);
     request.options.connect_to.clone_from(&fetch.connect_to);
     request.options.proxy.clone_from(&fetch.proxy);
     request = request.body(vec![b'x'; fetch.body]);

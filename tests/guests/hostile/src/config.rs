@@ -13,6 +13,8 @@ pub struct Config {
     pub on_each: OnEach,
     /// What it does then.
     pub then: Behaviour,
+    /// What it does when it is to judge this configuration; nothing when absent.
+    pub judge: Option<Behaviour>,
 }
 
 /// What is done on a connection before it is kept.
@@ -26,6 +28,8 @@ pub enum OnEach {
     Request,
     /// A TLS handshake, whatever the certificate.
     Tls,
+    /// An HTTP exchange is opened; its body is not read.
+    Exchange,
 }
 
 /// How the plugin misbehaves.
@@ -79,12 +83,22 @@ pub enum Behaviour {
     ReadLine,
     /// Reads on when an error has told it to stop, for ever.
     IgnoreErrors,
+    /// Waits on one connection for a byte, so many milliseconds at most, and then says what came in the end.
+    ReadByDeadline(u32),
+    /// Looks on one connection whether anything has come, before it sends something and after.
+    ReadReady,
+    /// Sends on one connection, says that nothing more comes, and reads to the end.
+    HalfClose,
     /// Turns one connection into TLS and says what it saw.
     StartTls,
     /// Sends an HTTP request.
     Fetch(Fetch),
     /// Sends an HTTP request so often, the connection kept by nobody.
     FetchAll(u32, Fetch),
+    /// Sends an HTTP request and reads the answer piece by piece.
+    Stream(Stream),
+    /// Looks so often whether anything of an answer's body has come.
+    StreamReady(u32),
     /// Looks for a line end that does not come, again and again in what it has received.
     SearchInVain,
     /// Hands every function of the contract nothing, as much as it takes, and one more than that.
@@ -105,6 +119,10 @@ pub struct Fetch {
     pub url: Option<String>,
     /// Body bytes to keep; 0 reads none.
     pub max_body: u32,
+    /// Milliseconds to read the body for.
+    pub read_for: Option<u64>,
+    /// Milliseconds for all of it.
+    pub timeout: Option<u64>,
     /// How many redirects to follow.
     pub max_redirects: u32,
     /// `HOST:PORT` to connect to.
@@ -119,4 +137,24 @@ pub struct Fetch {
     pub require_valid: bool,
     /// PEM.
     pub ca_certificates: Option<String>,
+}
+
+/// An HTTP request whose answer is read piece by piece.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stream {
+    /// What is asked for.
+    pub request: Fetch,
+    /// Exchanges like it that are opened before, and not read.
+    pub beside: u32,
+    /// Most bytes of one read.
+    pub piece: Option<u32>,
+    /// Most reads; to the end when absent.
+    pub reads: Option<u32>,
+    /// Whether it looks again and again if something has come, in place of waiting for it.
+    pub polls: bool,
+    /// Milliseconds for all of them.
+    pub deadline: Option<u64>,
+    /// Whether the exchanges are left open.
+    pub keep: bool,
 }

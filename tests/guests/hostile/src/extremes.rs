@@ -1,7 +1,7 @@
 //! Sizes that no plugin should hand over.
 
 use canary_sdk::http::Request;
-use canary_sdk::{Endpoint, NetError, dns, log, tcp, tls};
+use canary_sdk::{Endpoint, NetError, dns, http, log, tcp, tls};
 
 use crate::behave::send;
 use crate::notes::Notes;
@@ -34,6 +34,9 @@ fn streams(place: &Endpoint, notes: &mut Notes) {
         .source_address(text(MIB))
         .connect(place);
     notes.take("source address", from.map(|_| String::new()));
+    let addresses = |host: String| dns::addresses(&Endpoint::new(host, 1)).map(|_| String::new());
+    notes.take("host empty", addresses(String::new()));
+    notes.take("host", addresses(text(254)));
     let Ok(connection) = tcp::connect(place) else {
         return;
     };
@@ -84,9 +87,22 @@ fn requests(place: &Endpoint, notes: &mut Notes) {
         ("header", Request::get(&url).header(text(64 * KIB), "x")),
         ("body", Request::post(&url, vec![b'x'; 8 * MIB + 1])),
         ("connect-to", Request::get(&url).connect_to(text(264))),
+        ("source address", Request::get(&url).source_address(text(MIB))),
+        (
+            "versions",
+            Request::get(&url).versions([http::Version::Http11; 9]),
+        ),
+        ("versions", Request::get(&url).version(http::Version::Newer)),
         ("proxy", Request::get(&url).proxy(text(16 * KIB + 1))),
     ];
+    for request in [
+        Request::get(format!("{url}{}", text(16 * KIB))),
+        Request::get(&url).connect_to(text(264)),
+    ] {
+        notes.take("endpoint", request.endpoint().map(|endpoint| endpoint.host));
+    }
     for (what, request) in requests {
+        notes.take(what, request.clone().open().map(|_| String::new()));
         notes.take(what, send(request));
     }
 }

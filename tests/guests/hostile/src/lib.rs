@@ -6,10 +6,13 @@ mod behave;
 mod config;
 mod extremes;
 mod notes;
+mod patience;
+mod stream;
 
-use canary_sdk::{Check, Endpoint, Error, NetError, Probe, Verdict, tcp, tls};
+use canary_sdk::http::Request;
+use canary_sdk::{Check, Endpoint, Error, NetError, Pointer, Probe, Problem, TargetForm, Verdict, tcp, tls};
 
-pub use config::{Behaviour, Config, Fetch, OnEach};
+pub use config::{Behaviour, Config, Fetch, OnEach, Stream};
 use notes::Notes;
 
 /// Opens connections, keeps them, and misbehaves.
@@ -20,7 +23,24 @@ impl Probe for Hostile {
     type Config = Config;
     const NAME: &'static str = "hostile";
     const SUMMARY: &'static str = "Keeps every connection and misbehaves";
-    const TARGET_SYNTAX: &'static str = "HOST:PORT";
+    const TARGETS: &'static [TargetForm] = &[TargetForm::HostPort];
+
+    fn check_target(target: &str, _: &Config) -> Vec<Problem> {
+        let place: Result<Endpoint, _> = target.parse();
+        place.err().map(Problem::target).into_iter().collect()
+    }
+
+    fn check_config(config: &Config) -> Vec<Problem> {
+        let Some(judge) = &config.judge else {
+            return Vec::new();
+        };
+        let at = Pointer::root().key("judge");
+        let mut notes = Notes::default();
+        let judged = behave::behave(judge, &Endpoint::new("127.0.0.1", 1), &mut notes);
+        let mut problems = notes.into_problems(&at);
+        problems.extend(judged.err().map(|error| Problem::config(&at, error)));
+        problems
+    }
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {
         let place = check.endpoint()?;
@@ -37,9 +57,13 @@ canary_sdk::export_probe!(Hostile);
 
 /// Opens a connection that nothing will ever close.
 fn hold(place: &Endpoint, on_each: OnEach) -> Result<String, NetError> {
+    if let OnEach::Exchange = on_each {
+        std::mem::forget(Request::get(format!("http://{place}/")).open()?);
+        return Ok("held".into());
+    }
     let connection = tcp::connect(place)?;
     let done = match on_each {
-        OnEach::Nothing => Ok(()),
+        OnEach::Nothing | OnEach::Exchange => Ok(()),
         OnEach::Request => connection.write(b"GET / HTTP/1.1\r\nhost: held\r\n\r\n"),
         OnEach::Tls => connection
             .start_tls(&tls::Options::new().require_valid(false))

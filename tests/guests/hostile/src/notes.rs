@@ -1,6 +1,6 @@
 //! What the host answered, one line a request.
 
-use canary_sdk::{NetError, Status, Verdict};
+use canary_sdk::{ErrorCode, NetError, Pointer, Problem, Status, Verdict};
 
 /// Lines kept; a plugin that floods the host would run out of its own memory first.
 const LINES_KEPT: usize = 64;
@@ -30,19 +30,42 @@ impl Notes {
         }
         verdict
     }
+
+    /// A problem for each.
+    pub(crate) fn into_problems(self, at: &Pointer) -> Vec<Problem> {
+        let text = |answer: Result<String, NetError>| answer.unwrap_or_else(|error| word(&error));
+        let problem = |(what, answer)| Problem::config(at, format!("{what}: {}", text(answer)));
+        self.lines.into_iter().map(problem).collect()
+    }
 }
 
 /// Such as `quota(sockets, 2)`, `timeout(wait)` or `refused`.
 fn word(error: &NetError) -> String {
-    match error {
-        NetError::Quota { what, limit } => format!("quota({what}, {limit})"),
-        NetError::Timeout(phase) => format!("timeout({phase})"),
-        NetError::Denied(text)
-        | NetError::Unresolved(text)
-        | NetError::Tls(text)
-        | NetError::Protocol(text)
-        | NetError::Invalid(text)
-        | NetError::Other(text) => format!("{}({text})", error.reason()),
-        _ => error.reason().to_owned(),
+    let reason = error.reason();
+    match (&error.code, &error.quota, error.phase) {
+        (ErrorCode::Quota, Some(quota), _) => format!("quota({}, {})", quota.what, quota.limit),
+        (ErrorCode::Timeout, _, Some(phase)) if error.progress.is_none() => format!("timeout({phase})"),
+        (
+            ErrorCode::HostExhausted
+            | ErrorCode::Refused
+            | ErrorCode::Unreachable
+            | ErrorCode::Reset
+            | ErrorCode::Closed,
+            ..,
+        ) if error.progress.is_none() => reason.to_owned(),
+        _ => format!("{reason}({})", detail(error)),
     }
+}
+
+/// What the message says beside its code.
+fn detail(error: &NetError) -> &str {
+    let start = match error.code {
+        ErrorCode::Denied => "the suite does not allow it: ",
+        ErrorCode::Unresolved => "the name does not resolve: ",
+        ErrorCode::Tls => "TLS: ",
+        ErrorCode::Protocol => "protocol error: ",
+        ErrorCode::Invalid => "invalid request: ",
+        _ => "",
+    };
+    error.message.strip_prefix(start).unwrap_or(&error.message)
 }

@@ -3,7 +3,9 @@
 use std::hint::black_box;
 
 use canary_sdk::contract;
-use contract::exports::canary::check::probe::{Description, Guest, Request, Status, Verdict};
+use contract::exports::canary::check::probe::{
+    Description, Guest, Problem, Request, Status, TargetForm, Verdict,
+};
 
 /// Bytes of a script, its mark included.
 const SIZE: usize = 2 << 20;
@@ -27,8 +29,15 @@ impl Guest for Scripted {
             version: "0.1.0".to_owned(),
             summary: "Does what it is told".to_owned(),
             config_schema: schema(),
-            target_syntax: "anything".to_owned(),
+            targets: vec![TargetForm::Text],
+            measurements: Vec::new(),
+            secrets: Vec::new(),
+            extra: Vec::new(),
         }
+    }
+
+    fn check_config(_target: Option<String>, _config: String) -> Vec<Problem> {
+        Vec::new()
     }
 
     fn run(_request: Request) -> Result<Verdict, String> {
@@ -38,6 +47,7 @@ impl Guest for Scripted {
             assertions: Vec::new(),
             measurements: Vec::new(),
             attributes: Vec::new(),
+            extra: Vec::new(),
         })
     }
 }

@@ -27,21 +27,17 @@ fn answer(encoding: &str, body: &[u8]) -> Response {
 
 fn decompressed(encoding: &str, body: &[u8]) -> Result<Vec<u8>, String> {
     let mut response = answer(encoding, body);
-    decompress(&mut response, 1 << 20).map(|()| response.body)
+    decompress(&mut response, 1 << 20, Memory::default(), &Effort::default()).map(|()| response.body)
 }
 
 #[test]
 fn every_encoding_is_read() {
-    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
-    zlib.write_all(TEXT).unwrap();
-    let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
-    raw.write_all(TEXT).unwrap();
     for (encoding, body) in [
         ("gzip", gzip(TEXT)),
         ("x-gzip", gzip(TEXT)),
         ("GZIP", [gzip(b"hello "), gzip(b"world\n")].concat()),
-        ("deflate", zlib.finish().unwrap()),
-        ("deflate", raw.finish().unwrap()),
+        ("deflate", zlib(TEXT)),
+        ("deflate", raw_deflate(TEXT)),
         ("br", BROTLI.to_vec()),
         ("zstd", ZSTD.to_vec()),
         ("identity", TEXT.to_vec()),
@@ -51,27 +47,245 @@ fn every_encoding_is_read() {
     }
 }
 
+/// A frame of zstd without a checksum, whose header names the length of [`TEXT`].
+const ZSTD_WITH_LENGTH: &[u8] = b"\x28\xb5\x2f\xfd\x20\x0c\x61\0\0hello world\n";
+/// A frame to be skipped.
+const ZSTD_SKIPPED: &[u8] = b"\x50\x2a\x4d\x18\x03\0\0\0abc";
+
+fn zlib(text: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn raw_deflate(text: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// [`TEXT`] in every encoding and form.
+fn whole() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("gzip", gzip(TEXT)),
+        ("deflate", zlib(TEXT)),
+        ("deflate", raw_deflate(TEXT)),
+        ("br", BROTLI.to_vec()),
+        ("zstd", ZSTD.to_vec()),
+        ("zstd", ZSTD_WITH_LENGTH.to_vec()),
+        ("gzip, zstd", zstd_stored(&gzip(TEXT))),
+    ]
+}
+
+/// A frame of zstd with its content as it is.
+fn zstd_stored(content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).unwrap();
+    let block = u16::from(length) << 3 | 1;
+    let header = [&ZSTD_WITH_LENGTH[..5], &[length], &block.to_le_bytes(), &[0]];
+    [&header.concat(), content].concat()
+}
+
 #[test]
-fn what_is_broken_says_so() {
-    let cut = gzip(&TEXT.repeat(100));
-    let cut = &cut[..cut.len() - 9];
-    for (encoding, body) in [
-        ("gzip", cut),
-        ("gzip", TEXT),
-        ("br", b"\xff\xff\xff"),
-        ("zstd", TEXT),
-        ("deflate", b"\x78"),
-        ("compress", TEXT),
-        ("gzip, br, zstd, gzip", TEXT),
+fn every_part_of_a_body_is_read() {
+    let twice = TEXT.repeat(2);
+    for parts in [
+        [ZSTD, ZSTD].as_slice(),
+        &[ZSTD_WITH_LENGTH, ZSTD],
+        &[ZSTD_SKIPPED, ZSTD, ZSTD_SKIPPED, ZSTD_WITH_LENGTH, ZSTD_SKIPPED],
+    ] {
+        assert_eq!(decompressed("zstd", &parts.concat()).as_deref(), Ok(&*twice));
+    }
+    assert_eq!(decompressed("zstd", ZSTD_SKIPPED).as_deref(), Ok(&b""[..]));
+    let members = [gzip(TEXT), gzip(b""), gzip(TEXT)].concat();
+    assert_eq!(decompressed("gzip", &members).as_deref(), Ok(&*twice));
+    // More parts than fit a decoder's buffer, or a stack.
+    let many = ZSTD.repeat(5_000);
+    assert_eq!(decompressed("zstd", &many).as_deref(), Ok(&*TEXT.repeat(5_000)));
+    let many = gzip(TEXT).repeat(5_000);
+    assert_eq!(decompressed("gzip", &many).as_deref(), Ok(&*TEXT.repeat(5_000)));
+}
+
+#[test]
+fn a_body_that_is_cut_anywhere_fails() {
+    for (encoding, body) in whole() {
+        for end in 1..body.len() {
+            let error = decompressed(encoding, &body[..end]).unwrap_err();
+            assert!(
+                error.ends_with("data ends too early"),
+                "{encoding} to {end}: {error}"
+            );
+        }
+    }
+    for parts in [[ZSTD, ZSTD], [ZSTD, ZSTD_SKIPPED]] {
+        let body = parts.concat();
+        for end in ZSTD.len() + 1..body.len() {
+            let error = decompressed("zstd", &body[..end]).unwrap_err();
+            assert_eq!(
+                error,
+                "the body cannot be decompressed: the zstd data ends too early"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_follows_a_body_fails() {
+    for (encoding, body) in whole() {
+        for more in [b"xxxxx".as_slice(), &[b'x'; 10_000], b"\0\0\0\0\0\0"] {
+            let error = decompressed(encoding, &[&body, more].concat()).unwrap_err();
+            let inner = encoding.rsplit(", ").next().unwrap();
+            assert_eq!(
+                error,
+                format!(
+                    "the body cannot be decompressed: something else follows the end of the {inner} data"
+                )
+            );
+        }
+    }
+    for (encoding, body) in whole().into_iter().filter(|(encoding, _)| *encoding != "deflate") {
+        let error = decompressed(encoding, &[body, b"x".to_vec()].concat()).unwrap_err();
+        assert!(
+            error.contains("something else follows the end"),
+            "{encoding}: {error}"
+        );
+    }
+    // A checksum of another kind, as some servers send it.
+    let trailed = [raw_deflate(TEXT), vec![1, 2, 3, 4]].concat();
+    assert_eq!(decompressed("deflate", &trailed).as_deref(), Ok(TEXT));
+}
+
+#[test]
+fn a_checksum_or_a_length_that_is_wrong_fails() {
+    let wrong = |body: &[u8], place: usize| {
+        let mut body = body.to_vec();
+        let place = body.len() - place;
+        body[place] ^= 1;
+        body
+    };
+    for (encoding, body, said) in [
+        (
+            "gzip",
+            wrong(&gzip(TEXT), 1),
+            "it is not gzip data, or is damaged",
+        ),
+        (
+            "gzip",
+            wrong(&gzip(TEXT), 5),
+            "it is not gzip data, or is damaged",
+        ),
+        (
+            "deflate",
+            wrong(&zlib(TEXT), 1),
+            "it is not deflate data, or is damaged",
+        ),
+        (
+            "zstd",
+            wrong(ZSTD, 1),
+            "the zstd data does not have the checksum that it names",
+        ),
+        (
+            "zstd",
+            wrong(ZSTD, 8),
+            "the zstd data does not have the checksum that it names",
+        ),
+        (
+            "zstd",
+            [ZSTD, &wrong(ZSTD, 1)].concat(),
+            "the zstd data does not have the checksum that it names",
+        ),
+        (
+            "zstd",
+            wrong(ZSTD_WITH_LENGTH, ZSTD_WITH_LENGTH.len() - 5),
+            "the zstd data does not have the length that it names",
+        ),
+    ] {
+        let error = decompressed(encoding, &body).unwrap_err();
+        assert_eq!(error, format!("the body cannot be decompressed: {said}"));
+    }
+}
+
+#[test]
+fn what_is_broken_says_so_in_plain_words() {
+    for (encoding, body, said) in [
+        ("gzip", TEXT, "it is not gzip data, or is damaged"),
+        ("br", b"\xff\xff\xff", "it is not br data, or is damaged"),
+        ("zstd", TEXT, "it is not zstd data, or is damaged"),
+        ("gzip", b"garbage", "it is not gzip data, or is damaged"),
+        ("zstd", b"xx", "it is not zstd data, or is damaged"),
+        ("gzip", b"\x1f", "the gzip data ends too early"),
+        ("zstd", b"\x28\xb5", "the zstd data ends too early"),
+        ("deflate", TEXT, "it is not deflate data, or is damaged"),
+        (
+            "zstd",
+            b"\x28\xb5\x2f\xfd\x21\x07\x0c\x61\0\0hello world\n",
+            "the zstd data needs a dictionary, which web servers and clients do not share",
+        ),
+        (
+            "zstd",
+            b"\x28\xb5\x2f\xfd\x00\xff",
+            "the zstd data needs a window of 3840.0 GiB, and 8.0 MiB are the most on the web",
+        ),
+        ("gzip, br", BROTLI, "it is not gzip data, or is damaged"),
+        ("compress", TEXT, "`content-encoding` is `compress`"),
     ] {
         let error = decompressed(encoding, body).unwrap_err();
-        assert!(error.starts_with("the body "), "{encoding}: {error}");
+        assert_eq!(
+            error,
+            format!("the body cannot be decompressed: {said}"),
+            "{encoding}"
+        );
+    }
+    assert_eq!(
+        decompressed("gzip, br, zstd, gzip", TEXT).unwrap_err(),
+        "the body is compressed 4 times"
+    );
+}
+
+#[test]
+fn no_damage_brings_words_of_a_library() {
+    for (encoding, body) in whole() {
+        for seed in 0..300 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut body = body.clone();
+            for _ in 0..random.usize(1..4) {
+                let place = random.usize(..body.len());
+                body[place] = random.u8(..);
+            }
+            let Err(error) = decompressed(encoding, &body) else {
+                continue;
+            };
+            let known = ["data", "checksum", "window", "dictionary"];
+            assert!(known.iter().any(|word| error.contains(word)), "{error}");
+            assert!(!error.contains(['{', '_', '"']), "{error}");
+        }
     }
 }
 
 #[test]
 fn no_more_is_unpacked_than_is_kept() {
     let mut bomb = answer("gzip, gzip", &gzip(&gzip(&vec![0; 64 << 20])));
-    decompress(&mut bomb, 1 << 20).unwrap();
+    decompress(&mut bomb, 1 << 20, Memory::default(), &Effort::default()).unwrap();
     assert_eq!((bomb.body.len(), bomb.truncated), (1 << 20, true));
+}
+
+#[test]
+fn what_takes_more_than_a_run_has_says_which_quota_to_raise() {
+    let body = gzip(&vec![0; 1 << 20]);
+    let refused =
+        |memory, effort| decompress(&mut answer("gzip", &body), 1 << 20, memory, &effort).unwrap_err();
+    assert_eq!(
+        refused(Memory::within(4 << 20), Effort::default()),
+        "to decompress the body takes more memory than a run has (raise the quota `memory`)"
+    );
+    assert_eq!(
+        refused(Memory::default(), Effort::of(100_000)),
+        "to decompress the body takes more computing than a run has (raise the quota `cpu`)"
+    );
+}
+
+#[test]
+fn what_was_decompressed_takes_no_more_memory_than_it_has_bytes() {
+    let mut response = answer("gzip", &gzip(TEXT));
+    decompress(&mut response, 8 << 20, Memory::default(), &Effort::default()).unwrap();
+    assert!(response.body.capacity() < 2 * TEXT.len());
 }

@@ -1,229 +1,237 @@
-//! A body read as JSON, within bounds: what a peer sends must not use up the memory that a run has.
+//! JSON as it was sent: its numbers as they are written, and in little memory.
+//!
+//! The values stand in a row, each before those inside of it, and point into the text. Nothing here calls itself, so that
+//! nesting takes no stack.
 
-use std::cell::Cell;
-use std::fmt;
+mod characters;
+mod reader;
+mod records;
+mod write;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::iter;
 
-/// Most memory that a body and the values in it may take together, in bytes.
-const MEMORY: usize = 26 << 20;
-/// A node of a map's tree, with the memory allocator's share, in bytes: 11 keys and values.
-const MAP_NODE: usize = 448;
-/// Keys that a node holds at least once the map has grown, and its neighbours with it.
-const KEYS_PER_NODE: usize = 5;
-/// What the memory allocator adds to a text, in bytes.
-const TEXT: usize = 16;
+use crate::effort::Effort;
+use crate::memory::Memory;
+pub(super) use characters::Characters;
+pub(super) use reader::Unread;
+use reader::{Limits, Reader};
+use records::Records;
 
-/// A body as JSON.
-pub(super) struct Document {
-    /// The value at the top.
-    pub(super) root: Value,
-    /// Values in it.
-    pub(super) values: usize,
-    /// How many containers one value stands in, at most.
-    pub(super) depth: usize,
+/// A text of JSON, and where the values are in it.
+pub(super) struct Document<'t> {
+    text: Cow<'t, str>,
+    records: Records,
+    /// What is left of it.
+    pub(super) memory: Memory,
 }
 
-impl Document {
+/// One value.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    kind: Kind,
+    place: Place,
+    /// Where the value after this one is, and after all that is inside of it.
+    next: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Null,
+    Bool(bool),
+    Number(Span),
+    /// Without its quotes.
+    Text(Span),
+    List {
+        count: usize,
+    },
+    Object {
+        count: usize,
+    },
+}
+
+/// What a value is to the one that it is in.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Element,
+    /// By its key, without quotes.
+    Member(Span),
+    /// Another one with the same key came later.
+    Replaced,
+}
+
+/// A part of the text, in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: usize,
+    end: usize,
+    is_escaped: bool,
+}
+
+/// Nothing, which is `null`.
+impl Default for Document<'_> {
+    fn default() -> Self {
+        Self {
+            text: Cow::default(),
+            records: Records::default(),
+            memory: Memory::unbounded(),
+        }
+    }
+}
+
+impl<'t> Document<'t> {
     /// Reads a text of JSON.
     ///
     /// # Errors
-    /// It is not JSON, or more than fits a run's memory. The text is for a person.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
-        let reader = Reader::new(MEMORY.saturating_sub(text.len()));
-        let mut deserializer = serde_json::Deserializer::from_slice(text);
-        let root = reader.at(0).deserialize(&mut deserializer);
-        let root = root.and_then(|root| deserializer.end().map(|()| root));
-        match root {
-            Ok(root) => Ok(Self {
-                root,
-                values: reader.values.get(),
-                depth: reader.depth.get(),
-            }),
-            Err(_) if reader.is_full.get() => Err(format!(
-                "the body's JSON has more values than fit {} MiB of memory",
-                MEMORY >> 20
-            )),
-            Err(error) => Err(format!("the body is not JSON: {error}")),
-        }
+    /// It is not JSON, or more than a run can take in.
+    pub(super) fn parse(text: Cow<'t, str>, memory: Memory, effort: &Effort) -> Result<Self, Unread> {
+        let records = Reader::new(&text, Limits { memory, effort }).read()?;
+        Ok(Self {
+            memory: memory.without(records.memory()),
+            text,
+            records,
+        })
     }
-}
 
-/// Builds values, and counts the memory that they take.
-struct Reader {
-    left: Cell<usize>,
-    is_full: Cell<bool>,
-    values: Cell<usize>,
-    depth: Cell<usize>,
-}
-
-impl Reader {
-    fn new(bytes: usize) -> Self {
-        Self {
-            left: Cell::new(bytes),
-            is_full: Cell::new(false),
-            values: Cell::new(0),
-            depth: Cell::new(0),
+    /// The value at the top.
+    pub(super) fn root(&self) -> Node<'_> {
+        Node {
+            document: self,
+            index: 0,
         }
     }
 
-    fn at(&self, depth: usize) -> ValueAt<'_> {
-        ValueAt { reader: self, depth }
+    /// How many values are in it.
+    pub(super) fn values(&self) -> usize {
+        self.records.len()
     }
 
-    /// Takes memory that is kept.
-    fn take<E: serde::de::Error>(&self, bytes: usize) -> Result<(), E> {
-        self.holds(bytes)?;
-        self.left.set(self.left.get() - bytes);
-        Ok(())
-    }
-
-    /// Whether there is so much left for a moment.
-    fn holds<E: serde::de::Error>(&self, bytes: usize) -> Result<(), E> {
-        if bytes > self.left.get() {
-            self.is_full.set(true);
-            return Err(E::custom("too many values"));
-        }
-        Ok(())
+    fn part(&self, span: Span) -> &str {
+        self.text.get(span.start..span.end).unwrap_or_default()
     }
 }
 
-/// Reads the value at one depth.
+/// A value of a document.
 #[derive(Clone, Copy)]
-struct ValueAt<'r> {
-    reader: &'r Reader,
-    depth: usize,
+pub(super) struct Node<'d> {
+    document: &'d Document<'d>,
+    index: usize,
 }
 
-impl ValueAt<'_> {
-    fn inside(self) -> Self {
-        let depth = self.depth + 1;
-        self.reader.depth.set(self.reader.depth.get().max(depth));
-        Self { depth, ..self }
-    }
-
-    fn text<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        self.reader.take(text.len() + TEXT)
-    }
+/// What a value is.
+#[derive(Clone, Copy)]
+pub(super) enum View<'d> {
+    Null,
+    Bool(bool),
+    /// As it is written.
+    Number(&'d str),
+    Text(Characters<'d>),
+    List {
+        count: usize,
+    },
+    Object {
+        count: usize,
+    },
 }
 
-impl<'de> DeserializeSeed<'de> for ValueAt<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.reader.values.set(self.reader.values.get() + 1);
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ValueAt<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
-        self.text(value)?;
-        Ok(value.into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let inside = self.inside();
-        let mut values = Vec::new();
-        while let Some(value) = access.next_element_seed(inside)? {
-            if values.len() == values.capacity() {
-                // The old and the new place exist side by side for a moment.
-                let more = values.capacity().max(4);
-                self.reader
-                    .holds::<A::Error>(size_of::<Value>() * (values.capacity() + more))?;
-                self.reader.take::<A::Error>(size_of::<Value>() * more)?;
-                values.reserve_exact(more);
-            }
-            values.push(value);
+impl<'d> Node<'d> {
+    /// What it is.
+    pub(super) fn view(self) -> View<'d> {
+        match self.record().map_or(Kind::Null, |record| record.kind) {
+            Kind::Null => View::Null,
+            Kind::Bool(value) => View::Bool(value),
+            Kind::Number(span) => View::Number(self.document.part(span)),
+            Kind::Text(span) => View::Text(self.characters(span)),
+            Kind::List { count } => View::List { count },
+            Kind::Object { count } => View::Object { count },
         }
-        Ok(Value::Array(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let inside = self.inside();
-        let mut values = Map::new();
-        while let Some(key) = access.next_key::<String>()? {
-            self.text(&key)?;
-            if values.len().is_multiple_of(KEYS_PER_NODE) {
-                self.reader.take(MAP_NODE)?;
-            }
-            let value = access.next_value_seed(inside)?;
-            values.insert(key, value);
+    /// Elements or members; those of a scalar are none.
+    pub(super) fn count(self) -> usize {
+        match self.view() {
+            View::List { count } | View::Object { count } => count,
+            _ => 0,
         }
-        Ok(Value::Object(values))
+    }
+
+    /// Elements or members, in the order of the text.
+    pub(super) fn children(self) -> Children<'d> {
+        Children {
+            first: Node {
+                index: self.index + 1,
+                ..self
+            },
+            end: self.next(),
+        }
+    }
+
+    /// Itself and all values inside of it, each before those inside of it.
+    pub(super) fn descendants(self) -> impl Iterator<Item = Node<'d>> {
+        let end = self.next();
+        let mut index = self.index;
+        iter::from_fn(move || {
+            loop {
+                let node = Node { index, ..self };
+                if index >= end {
+                    return None;
+                }
+                if !node.is_replaced() {
+                    index += 1;
+                    return Some(node);
+                }
+                index = node.next();
+            }
+        })
+    }
+
+    /// Its key, if it is a member.
+    pub(super) fn key(self) -> Option<Characters<'d>> {
+        match self.record()?.place {
+            Place::Member(span) => Some(self.characters(span)),
+            Place::Element | Place::Replaced => None,
+        }
+    }
+
+    fn characters(self, span: Span) -> Characters<'d> {
+        Characters::new(self.document.part(span), span.is_escaped)
+    }
+
+    fn record(self) -> Option<&'d Record> {
+        self.document.records.get(self.index)
+    }
+
+    fn next(self) -> usize {
+        self.record().map_or(self.index, |record| record.next)
+    }
+
+    fn is_replaced(self) -> bool {
+        self.record()
+            .is_some_and(|record| matches!(record.place, Place::Replaced))
+    }
+}
+
+/// The elements of a list, or the members of an object.
+#[derive(Clone, Copy)]
+pub(super) struct Children<'d> {
+    first: Node<'d>,
+    end: usize,
+}
+
+impl<'d> Iterator for Children<'d> {
+    type Item = Node<'d>;
+
+    fn next(&mut self) -> Option<Node<'d>> {
+        while self.first.index < self.end {
+            let child = self.first;
+            self.first.index = child.next();
+            if !child.is_replaced() {
+                return Some(child);
+            }
+        }
+        None
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_reads_what_serde_json_reads() {
-        for text in [
-            r#"{"a":[1,-2,3.5,"x",true,null,{}],"b":{"c":18446744073709551615},"a":2}"#,
-            "[]",
-            "\"\\u00e9\"",
-        ] {
-            let document = Document::parse(text.as_bytes()).unwrap();
-            assert_eq!(document.root, serde_json::from_str::<Value>(text).unwrap());
-        }
-        let document = Document::parse(b"[[1],{\"a\":[2]}]").unwrap();
-        assert_eq!((document.values, document.depth), (6, 3));
-    }
-
-    #[test]
-    fn a_body_of_many_values_is_refused_before_it_fills_the_memory() {
-        let objects = [br#"[{"a":[]}"#.as_slice(), &br#",{"a":[]}"#.repeat(100_000), b"]"].concat();
-        let error = Document::parse(&objects).map(drop).unwrap_err();
-        assert_eq!(error, "the body's JSON has more values than fit 26 MiB of memory");
-        let numbers = [b"[0".as_slice(), &b",0".repeat(500_000), b"]"].concat();
-        assert_eq!(Document::parse(&numbers).unwrap().values, 500_002);
-    }
-
-    #[test]
-    fn what_is_not_json_says_where() {
-        for (text, expected) in [
-            ("<html>", "expected value at line 1 column 1"),
-            ("{} x", "trailing characters at line 1 column 4"),
-            ("[1e999999]", "number out of range at line 1 column 9"),
-        ] {
-            let error = Document::parse(text.as_bytes()).map(drop).unwrap_err();
-            assert_eq!(error, format!("the body is not JSON: {expected}"));
-        }
-        let deep = "[".repeat(100_000);
-        assert!(
-            Document::parse(deep.as_bytes())
-                .map(drop)
-                .unwrap_err()
-                .contains("recursion limit")
-        );
-    }
-}
+mod tests;

@@ -83,7 +83,7 @@ fn after_a_boot_a_duration_is_that_of_the_clock() {
 fn a_dependency_that_is_well_again_is_followed_whatever_the_clock_is_set_to() {
     for step in STEPS {
         let follows = Check {
-            depends_on: vec!["base".into()],
+            depends_on: ["base".into()].into(),
             ..check("web")
         };
         let mut world = World::new(OPS, suite(vec![check("base"), follows]));

@@ -5,9 +5,9 @@ use super::*;
 /// A database, a shop that depends on it, and a page that depends on the shop.
 fn chain() -> Suite {
     let mut shop = check("shop");
-    shop.depends_on = vec!["database".into()];
+    shop.depends_on = ["database".into()].into();
     let mut page = check("page");
-    page.depends_on = vec!["shop".into()];
+    page.depends_on = ["shop".into()].into();
     suite(vec![check("database"), shop, page])
 }
 
@@ -175,7 +175,7 @@ fn a_check_that_does_not_run_again_is_told_of_after_an_interval() {
 fn targets_of_one_name_do_not_hold_each_other_back() {
     let target = |id: &str| Check {
         id: CheckId::new(id),
-        depends_on: vec!["web".into()],
+        depends_on: ["web".into()].into(),
         ..check("web")
     };
     let suite = suite(vec![target("web@a"), target("web@b")]);

@@ -70,7 +70,7 @@ fn step(world: &mut World, random: &mut fastrand::Rng) {
         95..97 => {
             let notify = match random.bool() {
                 true => Notify::All,
-                false => Notify::Only(vec!["b".into()]),
+                false => Notify::Only(["b".into()].into()),
             };
             world.reload(|suite| {
                 let place = suite.checks.iter().position(|check| check.name == name).unwrap();

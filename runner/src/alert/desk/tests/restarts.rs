@@ -151,7 +151,7 @@ fn a_check_that_tells_nobody_holds_others_back_over_a_restart_too() {
     let mut database = check("database");
     database.alert.notify = Notify::None;
     let mut shop = check("shop");
-    shop.depends_on = vec!["database".into()];
+    shop.depends_on = ["database".into()].into();
     let mut world = World::new(OPS, suite(vec![database, shop]));
     world.fail("database");
     world.restart();

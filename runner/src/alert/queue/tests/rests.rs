@@ -48,6 +48,32 @@ async fn what_some_receivers_could_not_take_is_tried_for_them_alone_and_holds_up
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_delivered_to_one_receiver_after_the_other_counts_once() {
+    for is_restarted in [false, true] {
+        let (mut queue, mut disk) = (queue(), Disk::default());
+        disk.keep(queue.stage("a", told(1)));
+        queue.release(&kept());
+        for rest in [["late", "later"].as_slice(), &["late", "later"], &["later"]] {
+            assert!(queue.next("a", Turn::Fair).is_some());
+            let rest: Vec<String> = rest.iter().map(|one| (*one).to_owned()).collect();
+            disk.keep(queue.leave_rest("a", &rest));
+            assert_eq!(queue.report()["a"].delivered, 1);
+            advance(Duration::from_secs(300)).await;
+        }
+        let mut earlier = queue.report()["a"].delivered;
+        if is_restarted {
+            queue = super::queue();
+            queue.restore(&disk.rows(Shelf::Notification));
+        } else {
+            earlier = 0;
+        }
+        assert!(queue.next("a", Turn::Fair).is_some());
+        disk.keep(queue.conclude("a", None));
+        assert_eq!(queue.report()["a"].delivered + earlier, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_left_for_some_receivers_is_given_up_when_it_has_waited_for_too_long() {
     let mut queue = queue();
     queue.stage("a", told(1));

@@ -69,7 +69,7 @@ impl Queue {
             let is_known = self.waiting.contains_key(&stamp) || self.is_open(stamp);
             match leftover {
                 Leftover::Request(_) if is_known => {}
-                Leftover::Request(bytes) => self.insert_on_disk(stamp, bytes, around.shares),
+                Leftover::Request(bytes) => self.insert_on_disk(stamp, bytes, around),
                 Leftover::Segment(_) if self.is_ours(stamp) => {}
                 // The kill came between writing the request and removing its journal.
                 Leftover::Segment(_) if is_known => self.remove_segment(stamp, around.disk),

@@ -144,7 +144,8 @@ impl Queue {
                 self.share_is(stamp, Share::default(), around);
                 continue;
             };
-            if self.thin_request(stamp, &request, around) {
+            let rest = self.sending.rest(stamp).map(Bytes::from);
+            if self.thin_request(stamp, &rest.unwrap_or(request), around) {
                 return Thinned::Made;
             }
         }

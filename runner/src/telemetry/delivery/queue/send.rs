@@ -205,6 +205,18 @@ impl Sending {
         self.split.as_ref().filter(|split| split.stamp == stamp)
     }
 
+    /// The request of which some has its answer, and the rest is still to be sent.
+    fn begun(&self) -> Option<Stamp> {
+        let split = self.split.as_ref()?;
+        split.is_begun().then_some(split.stamp)
+    }
+
+    /// What is left of a request of which some has its answer.
+    pub(super) fn rest(&self, stamp: Stamp) -> Option<Vec<u8>> {
+        let split = self.of(stamp).filter(|split| split.is_begun())?;
+        Some(split.request(&split.left()))
+    }
+
     /// As much of a request as may go at once; none when all that is left of it is held back.
     fn piece(&mut self, stamp: Stamp, request: Bytes, now: Instant) -> Option<Piece> {
         let split = match self.split.take_if(|split| split.stamp == stamp) {
@@ -227,10 +239,8 @@ impl Sending {
         let Some(split) = self.of(stamp) else {
             return (Vec::new(), None);
         };
-        let left = split.left();
-        let owners: BTreeSet<Owner> = left.iter().map(|item| item.owner).collect();
-        let request = (left.len() < split.count).then(|| split.request(&left));
-        (owners.into_iter().collect(), request)
+        let owners: BTreeSet<Owner> = split.left().iter().map(|item| item.owner).collect();
+        (owners.into_iter().collect(), self.rest(stamp))
     }
 
     /// Takes a request apart, if it does not go as it is.
@@ -255,6 +265,7 @@ impl Queue {
         let now = Instant::now();
         loop {
             if let Some(stamp) = self.readable(now) {
+                self.interrupt(stamp, around);
                 match self.load(stamp, around) {
                     Some(Some(request)) => match self.sending.piece(stamp, request, now) {
                         Some(piece) => {
@@ -284,7 +295,12 @@ impl Queue {
     }
 
     fn readable(&self, now: Instant) -> Option<Stamp> {
-        let mut waiting = self.waiting.iter();
+        // Its pieces are known already.
+        let begun = self
+            .sending
+            .begun()
+            .and_then(|stamp| self.waiting.get_key_value(&stamp));
+        let mut waiting = begun.into_iter().chain(&self.waiting);
         let found = waiting.find(|(_, waiting)| !self.is_left_alone(waiting, now));
         found.map(|(stamp, _)| *stamp)
     }
@@ -293,6 +309,13 @@ impl Queue {
     pub(super) fn is_left_alone(&self, waiting: &Waiting, now: Instant) -> bool {
         let is_unreadable = waiting.unreadable_until.is_some_and(|until| now < until);
         is_unreadable || self.sending.is_held(&waiting.only_of, now)
+    }
+
+    /// Goes on with another request than the one that was begun, of which nobody else remembers what has its answer.
+    fn interrupt(&mut self, stamp: Stamp, around: &mut Around<'_>) {
+        if let Some(begun) = self.sending.begun().filter(|begun| *begun != stamp) {
+            self.hold_back(begun, around);
+        }
     }
 
     /// Goes on with the next request: what is left of this one has its turn again later.

@@ -86,12 +86,9 @@ fn what_a_plugin_says_is_cut_and_escaped() {
 #[test]
 fn a_label_cannot_take_the_place_of_the_checks_name() {
     let mut check = Check::clone(&sample::check());
-    check
-        .labels
-        .insert("canary.check.name".to_owned(), "another".to_owned());
-    check
-        .labels
-        .insert("service.name".to_owned(), "another".to_owned());
+    let labels = Arc::make_mut(&mut check.labels);
+    labels.insert("canary.check.name".to_owned(), "another".to_owned());
+    labels.insert("service.name".to_owned(), "another".to_owned());
     let mut metrics = Metrics::new(&settings(), sample::noon());
     metrics.keep(&[Arc::new(check)], sample::noon());
     assert!(!text(&metrics).contains("another"));
@@ -129,9 +126,8 @@ fn a_large_suite_leaves_in_requests_of_a_bounded_size() {
 #[test]
 fn requests_are_of_a_bounded_size_however_long_labels_are() {
     let mut check = Check::clone(&sample::check());
-    check.labels = (0..16)
-        .map(|number| (format!("label{number}"), "\u{1f426}".repeat(256)))
-        .collect();
+    let labels = (0..16).map(|number| (format!("label{number}"), "\u{1f426}".repeat(256)));
+    check.labels = Arc::new(labels.collect());
     let requests = requests(&large_suite(20, &check));
     assert!(requests.len() > 5);
     for request in &requests {
@@ -228,13 +224,14 @@ fn no_label_of_a_suite_takes_the_place_of_an_attribute_or_breaks_a_scrape() {
     finish(&mut first, &sample::run());
     let mut check = Check::clone(&sample::check());
     let told = exported(&first).into_iter().flat_map(keys).flatten();
-    check.labels = told.map(|key| (key, "evil".to_owned())).collect();
-    assert!(check.labels.contains_key("error.type") && check.labels.len() > 20);
+    let labels = Arc::make_mut(&mut check.labels);
+    labels.extend(told.map(|key| (key, "evil".to_owned())));
+    assert!(labels.contains_key("error.type") && labels.len() > 20);
     for name in ["le", "__name__", "service_name", "error_type"] {
-        check.labels.insert(name.into(), "evil".into());
+        labels.insert(name.into(), "evil".into());
     }
     // A label of its own is left.
-    check.labels.insert("team".to_owned(), "web".to_owned());
+    labels.insert("team".to_owned(), "web".to_owned());
     let mut metrics = Metrics::new(&settings(), sample::noon());
     let check = Arc::new(check);
     metrics.keep(&[Arc::clone(&check)], sample::noon());

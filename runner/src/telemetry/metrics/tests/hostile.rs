@@ -70,11 +70,13 @@ fn hostile_run(text: &str) -> Run {
     let mut check = (*run.check).clone();
     (check.name, check.plugin) = (text.to_owned(), text.to_owned());
     check.group = Some(text.into());
-    check.labels = [
-        (text.to_owned(), text.to_owned()),
-        ("team".to_owned(), text.to_owned()),
-    ]
-    .into();
+    check.labels = Arc::new(
+        [
+            (text.to_owned(), text.to_owned()),
+            ("team".to_owned(), text.to_owned()),
+        ]
+        .into(),
+    );
     run.check = Arc::new(check);
     if let Outcome::Completed(verdict) = &mut run.outcome {
         verdict.summary = text.into();

@@ -125,6 +125,7 @@ fn trail(recorder: &Recorder, written: &str) -> Trail {
             bytes_out: 0,
             closed_by: ClosedBy::Host(EndCause::Returned),
         }],
+        conversation: None,
     }
 }
 

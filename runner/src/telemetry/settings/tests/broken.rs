@@ -254,8 +254,8 @@ x-mine: anything",
 
     canary.yaml:3:13: `telemetry.protocol`: expected one value, found a list
 
-    canary.yaml:4:12: `telemetry.timeout`: `10` is no duration
-    hint: write a number with a unit, such as `500ms`, `30s`, `5m` or `1h 30m`
+    canary.yaml:4:12: `telemetry.timeout`: `10` is not a duration
+    hint: write a number with a unit, such as `500ms`, `30s`, `5m`, `1.5h`, `1h 30m` or `21d`
 
     canary.yaml:5:16: `telemetry.compression`: `brotli` is no compression
     hint: known: `none`, `gzip`
@@ -307,8 +307,8 @@ spool: { max_size: 1MiB, max_age: 1s, path: /spool }",
 
     canary.yaml:4:13: `telemetry.interval`: is 1d; allowed: 10ms to 1h
 
-    canary.yaml:5:19: `telemetry.schedule_delay`: `soon` is no duration
-    hint: write a number with a unit, such as `500ms`, `30s`, `5m` or `1h 30m`
+    canary.yaml:5:19: `telemetry.schedule_delay`: `soon` is not a duration
+    hint: write a number with a unit, such as `500ms`, `30s`, `5m`, `1.5h`, `1h 30m` or `21d`
 
     canary.yaml:6:16: `telemetry.sampler_arg`: `2` is no ratio
     hint: write a number from `0` to `1`, such as `0.1` for every tenth trace

@@ -27,6 +27,35 @@ async fn a_check_that_runs_every_second_is_not_stale_before_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_check_by_the_time_of_day_is_stale_after_three_due_times_however_far_apart_they_are() {
+    for (text, stale_after) in [
+        ("* * * * *", Some(300)),
+        ("*/5 * * * *", Some(1_260)),
+        ("0 0 1 1 *", None),
+    ] {
+        let (runner, checks) = Runner::of(0..1, Duration::from_secs(1));
+        let cron = Cron::new(text, jiff::tz::TimeZone::UTC, "UTC").unwrap();
+        let check = Check {
+            cadence: Cadence::Cron(Arc::new(cron)),
+            ..checks[0].as_ref().clone()
+        };
+        let checks = [Arc::new(check)];
+        runner
+            .board
+            .keep(&checks, &mut Restored::default(), Instant::now());
+        // Two due times may pass, whenever in a minute it is now.
+        seconds(stale_after.map_or(10 * 24 * 60 * 60, |after| after * 2 / 5)).await;
+        runner.turn();
+        assert_eq!(runner.words(), [""; 0], "{text}");
+        if let Some(after) = stale_after {
+            seconds(after).await;
+            runner.turn();
+            assert_eq!(runner.words(), ["checks_stale"], "{text}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn ten_checks_are_named_of_those_that_are_overdue_or_stale() {
     let (runner, checks) = Runner::of(0..12, Duration::from_secs(10));
     for check in &checks {

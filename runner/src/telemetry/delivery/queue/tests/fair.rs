@@ -9,13 +9,18 @@ use super::pieces::names;
 use super::*;
 use crate::telemetry::name;
 
-/// The root span of a check's run.
+/// The root span of a check's run, with the name of the check.
 pub(super) fn root(check: &str, bytes: usize) -> Frame {
+    named_root(check, check, bytes)
+}
+
+/// The root span of a check's run.
+pub(super) fn named_root(check: &str, name: &str, bytes: usize) -> Frame {
     let value = Some(AnyValue {
         value: Some(Value::StringValue(check.to_owned())),
     });
     let span = Span {
-        name: check.to_owned(),
+        name: name.to_owned(),
         trace_state: "x".repeat(bytes),
         attributes: vec![KeyValue {
             key: name::CHECK.to_owned(),

@@ -1,7 +1,9 @@
 //! A collector that cannot digest the data of one check, and one that is down, which looks the same.
 
-use super::fair::root;
-use super::pieces::names;
+use std::collections::HashSet;
+
+use super::fair::{named_root, root};
+use super::pieces::{names, too_large};
 use super::*;
 use crate::telemetry::delivery::backoff::Backoff;
 use crate::telemetry::delivery::envelope::Envelope;
@@ -10,9 +12,13 @@ const CHECKS: usize = 20;
 const BAD: &str = "check 7";
 
 fn fixture(folder: Option<&Path>) -> Fixture {
+    bounded(folder, 64 << 20)
+}
+
+fn bounded(folder: Option<&Path>, max_bytes: u64) -> Fixture {
     Fixture::with(
         folder,
-        64 << 20,
+        max_bytes,
         Envelope::new(&Default::default(), &Default::default()),
     )
 }
@@ -154,4 +160,53 @@ async fn nobody_waits_at_the_end_for_what_is_held_back() {
             .iter()
             .any(|notice| notice.contains("`check 7` could not be sent"))
     );
+}
+
+/// A collector takes, fails at some data, takes less at once, or is away, each as it comes, with a spool that is too small.
+async fn takes_nothing_twice(seed: u64) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let folder = tempfile::tempdir().unwrap();
+    let mut fixture = bounded(Some(folder.path()), random.u64(4 << 10..64 << 10));
+    fixture.store.divide(5);
+    let mut taken = HashSet::new();
+    let (mut bad, mut is_away) = (String::new(), false);
+    for run in 0..400 {
+        if random.u8(..20) == 0 {
+            bad = format!("check {}", random.u8(..6));
+            is_away = random.u8(..4) == 0;
+        }
+        for _ in 0..random.u8(..4) {
+            let check = format!("check {}", random.u8(..5));
+            let name = format!("{check}, {run}, {}", random.u32(..));
+            let frame = named_root(&check, &name, random.usize(..800));
+            fixture.store.append(Signal::Traces, &frame);
+        }
+        advance(Duration::from_millis(random.u64(..20_000))).await;
+        let Some((stamp, request)) = fixture.send(Signal::Traces) else {
+            continue;
+        };
+        let names = names(&request);
+        let is_bad = names.iter().any(|name| name.starts_with(&bad));
+        let answer = match (is_away || is_bad, request.len()) {
+            (true, _) => away(),
+            (false, 1_500..) if random.bool() => too_large(),
+            (false, _) => Answer::accepted(),
+        };
+        if matches!(answer, Answer::Accepted { .. }) {
+            for name in names {
+                assert!(taken.insert(name.clone()), "seed {seed}: `{name}` is taken twice");
+            }
+        }
+        fixture.store.conclude(Signal::Traces, stamp, answer);
+        let bytes = fixture.of(Signal::Traces).spool_bytes;
+        assert!(bytes <= 64 << 10, "seed {seed}: {bytes} bytes");
+    }
+    assert!(taken.len() > 20, "seed {seed}: {} are taken", taken.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_was_taken_is_sent_again_whatever_else_fails_and_goes() {
+    for seed in 0..24 {
+        takes_nothing_twice(seed).await;
+    }
 }

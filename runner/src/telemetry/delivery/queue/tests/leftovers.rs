@@ -178,3 +178,25 @@ async fn a_journal_that_is_larger_than_a_request_becomes_several() {
     assert_eq!(desk.taken_over(), 3);
     assert_eq!(desk.drain(), frames.map(|frame| request(&frame)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_full_spool_and_a_journal_are_within_the_bound_as_soon_as_they_are_taken_over() {
+    const BOUND: u64 = 4_000;
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let mut fixture = Fixture::bounded(Some(folder.path()), BOUND);
+        fixture.append(b"a frame");
+        fixture.store.close_batches();
+        fixture.answer(Signal::Traces, away());
+        let each = length(&request(b"a frame"));
+        while fixture.of(Signal::Traces).spool_bytes + each <= BOUND {
+            fixture.append(b"a frame");
+            fixture.store.close_batches();
+        }
+        fixture.append(b"a frame that is in the journal only");
+    }
+    let report = Fixture::bounded(Some(folder.path()), BOUND).of(Signal::Traces);
+    // More requests than are looked through at once.
+    assert!(report.waiting > 100, "{report:?}");
+    assert!(report.spool_bytes <= BOUND, "{report:?}");
+}

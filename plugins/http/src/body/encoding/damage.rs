@@ -1,0 +1,158 @@
+//! What is wrong with compressed data, whatever the library that reads it makes of that.
+
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::rc::Rc;
+
+use super::{Encoding, Layer, MOST_BETWEEN};
+use crate::memory::Memory;
+use crate::text::size;
+
+/// Why data cannot be decompressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Damage {
+    #[error("the {} data ends too early", .0.word())]
+    Cut(Encoding),
+    #[error("it is not {} data, or is damaged", .0.word())]
+    Damaged(Encoding),
+    #[error("the {} data does not have the checksum that it names", .0.word())]
+    Checksum(Encoding),
+    #[error("the {} data does not have the length that it names", .0.word())]
+    Length(Encoding),
+    #[error("something else follows the end of the {} data", .0.word())]
+    Trailing(Encoding),
+    #[error("the {} data needs a dictionary, which web servers and clients do not share", .0.word())]
+    Dictionary(Encoding),
+    #[error(
+        "the {} data needs a window of {}, and a run has memory for {} (raise the quota `memory`)",
+        .encoding.word(), size(*.window), size(*.most)
+    )]
+    Window {
+        encoding: Encoding,
+        /// Bytes.
+        window: u64,
+        /// Bytes.
+        most: u64,
+    },
+    #[error("the zstd data needs a window of {}, and {} are the most on the web", size(*.window), size(*.most))]
+    TooWide {
+        /// Bytes.
+        window: u64,
+        /// Bytes.
+        most: u64,
+    },
+    #[error("it has more than {} of {} data", size(MOST_BETWEEN), .0.word())]
+    TooLong(Encoding),
+}
+
+impl From<Damage> for io::Error {
+    fn from(damage: Damage) -> Self {
+        Self::other(damage)
+    }
+}
+
+impl Damage {
+    /// There is no memory for a window of so many bytes.
+    pub(super) fn window(encoding: Encoding, window: u64, memory: Memory) -> Self {
+        Self::Window {
+            encoding,
+            window,
+            most: u64::try_from(memory.left()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn find(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+/// How what a decoder reads from came to an end.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// There was no more, and more was wanted.
+    Over,
+    Failed(Damage),
+}
+
+/// What a decoder reads from: [`MOST_BETWEEN`] bytes at most, and its end is remembered.
+pub(super) struct Source<'b> {
+    encoding: Encoding,
+    layer: Layer<'b>,
+    left: u64,
+    end: Rc<Cell<Option<End>>>,
+}
+
+impl<'b> Source<'b> {
+    fn new(encoding: Encoding, layer: Layer<'b>) -> Self {
+        Self {
+            encoding,
+            layer,
+            left: MOST_BETWEEN,
+            end: Rc::default(),
+        }
+    }
+
+    fn bounded(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX);
+        match buffer.get_mut(..room) {
+            Some([]) if self.layer.read(&mut [0])? > 0 => Err(Damage::TooLong(self.encoding).into()),
+            Some(bounded) => self.layer.read(bounded),
+            None => self.layer.read(buffer),
+        }
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let read = self.bounded(buffer);
+        match &read {
+            Ok(0) => self.end.set(Some(End::Over)),
+            Ok(read) => self.left = self.left.saturating_sub(u64::try_from(*read).unwrap_or(u64::MAX)),
+            Err(error) => self.end.set(Damage::find(error).map(End::Failed)),
+        }
+        read
+    }
+}
+
+/// A decoder whose errors are all a [`Damage`].
+pub(super) struct Decoder<'b> {
+    encoding: Encoding,
+    decoder: Layer<'b>,
+    end: Rc<Cell<Option<End>>>,
+}
+
+impl<'b> Decoder<'b> {
+    /// The decoder of a layer, as `make` makes it.
+    pub(super) fn new(
+        encoding: Encoding,
+        layer: Layer<'b>,
+        make: impl FnOnce(Source<'b>) -> io::Result<Layer<'b>>,
+    ) -> io::Result<Self> {
+        let source = Source::new(encoding, layer);
+        let end = Rc::clone(&source.end);
+        let decoder = make(source).map_err(|error| explain(encoding, &end, &error))?;
+        Ok(Self {
+            encoding,
+            decoder,
+            end,
+        })
+    }
+}
+
+impl Read for Decoder<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.decoder.read(buffer);
+        Ok(read.map_err(|error| explain(self.encoding, &self.end, &error))?)
+    }
+}
+
+fn explain(encoding: Encoding, end: &Cell<Option<End>>, error: &io::Error) -> Damage {
+    match (end.get(), Damage::find(error)) {
+        (Some(End::Failed(damage)), _) | (_, Some(damage)) => damage,
+        (Some(End::Over), None) => Damage::Cut(encoding),
+        (None, None) => Damage::Damaged(encoding),
+    }
+}

@@ -1,0 +1,229 @@
+//! What is wrong with a configuration is found when a suite is loaded, at its place.
+
+mod paths;
+mod patterns;
+
+use canary_sdk::Problem;
+use canary_sdk::fake::FakeHost;
+use serde_json::{Value, json};
+
+use crate::Http;
+
+const URL: &str = "https://example.com/";
+
+/// The problems of a configuration, as `POINTER: MESSAGE`, on a host that refuses nothing itself.
+fn problems(config: &Value) -> Vec<String> {
+    of(&FakeHost::new(), URL, config)
+}
+
+fn of(host: &FakeHost, target: &str, config: &Value) -> Vec<String> {
+    let found = host.check_config::<Http>(Some(target), config);
+    found.iter().map(Problem::to_string).collect()
+}
+
+/// The pointers alone.
+fn places(config: &Value) -> Vec<String> {
+    let place = |problem: String| problem.split(": ").next().unwrap_or_default().to_owned();
+    problems(config).into_iter().map(place).collect()
+}
+
+#[test]
+fn what_can_run_has_no_problems() {
+    for config in [
+        json!({}),
+        json!({ "body": "a", "bearer_token": "x", "headers": { "a": ["b", "c"] } }),
+        json!({ "expect": { "status": [200, "301-302"], "latency": { "warn": "1s", "fail": "1s" } } }),
+        json!({ "expect": { "headers": { "x": {}, "y": { "absent": true } }, "final_url": URL } }),
+        json!({ "expect": { "body": { "matches": ["a", "b+"], "raw": true, "not_matches": "\\xff" } } }),
+        json!({ "expect": { "json": { "$.a['b-c'][?@.d == 1]": { "exists": false }, "$": {} } } }),
+        json!({ "tls": { "client_cert": "C", "client_key": "K" } }),
+    ] {
+        assert_eq!(problems(&config), [""; 0], "{config}");
+    }
+}
+
+#[test]
+fn keys_that_exclude_each_other_are_named() {
+    let basic = json!({ "username": "a", "password": "b" });
+    for (config, expected) in [
+        (
+            json!({ "body": "x", "body_json": 1 }),
+            "/config/body_json: only one of `body` and `body_json` can be sent",
+        ),
+        (
+            json!({ "basic_auth": basic, "bearer_token": "x" }),
+            "/config/bearer_token: only one of `basic_auth` and `bearer_token` can be sent",
+        ),
+        (
+            json!({ "bearer_token": "x", "headers": { "AUTHORIZATION": "y" } }),
+            "/config/headers/AUTHORIZATION: is set by `basic_auth` or `bearer_token` already",
+        ),
+        (
+            json!({ "accept_encoding": "gzip", "headers": { "Accept-Encoding": "br" } }),
+            "/config/headers/Accept-Encoding: is set by `accept_encoding` already",
+        ),
+        (
+            json!({ "tls": { "client_key": "x" } }),
+            "/config/tls/client_key: needs a `client_cert`",
+        ),
+        (
+            json!({ "expect": { "headers": { "x": { "absent": true, "equals": "a" } } } }),
+            "/config/expect/headers/x/absent: a header that must be absent has no value for the other rules",
+        ),
+        (
+            json!({ "expect": { "json": { "$.a": { "exists": false, "equals": 1 } } } }),
+            "/config/expect/json/$.a/exists: a path that must lead to nothing has no value for the other rules",
+        ),
+    ] {
+        assert_eq!(problems(&config), [expected], "{config}");
+    }
+}
+
+#[test]
+fn a_proxy_connects_to_addresses_of_its_own_choice() {
+    let proxy = "http://proxy.test:3128";
+    assert_eq!(
+        places(&json!({ "addresses": "all", "proxy": proxy })),
+        ["/config/addresses"]
+    );
+    assert_eq!(places(&json!({ "addresses": "one", "proxy": proxy })), [""; 0]);
+}
+
+#[test]
+fn limits_have_an_order() {
+    assert_eq!(
+        problems(
+            &json!({ "expect": { "json": { "$.a": { ">": 5, "<=": 5 }, "$.b": { ">=": 5, "<=": 5.0 } } } })
+        ),
+        ["/config/expect/json/$.a/>: nothing is > 5 and <= 5"]
+    );
+    assert_eq!(
+        problems(&json!({ "expect": { "body": { "length": { ">=": 10, "<": 2 } } } })),
+        ["/config/expect/body/length/>=: nothing is >= 10 and < 2"]
+    );
+    assert_eq!(
+        problems(&json!({ "expect": { "latency": { "fail": "0s" } } })),
+        ["/config/expect/latency/fail: every answer takes longer than no time"]
+    );
+    assert_eq!(
+        problems(&json!({ "expect": { "body": { "contains": ["a", "x"], "not_contains": ["b", "x"] } } })),
+        ["/config/expect/body/not_contains: `x` is in `contains` as well"]
+    );
+    assert_eq!(
+        problems(&json!({ "expect": { "latency": { "warn": "2s", "fail": "1s" } } })),
+        ["/config/expect/latency/warn: 2s is more than `fail` (1s): it would never warn"]
+    );
+    assert_eq!(
+        problems(&json!({ "expect": { "certificate": { "warn_within": "1d", "fail_within": "7d" } } })),
+        ["/config/expect/certificate/warn_within: 1d is less than `fail_within` (7d): it would never warn"]
+    );
+    assert_eq!(
+        problems(&json!({ "expect": { "status": [200, "300-200"] } })),
+        ["/config/expect/status/1: `300-200` ends before it begins"]
+    );
+}
+
+#[test]
+fn every_pattern_is_compiled_as_it_would_be_in_a_run() {
+    // Bad ones, a class that there is not, and one that is too large.
+    for pattern in ["(", "(?=x)", "\\pY", "\\p{Klingon}", "\\w{1,100}"] {
+        let config = json!({ "expect": {
+            "body": { "matches": ["fine", pattern], "not_matches": pattern },
+            "final_url": { "matches": pattern },
+            "headers": { "x": { "matches": pattern } },
+            "json": { "$.a": { "matches": pattern } },
+        } });
+        assert_eq!(
+            places(&config),
+            [
+                "/config/expect/headers/x/matches",
+                "/config/expect/body/matches/1",
+                "/config/expect/body/not_matches",
+                "/config/expect/json/$.a/matches",
+                "/config/expect/final_url/matches"
+            ],
+            "{pattern}"
+        );
+    }
+}
+
+/// As in RE2, so that patterns of blackbox_exporter and of Prometheus can be taken as they are.
+#[test]
+fn a_pattern_names_categories_and_scripts_of_unicode() {
+    for pattern in [
+        "\\pL",
+        "\\PN",
+        "\\p{Lu}",
+        "\\p{Greek}",
+        "[\\p{Han}\\p{Nd}]",
+        "\\P{Latin}",
+    ] {
+        let config = json!({ "expect": { "body": { "matches": pattern, "raw": false } } });
+        assert_eq!(places(&config), Vec::<String>::new(), "{pattern}");
+    }
+}
+
+#[test]
+fn a_problem_of_a_pattern_shows_nothing_of_it() {
+    let config = json!({ "expect": { "body": { "matches": "secret(" } } });
+    assert_eq!(
+        problems(&config),
+        ["/config/expect/body/matches: not a regular expression: unclosed group"]
+    );
+}
+
+#[test]
+fn what_the_host_refuses_is_at_the_key_that_it_comes_from() {
+    let refused = |field: &str, config: Value| {
+        let host = FakeHost::new().invalid(field, "why");
+        of(&host, URL, &config)
+    };
+    let headers = json!({ "headers": { "a": "1", "b": ["2", "3"] }, "bearer_token": "t", "body_json": 1 });
+    for (field, place) in [
+        ("headers[0]", "/config/headers/a"),
+        ("headers[2]", "/config/headers/b/1"),
+        ("headers[3]", "/config/bearer_token"),
+        ("headers[4]", "/config/body_json"),
+        ("headers", "/config/headers"),
+        ("method", "/config/method"),
+        ("body", "/config/body_json"),
+        ("connect-to", "/config/connect_to"),
+        ("proxy", "/config/proxy"),
+        ("tls.ca-certificates", "/config/tls/ca"),
+        ("tls.client-certificate", "/config/tls/client_cert"),
+        ("tls.client-key", "/config/tls/client_key"),
+        ("tls.server-name", "/config/tls/server_name"),
+        ("tls.max-version", "/config/tls/max_version"),
+        ("what-comes-later", "/config"),
+    ] {
+        assert_eq!(
+            refused(field, headers.clone()),
+            [format!("{place}: why")],
+            "{field}"
+        );
+    }
+    let named = json!({ "headers": { "x": "y" }, "expect": { "headers": { "a b": "x" } } });
+    assert_eq!(
+        refused("headers[0]", named),
+        ["/config/headers/x: why", "/config/expect/headers/a b: why"]
+    );
+    let final_url = json!({ "expect": { "final_url": "nonsense" } });
+    assert_eq!(
+        refused("url", final_url)[0],
+        "/config/expect/final_url/equals: why"
+    );
+}
+
+#[test]
+fn a_target_is_an_http_url_without_a_user() {
+    let of = |target: &str| of(&FakeHost::new(), target, &json!({}));
+    assert_eq!(of("http://example.com/@me?a@b"), [""; 0]);
+    assert_eq!(
+        of("https://me:secret@example.com/"),
+        ["/target: a user name belongs in `basic_auth`, not in the URL"]
+    );
+    assert_eq!(
+        of("example.com/?token=x"),
+        ["/target: `example.com/?…` is not an `http` or `https` URL"]
+    );
+}

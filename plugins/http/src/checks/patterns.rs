@@ -1,0 +1,105 @@
+//! Every key that the schema calls a regular expression.
+
+use serde_json::{Map, Value, json};
+
+use super::places;
+use crate::Http;
+
+/// Keys that lead to each regular expression of a schema, in the words of a configuration.
+fn patterns(root: &Value, schema: &Value, path: &[&str]) -> Vec<Vec<String>> {
+    if let Some(name) = schema["$ref"]
+        .as_str()
+        .and_then(|reference| reference.strip_prefix('#'))
+    {
+        return patterns(root, root.pointer(name).unwrap(), path);
+    }
+    let mut found = Vec::new();
+    if schema["format"] == "rust-regex" {
+        found.push(path.iter().map(|key| (*key).to_owned()).collect());
+    }
+    let properties = schema["properties"].as_object();
+    let named = properties
+        .into_iter()
+        .flatten()
+        .map(|(key, inner)| (key.as_str(), inner));
+    // A name for what the suite's author names: a header, and a path.
+    let any = schema
+        .get("additionalProperties")
+        .filter(|inner| inner.is_object());
+    let any = any.map(|inner| (if path.contains(&"json") { "$.a" } else { "x-a" }, inner));
+    for (key, inner) in named.chain(any) {
+        let path = [path, &[key]].concat();
+        found.extend(patterns(root, inner, &path));
+    }
+    found
+}
+
+/// A configuration with a value at the end of these keys.
+fn config(keys: &[String], value: &Value) -> Value {
+    match keys {
+        [] => value.clone(),
+        [key, rest @ ..] => Map::from_iter([(key.clone(), config(rest, value))]).into(),
+    }
+}
+
+#[test]
+fn each_is_refused_where_it_does_not_compile() {
+    let schema = canary_sdk::fake::describe::<Http>().config_schema;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let keys = patterns(&schema, &schema, &[]);
+    assert!(keys.len() >= 8, "{keys:?}");
+    for keys in keys {
+        let place = format!("/config/{}", keys.join("/"));
+        let second = format!("{place}/1");
+        assert_eq!(places(&config(&keys, &json!("("))), [place]);
+        assert_eq!(places(&config(&keys, &json!(["a", "("]))), [second]);
+    }
+}
+
+/// What each of them may be alone is more than a run has for all.
+#[test]
+fn all_of_a_check_are_compiled_within_one_budget() {
+    let many =
+        |count: usize| -> Vec<String> { (0..count).map(|number| format!("\\w{{20}}{number}")).collect() };
+    let config = json!({ "expect": {
+        "headers": { "x": { "matches": many(1) } },
+        "body": { "matches": many(40) },
+        "json": { "$.a": { "not_matches": many(40) } },
+    } });
+    let found = super::problems(&config);
+    let [problem] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert!(problem.starts_with("/config/expect/body/matches/"), "{problem}");
+    assert!(
+        problem.ends_with(
+            "compiled, all patterns up to this one are beyond the 6 MiB that a check has for them"
+        ),
+        "{problem}"
+    );
+    let usual = ["^v[0-9]+", "\\bok\\b", "(?i)error|fatal", "\\d{4}-\\d\\d"].map(|pattern| vec![pattern; 20]);
+    assert_eq!(
+        places(&json!({ "expect": { "body": { "not_matches": usual.concat() } } })),
+        [""; 0]
+    );
+}
+
+#[test]
+fn one_that_is_refused_says_why() {
+    for (pattern, reason) in [
+        (
+            "(?=a)",
+            "look-around, including look-ahead and look-behind, is not supported",
+        ),
+        ("(a)\\1", "backreferences are not supported"),
+        (
+            "((a{100}){100}){100}",
+            "compiled, it is beyond the size limit of 1 MiB",
+        ),
+    ] {
+        let found = super::problems(&json!({ "expect": { "body": { "matches": pattern } } }));
+        assert!(found.len() == 1 && found[0].ends_with(reason), "{found:?}");
+    }
+    let bytes = json!({ "expect": { "body": { "matches": "(?-u)\\xff" } } });
+    assert_eq!(places(&bytes), [""; 0]);
+}

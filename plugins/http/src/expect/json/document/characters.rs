@@ -1,0 +1,164 @@
+//! The text between two quotes.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::hash::Hasher;
+use std::str::Chars;
+
+use crate::effort::{Effort, TooCostly};
+use crate::expect::order;
+
+/// Units of effort for one byte of a text with escapes.
+const PER_ESCAPED: usize = 12;
+
+/// The characters of a text in JSON, its escapes resolved.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::expect::json) struct Characters<'t> {
+    written: &'t str,
+    is_escaped: bool,
+}
+
+impl<'t> Characters<'t> {
+    /// What stands between the quotes, and whether a backslash is in it. It is read already, so it is well formed.
+    pub(super) fn new(written: &'t str, is_escaped: bool) -> Self {
+        Self { written, is_escaped }
+    }
+
+    /// A text that has no escapes.
+    pub(in crate::expect::json) fn plain_text(text: &'t str) -> Self {
+        Self::new(text, false)
+    }
+
+    /// As it is written, if that is the text itself.
+    pub(in crate::expect::json) fn plain(self) -> Option<&'t str> {
+        (!self.is_escaped).then_some(self.written)
+    }
+
+    /// Units of effort to go through them once.
+    pub(in crate::expect::json) fn cost(self) -> usize {
+        let per_byte = if self.is_escaped { PER_ESCAPED } else { 1 };
+        self.written.len() * per_byte
+    }
+
+    /// One after the other.
+    pub(in crate::expect::json) fn each(self) -> impl Iterator<Item = char> {
+        Unescaped(self.written.chars())
+    }
+
+    /// All of them, in memory that the caller has looked for: as many bytes as are written, where there are escapes.
+    pub(in crate::expect::json) fn text(self, mut room: String) -> Cow<'t, str> {
+        match self.plain() {
+            Some(plain) => plain.into(),
+            None => {
+                room.extend(self.each());
+                room.into()
+            }
+        }
+    }
+
+    /// Bytes of memory that [`Characters::text`] takes.
+    pub(in crate::expect::json) fn memory(self) -> usize {
+        self.plain().map_or(self.written.len(), |_| 0)
+    }
+
+    /// Adds them to a hash, which does not depend on how they are written.
+    pub(super) fn hash(self, hasher: &mut impl Hasher) {
+        match self.plain() {
+            Some(plain) => hasher.write(plain.as_bytes()),
+            None => self.each().for_each(|character| {
+                hasher.write(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }),
+        }
+    }
+
+    /// How many there are.
+    pub(in crate::expect::json) fn count(self) -> usize {
+        match self.plain() {
+            Some(plain) => plain.chars().count(),
+            None => self.each().count(),
+        }
+    }
+
+    /// Whether it is the same text. Two whose lengths differ take nothing.
+    ///
+    /// # Errors
+    /// To find out costs too much.
+    pub(in crate::expect::json) fn same(
+        self,
+        other: Characters<'_>,
+        effort: &Effort,
+    ) -> Result<bool, TooCostly> {
+        let (least, most) = self.bytes();
+        let (other_least, other_most) = other.bytes();
+        Ok(least <= other_most && other_least <= most && self.order(other, effort)?.is_eq())
+    }
+
+    /// How it stands to another text.
+    ///
+    /// # Errors
+    /// To find out costs too much.
+    pub(in crate::expect::json) fn order(
+        self,
+        other: Characters<'_>,
+        effort: &Effort,
+    ) -> Result<Ordering, TooCostly> {
+        match (self.plain(), other.plain()) {
+            (Some(one), Some(other)) => order::of_bytes(one.as_bytes(), other.as_bytes(), effort),
+            _ => order::of_characters(self.each(), other.each(), effort),
+        }
+    }
+
+    /// Bytes that it has at least and at most: `\u0000` stands for one, `\uffff` for three.
+    fn bytes(self) -> (usize, usize) {
+        let written = self.written.len();
+        match self.is_escaped {
+            true => (written / 6, written),
+            false => (written, written),
+        }
+    }
+}
+
+struct Unescaped<'t>(Chars<'t>);
+
+impl Iterator for Unescaped<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        match self.0.next()? {
+            '\\' => match self.0.next()? {
+                'b' => Some('\u{8}'),
+                'f' => Some('\u{c}'),
+                'n' => Some('\n'),
+                'r' => Some('\r'),
+                't' => Some('\t'),
+                'u' => Some(self.unicode()),
+                itself => Some(itself),
+            },
+            itself => Some(itself),
+        }
+    }
+}
+
+impl Unescaped<'_> {
+    /// The character of `\uXXXX`, or of two of them. Half of one alone is replaced: RFC 8259 allows it, and no text has it.
+    fn unicode(&mut self) -> char {
+        let first = hex(&mut self.0);
+        let mut after = self.0.clone();
+        if (after.next(), after.next()) == (Some('\\'), Some('u')) {
+            let pair = [first, hex(&mut after)];
+            if let Some(Ok(both)) = char::decode_utf16(pair).next()
+                && both.len_utf16() == 2
+            {
+                self.0 = after;
+                return both;
+            }
+        }
+        char::from_u32(first.into()).unwrap_or(char::REPLACEMENT_CHARACTER)
+    }
+}
+
+fn hex(digits: &mut Chars<'_>) -> u16 {
+    let digits = digits.take(4).filter_map(|digit| digit.to_digit(16));
+    let digits = digits.filter_map(|digit| u16::try_from(digit).ok());
+    digits.fold(0, |number, digit| number << 4 | digit)
+}

@@ -1,0 +1,63 @@
+//! What a suite compares JSON with.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde_json::Value;
+
+use super::document::{Document, Node};
+use crate::effort::Effort;
+use crate::expect::rule::Plain;
+use crate::memory::Memory;
+use crate::text::{MAX_QUOTED, quote};
+
+/// A value of JSON in a suite.
+#[derive(Default)]
+pub(in crate::expect) struct Expected(Document<'static>);
+
+impl Expected {
+    fn of(value: &Value) -> Option<Self> {
+        // It is the suite's own, so it takes from nobody's share.
+        let (memory, effort) = (Memory::unbounded(), Effort::of(u64::MAX));
+        let document = Document::parse(Cow::Owned(value.to_string()), memory, &effort);
+        document.ok().map(Self)
+    }
+
+    pub(super) fn root(&self) -> Node<'_> {
+        self.0.root()
+    }
+}
+
+impl Plain for Expected {
+    const TYPES: &'static [&'static str] = &["string", "number", "boolean", "null", "array"];
+
+    fn from_plain(value: Value) -> Option<Self> {
+        Self::of(&value)
+    }
+
+    fn shown(&self) -> String {
+        quote(&self.root().start(MAX_QUOTED))
+    }
+}
+
+impl<'de> Deserialize<'de> for Expected {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::of(&value).ok_or_else(|| D::Error::custom("too large to be compared with"))
+    }
+}
+
+impl JsonSchema for Expected {
+    fn schema_name() -> Cow<'static, str> {
+        Value::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Value::json_schema(generator)
+    }
+}

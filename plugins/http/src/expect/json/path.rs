@@ -1,0 +1,162 @@
+//! JSONPath (RFC 9535), without the functions `match` and `search`.
+//!
+//! Own code, since what a path costs is decided by what a peer sends: each step pays as it is taken, none needs memory for
+//! what it found, and numbers are compared as they are written.
+
+mod comparable;
+mod filter;
+mod numbers;
+mod parser;
+mod query;
+mod range;
+mod string;
+
+use crate::expect::decimal::OwnedDecimal;
+use crate::text::quote;
+use parser::{MAX_NESTING, MAX_SEGMENTS, Mistake, Parser};
+pub(super) use query::{Stop, Walk};
+
+/// A path, ready to be followed.
+pub(super) struct Path {
+    segments: Vec<Segment>,
+}
+
+/// One step: from a value to some of those inside of it.
+struct Segment {
+    /// Whether the step is taken from every value below as well.
+    is_descendant: bool,
+    selectors: Vec<Selector>,
+}
+
+enum Selector {
+    Name(String),
+    Wildcard,
+    Index(i64),
+    Slice {
+        start: Option<i64>,
+        end: Option<i64>,
+        step: i64,
+    },
+    Filter(Expression),
+}
+
+/// What a filter says of a value.
+enum Expression {
+    Any(Vec<Self>),
+    All(Vec<Self>),
+    Not(Box<Self>),
+    Exists(Query),
+    Compare(Operand, Operator, Operand),
+}
+
+/// A path within a filter.
+struct Query {
+    /// From the value at the top, or from the one that is filtered.
+    is_from_root: bool,
+    segments: Vec<Segment>,
+}
+
+impl Query {
+    /// Whether it leads to one value at most.
+    fn is_singular(&self) -> bool {
+        self.segments.iter().all(|segment| {
+            let is_one = matches!(*segment.selectors, [Selector::Name(_) | Selector::Index(_)]);
+            is_one && !segment.is_descendant
+        })
+    }
+}
+
+enum Operand {
+    Null,
+    Bool(bool),
+    Number(OwnedDecimal),
+    Text(String),
+    /// To one value at most.
+    Query(Query),
+    Length(Box<Self>),
+    Count(Query),
+    Value(Query),
+}
+
+#[derive(Clone, Copy)]
+enum Operator {
+    Equal,
+    NotEqual,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+/// Why a text is not a path.
+pub(super) struct PathError {
+    /// Ends a sentence about the text.
+    pub(super) message: String,
+    /// What to write in its place.
+    pub(super) hint: Option<&'static str>,
+}
+
+impl Path {
+    /// Reads a path, in time that grows with its length.
+    ///
+    /// # Errors
+    /// It is not one, it has a function that is not known, or more than is followed.
+    pub(super) fn parse(path: &str) -> Result<Self, PathError> {
+        let segments = Parser::new(path).path();
+        let segments = segments.map_err(|mistake| PathError::of(path, mistake))?;
+        Ok(Self { segments })
+    }
+}
+
+impl PathError {
+    fn of(path: &str, mistake: Mistake) -> Self {
+        let (at, reason) = match mistake {
+            Mistake::Unreadable { at } => (at, String::new()),
+            Mistake::TooDeep { at } => {
+                let reason =
+                    format!("more than {MAX_NESTING} filters, parentheses and functions in one another");
+                return Self::beyond(path, at, &format!("nested too deep: {reason}"));
+            }
+            Mistake::TooLong { at } => {
+                return Self::beyond(path, at, &format!("too long: more than {MAX_SEGMENTS} steps"));
+            }
+            Mistake::NotSingular { at } => (
+                at,
+                ", which may lead to several values and cannot be compared".to_owned(),
+            ),
+            Mistake::NoFunction { at } => (
+                at,
+                ", since the only functions are `length`, `count` and `value`".to_owned(),
+            ),
+            Mistake::NotCompared { at } => (at, ", which has to be compared with something".to_owned()),
+        };
+        let rest = path.get(at..).unwrap_or_default();
+        let place = match rest {
+            "" => "it ends too early".to_owned(),
+            rest => format!("it cannot be read from {} on{reason}", quote(rest.as_bytes())),
+        };
+        Self {
+            message: format!("not a JSONPath: {place}"),
+            hint: hint(path, rest),
+        }
+    }
+
+    fn beyond(path: &str, at: usize, reason: &str) -> Self {
+        let rest = path.get(at..).unwrap_or_default();
+        Self {
+            message: format!("not a JSONPath: {reason}, from {} on", quote(rest.as_bytes())),
+            hint: None,
+        }
+    }
+}
+
+fn hint(path: &str, rest: &str) -> Option<&'static str> {
+    if path.contains("match(") || path.contains("search(") {
+        return Some("it has no functions `match` and `search`; put the pattern under `matches`");
+    }
+    let is_name = rest.starts_with(|first: char| first.is_ascii_graphic() && !"[]()?@'\".*".contains(first));
+    is_name.then_some("a key with other characters than letters, digits and `_` needs quotes: `$['a-b']`")
+}
+
+#[cfg(test)]
+mod tests;

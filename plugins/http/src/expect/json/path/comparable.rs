@@ -1,0 +1,80 @@
+//! What a filter compares, by RFC 9535, section 2.3.5.2.2.
+
+use std::cmp::Ordering;
+
+use crate::effort::{Effort, TooCostly};
+use crate::expect::decimal::{Decimal, OwnedDecimal};
+use crate::expect::json::document::{Characters, Node};
+use crate::expect::json::equality::same;
+
+/// One side of a comparison.
+pub(super) enum Comparable<'o> {
+    /// A path led nowhere, or a function has no answer.
+    Nothing,
+    Null,
+    Bool(bool),
+    Number(Decimal<'o>),
+    /// A number of things.
+    Count(OwnedDecimal),
+    Text(Characters<'o>),
+    /// A list or an object.
+    Container(Node<'o>),
+}
+
+impl<'o> Comparable<'o> {
+    /// A number of things.
+    pub(super) fn count(count: usize) -> Self {
+        OwnedDecimal::parse(&count.to_string()).map_or(Self::Nothing, Self::Count)
+    }
+
+    /// What the function `length` makes of it.
+    ///
+    /// # Errors
+    /// To find out costs too much.
+    pub(super) fn length(&self, effort: &Effort) -> Result<Self, TooCostly> {
+        Ok(match self {
+            Self::Text(text) => {
+                effort.take(text.cost())?;
+                Self::count(text.count())
+            }
+            Self::Container(node) => Self::count(node.count()),
+            Self::Nothing | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Count(_) => Self::Nothing,
+        })
+    }
+
+    fn number(&self) -> Option<Decimal<'_>> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Count(count) => Some(count.get()),
+            _ => None,
+        }
+    }
+
+    /// Whether both are the same.
+    ///
+    /// # Errors
+    /// To find out costs too much.
+    pub(super) fn is(&self, other: &Self, effort: &Effort) -> Result<bool, TooCostly> {
+        match (self, other) {
+            (Self::Nothing, Self::Nothing) | (Self::Null, Self::Null) => Ok(true),
+            (Self::Bool(one), Self::Bool(other)) => Ok(one == other),
+            (Self::Text(one), Self::Text(other)) => one.same(*other, effort),
+            (Self::Container(one), Self::Container(other)) => same(*one, *other, effort),
+            _ => Ok(self.order(other, effort)? == Some(Ordering::Equal)),
+        }
+    }
+
+    /// How two numbers, or two texts, stand to each other; other values have no order.
+    ///
+    /// # Errors
+    /// To find out costs too much.
+    pub(super) fn order(&self, other: &Self, effort: &Effort) -> Result<Option<Ordering>, TooCostly> {
+        match (self, other) {
+            (Self::Text(one), Self::Text(other)) => one.order(*other, effort).map(Some),
+            _ => match (self.number(), other.number()) {
+                (Some(one), Some(other)) => one.order(&other, effort).map(Some),
+                _ => Ok(None),
+            },
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Limits of a number.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use canary_sdk::Problems;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_json::Number;
+
+use crate::config::add_type;
+use crate::effort::Effort;
+use crate::expect::decimal::Decimal;
+
+/// How a number relates to its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::expect) enum Relation {
+    Equal,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+impl Relation {
+    /// Whether a number that compares so with the limit is as it should be.
+    pub(super) fn holds(self, ordering: Ordering) -> bool {
+        match self {
+            Self::Equal => ordering.is_eq(),
+            Self::Less => ordering.is_lt(),
+            Self::AtMost => ordering.is_le(),
+            Self::More => ordering.is_gt(),
+            Self::AtLeast => ordering.is_ge(),
+        }
+    }
+
+    /// As it stands in a suite.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::More => ">",
+            Self::AtLeast => ">=",
+        }
+    }
+
+    /// What stands between `is not` and the limit.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Equal => "",
+            Self::Less => "less than ",
+            Self::AtMost => "at most ",
+            Self::More => "more than ",
+            Self::AtLeast => "at least ",
+        }
+    }
+}
+
+/// Limits of a number, which is compared as it is written.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Bounds {
+    /// It must be a number less than this.
+    #[serde(rename = "<")]
+    less: Option<Number>,
+    /// It must be a number of at most this.
+    #[serde(rename = "<=")]
+    at_most: Option<Number>,
+    /// It must be a number more than this.
+    #[serde(rename = ">")]
+    more: Option<Number>,
+    /// It must be a number of at least this.
+    #[serde(rename = ">=")]
+    at_least: Option<Number>,
+}
+
+impl Bounds {
+    pub(super) const KEYS: &'static [&'static str] = &["<", "<=", ">", ">="];
+
+    /// Reports limits that no number is within.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let lower = [(">", &self.more), (">=", &self.at_least)];
+        let upper = [("<", &self.less), ("<=", &self.at_most)];
+        for (sign, least) in lower {
+            for (limit, most) in upper {
+                let (Some(least), Some(most)) = (least, most) else {
+                    continue;
+                };
+                let is_open = sign == ">" || limit == "<";
+                let (lower, upper) = (least.to_string(), most.to_string());
+                if order(&lower, &upper).is_some_and(|order| order.is_gt() || order.is_eq() && is_open) {
+                    problems.at(sign, |problems| {
+                        problems.report(format_args!("nothing is {sign} {least} and {limit} {most}"));
+                    });
+                }
+            }
+        }
+    }
+
+    /// The limits that there are.
+    pub(super) fn each(&self) -> impl Iterator<Item = (Relation, &Number)> {
+        let limits = [
+            (Relation::Less, &self.less),
+            (Relation::AtMost, &self.at_most),
+            (Relation::More, &self.more),
+            (Relation::AtLeast, &self.at_least),
+        ];
+        limits
+            .into_iter()
+            .filter_map(|(relation, limit)| Some((relation, limit.as_ref()?)))
+    }
+}
+
+/// The suite's own numbers take from nobody's share.
+fn order(one: &str, other: &str) -> Option<Ordering> {
+    let (one, other) = (Decimal::parse(one)?, Decimal::parse(other)?);
+    one.order(&other, &Effort::of(u64::MAX)).ok()
+}
+
+/// A length: the number itself, or its limits.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a number, or an object of `<`, `<=`, `>` and `>=`"
+)]
+pub(super) enum Length {
+    Exactly(Number),
+    Within(Bounds),
+}
+
+impl Length {
+    /// Reports limits that no length is within.
+    pub(super) fn check(&self, problems: &mut Problems) {
+        if let Self::Within(bounds) = self {
+            bounds.check(problems);
+        }
+    }
+
+    /// The limits that there are.
+    pub(super) fn each(&self) -> impl Iterator<Item = (Relation, &Number)> {
+        let (exactly, within) = match self {
+            Self::Exactly(number) => (Some((Relation::Equal, number)), None),
+            Self::Within(bounds) => (None, Some(bounds.each())),
+        };
+        exactly.into_iter().chain(within.into_iter().flatten())
+    }
+}
+
+impl JsonSchema for Length {
+    fn schema_name() -> Cow<'static, str> {
+        "Length".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Bounds::json_schema(generator);
+        add_type(&mut schema, "integer");
+        let zero = json_schema!({ "minimum": 0 });
+        for (key, value) in zero.as_object().into_iter().flatten() {
+            schema.insert(key.clone(), value.clone());
+        }
+        schema
+    }
+}

@@ -1,0 +1,145 @@
+//! What is wrong with a request, before it is sent.
+
+use canary_sdk::http::Request;
+use canary_sdk::{Addresses, Invalid, Problem, Problems, tls};
+
+use super::{assemble, headers, sets_header};
+use crate::config::Config;
+use crate::text;
+
+/// Where a request goes that nobody sends.
+const NOWHERE: &str = "https://host.invalid/";
+
+/// Reports keys that contradict each other, and what the host would refuse of the request that they make.
+pub(crate) fn check(config: &Config, problems: &mut Problems) {
+    contradictions(config, problems);
+    for invalid in assemble(NOWHERE, config).check() {
+        place(config, &invalid, problems);
+    }
+}
+
+/// Reports keys that exclude or need each other.
+pub(super) fn contradictions(config: &Config, problems: &mut Problems) {
+    if config.body.is_some() && config.body_json.is_some() {
+        problems.at("body_json", |problems| only_one(problems, "body", "body_json"));
+    }
+    if config.basic_auth.is_some() && config.bearer_token.is_some() {
+        problems.at("bearer_token", |problems| {
+            only_one(problems, "basic_auth", "bearer_token");
+        });
+    }
+    if config
+        .basic_auth
+        .as_ref()
+        .is_some_and(|basic| basic.username.contains(':'))
+    {
+        problems.at("basic_auth", |problems| {
+            problems.at("username", |problems| problems.report("must not hold a colon"));
+        });
+    }
+    if config.basic_auth.is_some() || config.bearer_token.is_some() {
+        own_header(
+            config,
+            "authorization",
+            "`basic_auth` or `bearer_token`",
+            problems,
+        );
+    }
+    if !config.accept_encoding.as_slice().is_empty() {
+        own_header(config, "accept-encoding", "`accept_encoding`", problems);
+    }
+    if config.addresses == Addresses::All && config.proxy.is_some() {
+        problems.at("addresses", |problems| {
+            problems.report("`all` does not go together with `proxy`, which connects in place of this host");
+        });
+    }
+    if let Some(tls) = &config.tls {
+        problems.at("tls", |problems| tls.check(problems));
+    }
+}
+
+fn only_one(problems: &mut Problems, first: &str, second: &str) {
+    problems.report(format_args!("only one of `{first}` and `{second}` can be sent"));
+}
+
+/// Reports a header of the suite's that another key sets.
+fn own_header(config: &Config, name: &str, by: &str, problems: &mut Problems) {
+    if !sets_header(config, name) {
+        return;
+    }
+    let written = config.headers.keys().filter(|key| key.eq_ignore_ascii_case(name));
+    problems.at("headers", |problems| {
+        for key in written {
+            problems.at(key, |problems| {
+                problems.report(format_args!("is set by {by} already"))
+            });
+        }
+    });
+}
+
+/// Reports it at the keys that the field comes from.
+fn place(config: &Config, invalid: &Invalid, problems: &mut Problems) {
+    let field = invalid.field.as_str();
+    let message = &invalid.message;
+    let index = field
+        .strip_prefix("headers[")
+        .and_then(|rest| rest.strip_suffix(']'));
+    let header = index
+        .and_then(|index| index.parse().ok())
+        .and_then(|index: usize| headers(config).into_iter().nth(index));
+    match (field, header) {
+        (_, Some(header)) => report(problems, &header.keys, message),
+        ("method" | "headers", _) => report(problems, &[field], message),
+        ("body", _) if config.body.is_none() => report(problems, &["body_json"], message),
+        ("body", _) => report(problems, &["body"], message),
+        // Not that of the check.
+        ("url", _) => {}
+        ("source-address", _) => report(problems, &["source_address"], message),
+        ("connect-to", _) => report(problems, &["connect_to"], message),
+        ("proxy", _) => report(problems, &["proxy"], message),
+        _ => match field.strip_prefix("tls.").and_then(tls::key_of) {
+            Some(key) => report(problems, &["tls", key], message),
+            None => problems.report(message),
+        },
+    }
+}
+
+fn report(problems: &mut Problems, keys: &[impl AsRef<str>], message: &str) {
+    match keys {
+        [] => problems.report(message),
+        [key, rest @ ..] => problems.at(key.as_ref(), |problems| report(problems, rest, message)),
+    }
+}
+
+/// A request with all that decides whether its URL can be sent to: with a server name, its host need not be one in TLS.
+fn addressed(target: &str, config: &Config) -> Request {
+    let name = config.tls.as_ref().and_then(|tls| tls.options().server_name);
+    match name {
+        Some(name) => Request::get(target).tls(tls::Options::new().server_name(name)),
+        None => Request::get(target),
+    }
+}
+
+/// What is wrong with a target. What would be dropped or misread is refused: a user name in a URL is never sent.
+pub(crate) fn check_target(target: &str, config: &Config) -> Option<Problem> {
+    let is_http = text::scheme(target)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"));
+    if !is_http {
+        let shown = text::quote(text::public_url(target).as_bytes());
+        return Some(Problem::target(format_args!(
+            "{shown} is not an `http` or `https` URL"
+        )));
+    }
+    if text::has_user_info(target) {
+        let problem = Problem::target("a user name belongs in `basic_auth`, not in the URL");
+        return Some(problem.hint("`config: { basic_auth: { username: .., password: .. } }`"));
+    }
+    // Another place is connected to, whose family is its own.
+    let is_direct = config.proxy.is_none() && config.connect_to.is_none();
+    if let Some(reason) = config.ip_family.refuses(text::host(target)).filter(|_| is_direct) {
+        return Some(Problem::target(reason));
+    }
+    let invalid = addressed(target, config).check().into_iter();
+    let mut invalid = invalid.filter(|invalid| invalid.field == "url");
+    invalid.next().map(|invalid| Problem::target(invalid.message))
+}

@@ -1,0 +1,64 @@
+//! What is wrong with a configuration, before anything is connected to.
+
+use canary_sdk::tcp::ConnectOptions;
+use canary_sdk::{Endpoint, Problem, Problems};
+
+use crate::config::{Config, Latency, Step};
+use crate::connect_options;
+use crate::plan::Plan;
+
+/// Reports everything in a configuration that a run could not go on with, or that no peer could meet.
+pub(crate) fn check(config: &Config, problems: &mut Problems) {
+    // Half an identity is reported by the plan.
+    let _plan = Plan::new(config, problems);
+    let nowhere = Endpoint::new("host.invalid", 1);
+    for invalid in connect_options(config).check(&nowhere) {
+        match invalid.field.as_str() {
+            "source-address" => problems.at("source_address", |problems| problems.report(&invalid.message)),
+            _ => problems.report(&invalid.message),
+        }
+    }
+    if let Some(limits) = &config.latency {
+        problems.at("latency", |problems| check_latency(limits, problems));
+    }
+    if let Some(tls) = &config.tls {
+        problems.at("tls", |problems| tls.report_invalid(problems));
+    }
+    problems.at("dialogue", |problems| {
+        for (index, step) in config.dialogue.iter().enumerate() {
+            if let Step::StartTls(settings) = step {
+                problems.at_index(index, |problems| {
+                    problems.at("start_tls", |problems| {
+                        settings.report_invalid(problems);
+                    });
+                });
+            }
+        }
+    });
+}
+
+/// What the host would refuse of a target.
+pub(crate) fn check_endpoint(endpoint: &Endpoint, config: &Config) -> Option<Problem> {
+    if let Some(reason) = config.ip_family.refuses(&endpoint.host) {
+        return Some(Problem::target(reason));
+    }
+    let invalid = ConnectOptions::default().check(endpoint).into_iter();
+    let mut invalid = invalid.filter(|invalid| invalid.field == "host");
+    invalid.next().map(|invalid| Problem::target(invalid.message))
+}
+
+fn check_latency(limits: &Latency, problems: &mut Problems) {
+    for (key, limit) in [("warn", limits.warn), ("fail", limits.fail)] {
+        if limit.is_some_and(|limit| limit.get().is_zero()) {
+            problems.at(key, |problems| {
+                problems.report("every connection takes longer than no time")
+            });
+        }
+    }
+    if let (Some(warn), Some(fail)) = (limits.warn, limits.fail)
+        && warn > fail
+    {
+        let message = format!("{warn} is more than `fail` ({fail}): it would never warn");
+        problems.at("warn", |problems| problems.report(message));
+    }
+}

@@ -1,0 +1,81 @@
+//! What is wrong with a configuration is found when a suite is loaded, at its place.
+
+use canary_sdk::Problem;
+use canary_sdk::fake::FakeHost;
+use serde_json::{Value, json};
+
+use crate::Tls;
+
+fn of(host: &FakeHost, target: &str, config: &Value) -> Vec<String> {
+    let found = host.check_config::<Tls>(Some(target), config);
+    found.iter().map(Problem::to_string).collect()
+}
+
+fn problems(config: &Value) -> Vec<String> {
+    of(&FakeHost::new(), "example.com", config)
+}
+
+#[test]
+fn what_can_run_has_no_problems() {
+    for config in [
+        json!({}),
+        json!({ "client_cert": "C", "client_key": "K", "names": ["*.example.com"], "chain": {} }),
+        // The other limit is the default, which nobody wrote.
+        json!({ "fail_within": "30d" }),
+    ] {
+        assert_eq!(problems(&config), [""; 0], "{config}");
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_named() {
+    for (config, expected) in [
+        (
+            json!({ "client_cert": "C" }),
+            "/config/client_cert: needs a `client_key`",
+        ),
+        (
+            json!({ "warn_within": "1d", "fail_within": "2d" }),
+            "/config/warn_within: 1d is less than `fail_within` (2d): it would never warn",
+        ),
+        (
+            json!({ "warn_within": "1d" }),
+            "/config/warn_within: 1d is less than `fail_within` (7d): it would never warn",
+        ),
+        (
+            json!({ "ehlo": "probe.example.com", "starttls": "imap" }),
+            "/config/ehlo: it needs `starttls: smtp`",
+        ),
+        (
+            json!({ "chain": { "warn_within": "1d", "fail_within": "2d" } }),
+            "/config/chain/warn_within: 1d is less than `fail_within` (2d): it would never warn",
+        ),
+    ] {
+        assert_eq!(problems(&config), [expected], "{config}");
+    }
+}
+
+#[test]
+fn what_the_host_refuses_is_at_the_key_that_it_comes_from() {
+    let of = |field: &str, config: Value| of(&FakeHost::new().invalid(field, "why"), "example.com", &config);
+    assert_eq!(of("alpn", json!({ "alpn": [""] })), ["/config/alpn: why"]);
+    assert_eq!(of("ca-certificates", json!({ "ca": "x" })), ["/config/ca: why"]);
+    assert_eq!(
+        of("server-name", json!({ "names": ["a", "b c"] })),
+        [
+            "/config/server_name: why",
+            "/config/names/0: why",
+            "/config/names/1: why"
+        ]
+    );
+}
+
+#[test]
+fn a_target_is_a_host_with_or_without_a_port() {
+    let of = |target: &str| of(&FakeHost::new(), target, &json!({}));
+    assert_eq!(of("[::1]"), [""; 0]);
+    assert_eq!(
+        of("db:x"),
+        ["/target: `db:x` has a port that is not a number from 1 to 65535"]
+    );
+}

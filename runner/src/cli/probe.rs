@@ -1,0 +1,270 @@
+//! `canary probe`: one check without a suite.
+
+mod document;
+mod setting;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::check::{once, show};
+use super::{Output, VariableArgs, units};
+use crate::app::Host;
+use crate::app::load::{Loaded, load_text};
+use crate::console::Console;
+use crate::outcome::Run;
+use crate::report::{self, Screen};
+use crate::suite::{Problem, Problems};
+use document::{Document, Origin};
+use setting::Setting;
+
+/// What problems name as their place where no argument is to blame.
+const SOURCE: &str = "command line";
+/// How problems begin that are of the check.
+const OF_CHECK: &str = "check `probe`: ";
+/// A hint that makes no sense without a suite.
+const DECLARE: &str = "declare it under `vars`, or ";
+
+/// A check, as flags say it.
+#[derive(Debug, Args)]
+pub(super) struct ProbeArgs {
+    /// `http`, `tls`, `tcp`, or the file of a plugin.
+    plugin: String,
+    /// What is examined, in the plugin's own syntax.
+    target: String,
+    /// Setting of the plugin, such as `expect.status=[200,204]`: JSON, or else a text; may be given several times.
+    ///
+    /// A key with dots is quoted, `headers."a.b"=c`, unless it is a JSONPath: `expect.json.$.a.b=5`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<Setting>,
+    #[command(flatten)]
+    pub(super) variables: VariableArgs,
+    /// Place that the check may go to besides its target, as under `allow` in a suite; may be given several times.
+    #[arg(long, value_name = "DESTINATION")]
+    allow: Vec<String>,
+    /// The one deadline of the run.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Two settings that cannot both hold.
+#[derive(Debug, thiserror::Error)]
+#[error("`--set {key}`: another `--set` gives a value where this one needs a mapping")]
+pub(super) struct Contradiction {
+    key: String,
+}
+
+impl ProbeArgs {
+    /// The check, or what is wrong with the arguments. A number is taken as the text that was written where the plugin
+    /// wants a text.
+    async fn load(&self, host: &Host) -> anyhow::Result<Loaded> {
+        let as_it_is = match self.load_with(&BTreeSet::new(), host).await? {
+            Ok(loaded) => return Ok(loaded),
+            Err(refused) => refused,
+        };
+        let mut as_text: BTreeSet<usize> = as_it_is
+            .settings
+            .into_iter()
+            .filter(|place| self.settings.get(*place).is_some_and(Setting::may_be_text))
+            .collect();
+        if as_text.is_empty() {
+            return Err(as_it_is.problems.into());
+        }
+        match self.load_with(&as_text, host).await? {
+            Ok(loaded) => return Ok(loaded),
+            Err(refused) => as_text.retain(|place| !refused.settings.contains(place)),
+        }
+        match self.load_with(&as_text, host).await? {
+            Ok(loaded) => Ok(loaded),
+            Err(refused) => Err(refused.problems.into()),
+        }
+    }
+
+    async fn load_with(
+        &self,
+        as_text: &BTreeSet<usize>,
+        host: &Host,
+    ) -> Result<Result<Loaded, Refused>, Contradiction> {
+        let document = Document::new(self, as_text)?;
+        let loaded = load_text(Path::new(SOURCE), document.text.clone(), host).await;
+        Ok(loaded.map_err(|problems| Refused::new(problems, &document, &self.settings)))
+    }
+}
+
+/// What is wrong with the arguments.
+struct Refused {
+    problems: Problems,
+    /// The places of the settings that problems are about.
+    settings: BTreeSet<usize>,
+}
+
+impl Refused {
+    fn new(problems: Problems, document: &Document, arguments: &[Setting]) -> Self {
+        let origins = problems.iter().map(|problem| origin(problem, document));
+        let settings = origins.filter_map(|origin| match origin {
+            Origin::Setting(place) => Some(place),
+            _ => None,
+        });
+        Self {
+            settings: settings.collect(),
+            problems: problems.map(|problem| of_argument(problem, document, arguments)),
+        }
+    }
+}
+
+fn origin(problem: &Problem, document: &Document) -> Origin {
+    let at = problem.location.at;
+    at.map_or(Origin::Command, |at| document.origin(at.line))
+}
+
+/// A problem of the argument in place of the line that was made of it.
+fn of_argument(mut problem: Problem, document: &Document, arguments: &[Setting]) -> Problem {
+    let argument = match origin(&problem, document) {
+        Origin::Command => SOURCE.to_owned(),
+        Origin::Plugin => "PLUGIN".to_owned(),
+        Origin::Target => "TARGET".to_owned(),
+        Origin::Timeout => "--timeout".to_owned(),
+        Origin::Allow => "--allow".to_owned(),
+        Origin::Setting(place) => {
+            let key = arguments.get(place).map(|setting| setting.key.as_str());
+            format!("--set {}", key.unwrap_or_default())
+        }
+    };
+    problem.location.file = Path::new(&argument).into();
+    problem.location.at = None;
+    problem.source_line = None;
+    if let Some(message) = problem.message.strip_prefix(OF_CHECK) {
+        problem.message = message.to_owned();
+    }
+    if let Some(hint) = problem
+        .hint
+        .as_deref()
+        .and_then(|hint| hint.strip_prefix(DECLARE))
+    {
+        problem.hint = Some(hint.to_owned());
+    }
+    problem
+}
+
+/// Runs the check once and prints what came of it.
+pub(super) async fn probe(
+    args: &ProbeArgs,
+    host: &Host,
+    console: &Console,
+    screen: Screen,
+) -> anyhow::Result<u8> {
+    let loaded = args.load(host).await?;
+    let dispatcher = host.dispatcher(loaded.plugins).recording_conversations();
+    let runs = once(&loaded.suite.checks, &dispatcher, host).await?;
+    if args.output.is_for_people() {
+        runs.iter()
+            .try_for_each(|run| console.print(&in_full(run, screen)))?;
+    }
+    show(&runs, args.output.in_full(), console, screen)
+}
+
+/// What the run did, and what it and its peers said.
+fn in_full(run: &Run, screen: Screen) -> String {
+    let steps = report::steps(run, screen);
+    let conversation = report::conversation(run, screen);
+    format!("{steps}\n{conversation}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        probe: ProbeArgs,
+    }
+
+    fn arguments(arguments: &[&str]) -> ProbeArgs {
+        let arguments = [&["canary"], arguments].concat();
+        Arguments::try_parse_from(arguments).unwrap().probe
+    }
+
+    fn suite(given: &[&str], as_text: &[usize]) -> Result<Value, Contradiction> {
+        let as_text = as_text.iter().copied().collect();
+        let document = Document::new(&arguments(given), &as_text)?;
+        Ok(serde_json::from_str(&document.text).unwrap())
+    }
+
+    #[test]
+    fn settings_are_merged_into_one_configuration() {
+        let set = [
+            "--set",
+            "method=HEAD",
+            "--set",
+            "expect.status=[200,204]",
+            "--set",
+            r#"expect.latency={"warn": "1 s"}"#,
+            "--set",
+            "expect.latency.fail=2 s",
+            "--set",
+            "headers.a=1",
+        ];
+        let given = [&["http", "https://a.test", "--timeout", "1m"], set.as_slice()].concat();
+        let suite = suite(&given, &[4]).unwrap();
+        let check = &suite["checks"][0];
+        let latency = json!({ "warn": "1 s", "fail": "2 s" });
+        let expect = json!({ "status": [200, 204], "latency": latency });
+        let config = json!({ "method": "HEAD", "expect": expect, "headers": { "a": "1" } });
+        assert_eq!(check["config"], config);
+        assert_eq!(
+            (&check["plugin"], &check["timeout"]),
+            (&json!("http"), &json!("60s"))
+        );
+        assert_eq!(suite["plugins"], json!({}));
+    }
+
+    #[test]
+    fn a_plugin_that_is_not_built_in_is_a_file() {
+        let suite = suite(&["./redis.wasm", "a:1", "--allow", "tcp://b:2"], &[]).unwrap();
+        assert_eq!(suite["plugins"]["plugin"]["path"], "./redis.wasm");
+        assert_eq!(suite["checks"][0]["plugin"], "plugin");
+        assert_eq!(suite["checks"][0]["allow"], json!(["tcp://b:2"]));
+    }
+
+    #[test]
+    fn settings_that_cannot_both_hold_are_refused() {
+        let contradiction = suite(&["http", "x", "--set", "a=1", "--set", "a.b=2"], &[]).unwrap_err();
+        assert!(
+            contradiction.to_string().starts_with("`--set a.b`"),
+            "{contradiction}"
+        );
+    }
+
+    #[test]
+    fn each_line_knows_its_argument() {
+        let given = arguments(&["http", "x", "--set", "a.b=1", "--set", "c=2", "--set", "a.d=3"]);
+        let document = Document::new(&given, &BTreeSet::new()).unwrap();
+        let lines = document.text.lines().zip(1..);
+        let of = |wanted: &str| {
+            let (_, number) = lines.clone().find(|(line, _)| line.starts_with(wanted)).unwrap();
+            document.origin(number)
+        };
+        for (line, origin) in [
+            ("\"target\"", Origin::Target),
+            ("\"plugin\"", Origin::Plugin),
+            ("\"timeout\"", Origin::Timeout),
+            ("\"allow\"", Origin::Allow),
+            ("\"config\"", Origin::Command),
+            ("\"a\"", Origin::Setting(0)),
+            ("\"b\"", Origin::Setting(0)),
+            ("\"d\"", Origin::Setting(2)),
+            ("3", Origin::Setting(2)),
+            ("\"c\"", Origin::Setting(1)),
+        ] {
+            assert_eq!(of(line), origin, "{line}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `--set KEY=VALUE`.
+
+use std::str::FromStr;
+
+use serde_json::Value;
+
+/// `KEY=VALUE`, where a key may lead into mappings: `expect.status`.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::cli) struct Setting {
+    /// As it was written.
+    pub(super) key: String,
+    pub(super) path: Vec<String>,
+    /// JSON, or else a text.
+    pub(super) value: Value,
+    /// The value as it was written.
+    pub(super) written: String,
+}
+
+/// Why an argument is not a setting.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::cli) enum InvalidSetting {
+    #[error("a value is missing; write `KEY=VALUE`")]
+    NoValue,
+    #[error("a part of the key is empty; write `KEY=VALUE` or `KEY.KEY=VALUE`")]
+    NoKey,
+    #[error("a quoted part of the key has no end; write `\"KEY\"=VALUE` or `\"KEY\".KEY=VALUE`")]
+    OpenQuote,
+}
+
+impl FromStr for Setting {
+    type Err = InvalidSetting;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSetting> {
+        let mut path = Vec::new();
+        let mut rest = text;
+        loop {
+            let (part, behind) = part(rest)?;
+            if part.is_empty() {
+                return Err(InvalidSetting::NoKey);
+            }
+            path.push(part);
+            if let Some(written) = behind.strip_prefix('=') {
+                let key = text.get(..text.len() - behind.len()).unwrap_or_default();
+                return Ok(Self::new(key, path, written));
+            }
+            rest = behind.strip_prefix('.').ok_or(InvalidSetting::NoValue)?;
+        }
+    }
+}
+
+impl Setting {
+    fn new(key: &str, path: Vec<String>, written: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            path,
+            value: serde_json::from_str(written).unwrap_or_else(|_| Value::from(written)),
+            written: written.to_owned(),
+        }
+    }
+
+    /// Whether the value could be meant as a text: `1`, where a text is wanted, is the text `1`.
+    pub(super) fn may_be_text(&self) -> bool {
+        matches!(self.value, Value::Number(_) | Value::Bool(_))
+    }
+}
+
+/// The first part of a key, and what is behind it. In quotes it may have any character; a JSONPath is one part.
+fn part(text: &str) -> Result<(String, &str), InvalidSetting> {
+    if text.starts_with('"') {
+        let mut parts = serde_json::Deserializer::from_str(text).into_iter::<String>();
+        let Some(Ok(part)) = parts.next() else {
+            return Err(InvalidSetting::OpenQuote);
+        };
+        let behind = text.get(parts.byte_offset()..).unwrap_or_default();
+        return match behind.starts_with(['.', '=']) {
+            true => Ok((part, behind)),
+            false => Err(InvalidSetting::NoValue),
+        };
+    }
+    let end = match text.starts_with('$') {
+        true => json_path(text),
+        false => text.find(['.', '=']),
+    };
+    let (part, behind) = text.split_at(end.ok_or(InvalidSetting::NoValue)?);
+    Ok((part.to_owned(), behind))
+}
+
+/// Where a JSONPath ends: at the first `=` outside of its brackets and quotes.
+fn json_path(text: &str) -> Option<usize> {
+    let (mut depth, mut quote, mut is_escaped) = (0_usize, None, false);
+    for (place, char) in text.char_indices() {
+        match (quote, char) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), '\\') => is_escaped = true,
+            (Some(open), _) if open == char => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(char),
+            (None, '[' | '(') => depth += 1,
+            (None, ']' | ')') => depth = depth.saturating_sub(1),
+            (None, '=') if depth == 0 => return Some(place),
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str) -> (Vec<String>, Value) {
+        let setting: Setting = text.parse().unwrap();
+        (setting.path, setting.value)
+    }
+
+    #[test]
+    fn keys_lead_into_mappings_and_values_are_json_or_texts() {
+        let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        for (text, keys, value) in [
+            ("method=HEAD", &["method"][..], json!("HEAD")),
+            (
+                "expect.status=[200,204]",
+                &["expect", "status"],
+                json!([200, 204]),
+            ),
+            ("body=a=b", &["body"], json!("a=b")),
+            ("headers.x-zip=08", &["headers", "x-zip"], json!("08")),
+            ("expect.json.$.a.b=5", &["expect", "json", "$.a.b"], json!(5)),
+            (
+                "expect.json.$[?@.a=='x=y' && (@.b==\"]\")].c={\">\": 1}",
+                &["expect", "json", "$[?@.a=='x=y' && (@.b==\"]\")].c"],
+                json!({ ">": 1 }),
+            ),
+            (
+                r#"expect."json"."$.a.\"b\"=c".exists=true"#,
+                &["expect", "json", "$.a.\"b\"=c", "exists"],
+                json!(true),
+            ),
+        ] {
+            assert_eq!(read(text), (path(keys), value), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_setting_says_what_is_missing() {
+        for (text, wrong) in [
+            ("a", InvalidSetting::NoValue),
+            ("a.b", InvalidSetting::NoValue),
+            ("$.a", InvalidSetting::NoValue),
+            ("\"a\"b=1", InvalidSetting::NoValue),
+            ("=1", InvalidSetting::NoKey),
+            ("a.=1", InvalidSetting::NoKey),
+            (".a=1", InvalidSetting::NoKey),
+            ("\"\"=1", InvalidSetting::NoKey),
+            ("\"a=1", InvalidSetting::OpenQuote),
+        ] {
+            assert_eq!(text.parse::<Setting>(), Err(wrong), "{text}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Targets that do not fit what a plugin takes.
+
+use std::error::Error;
+
+use super::*;
+
+#[test]
+fn a_target_that_does_not_fit_its_syntax_is_refused_without_being_shown() {
+    let cases = [
+        ("example.com", "URL", "not a URL"),
+        ("hello world", HTTP, "not a URL"),
+        ("http://localhost:port/", HTTP, "not a URL"),
+        ("ftp://localhost/", HTTP, "its scheme is `ftp`"),
+        (
+            "redis://cache/0",
+            "URL",
+            "`redis://cache` needs a port, such as `redis://cache:5432`",
+        ),
+        (
+            "example.com",
+            "HOST:PORT",
+            "`example.com` needs a port, such as `example.com:5432`",
+        ),
+        (
+            "example.com:http",
+            "HOST:PORT",
+            "`http` is no port; allowed: 1 to 65535, or `*` in a grant",
+        ),
+        (
+            "exa mple.com",
+            "HOST[:PORT]",
+            "`exa mple.com` is no host name or address",
+        ),
+        (
+            "*.example.com:1",
+            "HOST:PORT",
+            "`*.example.com` is no host name; a `*` stands alone, or for the first labels as in `*.example.com`",
+        ),
+    ];
+    refused(&cases);
+}
+
+#[test]
+fn a_target_of_another_kind_is_said_to_be_one() {
+    refused(&[
+        (
+            "tls://example.com:1",
+            "HOST:PORT",
+            "it is a URL of the scheme `tls`; write the host and the port alone, such as `example.com:443`",
+        ),
+        (
+            "https://example.com/",
+            "HOST[:PORT]",
+            "it is a URL of the scheme `https`; write the host and the port alone, such as `example.com:443`",
+        ),
+        (
+            "user:pw@127.0.0.1:2",
+            "HOST:PORT",
+            "it has a user name before `@`; write the host and the port alone, such as `example.com:443`",
+        ),
+    ]);
+}
+
+/// Targets, what they do not fit, and why.
+fn refused(cases: &[(&str, &str, &str)]) {
+    for (target, syntax, reason) in cases {
+        let error = Grants::for_check(target, syntax, Arc::default(), false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the target does not fit the plugin's syntax `{syntax}`")
+        );
+        assert_eq!(error.source().unwrap().to_string(), *reason, "{target}");
+    }
+}

@@ -1,0 +1,350 @@
+//! What the library says of a peer that breaks HTTP, in sentences for a person.
+
+mod http2;
+
+use std::error::Error as StdError;
+
+use super::head::{Evidence, Head};
+use super::{HEAD_BYTES, HEADERS};
+use crate::net::NetError;
+
+/// What HTTP/1's library says of a head, what the peer did, and what shows it. The first that is part of what it says counts.
+const OF_HEADS: [(&str, &str, Evidence); 7] = [
+    (
+        "found HTTP2 preface",
+        "the peer answers in HTTP/2, and was asked in HTTP/1",
+        Evidence::Beginning,
+    ),
+    (
+        "invalid HTTP version",
+        "the peer does not answer in HTTP/1.0 or HTTP/1.1",
+        Evidence::Beginning,
+    ),
+    (
+        "invalid HTTP method",
+        "the peer does not answer in HTTP/1.0 or HTTP/1.1",
+        Evidence::Beginning,
+    ),
+    (
+        "invalid HTTP status-code",
+        "the peer's status is not a number of three digits",
+        Evidence::Beginning,
+    ),
+    (
+        "invalid content-length",
+        "the peer's `content-length` is not one length in digits",
+        Evidence::Framing,
+    ),
+    (
+        "transfer-encoding",
+        "the peer's `transfer-encoding` is not one that HTTP/1 allows there",
+        Evidence::Framing,
+    ),
+    (
+        "invalid HTTP header",
+        "the peer sent a line among its headers that is not a header",
+        Evidence::Header,
+    ),
+];
+
+/// The same of bodies and of what follows them.
+const OF_BODIES: [(&str, &str); 18] = [
+    (
+        "chunk extensions over limit",
+        "the peer sent more than 16 KiB of extensions to chunks",
+    ),
+    (
+        "chunk size: overflow",
+        "the peer announced a chunk that is larger than any body",
+    ),
+    (
+        "extension contains newline",
+        "the peer sent an extension to a chunk with a line break in it",
+    ),
+    (
+        "missing size digit",
+        "the peer sent a chunk that does not begin with its size",
+    ),
+    (
+        "Invalid Size",
+        "the peer sent a chunk whose size is not a number in hexadecimal digits",
+    ),
+    (
+        "linear white space",
+        "the peer sent a chunk whose size is not a number in hexadecimal digits",
+    ),
+    (
+        "chunk size LF",
+        "the peer sent a chunk whose size is not the end of its line",
+    ),
+    (
+        "chunk body",
+        "the peer sent a chunk that is longer than the size that it announced",
+    ),
+    (
+        "chunk end",
+        "the peer's last chunk does not end with an empty line",
+    ),
+    ("trailer end", "the peer's trailers do not end with an empty line"),
+    (
+        "trailers bytes over limit",
+        "the peer sent more than 16 KiB of trailers",
+    ),
+    ("trailers count overflow", "the peer sent too many trailers"),
+    ("trailer", "the peer sent a trailer that is not a header"),
+    // Of a body, only trailers have headers.
+    (
+        "invalid header name",
+        "the peer sent a trailer that is not a header",
+    ),
+    (
+        "invalid header value",
+        "the peer sent a trailer that is not a header",
+    ),
+    ("Partial header", "the peer sent a trailer that is not a header"),
+    (
+        "unexpected message",
+        "the peer sent an answer that nobody asked for",
+    ),
+    ("header blocks", "the peer sent more than 64 header blocks"),
+];
+
+/// Why an exchange failed, where the peer did not break HTTP: or else how it did.
+pub(super) fn from_hyper(error: hyper::Error) -> NetError {
+    explain(&error)
+}
+
+fn explain(error: &hyper::Error) -> NetError {
+    // A request that was not sent yet is canceled, for a reason of its own.
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    if let Some(cause) = cause.filter(|_| error.is_canceled()) {
+        return explain(cause);
+    }
+    let is_over = error.is_incomplete_message() || error.is_closed() || error.is_canceled();
+    match NetError::from_protocol(error) {
+        NetError::Protocol(_) if is_over => NetError::Closed,
+        NetError::Protocol(said) => http2::of_connection(error).unwrap_or_else(|| in_words(error, &said)),
+        other => other,
+    }
+}
+
+/// The same of an answer's head over HTTP/1, with what the peer sent.
+pub(super) fn from_head(error: hyper::Error, head: &Head) -> NetError {
+    let evidence = evidence(&error);
+    let error = from_hyper(error);
+    match evidence {
+        Some(evidence) => head.explain(error, evidence),
+        None => error,
+    }
+}
+
+/// What of a head shows what is wrong with it.
+fn evidence(error: &hyper::Error) -> Option<Evidence> {
+    if error.is_parse_too_large() {
+        return Some(Evidence::Size);
+    }
+    let said = error.is_parse().then(|| error.to_string())?;
+    let known = OF_HEADS.iter().find(|(words, ..)| said.contains(words));
+    Some(known.map_or(Evidence::Beginning, |(.., evidence)| *evidence))
+}
+
+fn in_words(error: &hyper::Error, said: &str) -> NetError {
+    if error.is_parse_too_large() {
+        let bytes = HEAD_BYTES >> 10;
+        return NetError::Protocol(format!(
+            "the head of the peer's answer has more than {bytes} KiB or {HEADERS} headers"
+        ));
+    }
+    let of_heads = OF_HEADS.iter().map(|(words, breach, _)| (words, breach));
+    let of_bodies = OF_BODIES.iter().map(|(words, breach)| (words, breach));
+    let mut known = of_heads
+        .chain(of_bodies)
+        .filter(|(words, _)| said.contains(**words));
+    NetError::Protocol(match (known.next(), http2::error(error)) {
+        (_, Some(broken)) if broken.get_io().is_none() => http2::in_words(broken),
+        (Some((_, breach)), _) => (*breach).to_owned(),
+        (None, _) => "the peer broke HTTP in a way that has no name here".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, Full};
+    use hyper::body::Bytes;
+    use hyper::client::conn::http1;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::super::inbound::Inbound;
+    use super::super::noted::Noted;
+    use super::*;
+
+    /// How an exchange fails with a peer that answers this over HTTP/1; nothing where it does not.
+    async fn failure(answer: &[u8]) -> Option<String> {
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let head = Head::new(Noted::default());
+        let stream = Inbound::http1(near, head.clone());
+        let (mut sender, connection) = http1::Builder::new()
+            .max_headers(HEADERS)
+            .max_buf_size(HEAD_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        far.write_all(answer).await.unwrap();
+        far.shutdown().await.unwrap();
+        let request = http::Request::new(Full::new(Bytes::new()));
+        let exchange = async {
+            let answer = sender
+                .send_request(request)
+                .await
+                .map_err(|error| from_head(error, &head))?;
+            answer.into_body().collect().await.map_err(from_hyper)
+        };
+        let (failed, _) = tokio::join!(exchange, connection);
+        failed.map(drop).err().map(|error| error.to_string())
+    }
+
+    async fn failed(answer: &[u8]) -> String {
+        failure(answer).await.unwrap()
+    }
+
+    #[tokio::test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    async fn what_is_not_http_is_called_by_what_it_is() {
+        for (answer, said) in [
+            (
+                b"SSH-2.0-OpenSSH_9.2\r\n".as_slice(),
+                "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; the answer begins with \
+                 `SSH-2.0-OpenSSH_9.2`",
+            ),
+            (
+                b"HTTP/2.0 200 OK\r\n\r\n",
+                "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; the answer begins with `HTTP/2.0 200 OK`",
+            ),
+            (
+                b"\x15\x03\x03\x00\x02\x02\x28",
+                "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; it speaks TLS, as `https` asks for",
+            ),
+            (
+                b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80",
+                "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; it speaks HTTP/2 without being asked",
+            ),
+            (
+                b"HTTP/1.1 2x0 OK\r\n\r\n",
+                "protocol: the peer's status is not a number of three digits; the answer begins with `HTTP/1.1 2x0 OK`",
+            ),
+            (
+                b"HTTP/1.1 20 OK\r\ncontent-length: 2\r\n\r\nok",
+                "protocol: the peer's status is not a number of three digits; the answer begins with `HTTP/1.1 20 OK`",
+            ),
+            (
+                b"HTTP/1.2 200 OK\r\ncontent-length: 2\r\n\r\nok",
+                "protocol: the peer does not answer in HTTP/1.0 or HTTP/1.1; the answer begins with `HTTP/1.2 200 OK`",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nx: a\0b\r\ncontent-length: 2\r\n\r\nok",
+                "protocol: the peer sent a line among its headers that is not a header; it sent `x: a\\0b`",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551615\r\n\r\nok",
+                "protocol: the peer announces a longer body than there can be; it sent `content-length: \
+                 18446744073709551615`",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\ncontent-length: abc\r\n\r\n",
+                "protocol: the peer's `content-length` is not one length in digits; it sent `content-length: abc`",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\nContent-Length: 2\r\n\r\nab",
+                "protocol: the peer's `content-length` is not one length in digits; it sent `content-length: 1` and \
+                 `Content-Length: 2`",
+            ),
+        ] {
+            assert_eq!(failed(answer).await, said);
+        }
+    }
+
+    #[tokio::test]
+    async fn chunks_that_are_none_are_described() {
+        let long = format!("1;{}\r\n", "x".repeat(20_000));
+        for (chunks, said) in [
+            (
+                "xyz\r\n",
+                "the peer sent a chunk that does not begin with its size",
+            ),
+            (
+                "1x\r\n",
+                "the peer sent a chunk whose size is not a number in hexadecimal digits",
+            ),
+            (
+                "1\rx",
+                "the peer sent a chunk whose size is not the end of its line",
+            ),
+            (
+                "1\r\nab\r\n",
+                "the peer sent a chunk that is longer than the size that it announced",
+            ),
+            (
+                "fffffffffffffffff\r\n",
+                "the peer announced a chunk that is larger than any body",
+            ),
+            (&long, "the peer sent more than 16 KiB of extensions to chunks"),
+        ] {
+            let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
+            assert_eq!(
+                failed(answer.as_bytes()).await,
+                format!("protocol: {said}"),
+                "{chunks}"
+            );
+        }
+        for trailer in ["bad trailer", "a b: c", ": c", "a\0: b", "a: b\0"] {
+            let answer =
+                format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n{trailer}\r\n\r\n");
+            assert_eq!(
+                failed(answer.as_bytes()).await,
+                "protocol: the peer sent a trailer that is not a header"
+            );
+        }
+        let trailers = "a: b\r\n".repeat(10_000);
+        let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n{trailers}\r\n");
+        let said = failed(answer.as_bytes()).await;
+        assert!(said.contains("trailers"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn nothing_that_a_peer_sends_brings_words_of_the_library() {
+        const HEADS: [&str; 3] = ["HTTP/1.1 200 OK\r\n", "HTTP/1.0 200 OK\r\n", ""];
+        const PIECES: [&str; 12] = [
+            "transfer-encoding: chunked\r\n",
+            "transfer-encoding: x\r\n",
+            "content-length: -1\r\n",
+            "\r\n",
+            "\0",
+            "5\r\n",
+            "hello",
+            "x\r\n",
+            "0\r\n",
+            "HTTP/3 ",
+            " : \r\n",
+            "é",
+        ];
+        for seed in 0..400_u64 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut answer = HEADS[random.usize(..HEADS.len())].to_owned();
+            for _ in 0..random.usize(1..8) {
+                answer.push_str(PIECES[random.usize(..PIECES.len())]);
+            }
+            let said = failure(answer.as_bytes()).await.unwrap_or_default();
+            for word in [
+                "parsed",
+                "no name here",
+                "Invalid",
+                "reading a body",
+                "hyper",
+                "overflow",
+            ] {
+                assert!(!said.contains(word), "{answer:?}: {said}");
+            }
+        }
+    }
+}

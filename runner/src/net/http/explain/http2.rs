@@ -1,0 +1,93 @@
+//! What HTTP/2's library says of a peer, in sentences for a person.
+
+use std::error::Error as StdError;
+use std::io;
+
+use crate::net::NetError;
+
+/// Names of HTTP/2's errors by their number, and what each says (RFC 9113, section 7).
+const REASONS: [(&str, &str); 14] = [
+    ("NO_ERROR", "without an error"),
+    ("PROTOCOL_ERROR", "for a breach of the protocol"),
+    ("INTERNAL_ERROR", "for an error of its own"),
+    ("FLOW_CONTROL_ERROR", "for a breach of flow control"),
+    ("SETTINGS_TIMEOUT", "since settings were not acknowledged in time"),
+    ("STREAM_CLOSED", "for a frame on a stream that is closed"),
+    ("FRAME_SIZE_ERROR", "for a frame of a wrong size"),
+    ("REFUSED_STREAM", "before it did anything with the request"),
+    ("CANCEL", "since the stream is not needed any more"),
+    ("COMPRESSION_ERROR", "since the headers cannot be decompressed"),
+    ("CONNECT_ERROR", "since the connection behind it was lost"),
+    ("ENHANCE_YOUR_CALM", "since it was asked too much"),
+    (
+        "INADEQUATE_SECURITY",
+        "since the TLS session is not secure enough",
+    ),
+    ("HTTP_1_1_REQUIRED", "since it wants HTTP/1.1"),
+];
+
+/// The error of HTTP/2's library under another one.
+pub(super) fn error(error: &hyper::Error) -> Option<&h2::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(broken) = error.downcast_ref() {
+            return Some(broken);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+pub(super) fn in_words(error: &h2::Error) -> String {
+    let code = error.reason().map(u32::from).unwrap_or(1);
+    let known = usize::try_from(code).ok().and_then(|code| REASONS.get(code));
+    let (name, why) = known
+        .copied()
+        .unwrap_or(("an unknown code", "for a reason that HTTP/2 does not know"));
+    match (error.is_remote(), error.is_reset()) {
+        (true, true) => format!("the peer ended the HTTP/2 stream {why} ({name})"),
+        (true, false) => format!("the peer ended the HTTP/2 connection {why} ({name})"),
+        (false, is_reset) => format!("the peer broke HTTP/2: {} ({name})", breach(name, is_reset)),
+    }
+}
+
+/// The end of a connection, which comes with a text of the library's. It calls one broken that was closed.
+pub(super) fn of_connection(error: &hyper::Error) -> Option<NetError> {
+    use io::ErrorKind;
+    match io_kind(error)? {
+        ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof | ErrorKind::NotConnected => Some(NetError::Closed),
+        kind @ (ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted) => {
+            Some(io::Error::from(kind).into())
+        }
+        _ => None,
+    }
+}
+
+fn io_kind(error: &hyper::Error) -> Option<io::ErrorKind> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            return Some(error.get_io()?.kind());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// What the peer did, as far as the library says it: it gives up a stream for what is in an answer, and a connection for
+/// the frames on it.
+fn breach(name: &str, is_reset: bool) -> &'static str {
+    match (name, is_reset) {
+        ("FLOW_CONTROL_ERROR", _) => "it sent more than it was allowed to, or allowed more than there can be",
+        ("FRAME_SIZE_ERROR", _) => "it sent a frame of a wrong size",
+        ("STREAM_CLOSED", _) => "it sent a frame on a stream that is closed",
+        ("COMPRESSION_ERROR", _) => "its headers cannot be decompressed",
+        ("ENHANCE_YOUR_CALM", _) => "it sent too many frames that carry nothing",
+        ("REFUSED_STREAM", _) => "it began a stream that it was not allowed to begin",
+        (_, true) => "its answer breaks the rules, such as those of headers and of its length",
+        (_, false) => "it sent a frame that breaks the rules, by its kind, its size or what is in it",
+    }
+}

@@ -1,0 +1,160 @@
+//! Why a chain of certificates does not verify, in words.
+
+use webpki::Error;
+
+use crate::net::tls::reasons::ReasonCode;
+
+/// The kind of an error, and a sentence for it.
+pub(in crate::net::tls) fn explain(error: &Error) -> (ReasonCode, String) {
+    if let Some(said) = damage(error) {
+        return (
+            ReasonCode::Malformed,
+            format!("a certificate of the chain {said}"),
+        );
+    }
+    let (code, said) = of_time(error)
+        .or_else(|| of_issuer(error))
+        .or_else(|| of_signature(error))
+        .or_else(|| of_revocation(error))
+        .unwrap_or((
+            ReasonCode::Malformed,
+            "a certificate of the chain has something in it that is not supported",
+        ));
+    (code, said.to_owned())
+}
+
+fn of_time(error: &Error) -> Option<(ReasonCode, &'static str)> {
+    Some(match error {
+        Error::CertExpired { .. } => (ReasonCode::Expired, "a certificate of the chain has expired"),
+        Error::CertNotValidYet { .. } => (
+            ReasonCode::NotYetValid,
+            "a certificate of the chain is not valid yet",
+        ),
+        Error::InvalidCertValidity => (
+            ReasonCode::Malformed,
+            "a certificate of the chain ends before it begins",
+        ),
+        _ => return None,
+    })
+}
+
+fn of_issuer(error: &Error) -> Option<(ReasonCode, &'static str)> {
+    #[expect(deprecated, reason = "whatever can be matched has a sentence")]
+    let found = match error {
+        Error::UnknownIssuer => (
+            ReasonCode::NoPath,
+            "no path through the certificates that the server sent leads to a trusted root",
+        ),
+        Error::CaUsedAsEndEntity => (
+            ReasonCode::AuthorityAsLeaf,
+            "the certificate is a certificate authority's own, and not one for a server",
+        ),
+        Error::EndEntityUsedAsCa => (
+            ReasonCode::NotAnAuthority,
+            "a certificate of the chain has issued another, though it is not that of a certificate authority",
+        ),
+        Error::CertNotValidForName(_) => (ReasonCode::WrongName, "the certificate is for other names"),
+        Error::CertDistrusted => (
+            ReasonCode::Revoked,
+            "the key of a certificate of the chain is known to be unsafe",
+        ),
+        Error::EmptyEkuExtension | Error::RequiredEkuNotFound | Error::RequiredEkuNotFoundContext(_) => (
+            ReasonCode::WrongPurpose,
+            "a certificate of the chain is not meant for servers, by its extended key usage",
+        ),
+        Error::NameConstraintViolation => (
+            ReasonCode::Constraint,
+            "the certificate is for names that its certificate authority may not issue for",
+        ),
+        Error::PathLenConstraintViolated => (
+            ReasonCode::Constraint,
+            "there are more authorities in the chain than one of them allows below it",
+        ),
+        Error::MaximumPathDepthExceeded => (
+            ReasonCode::TooComplex,
+            "no path with six intermediate certificates or fewer leads to a trusted root",
+        ),
+        Error::MaximumSignatureChecksExceeded | Error::MaximumPathBuildCallsExceeded => (
+            ReasonCode::TooComplex,
+            "there are too many ways through the chain to find one to a trusted root",
+        ),
+        Error::MaximumNameConstraintComparisonsExceeded => (
+            ReasonCode::TooComplex,
+            "the authorities of the chain constrain too many names to hold all of them against the certificate",
+        ),
+        _ => return None,
+    };
+    Some(found)
+}
+
+fn of_signature(error: &Error) -> Option<(ReasonCode, &'static str)> {
+    #[expect(deprecated, reason = "whatever can be matched has a sentence")]
+    let found = match error {
+        Error::InvalidSignatureForPublicKey => (
+            ReasonCode::BadSignature,
+            "a certificate of the chain is not signed with the key of its issuer",
+        ),
+        Error::UnsupportedSignatureAlgorithm | Error::UnsupportedSignatureAlgorithmContext(_) => (
+            ReasonCode::WeakSignature,
+            "a certificate of the chain is signed with an algorithm that is too weak or not supported",
+        ),
+        Error::UnsupportedSignatureAlgorithmForPublicKey
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => (
+            ReasonCode::WeakSignature,
+            "a certificate of the chain is signed with an algorithm that does not fit the key of its issuer",
+        ),
+        _ => return None,
+    };
+    Some(found)
+}
+
+/// None of them is met, since no list is asked for.
+fn of_revocation(error: &Error) -> Option<(ReasonCode, &'static str)> {
+    #[expect(deprecated, reason = "whatever can be matched has a sentence")]
+    let found = match error {
+        Error::CertRevoked => (ReasonCode::Revoked, "a certificate of the chain is revoked"),
+        Error::UnknownRevocationStatus => (
+            ReasonCode::Revoked,
+            "whether a certificate of the chain is revoked is not known",
+        ),
+        Error::CrlExpired { .. }
+        | Error::InvalidCrlNumber
+        | Error::InvalidCrlSignatureForPublicKey
+        | Error::IssuerNotCrlSigner
+        | Error::UnsupportedCrlIssuingDistributionPoint
+        | Error::UnsupportedCrlVersion
+        | Error::UnsupportedDeltaCrl
+        | Error::UnsupportedIndirectCrl
+        | Error::UnsupportedRevocationReason
+        | Error::UnsupportedRevocationReasonsPartitioning
+        | Error::UnsupportedCrlSignatureAlgorithm
+        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKey
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => (
+            ReasonCode::Revoked,
+            "the list of revoked certificates cannot be used",
+        ),
+        _ => return None,
+    };
+    Some(found)
+}
+
+/// What in a certificate cannot be read or is not supported, as the end of a sentence about it.
+pub(in crate::net::tls) fn damage(error: &Error) -> Option<&'static str> {
+    let said = match error {
+        Error::BadDer | Error::TrailingData(_) => "is damaged: it is not DER",
+        Error::BadDerTime => "has a date that cannot be read",
+        Error::ExtensionValueInvalid | Error::MalformedExtensions => "has an extension that cannot be read",
+        Error::InvalidSerialNumber => "has a serial number that is not allowed: it is negative or too long",
+        Error::InvalidNetworkMaskConstraint | Error::MalformedNameConstraint => {
+            "constrains names in a way that cannot be read"
+        }
+        Error::MalformedDnsIdentifier => "has a name in it that is not a DNS name",
+        Error::SignatureAlgorithmMismatch => "names two different algorithms for its signature",
+        Error::UnsupportedNameType => "has a name of a kind that is not supported",
+        Error::UnsupportedCertVersion => "is not of version 3 of X.509, the only one that is supported",
+        Error::UnsupportedCriticalExtension => "has a critical extension that is not understood",
+        _ => return None,
+    };
+    Some(said)
+}

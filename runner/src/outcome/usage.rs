@@ -1,0 +1,203 @@
+//! What a run used, was refused, and failed at by itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::quota::QuotaKind;
+use crate::record::RecordUsage;
+use crate::trace::ClosedBy;
+
+/// What failed about a check, and not about its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnFault {
+    /// It was refused something that its verdict may hang on: a place or a name that it has no grant for, or anything that
+    /// its quotas limit, but for log lines and the record.
+    Refused,
+    /// What it asked for cannot be had, or cannot be known: see [`Usage::own_failures`].
+    Unworkable,
+}
+
+/// What a run used of its quotas. Of several attempts: sums where a quota counts over the run, peaks elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Most of the guest's own sockets open at once.
+    pub sockets_peak: u64,
+    /// Most kernel descriptors open at once that the run caused, of any kind.
+    pub fds_peak: u64,
+    /// Connects.
+    pub connections: u64,
+    /// DNS questions.
+    pub lookups: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Bytes, linear memories and tables together.
+    pub memory_peak: u64,
+    /// Time on a processor: the guest's own code, and what the host computed for it.
+    pub cpu: Duration,
+    /// Log lines kept.
+    pub log_lines: u64,
+    /// Connects that ended, by the word of their error; nothing for those that succeeded.
+    pub opened: BTreeMap<Option<&'static str>, u64>,
+    /// Connections that were closed, by who did it.
+    pub closed: BTreeMap<ClosedBy, u64>,
+    /// Refusals, by quota.
+    pub denials: BTreeMap<QuotaKind, u64>,
+    /// Places and names that the grants refused.
+    pub ungranted: u64,
+    /// Failures of what the check itself asked for: its source address, its proxy, an address family that an address in
+    /// the suite is not of, a rule about a part of the answer that it does not keep.
+    pub own_failures: u64,
+    /// Descriptors that the guest left open and the host closed.
+    pub reclaimed: u64,
+    /// What the record of the run takes, and what was cut off it: of all attempts.
+    pub record: RecordUsage,
+}
+
+impl Usage {
+    /// Adds what a further attempt used.
+    pub fn absorb(&mut self, other: &Self) {
+        self.sockets_peak = self.sockets_peak.max(other.sockets_peak);
+        self.fds_peak = self.fds_peak.max(other.fds_peak);
+        self.connections += other.connections;
+        self.lookups += other.lookups;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.memory_peak = self.memory_peak.max(other.memory_peak);
+        self.cpu += other.cpu;
+        self.log_lines += other.log_lines;
+        add(&mut self.opened, &other.opened);
+        add(&mut self.closed, &other.closed);
+        add(&mut self.denials, &other.denials);
+        self.ungranted += other.ungranted;
+        self.own_failures += other.own_failures;
+        self.reclaimed += other.reclaimed;
+    }
+
+    /// Why a verdict of fail says nothing of the target, if it is the check itself that failed. Nothing else decides that.
+    #[must_use]
+    pub fn own_fault(&self) -> Option<OwnFault> {
+        let mut kinds = self.denials.keys();
+        let was_refused =
+            self.ungranted > 0 || kinds.any(|kind| !matches!(kind, QuotaKind::LogLines | QuotaKind::Record));
+        match was_refused {
+            true => Some(OwnFault::Refused),
+            false => (self.own_failures > 0).then_some(OwnFault::Unworkable),
+        }
+    }
+
+    /// What the record takes and lacks in the end; what it had no room for counts as denied.
+    pub fn note_record(&mut self, record: RecordUsage) {
+        self.record = record;
+        if record.denied > 0 {
+            self.denials.insert(QuotaKind::Record, record.denied);
+        }
+    }
+}
+
+fn add<K: Copy + Ord>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+    for (key, count) in more {
+        *sums.entry(*key).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `unit` of everything that is counted, under keys that only some of them have.
+    fn usage(unit: u64, kind: QuotaKind, by: ClosedBy) -> Usage {
+        Usage {
+            sockets_peak: unit,
+            fds_peak: unit + 1,
+            connections: unit + 2,
+            lookups: unit + 3,
+            bytes_in: unit + 4,
+            bytes_out: unit + 5,
+            memory_peak: unit + 6,
+            cpu: Duration::from_secs(unit + 7),
+            log_lines: unit + 8,
+            opened: [(None, unit + 9), (Some("refused"), unit + 10)].into(),
+            closed: [(by, unit + 11)].into(),
+            denials: [(kind, unit + 12)].into(),
+            ungranted: unit + 13,
+            own_failures: unit + 14,
+            reclaimed: unit + 15,
+            record: RecordUsage::default(),
+        }
+    }
+
+    #[test]
+    fn of_several_attempts_what_is_counted_is_added_and_of_peaks_the_highest_stays() {
+        let small = usage(10, QuotaKind::Cpu, ClosedBy::Guest);
+        let large = usage(100, QuotaKind::Memory, ClosedBy::Peer);
+        let both = Usage {
+            sockets_peak: 100,
+            fds_peak: 101,
+            connections: 114,
+            lookups: 116,
+            bytes_in: 118,
+            bytes_out: 120,
+            memory_peak: 106,
+            cpu: Duration::from_secs(124),
+            log_lines: 126,
+            opened: [(None, 128), (Some("refused"), 130)].into(),
+            closed: [(ClosedBy::Guest, 21), (ClosedBy::Peer, 111)].into(),
+            denials: [(QuotaKind::Cpu, 22), (QuotaKind::Memory, 112)].into(),
+            ungranted: 136,
+            own_failures: 138,
+            reclaimed: 140,
+            record: RecordUsage::default(),
+        };
+        for (first, second) in [(&small, &large), (&large, &small)] {
+            let mut sum = first.clone();
+            sum.absorb(second);
+            assert_eq!(sum, both);
+        }
+    }
+
+    #[test]
+    fn a_check_is_at_fault_where_its_verdict_may_hang_on_what_it_was_refused() {
+        let denied = |kind| Usage {
+            denials: [(kind, 1)].into(),
+            ..Usage::default()
+        };
+        let ungranted = Usage {
+            ungranted: 1,
+            ..Usage::default()
+        };
+        let failed = Usage {
+            own_failures: 1,
+            ..Usage::default()
+        };
+        let mut of_both = denied(QuotaKind::Record);
+        of_both.denials.insert(QuotaKind::Sockets, 1);
+        for (usage, expected) in [
+            (Usage::default(), None),
+            (denied(QuotaKind::LogLines), None),
+            (denied(QuotaKind::Record), None),
+            (denied(QuotaKind::Sockets), Some(OwnFault::Refused)),
+            (of_both, Some(OwnFault::Refused)),
+            (ungranted, Some(OwnFault::Refused)),
+            (failed, Some(OwnFault::Unworkable)),
+        ] {
+            assert_eq!(usage.own_fault(), expected, "{usage:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_record_had_no_room_for_is_denied_and_what_was_only_cut_is_not() {
+        for (denied, denials) in [(0, [].into()), (3, [(QuotaKind::Record, 3)].into())] {
+            let record = RecordUsage {
+                bytes: 7,
+                cut: 5,
+                denied,
+                cut_bytes: 9,
+            };
+            let mut usage = Usage::default();
+            usage.note_record(record);
+            assert_eq!((usage.record, usage.denials), (record, denials));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Secrets that stand whole in texts that somebody wrote for all to see.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use percent_encoding::percent_decode_str;
+
+use super::Secrets;
+
+/// Values of a suite's references that are long enough not to be an ordinary word.
+pub(crate) struct ExposedSecrets {
+    values: Vec<Arc<str>>,
+    /// Finds parts of them as well, quickly.
+    parts: Secrets,
+}
+
+impl ExposedSecrets {
+    /// `parts` knows all of the values.
+    pub(super) fn new(values: impl IntoIterator<Item = Arc<str>>, parts: Secrets) -> Self {
+        /// Bytes: a shorter one is hidden in texts of its holder only.
+        const LEAST: usize = 8;
+        let is_long =
+            |value: &Arc<str>| value.len() >= LEAST && value.chars().collect::<BTreeSet<_>>().len() > 2;
+        Self {
+            values: values.into_iter().filter(is_long).collect(),
+            parts,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Whether one of them is in a text as a whole, in any case, or in one of the encodings that texts are copied in.
+    pub(crate) fn are_in(&self, text: &str) -> bool {
+        if self.is_empty() || !self.parts.holds(text) {
+            return false;
+        }
+        let unescaped = [text.to_owned(), text.replace('+', " ")];
+        let unescaped = unescaped.map(|text| percent_decode_str(&text).decode_utf8_lossy().to_lowercase());
+        let text = text.to_lowercase();
+        self.values.iter().any(|value| {
+            let plain = value.to_lowercase();
+            if unescaped.iter().any(|text| text.contains(&plain)) {
+                return true;
+            }
+            let encoded = BASE64_STANDARD_NO_PAD.encode(value.as_bytes());
+            // What the last character is depends on what follows.
+            let whole = encoded.get(..encoded.len().saturating_sub(1)).unwrap_or(&encoded);
+            let forms = [value.to_string(), whole.to_owned(), hex::encode(value.as_bytes())];
+            forms.iter().any(|form| text.contains(&form.to_lowercase()))
+        })
+    }
+}

@@ -1,0 +1,26 @@
+//! Runs that look the same.
+
+use super::*;
+
+#[test]
+fn runs_that_differ_in_what_is_not_shown_are_told_apart_by_their_ids() {
+    let run = |id: &str| {
+        let check = Check {
+            id: CheckId::new(id),
+            ..Check::clone(&check("m", "http", "https://h.test/?q"))
+        };
+        run(Arc::new(check), 1_000, verdict(VerdictStatus::Pass, "fine", &[]))
+    };
+    let alike = [
+        run("m@https://h.test/~01234567"),
+        run("m@https://h.test/~89abcdef"),
+    ];
+    let shown = human(&alike, Detail::Trouble, PLAIN);
+    for id in ["~01234567", "~89abcdef"] {
+        assert!(shown.contains(&format!("m@https://h.test/{id}")), "{shown}");
+    }
+    let value: serde_json::Value = serde_json::from_str(&json(&alike).unwrap()).unwrap();
+    assert_ne!(value["runs"][0]["id"], value["runs"][1]["id"]);
+    let alone = human(&alike[..1], Detail::Trouble, PLAIN);
+    assert!(!alone.contains("~01234567"), "{alone}");
+}

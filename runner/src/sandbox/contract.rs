@@ -1,0 +1,143 @@
+//! Which version of the contract a component was built for, by its type: before it is linked.
+
+use std::fmt;
+
+use wasmtime::component::Component;
+
+use super::program::LinkError;
+
+/// The interface that makes a component a plugin.
+const PROBE: &str = "canary:check/probe";
+
+/// A version of the contract that this host serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContractVersion {
+    /// `canary:check@0.1.0`: without [`check-config`](super::Sandbox::check_config).
+    V0_1,
+    /// `canary:check@0.2.0`.
+    V0_2,
+}
+
+impl ContractVersion {
+    /// All of them, the oldest first.
+    pub const ALL: [Self; 2] = [Self::V0_1, Self::V0_2];
+
+    /// Such as `0.2`. Versions of the contract that differ in their last number only are one.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V0_1 => "0.1",
+            Self::V0_2 => "0.2",
+        }
+    }
+
+    /// Whether a plugin can judge configurations.
+    pub(super) fn has_check_config(self) -> bool {
+        self >= Self::V0_2
+    }
+
+    /// The newest that both the component and this host know.
+    pub(super) fn of(component: &Component) -> Result<Self, LinkError> {
+        let engine = component.engine();
+        let ty = component.component_type();
+        Self::among(ty.exports(engine).map(|(name, _)| name))
+    }
+
+    /// By the names of a component's exports.
+    fn among<'a>(exports: impl Iterator<Item = &'a str>) -> Result<Self, LinkError> {
+        let mut built_for: Vec<String> = exports.filter_map(probe_version).collect();
+        built_for.sort();
+        built_for.dedup();
+        let is_built_for = |version: &&Self| built_for.iter().any(|own| own == version.as_str());
+        match Self::ALL.iter().rev().find(is_built_for) {
+            Some(version) => Ok(*version),
+            None if built_for.is_empty() => Err(LinkError::NoProbe),
+            None => Err(LinkError::Version {
+                built_for: built_for.join(" and "),
+            }),
+        }
+    }
+
+    /// Whether this host serves `name`, an interface of the contract, in the version that the name has.
+    pub(super) fn is_served(name: &str) -> bool {
+        name.split_once('@')
+            .is_some_and(|(_, version)| Self::ALL.iter().any(|own| own.as_str() == minor(version)))
+    }
+
+    /// `0.1 and 0.2`.
+    pub(super) fn served() -> String {
+        Self::ALL.map(Self::as_str).join(" and ")
+    }
+}
+
+impl fmt::Display for ContractVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The version of the contract, if this is the export that has one: `0.3` of `canary:check/probe@0.3.1`.
+fn probe_version(export: &str) -> Option<String> {
+    let version = export.strip_prefix(PROBE)?;
+    match version.strip_prefix('@') {
+        Some(version) => Some(minor(version)),
+        None if version.is_empty() => Some("no version".to_owned()),
+        None => None,
+    }
+}
+
+/// The first two numbers of a version.
+fn minor(version: &str) -> String {
+    let numbers: Vec<&str> = version.splitn(3, '.').take(2).collect();
+    numbers.join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(exports: &[&str]) -> Result<ContractVersion, String> {
+        ContractVersion::among(exports.iter().copied()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_export_says_which_version_is_served() {
+        assert_eq!(of(&["canary:check/probe@0.1.0"]), Ok(ContractVersion::V0_1));
+        assert_eq!(of(&["canary:check/probe@0.2.0"]), Ok(ContractVersion::V0_2));
+        assert_eq!(of(&["canary:check/probe@0.1.7"]), Ok(ContractVersion::V0_1));
+        let both = ["canary:check/probe@0.1.0", "canary:check/probe@0.2.0"];
+        assert_eq!(of(&both), Ok(ContractVersion::V0_2));
+        let newer = ["canary:check/probe@0.3.0", "canary:check/probe@0.2.0"];
+        assert_eq!(of(&newer), Ok(ContractVersion::V0_2));
+    }
+
+    #[test]
+    fn other_versions_are_refused_with_all_versions_named() {
+        assert_eq!(
+            of(&["canary:check/probe@0.3.0"]).unwrap_err(),
+            "it was built for contract 0.3; this runner serves 0.1 and 0.2"
+        );
+        assert_eq!(
+            of(&["canary:check/probe@1.0.0", "canary:check/probe@0.4.2"]).unwrap_err(),
+            "it was built for contract 0.4 and 1.0; this runner serves 0.1 and 0.2"
+        );
+    }
+
+    #[test]
+    fn what_exports_no_probe_is_no_plugin() {
+        let nothing = "it does not export `canary:check/probe`; this runner serves contract 0.1 and 0.2";
+        assert_eq!(of(&[]).unwrap_err(), nothing);
+        assert_eq!(
+            of(&["canary:check/probes@0.1.0", "wasi:cli/run@0.2.0"]).unwrap_err(),
+            nothing
+        );
+    }
+
+    #[test]
+    fn an_interface_is_served_in_the_versions_of_the_contract() {
+        assert!(ContractVersion::is_served("canary:check/tcp@0.1.0"));
+        assert!(ContractVersion::is_served("canary:check/tcp@0.2.9"));
+        assert!(!ContractVersion::is_served("canary:check/tcp@0.3.0"));
+        assert!(!ContractVersion::is_served("canary:check/tcp"));
+    }
+}

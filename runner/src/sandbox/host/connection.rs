@@ -1,0 +1,52 @@
+//! What stands behind a guest's handle of a connection, in every version of the contract.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::net::tcp::{Info, Stream};
+use crate::net::tls::{TlsOptions, TlsSession};
+use crate::net::{Client, NetError, Timings};
+
+/// A guest's handle on one socket. Dropping it closes the socket.
+#[expect(unreachable_pub, reason = "the generated bindings name it in public types")]
+pub struct Connection {
+    pub(super) stream: Stream,
+    timings: Timings,
+    /// Earlier than the run's.
+    deadline: Option<Instant>,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream, timings: Timings) -> Self {
+        Self {
+            stream,
+            timings,
+            deadline: None,
+        }
+    }
+
+    /// Ends what comes after in so much time from now; with none, by the run's deadline.
+    pub(super) fn set_deadline(&mut self, time: Option<Duration>) {
+        self.deadline = time.and_then(|time| Instant::now().checked_add(time));
+    }
+
+    /// The client for the next operation, by the connection's deadline.
+    pub(super) fn client(&self, client: &Client) -> Client {
+        client.until(self.deadline)
+    }
+
+    pub(super) async fn start_tls(
+        &mut self,
+        client: &Client,
+        options: Result<TlsOptions, NetError>,
+    ) -> Result<TlsSession, NetError> {
+        let (session, took): (TlsSession, Duration) = self.stream.start_tls(client, &options?).await?;
+        self.timings.handshake = Some(took);
+        Ok(session)
+    }
+
+    pub(super) fn info(&self) -> (Info, Timings) {
+        (self.stream.info(), self.timings)
+    }
+}

@@ -1,0 +1,52 @@
+//! Errors in the contract's words.
+
+use crate::ledger::Denial;
+use crate::net::NetError;
+use crate::quota::QuotaKind;
+use crate::sandbox::bindings::v0_1::types;
+
+impl From<NetError> for types::NetError {
+    fn from(error: NetError) -> Self {
+        match error {
+            NetError::Denied(text) => Self::Denied(text),
+            NetError::Quota(denial) => quota(denial),
+            NetError::TrustStore(_) => Self::Other(error.to_string()),
+            // A phase that its words have no room for.
+            NetError::In { cause, .. } => (*cause).into(),
+            NetError::Own { .. } => Self::Other(error.to_string()),
+            // No other variant has room for how far it came.
+            NetError::Body { .. } => Self::Other(format!("receive: {error}")),
+            // The contract has one word for all that the host has too little of; the run's outcome tells them apart.
+            NetError::HostExhausted | NetError::DnsBusy => Self::HostExhausted,
+            NetError::Timeout(phase) => Self::Timeout(phase.into()),
+            NetError::Unresolved(text) => Self::Unresolved(text),
+            NetError::Refused => Self::Refused,
+            NetError::Unreachable => Self::Unreachable,
+            NetError::Reset => Self::Reset,
+            NetError::Closed => Self::Closed,
+            NetError::Tls(text) => Self::Tls(text),
+            NetError::Protocol(text) => Self::Protocol(text),
+            NetError::Invalid(text) => Self::Invalid(text),
+            NetError::Other(text) => Self::Other(text),
+        }
+    }
+}
+
+fn quota(denial: Denial) -> types::NetError {
+    let what = match denial.what {
+        QuotaKind::Sockets => types::ResourceKind::Sockets,
+        QuotaKind::Fds => types::ResourceKind::Fds,
+        QuotaKind::Connections => types::ResourceKind::Connections,
+        QuotaKind::Lookups => types::ResourceKind::Lookups,
+        QuotaKind::BytesIn => types::ResourceKind::BytesIn,
+        QuotaKind::BytesOut => types::ResourceKind::BytesOut,
+        // Not the network's: they end the run, or drop a line, and never reach a client.
+        QuotaKind::Memory | QuotaKind::Cpu | QuotaKind::LogLines | QuotaKind::Record => {
+            return types::NetError::Other(denial.to_string());
+        }
+    };
+    types::NetError::Quota(types::QuotaDenial {
+        what,
+        limit: denial.limit,
+    })
+}

@@ -1,0 +1,8 @@
+//! `canary:check@0.2.0`.
+
+mod dns;
+mod error;
+mod exchange;
+mod http;
+mod tcp;
+mod tls;

@@ -1,0 +1,76 @@
+//! `canary:check/dns`.
+
+use crate::net::dns::Reply;
+use crate::net::resolve::Resolved;
+use crate::sandbox::bindings::v0_2::{dns, types};
+use crate::sandbox::host::ask;
+use crate::sandbox::host::same::nanos;
+use crate::sandbox::polls::HostFunction;
+use crate::sandbox::state::State;
+
+impl dns::Host for State {
+    async fn query(
+        &mut self,
+        name: String,
+        kind: String,
+        options: dns::QueryOptions,
+    ) -> wasmtime::Result<Result<dns::Reply, types::NetError>> {
+        let _host = self.meter.host_call(HostFunction::Query);
+        let dns::QueryOptions {
+            server,
+            timeout,
+            extra,
+        } = options;
+        let question = ask::no_more(&extra).and_then(|()| ask::question(name, kind, server));
+        let client = self.client.within(timeout.map(ask::milliseconds));
+        let reply = match question {
+            Ok(question) => client.query(&question).await,
+            Err(refused) => Err(refused),
+        };
+        Ok(reply.map(dns::Reply::from).map_err(types::NetError::from))
+    }
+
+    async fn addresses(
+        &mut self,
+        of: types::Endpoint,
+        options: dns::AddressOptions,
+    ) -> wasmtime::Result<Result<dns::AddressList, types::NetError>> {
+        let _host = self.meter.host_call(HostFunction::Addresses);
+        let dns::AddressOptions {
+            ip_family,
+            timeout,
+            extra,
+        } = options;
+        let asked = ask::no_more(&extra).and_then(|()| ask::destination(&of.host, of.port));
+        let client = self.client.within(timeout.map(ask::milliseconds));
+        let found = match asked {
+            Ok(of) => client.addresses_of(&of, ip_family.into()).await,
+            Err(refused) => Err(refused),
+        };
+        Ok(found.map(dns::AddressList::from).map_err(types::NetError::from))
+    }
+}
+
+impl From<Resolved> for dns::AddressList {
+    fn from(found: Resolved) -> Self {
+        Self {
+            addresses: found.addresses.iter().map(ToString::to_string).collect(),
+            complete: found.is_complete,
+            extra: Vec::new(),
+        }
+    }
+}
+
+impl From<Reply> for dns::Reply {
+    fn from(reply: Reply) -> Self {
+        Self {
+            code: reply.code,
+            authoritative: reply.authoritative,
+            authenticated: reply.authenticated,
+            answers: reply.answers.into_iter().map(dns::Answer::from).collect(),
+            authorities: reply.authorities.into_iter().map(dns::Answer::from).collect(),
+            duration: nanos(reply.duration),
+            extra: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `canary:check/http`: exchanges whose body is read piece by piece.
+
+use std::sync::Arc;
+
+use wasmtime::component::Resource;
+
+use super::http::pairs;
+use crate::net::NetError;
+use crate::net::bounded::too_many;
+use crate::net::http::Response;
+use crate::sandbox::bindings::v0_2::{http, tls, types};
+use crate::sandbox::host::{Exchange, ask};
+use crate::sandbox::polls::HostFunction;
+use crate::sandbox::state::{MOST_EXCHANGES, State};
+
+type Answer<T> = wasmtime::Result<Result<T, types::NetError>>;
+
+impl http::HostExchange for State {
+    async fn open(&mut self, request: http::Request) -> Answer<Resource<Exchange>> {
+        let _host = self.meter.host_call(HostFunction::OpenExchange);
+        Ok(match self.open_exchange(request).await {
+            Ok(exchange) => Ok(self.table.push(exchange)?),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    async fn head(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<http::Head> {
+        let _host = self.meter.host_call(HostFunction::ExchangeHead);
+        Ok(self.table.get(&exchange)?.exchange.response().into())
+    }
+
+    async fn set_deadline(
+        &mut self,
+        exchange: Resource<Exchange>,
+        milliseconds: Option<u32>,
+    ) -> wasmtime::Result<()> {
+        let exchange = self.table.get_mut(&exchange)?;
+        exchange.set_deadline(milliseconds.map(ask::milliseconds));
+        Ok(())
+    }
+
+    async fn read(&mut self, exchange: Resource<Exchange>, max: u32) -> Answer<Vec<u8>> {
+        let _host = self.meter.host_call(HostFunction::ReadExchange);
+        let read = self.table.get_mut(&exchange)?.read(ask::size(max)).await;
+        Ok(read.map_err(types::NetError::from))
+    }
+
+    async fn read_ready(&mut self, exchange: Resource<Exchange>, max: u32) -> Answer<Option<Vec<u8>>> {
+        let _host = self.meter.host_call(HostFunction::ReadReadyExchange);
+        let exchange = self.table.get_mut(&exchange)?;
+        let read = exchange.read_ready(ask::size(max)).await;
+        Ok(read.map_err(types::NetError::from))
+    }
+
+    async fn info(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<http::ExchangeInfo> {
+        let exchange = &self.table.get(&exchange)?.exchange;
+        let response = exchange.response();
+        Ok(http::ExchangeInfo {
+            timings: response.timings.into(),
+            body: exchange.extent().into(),
+            complete: response.complete,
+            extra: Vec::new(),
+        })
+    }
+
+    async fn trailers(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<Vec<(String, Vec<u8>)>> {
+        let _host = self.meter.host_call(HostFunction::ExchangeHead);
+        Ok(pairs(self.table.get(&exchange)?.exchange.trailers()))
+    }
+
+    async fn drop(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<()> {
+        self.table.delete(exchange)?;
+        Ok(())
+    }
+}
+
+impl State {
+    async fn open_exchange(&mut self, request: http::Request) -> Result<Exchange, NetError> {
+        let place = Arc::clone(&self.exchanges).try_acquire_owned();
+        let place = place.map_err(|_| too_many("exchanges at once", MOST_EXCHANGES))?;
+        let exchange = self.client.open(request.try_into()?).await?;
+        Ok(Exchange::new(exchange, place))
+    }
+}
+
+impl From<&Response> for http::Head {
+    fn from(response: &Response) -> Self {
+        let hops = response.hops.iter().cloned();
+        Self {
+            url: response.url.clone(),
+            status: response.status,
+            version: response.version.word().to_owned(),
+            headers: pairs(&response.headers),
+            peer: response.peer.clone(),
+            tls: response.tls.clone().map(tls::Session::from),
+            hops: hops.map(http::Hop::from).collect(),
+            extra: Vec::new(),
+        }
+    }
+}

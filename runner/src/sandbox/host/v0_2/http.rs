@@ -1,0 +1,167 @@
+//! `canary:check/http`.
+
+use ::http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::net::NetError;
+use crate::net::bounded::Bounded;
+use crate::net::check::InvalidFields;
+use crate::net::http::{Request, RequestOptions, Response, Unchecked, endpoint_of};
+use crate::net::tls::TlsOptions;
+use crate::sandbox::bindings::v0_2::{http, tls, types};
+use crate::sandbox::host::ask;
+use crate::sandbox::polls::HostFunction;
+use crate::sandbox::state::State;
+
+use super::tls::invalid;
+
+type Sent = Result<http::Response, types::NetError>;
+
+impl http::Host for State {
+    async fn check(&mut self, request: http::Request) -> wasmtime::Result<Vec<types::InvalidField>> {
+        let _host = self.meter.host_call(HostFunction::Check);
+        let (options, mut fields) = bounded(request.options);
+        let request = Unchecked {
+            method: request.method,
+            url: request.url,
+            headers: request.headers,
+            body: request.body,
+            options,
+        };
+        fields.extend(request.check());
+        Ok(invalid(fields))
+    }
+
+    async fn endpoint_of(
+        &mut self,
+        url: String,
+        connect_to: Option<String>,
+    ) -> wasmtime::Result<Result<types::Endpoint, types::NetError>> {
+        let _host = self.meter.host_call(HostFunction::Check);
+        let place = connect_to.map(|place| Bounded::new("connect-to", place));
+        let asked = Bounded::new("the url", url).and_then(|url| Ok((url, place.transpose()?)));
+        let endpoint = asked.and_then(|(url, place)| endpoint_of(&url, place.as_ref()));
+        let endpoint = endpoint.map(|(host, port)| types::Endpoint { host, port });
+        Ok(endpoint.map_err(types::NetError::from))
+    }
+
+    async fn send(&mut self, request: http::Request) -> wasmtime::Result<Sent> {
+        let _host = self.meter.host_call(HostFunction::Send);
+        let sent = match request.try_into() {
+            Ok(request) => self.client.send(request).await,
+            Err(refused) => Err(refused),
+        };
+        Ok(sent.map(http::Response::from).map_err(types::NetError::from))
+    }
+
+    async fn send_all(&mut self, requests: Vec<http::Request>) -> wasmtime::Result<Vec<Sent>> {
+        let _host = self.meter.host_call(HostFunction::SendAll);
+        let requests = requests.into_iter().map(Request::try_from);
+        let sent = self.client.send_all(requests).await;
+        let mut answers = Vec::with_capacity(sent.len());
+        for sent in sent {
+            answers.push(sent.map(http::Response::from).map_err(types::NetError::from));
+        }
+        Ok(answers)
+    }
+}
+
+/// Options as far as they are short enough, and the fields that are not.
+fn bounded(options: http::RequestOptions) -> (RequestOptions, InvalidFields) {
+    let mut fields = InvalidFields::default();
+    fields.keep("extra", ask::no_more(&options.extra));
+    let place = options.connect_to.and_then(|place| {
+        let place = Bounded::new("connect-to", place);
+        fields.keep("connect-to", place)
+    });
+    let versions = fields.keep("versions", ask::versions(&options.versions));
+    let source = fields.keep("source-address", ask::source_address(options.source_address));
+    let address = fields.keep("address", ask::address(options.address));
+    let proxy = options
+        .proxy
+        .and_then(|url| fields.keep("proxy", Bounded::new("the proxy url", url)));
+    let tls = options.tls.map(|options| {
+        let (options, within) = super::tls::bounded(options);
+        fields.extend_within("tls", within);
+        options
+    });
+    let options = RequestOptions {
+        versions: versions.unwrap_or_default(),
+        family: options.ip_family.into(),
+        source: source.flatten(),
+        address: address.flatten(),
+        max_redirects: options.max_redirects,
+        max_body: options.max_body,
+        read_for: options.read_for.map(ask::milliseconds),
+        timeout: options.timeout.map(ask::milliseconds),
+        connect_to: place,
+        proxy,
+        tls,
+        propagate_trace: options.propagate_trace,
+    };
+    (options, fields)
+}
+
+impl TryFrom<http::Request> for Request {
+    type Error = NetError;
+
+    fn try_from(request: http::Request) -> Result<Self, NetError> {
+        Self::new(
+            Bounded::new("the method", request.method)?,
+            &Bounded::new("the url", request.url)?,
+            request.headers,
+            Bounded::new("the body", request.body)?,
+            request.options.try_into()?,
+        )
+    }
+}
+
+impl TryFrom<http::RequestOptions> for RequestOptions {
+    type Error = NetError;
+
+    fn try_from(options: http::RequestOptions) -> Result<Self, NetError> {
+        ask::no_more(&options.extra)?;
+        let place = options.connect_to.map(|place| Bounded::new("connect-to", place));
+        let proxy = options.proxy.map(|url| Bounded::new("the proxy url", url));
+        Ok(Self {
+            versions: ask::versions(&options.versions)?,
+            family: options.ip_family.into(),
+            source: ask::source_address(options.source_address)?,
+            address: ask::address(options.address)?,
+            max_redirects: options.max_redirects,
+            max_body: options.max_body,
+            read_for: options.read_for.map(ask::milliseconds),
+            timeout: options.timeout.map(ask::milliseconds),
+            connect_to: place.transpose()?,
+            proxy: proxy.transpose()?,
+            tls: options.tls.map(TlsOptions::try_from).transpose()?,
+            propagate_trace: options.propagate_trace,
+        })
+    }
+}
+
+impl From<Response> for http::Response {
+    fn from(response: Response) -> Self {
+        let headers = pairs(&response.headers);
+        Self {
+            url: response.url,
+            status: response.status,
+            version: response.version.word().to_owned(),
+            headers,
+            body: response.body,
+            truncated: response.truncated,
+            complete: response.complete,
+            body_length: response.body_length,
+            peer: response.peer,
+            timings: response.timings.into(),
+            tls: response.tls.map(tls::Session::from),
+            hops: response.hops.into_iter().map(http::Hop::from).collect(),
+            extra: Vec::new(),
+        }
+    }
+}
+
+pub(super) fn pairs(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let pair =
+        |(name, value): (&HeaderName, &HeaderValue)| (name.as_str().to_owned(), value.as_bytes().to_vec());
+    headers.iter().map(pair).collect()
+}

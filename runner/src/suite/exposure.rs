@@ -1,0 +1,117 @@
+//! Secrets that the suite itself shows: a value that a reference brings in, written in plain where every output shows it.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Variable;
+use super::error::{Position, Problem, Report};
+use super::labels::RawLabels;
+use super::layer::Layer;
+use super::raw::RawFile;
+use super::source::Source;
+use super::tree::quoted;
+use crate::redact::ExposedSecrets;
+
+const HINT: &str =
+    "every output shows it: leave it out; what is not secret needs no reference and no place for secrets";
+
+/// Looks through what outputs show of checks, profiles, defaults and variables. What is found is reported without the line
+/// that it stands in.
+pub(super) fn judge(
+    files: &[RawFile],
+    variables: &[Variable],
+    secrets: &ExposedSecrets,
+    (origin, report): (&Path, &mut Report),
+) {
+    if secrets.is_empty() {
+        return;
+    }
+    for file in files {
+        let mut search = Search {
+            source: &file.source,
+            secrets,
+            report,
+            labels: HashSet::new(),
+        };
+        search.layer("`defaults`: ", &file.defaults);
+        for profile in &file.profiles {
+            search.layer(&profile.subject(), &profile.layer);
+        }
+        for check in &file.checks {
+            // The subject would be the secret.
+            if let Some(name) = &check.name {
+                search.text("", "name", &name.value, name.at);
+            }
+            let holds = check
+                .name
+                .as_ref()
+                .is_some_and(|name| secrets.are_in(&name.value));
+            let subject = if holds { String::new() } else { check.subject() };
+            search.layer(&subject, &check.layer);
+        }
+    }
+    for variable in variables
+        .iter()
+        .filter(|variable| secrets.are_in(&variable.value))
+    {
+        let message = format!(
+            "the variable {} holds a secret of the suite",
+            quoted(&variable.name)
+        );
+        let mut problem = Problem::of_file(origin, message).hint(HINT);
+        if let Some(location) = &variable.location {
+            problem.location = location.clone();
+        }
+        report.add(problem);
+    }
+}
+
+struct Search<'a> {
+    source: &'a Arc<Source>,
+    secrets: &'a ExposedSecrets,
+    report: &'a mut Report,
+    /// Those that were looked through: checks share what they inherit.
+    labels: HashSet<*const RawLabels>,
+}
+
+impl Search<'_> {
+    fn layer(&mut self, subject: &str, layer: &Layer) {
+        let settings = &layer.settings;
+        let texts = [
+            ("description", &settings.description),
+            ("runbook_url", &settings.runbook_url),
+            ("group", &settings.group),
+        ];
+        for (key, text) in texts {
+            if let Some(text) = text.get() {
+                self.text(subject, key, &text.value, text.at);
+            }
+        }
+        if !self.labels.insert(Arc::as_ptr(&layer.labels)) {
+            return;
+        }
+        for (name, value) in layer.labels.written() {
+            self.text(subject, "labels", name, value.key);
+            self.text(subject, "labels", &value.value, value.at);
+        }
+    }
+
+    fn text(&mut self, subject: &str, key: &str, text: &str, at: Position) {
+        if !self.secrets.are_in(text) {
+            return;
+        }
+        let message = format!("`{key}` holds a secret of the suite");
+        // What several checks inherit is written once.
+        if !self.report.is_first(at, &message) {
+            return;
+        }
+        let source = self
+            .report
+            .source_of(at)
+            .unwrap_or_else(|| Arc::clone(self.source));
+        let mut problem = source.problem(at, format!("{subject}{message}"));
+        problem.source_line = None;
+        self.report.add(problem.hint(HINT));
+    }
+}

@@ -1,0 +1,91 @@
+//! `labels:` of a check, of a profile or of `defaults:`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use super::fields::{Located, Reader};
+use super::raw::{self, MAX_LABEL_VALUE};
+use super::setting::{NONE, Setting};
+use super::tree::{Entry, Kind};
+
+/// Labels as they are written, of all layers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RawLabels {
+    values: BTreeMap<String, Setting<Located<String>>>,
+    /// Whether those below do not hold, whatever they are called.
+    is_final: bool,
+    effective: OnceLock<Arc<BTreeMap<String, String>>>,
+}
+
+impl RawLabels {
+    /// Reads a mapping; `null` takes a label back, and in place of the mapping all of them, as `none` does.
+    pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry) -> Self {
+        let is_none = matches!(&entry.value.kind, Kind::Text(text) if &**text == NONE);
+        if is_none || entry.value.is_null() {
+            return Self {
+                is_final: true,
+                ..Self::default()
+            };
+        }
+        let entries = raw::label_entries(reader, entry);
+        let values = entries.iter().map(|label| {
+            let value = Setting::of(reader, label, |reader, label| {
+                let value = reader.text(label, MAX_LABEL_VALUE)?.to_string();
+                Some(Located::of(label, value))
+            });
+            (label.key.to_string(), value)
+        });
+        Self {
+            values: values.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether they say nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty() && !self.is_final
+    }
+
+    /// These, and those of `base` that they say nothing of.
+    pub(super) fn over(&self, base: &Self) -> Self {
+        let mut values = self.values.clone();
+        if !self.is_final {
+            for (label, value) in &base.values {
+                let own = values.entry(label.clone()).or_default();
+                *own = own.over(value);
+            }
+        }
+        Self {
+            values,
+            is_final: self.is_final || base.is_final,
+            effective: OnceLock::new(),
+        }
+    }
+
+    /// Those that hold.
+    pub(super) fn effective(&self) -> Arc<BTreeMap<String, String>> {
+        let effective = self.effective.get_or_init(|| {
+            let values = self.values.iter();
+            let set = values.filter_map(|(label, value)| Some((label.clone(), value.get()?.value.clone())));
+            Arc::new(set.collect())
+        });
+        Arc::clone(effective)
+    }
+
+    /// Those that hold, with the places where they are written.
+    pub(super) fn written(&self) -> impl Iterator<Item = (&str, &Located<String>)> {
+        let values = self.values.iter();
+        values.filter_map(|(label, value)| Some((label.as_str(), value.get()?)))
+    }
+
+    /// Bytes of memory, roughly.
+    pub(super) fn weight(&self) -> usize {
+        /// Of a label beside its texts.
+        const LABEL: usize = 64;
+        let each = self.values.iter().map(|(label, value)| {
+            let value = value.get().map_or(0, |value| value.value.len());
+            LABEL + label.len() + value
+        });
+        each.sum()
+    }
+}

@@ -1,0 +1,183 @@
+//! `profiles:`, layers with a name that checks are laid over, and the defaults below them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::check::RawCheck;
+use super::error::{Position, Problem, Report};
+use super::fields::{Located, Reader};
+use super::inheritance::{Inheritance, MAX_MERGED_BYTES, TooMuch};
+use super::interpolate::Interpolator;
+use super::layer::Layer;
+use super::open_names::OpenNames;
+use super::raw::{MAX_LABELS, RawFile, is_key_name, key_name_hint};
+use super::source::Source;
+use super::suggest;
+use super::tree::{Entry, Kind, quoted};
+
+/// Profiles of a file.
+pub(super) const MAX_PROFILES: usize = 1_000;
+
+/// A layer that checks name.
+pub(super) struct Profile {
+    pub(super) name: Arc<str>,
+    pub(super) source: Arc<Source>,
+    pub(super) at: Position,
+    pub(super) layer: Layer,
+}
+
+impl Profile {
+    /// Such as ``profile `site`: ``.
+    pub(super) fn subject(&self) -> String {
+        format!("profile {}: ", quoted(&self.name))
+    }
+}
+
+/// The profiles of a file.
+pub(super) fn profiles(
+    reader: &mut Reader<'_>,
+    source: &Arc<Source>,
+    entry: &Entry,
+    interpolator: &mut Interpolator<'_>,
+) -> Vec<Arc<Profile>> {
+    let Kind::Map(entries) = &entry.value.kind else {
+        let message = format!("`profiles`: expected a mapping, found {}", entry.value.found());
+        let hint = "write `NAME: { plugin: http, .. }` for each profile".to_owned();
+        reader.problem_with(entry.value.at, message, Some(hint));
+        return Vec::new();
+    };
+    if entries.len() > MAX_PROFILES {
+        let message = format!(
+            "`profiles`: {} profiles; allowed: up to {MAX_PROFILES}",
+            entries.len()
+        );
+        reader.problem(entry.at, message);
+    }
+    let mut profiles = Vec::with_capacity(entries.len().min(MAX_PROFILES));
+    for entry in entries.iter().take(MAX_PROFILES) {
+        reader.subject = format!("profile {}: ", quoted(&entry.key));
+        if !is_key_name(&entry.key) {
+            let message = "this is not a name for a profile";
+            reader.problem_with(entry.at, message, Some(key_name_hint()));
+        }
+        profiles.push(Arc::new(Profile {
+            name: Arc::clone(&entry.key),
+            source: Arc::clone(source),
+            at: entry.at,
+            layer: Layer::of(reader, entry, interpolator),
+        }));
+    }
+    reader.subject.clear();
+    profiles
+}
+
+/// Lays every check over its profile, the defaults of its file and those of the suite. The settings of defaults stay
+/// apart. `open` are profiles that may be declared where nobody can read it.
+pub(super) fn apply(files: &mut [RawFile], shared: &Layer, open: &OpenNames, report: &mut Report) {
+    let profiles = declared(files, report);
+    let mut inheritance = Inheritance::default();
+    let mut is_too_much = false;
+    for file in files {
+        for check in &mut file.checks {
+            let before = report.count();
+            if let Some(named) = check.profile_name.clone() {
+                check.profile = find(check, &named, &profiles, open, report);
+            }
+            let inherited = match is_too_much {
+                true => Ok(()),
+                false => inherit(check, [&file.defaults, shared], &mut inheritance),
+            };
+            if let Err(TooMuch) = inherited {
+                is_too_much = true;
+                report.add(too_much(check));
+            }
+            let has_profile = check.profile.is_some() || !check.names_profile;
+            if has_profile && !is_too_much {
+                require(check, report);
+            }
+            check.broken |= !has_profile || is_too_much || report.count() > before;
+        }
+    }
+}
+
+fn inherit(
+    check: &mut RawCheck,
+    defaults: [&Layer; 2],
+    inheritance: &mut Inheritance,
+) -> Result<(), TooMuch> {
+    let profile = check.profile.clone();
+    let profile = profile.as_ref().map(|profile| &profile.layer);
+    let mut layers = profile.into_iter().chain(defaults);
+    layers.try_for_each(|layer| check.layer.inherit(layer, inheritance))
+}
+
+fn too_much(check: &RawCheck) -> Problem {
+    let limit = MAX_MERGED_BYTES >> 20;
+    let message = format!(
+        "{}`profiles` and `defaults` bring more than {limit} MiB into checks with a `config` or `labels` of their own",
+        check.subject()
+    );
+    let hint = "let checks that are alike name a profile with all of it, which they share";
+    check.source.problem(check.at, message).hint(hint)
+}
+
+/// Each profile once.
+fn declared(files: &[RawFile], report: &mut Report) -> BTreeMap<Arc<str>, Arc<Profile>> {
+    let mut profiles: BTreeMap<Arc<str>, Arc<Profile>> = BTreeMap::new();
+    for profile in files.iter().flat_map(|file| &file.profiles) {
+        if let Some(first) = profiles.get(&profile.name) {
+            let first = first.source.location(first.at);
+            let message = format!("{}the name is taken by the profile at {first}", profile.subject());
+            report.add(profile.source.problem(profile.at, message));
+        } else {
+            profiles.insert(Arc::clone(&profile.name), Arc::clone(profile));
+        }
+    }
+    profiles
+}
+
+fn find(
+    check: &RawCheck,
+    named: &Located<Arc<str>>,
+    profiles: &BTreeMap<Arc<str>, Arc<Profile>>,
+    open: &OpenNames,
+    report: &mut Report,
+) -> Option<Arc<Profile>> {
+    let profile = profiles.get(&named.value);
+    if profile.is_none() && !open.may_hold(&named.value) {
+        match report.is_full() {
+            true => report.omit(),
+            false => report.add(unknown(check, named, profiles)),
+        }
+    }
+    profile.cloned()
+}
+
+fn unknown(
+    check: &RawCheck,
+    named: &Located<Arc<str>>,
+    profiles: &BTreeMap<Arc<str>, Arc<Profile>>,
+) -> Problem {
+    let hint = match suggest::closest(&named.value, profiles.keys().map(|name| &**name)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "declare it under `profiles`".to_owned(),
+    };
+    let message = format!("{}there is no profile {}", check.subject(), quoted(&named.value));
+    check.source.problem(named.at, message).hint(hint)
+}
+
+/// What no check can do without, and what is too much together.
+fn require(check: &RawCheck, report: &mut Report) {
+    if check.layer.plugin.get().is_none() && !check.layer.plugin.is_invalid() {
+        let message = format!("{}`plugin` is missing", check.subject());
+        report.add(check.source.problem(check.at, message));
+    }
+    let labels = check.layer.labels.effective().len();
+    if labels > MAX_LABELS {
+        let message = format!(
+            "{}`labels`: {labels} labels with those of `profile` and `defaults`; allowed: up to {MAX_LABELS}",
+            check.subject(),
+        );
+        report.add(check.source.problem(check.at, message));
+    }
+}

@@ -1,0 +1,59 @@
+//! Numbers by their digits, to see whether two of them are the same.
+
+/// A number in the one form that each has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decimal {
+    is_negative: bool,
+    /// Without zeros in front and behind; none for zero.
+    digits: String,
+    /// How far the point is behind the first digit.
+    point: i64,
+}
+
+/// Reads such as `-1.50e3`; nothing where the exponent is beyond all numbers.
+pub(super) fn of(text: &str) -> Option<Decimal> {
+    let unsigned = text.trim_start_matches(['-', '+']);
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = [whole, fraction].concat();
+    let significant = all.trim_start_matches('0');
+    let digits = significant.trim_end_matches('0');
+    if digits.is_empty() {
+        let (is_negative, digits, point) = Default::default();
+        return Some(Decimal {
+            is_negative,
+            digits,
+            point,
+        });
+    }
+    let zeros = i64::try_from(all.len() - significant.len()).ok()?;
+    let point = i64::try_from(whole.len()).ok()?.checked_sub(zeros)?;
+    Some(Decimal {
+        is_negative: text.starts_with('-'),
+        digits: digits.to_owned(),
+        point: point.checked_add(exponent.parse().ok()?)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_itself_however_it_is_written() {
+        for (one, other) in [
+            ("1", "1.0"),
+            ("+1.50e3", "1500"),
+            ("0.001", "1e-3"),
+            ("-0", "0.0"),
+            ("007", "7"),
+            ("20000000000000000000", "2e19"),
+        ] {
+            assert_eq!(of(one), of(other), "{one} {other}");
+        }
+        for (one, other) in [("1", "-1"), ("1", "10"), ("0.1", "0.01"), ("12", "1.3e1")] {
+            assert_ne!(of(one), of(other), "{one} {other}");
+        }
+        assert_eq!(of("1e99999999999999999999"), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! Durations and sizes have one grammar, in the suite and in the configurations in it.
+
+use super::*;
+
+const SCHEMA: &str = r#"{ "properties": {
+    "limit": { "type": "string", "format": "canary-duration", "examples": ["5s"] },
+    "size": { "type": ["string", "integer"], "format": "canary-size" }
+} }"#;
+
+fn load_timed(interval: &str, limit: &str, size: &str) -> Result<Suite, Problems> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("suite.yaml");
+    let text = format!(
+        "plugins: {{ timed: {{ path: timed.wasm }} }}\n\
+         checks:\n  - name: a\n    plugin: timed\n    target: h:1\n    interval: '{interval}'\n    \
+         quota: {{ bytes_in: '{size}' }}\n    config: {{ limit: '{limit}', size: '{size}' }}\n"
+    );
+    fs::write(&path, text).unwrap();
+    let draft = read(&[path], &EMBEDDED, &Fixed);
+    let mut catalog = Catalog::default();
+    catalog.insert("timed", Ok(facts(SCHEMA, "HOST:PORT")));
+    draft.finish(&catalog, &operator())
+}
+
+#[test]
+fn a_configuration_takes_what_the_suite_takes() {
+    for text in ["1h 30m", "1.5h", "2w", "10 s", "1 minute", "100MS", "1h30m"] {
+        assert!(load_timed(text, text, "1 MiB").is_ok(), "{text}");
+    }
+    for text in ["1mib", "1 MiB", "1M", "1.5KiB", "4096"] {
+        assert!(load_timed("1m", "1m", text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn a_configuration_refuses_what_the_suite_refuses_in_the_same_words() {
+    for text in ["soon", "30", "5M", "-5s", "99999999999999999999s"] {
+        let problems = load_timed(text, text, "1MiB").unwrap_err();
+        let said: Vec<_> = problems.iter().collect();
+        assert_eq!(said.len(), 2, "{problems}");
+        assert!(
+            said[0].message.starts_with("check `a`: `interval`: "),
+            "{problems}"
+        );
+        assert_eq!(
+            said[0].message.replace("interval", "config.limit"),
+            said[1].message
+        );
+        assert_eq!(said[0].hint, said[1].hint);
+    }
+    for text in ["0.3KiB", "8 parsecs", "99999999999999999999"] {
+        let problems = load_timed("1m", "1m", text).unwrap_err();
+        let said: Vec<_> = problems.iter().collect();
+        assert_eq!(said.len(), 2, "{problems}");
+        assert_eq!(
+            said[0].message.replace("bytes_in", "config.size"),
+            said[1].message
+        );
+    }
+}

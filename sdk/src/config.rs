@@ -1,0 +1,184 @@
+//! A configuration as JSON, and the probe's type for it.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::problem::Pointer;
+
+/// Places at most where a whole number is written with a point.
+const MAX_POINTS: usize = 64;
+
+/// What in a configuration does not fit the probe's type.
+pub(crate) struct Misfit {
+    pub(crate) at: Pointer,
+    /// Dotted, such as `expect.status[1]`; `.` is all of it.
+    path: String,
+    pub(crate) message: String,
+}
+
+impl From<Misfit> for String {
+    fn from(misfit: Misfit) -> Self {
+        match misfit.path {
+            path if path == "." => format!("config: {}", misfit.message),
+            path => format!("config: `{path}`: {}", misfit.message),
+        }
+    }
+}
+
+/// Reads a configuration. JSON Schema takes `1.0` for an integer, and so does this.
+///
+/// # Errors
+/// It does not fit.
+pub(crate) fn parse<C: DeserializeOwned>(json: &str) -> Result<C, Misfit> {
+    let mut misfit = match read(json) {
+        Ok(config) => return Ok(config),
+        Err(misfit) => misfit,
+    };
+    let Ok(mut config) = serde_json::from_str::<Value>(json) else {
+        return Err(misfit);
+    };
+    // Only where it does not fit: elsewhere the point may mean something, as in a text that is sent.
+    for _ in 0..MAX_POINTS {
+        let pointer = misfit.at.to_string();
+        let is_changed = !pointer.is_empty() && config.pointer_mut(&pointer).is_some_and(without_points);
+        if !is_changed {
+            break;
+        }
+        misfit = match read(&config.to_string()) {
+            Ok(config) => return Ok(config),
+            Err(next) => next,
+        };
+    }
+    Err(misfit)
+}
+
+/// The error names the field, which that of `serde_json` alone does not.
+fn read<C: DeserializeOwned>(json: &str) -> Result<C, Misfit> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let message = error.inner().to_string();
+        Misfit {
+            at: Pointer::of(error.path()),
+            path: error.path().to_string(),
+            message: in_words(message.split(" at line ").next().unwrap_or_default()),
+        }
+    })
+}
+
+/// Writes whole numbers without a point, and says whether there were any.
+fn without_points(value: &mut Value) -> bool {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let double = number.as_f64().filter(|double| double.fract() == 0.0);
+            let whole = double.and_then(|double| format!("{double:.0}").parse::<i64>().ok());
+            if let Some(whole) = whole {
+                *number = whole.into();
+            }
+            whole.is_some()
+        }
+        // All of them, and not only the first.
+        Value::Array(values) => values
+            .iter_mut()
+            .fold(false, |any, value| without_points(value) | any),
+        Value::Object(members) => members
+            .values_mut()
+            .fold(false, |any, value| without_points(value) | any),
+        _ => false,
+    }
+}
+
+/// The words of Rust at the end of an error of serde, and those of a suite.
+const EXPECTED: [(&str, &str); 13] = [
+    ("u8", "a whole number from 0 to 255"),
+    ("u16", "a whole number from 0 to 65535"),
+    ("u32", "a whole number from 0 to 4294967295"),
+    ("u64", "a whole number from 0"),
+    ("usize", "a whole number from 0"),
+    ("i8", "a whole number from -128 to 127"),
+    ("i16", "a whole number from -32768 to 32767"),
+    ("i32", "a whole number from -2147483648 to 2147483647"),
+    ("i64", "a whole number"),
+    ("f32", "a number"),
+    ("f64", "a number"),
+    ("a sequence", "a list"),
+    ("a map", "an object"),
+];
+
+/// An error of serde without the words of Rust.
+fn in_words(message: &str) -> String {
+    let Some((seen, expected)) = message.rsplit_once(", expected ") else {
+        return message.to_owned();
+    };
+    let known = EXPECTED.iter().find(|(word, _)| *word == expected);
+    let expected = match known {
+        Some((_, words)) => words,
+        None if expected.starts_with("struct ") => "an object",
+        None => expected,
+    };
+    let seen = seen
+        .replace("type: floating point ", "type: number ")
+        .replace("type: sequence", "type: list")
+        .replace("type: map", "type: object");
+    format!("{seen}, expected {expected}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Config {
+        #[serde(default)]
+        limit: u32,
+        #[serde(default)]
+        list: Vec<u8>,
+        #[serde(default)]
+        map: BTreeMap<String, i64>,
+        #[serde(default)]
+        sent: Value,
+    }
+
+    fn parse(json: &str) -> Result<Config, String> {
+        super::parse(json).map_err(String::from)
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let config = parse(r#"{"limit":2048.0,"list":[1.0,2e0,3],"map":{"a/b":-5.0},"sent":[1.0]}"#).unwrap();
+        assert_eq!((config.limit, config.list), (2048, vec![1, 2, 3]));
+        assert_eq!(config.map.get("a/b"), Some(&-5));
+        assert_eq!(config.sent.to_string(), "[1.0]", "what fits stays as it is");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_without_words_of_rust() {
+        for (json, expected) in [
+            (
+                r#"{"limit":2048.5}"#,
+                "config: `limit`: invalid type: number `2048.5`, expected a whole number from 0 to 4294967295",
+            ),
+            (
+                r#"{"limit":1099511627776}"#,
+                "config: `limit`: invalid value: integer `1099511627776`, expected a whole number from 0 to 4294967295",
+            ),
+            (
+                r#"{"list":[256.0]}"#,
+                "config: `list[0]`: invalid value: integer `256`, expected a whole number from 0 to 255",
+            ),
+            (
+                r#"{"list":{}}"#,
+                "config: `list`: invalid type: object, expected a list",
+            ),
+            (
+                r#"{"map":[]}"#,
+                "config: `map`: invalid type: list, expected an object",
+            ),
+        ] {
+            let refused = parse(json).unwrap_err();
+            assert_eq!(refused, expected);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! An exchange whose answer is read piece by piece.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::{Hop, Request, Response, Version, values};
+use crate::backend;
+use crate::error::{ErrorCode, NetError, Phase};
+use crate::tcp::Timings;
+use crate::tls;
+
+/// What [`Exchange::chunk`] asks for: 64 KiB.
+const CHUNK: u32 = 64 << 10;
+
+/// An answer before its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Head {
+    /// Where it came from: the URL asked for, or that of the last redirect.
+    pub url: String,
+    /// Such as 200.
+    pub status: u16,
+    /// The version that was spoken.
+    pub version: Version,
+    /// In the order in which they came.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// `address:port` of the last hop.
+    pub peer: String,
+    /// Of the last hop, when it spoke TLS.
+    pub tls: Option<tls::Session>,
+    /// The redirects that came before, in order.
+    pub hops: Vec<Hop>,
+}
+
+impl Head {
+    /// The first header of that name, whatever its case. What is not UTF-8 is replaced.
+    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        values(&self.headers, name).next()
+    }
+}
+
+impl From<Response> for Head {
+    fn from(response: Response) -> Self {
+        Self {
+            url: response.url,
+            status: response.status,
+            version: response.version,
+            headers: response.headers,
+            peer: response.peer,
+            tls: response.tls,
+            hops: response.hops,
+        }
+    }
+}
+
+/// How far an exchange has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExchangeInfo {
+    /// Of the last hop. `receive` is how long the answer was waited for since its first byte: what the probe does between two
+    /// reads is not part of it.
+    pub timings: Timings,
+    /// Bytes of body that came, which may be more than was read.
+    pub received: u64,
+    /// Bytes of body that the head announced, if it did.
+    pub announced: Option<u64>,
+    /// True once a read has found the end of the body.
+    pub complete: bool,
+}
+
+impl ExchangeInfo {
+    pub(crate) fn new(timings: Timings, received: u64, announced: Option<u64>, complete: bool) -> Self {
+        Self {
+            timings,
+            received,
+            announced,
+            complete,
+        }
+    }
+}
+
+/// A request and its answer, whose body is read piece by piece: events that go on for ever, a download that is judged by
+/// how fast it comes, an answer of which the beginning is enough.
+///
+/// The host closes the connection when the body is over and when this is dropped, at any time. Redirects, proxies, cookies
+/// and quotas are those of [`Request::send`]. What the peer compressed is read as it was compressed.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use canary_sdk::http::Request;
+/// use canary_sdk::{Error, ErrorCode, Verdict};
+///
+/// /// Whether a stream of server-sent events has one of this kind within so much time.
+/// fn judge(url: &str, kind: &str, within: Duration) -> Result<Verdict, Error> {
+///     let mut exchange = Request::get(url).header("accept", "text/event-stream").open()?;
+///     let mut verdict = Verdict::pass(format!("status {}", exchange.head().status));
+///     exchange.set_deadline(Some(within));
+///     let wanted = format!("event: {kind}");
+///     let found = loop {
+///         match exchange.read_line(4096) {
+///             Ok(Some(line)) if line == wanted => break true,
+///             Ok(Some(_)) => {}
+///             Ok(None) => break false,
+///             Err(late) if late.code == ErrorCode::Timeout => break false,
+///             Err(error) => return Err(error.into()),
+///         }
+///     };
+///     let info = exchange.info();
+///     verdict.assert("event", found, format!("{} bytes of events came", info.received));
+///     Ok(verdict)
+/// }
+/// # use canary_sdk::Status;
+/// # use canary_sdk::fake::{FakeHost, Script, Stream, response};
+/// # let events = || Script::new().send(": hello\n\n").wait(Duration::from_secs(1)).send("event: up\n\n").silence();
+/// # let host = FakeHost::new().http_stream(move |_| Ok(Stream::new(response(200), events())));
+/// # host.enter(|| {
+/// #     let judged = |within| judge("http://a/", "up", Duration::from_millis(within)).unwrap().status();
+/// #     assert_eq!((judged(1_500), judged(500)), (Status::Pass, Status::Fail));
+/// # });
+/// # assert_eq!(host.open_connections(), 0);
+/// ```
+#[derive(Debug)]
+#[must_use = "dropping an exchange closes its connection"]
+pub struct Exchange {
+    exchange: backend::Exchange,
+    head: Head,
+    /// Received, and not read yet.
+    behind: Vec<u8>,
+}
+
+impl Exchange {
+    /// Sends a request, and returns as soon as the head of the answer is there, that of the last redirect where some are
+    /// followed. Its `timeout` is for all of the exchange, its body included; its `max_body` and `read_for` say nothing here.
+    pub fn open(request: Request) -> Result<Self, NetError> {
+        let (exchange, head) = backend::Exchange::open(request)?;
+        Ok(Self {
+            exchange,
+            head,
+            behind: Vec::new(),
+        })
+    }
+
+    /// The answer before its body.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Ends each read that comes after it in so much time from now, with [`ErrorCode::Timeout`]; `None`: by the request's
+    /// `timeout` and the run's deadline, which are never later. What comes afterwards is not lost: another read has it.
+    pub fn set_deadline(&mut self, time: Option<Duration>) {
+        self.exchange.set_deadline(time);
+    }
+
+    /// The next bytes of the body as soon as there are any, 64 KiB at most; `None` at its end.
+    ///
+    /// A body that breaks off is an error with its [`progress`](NetError::progress), which each later read has as well.
+    pub fn chunk(&mut self) -> Result<Option<Vec<u8>>, NetError> {
+        let bytes = self.read(CHUNK)?;
+        Ok((!bytes.is_empty()).then_some(bytes))
+    }
+
+    /// Up to `max` bytes of the body as soon as there are any; nothing is its end. Errors as of [`chunk`](Self::chunk).
+    pub fn read(&mut self, max: u32) -> Result<Vec<u8>, NetError> {
+        match self.behind.is_empty() {
+            true => self.exchange.read(max),
+            false => Ok(self.take(max)),
+        }
+    }
+
+    /// What [`read`](Self::read) would return if it need not wait for it; `None` when nothing has come. Takes a millisecond
+    /// at most.
+    pub fn read_ready(&mut self, max: u32) -> Result<Option<Vec<u8>>, NetError> {
+        match self.behind.is_empty() {
+            true => self.exchange.read_ready(max),
+            false => Ok(Some(self.take(max))),
+        }
+    }
+
+    /// Reads a line of at most `max` bytes and takes its end (`\n` or `\r\n`) off, which the last line need not have; `None` at
+    /// the end of the body. What is not UTF-8 is replaced. [`ErrorCode::Protocol`] when a line is longer.
+    pub fn read_line(&mut self, max: u32) -> Result<Option<String>, NetError> {
+        let most = usize::try_from(max).unwrap_or(usize::MAX);
+        let mut searched = 0;
+        loop {
+            let rest = self.behind.get(searched..).unwrap_or_default();
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            let end = end.map(|end| searched.saturating_add(end).saturating_add(1));
+            if end.unwrap_or(self.behind.len()) > most {
+                let message = format!("protocol error: no end of a line within {max} bytes");
+                return Err(NetError::new(ErrorCode::Protocol, message).in_phase(Phase::Receive));
+            }
+            if let Some(end) = end {
+                return Ok(Some(line(self.behind.drain(..end).collect())));
+            }
+            searched = self.behind.len();
+            let more = self.exchange.read(CHUNK)?;
+            if more.is_empty() {
+                let last = std::mem::take(&mut self.behind);
+                return Ok((!last.is_empty()).then(|| line(last)));
+            }
+            self.behind.extend(more);
+        }
+    }
+
+    /// What is known about it up to now.
+    pub fn info(&self) -> ExchangeInfo {
+        self.exchange.info()
+    }
+
+    /// Headers that stood behind the body, once that was read to its end; until then none.
+    pub fn trailers(&self) -> Vec<(String, Vec<u8>)> {
+        self.exchange.trailers()
+    }
+
+    fn take(&mut self, max: u32) -> Vec<u8> {
+        let count = usize::try_from(max).unwrap_or(usize::MAX).min(self.behind.len());
+        self.behind.drain(..count).collect()
+    }
+}
+
+fn line(bytes: Vec<u8>) -> String {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Names with several addresses: a family that is preferred, or each of them checked.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use canary::grant::Networks;
+use canary::quota::QuotaKind;
+use canary_tests::certificate::Authority;
+use canary_tests::harness::{Harness, Ran, alone};
+use canary_tests::peer::dns::{Manner, NameServer, Zone};
+use canary_tests::peer::http::{Reply, Site};
+use canary_tests::peer::plain;
+use serde_json::json;
+
+const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// On loopback as well, where nothing listens.
+const CLOSED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+const SIX: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
+/// Only IPv4 is listened on: IPv6 is refused.
+#[test]
+fn the_other_family_is_tried_where_the_preferred_one_has_no_address_that_answers() {
+    alone(async {
+        let zone = Zone::new().address("both.test", FOUR).address("both.test", SIX);
+        let server = zone.address("four.test", FOUR).start();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let site = Site::start(|_| Reply::text("ok"));
+        let port = site.address().port();
+        for (name, family, ended) in [
+            ("both.test", "any", "pass"),
+            ("both.test", "prefer_ipv4", "pass"),
+            ("both.test", "prefer_ipv6", "pass"),
+            ("four.test", "prefer_ipv6", "pass"),
+            ("four.test", "ipv6", "fail"),
+            ("both.test", "ipv6", "fail"),
+        ] {
+            let tcp = harness.plugin("tcp").target(&format!("{name}:{port}"));
+            let http = harness.plugin("http").target(&format!("http://{name}:{port}/"));
+            let tcp = tcp.set("peer_address", "127.0.0.1");
+            let http = http.set("expect", json!({ "peer_address": "127.0.0.1" }));
+            for trial in [tcp, http] {
+                let ran = trial.set("ip_family", family).run().await;
+                assert_eq!(
+                    ran.leaves_nothing().ended(),
+                    ended,
+                    "{name} {family}: {:?}",
+                    ran.outcome
+                );
+            }
+        }
+    });
+}
+
+/// A name server that knows `two.test`, where a peer listens at one of two addresses, and `other.test`.
+fn two() -> NameServer {
+    let zone = Zone::new().address("two.test", FOUR).address("two.test", CLOSED);
+    zone.address("other.test", FOUR).start()
+}
+
+async fn harness(server: &NameServer) -> Harness {
+    Harness::settings().name_server(server.address()).start().await
+}
+
+/// Names and statuses of the assertions on addresses, in alphabetical order.
+fn addresses(ran: &Ran) -> Vec<String> {
+    let assertions = ran.verdict().assertions.iter();
+    let mut shown: Vec<_> = assertions
+        .filter(|assertion| assertion.name.starts_with("address"))
+        .map(|assertion| format!("{}: {}", &*assertion.name, assertion.status.word()))
+        .collect();
+    shown.sort();
+    shown
+}
+
+/// The addresses that measurements are of.
+fn measured_at(ran: &Ran) -> BTreeSet<&str> {
+    let measurements = ran.verdict().measurements.iter();
+    let attributes = measurements.map(|number| number.attributes.iter().find(|(key, _)| &**key == "address"));
+    attributes
+        .map(|attribute| attribute.map_or("none", |(_, value)| &**value))
+        .collect()
+}
+
+#[test]
+fn each_address_of_a_name_is_an_assertion_of_its_own() {
+    alone(async {
+        let server = two();
+        let harness = harness(&server).await;
+        let authority = Authority::new("Test Root");
+        let certificate = authority.leaf(&["two.test"]).issue();
+        let plain = Site::start(|_| Reply::text("ok"));
+        let secure = Site::start_tls(certificate.server_config(), |_| Reply::text("ok"));
+        let at = |site: &Site| format!("two.test:{}", site.address().port());
+        let url = |scheme: &str, site: &Site| format!("{scheme}://{}/", at(site));
+        let ca = json!({ "ca": authority.pem() });
+        for trial in [
+            harness.plugin("tcp").target(&at(&plain)),
+            harness.plugin("tcp").target(&at(&secure)).set("tls", ca.clone()),
+            harness
+                .plugin("tls")
+                .target(&at(&secure))
+                .set("ca", authority.pem()),
+            harness.plugin("http").target(&url("http", &plain)),
+            harness
+                .plugin("http")
+                .target(&url("https", &secure))
+                .set("tls", ca),
+        ] {
+            let one = trial.clone().run().await;
+            assert_eq!(one.leaves_nothing().ended(), "pass", "{:?}", one.outcome);
+            let trial = trial.set("addresses", "all");
+            let all = trial.clone().run().await;
+            assert_eq!(all.leaves_nothing().ended(), "fail", "{:?}", all.outcome);
+            assert_eq!(
+                addresses(&all),
+                ["address 127.0.0.1: pass", "address 127.0.0.2: fail"]
+            );
+            assert_eq!(
+                all.outcome.summary(),
+                "1 of 2 addresses failed: 127.0.0.2: connect: connection refused"
+            );
+            assert_eq!(measured_at(&all), BTreeSet::from(["127.0.0.1"]), "{all:?}");
+            // Turned around, it would pass though one of the addresses works.
+            let upside_down = trial.expect_failure().run().await;
+            assert_eq!(
+                upside_down.leaves_nothing().ended(),
+                "pass",
+                "{:?}",
+                upside_down.outcome
+            );
+        }
+    });
+}
+
+#[test]
+fn the_place_that_a_url_names_is_the_one_that_is_checked() {
+    alone(async {
+        let server = two();
+        let harness = harness(&server).await;
+        let site = Site::start(|request| match request.path() {
+            "/away" => Reply::redirect(
+                302,
+                &format!("http://other.test:{}/", request.header("x-port").unwrap_or("1")),
+            ),
+            _ => Reply::text("ok"),
+        });
+        let port = site.address().port();
+        let check = |url: &str| harness.plugin("http").target(url).set("addresses", "all");
+        for (url, known) in [
+            (format!("http://TWO.test.:{port}/x?y"), 2),
+            (format!("http://two.test:{port}"), 2),
+            (format!("http://other.test:{port}/"), 1),
+            (format!("http://127.0.0.1:{port}/"), 1),
+            (format!("http://0x7f000001:{port}/"), 1),
+        ] {
+            let ran = check(&url).run().await;
+            assert_eq!(addresses(&ran).len(), known, "{url}: {ran:?}");
+            assert_eq!(addresses(&ran)[0], "address 127.0.0.1: pass", "{url}: {ran:?}");
+        }
+        let stand_in = check("http://nowhere.test/").set("connect_to", format!("two.test:{port}"));
+        let ran = stand_in.allow(&format!("tcp://two.test:{port}")).run().await;
+        assert_eq!(addresses(&ran).len(), 2, "{ran:?}");
+
+        let away = check(&format!("http://two.test:{port}/away"))
+            .set("headers", json!({ "x-port": port.to_string() }));
+        let ran = away.allow(&format!("tcp://other.test:{port}")).run().await;
+        assert_eq!(
+            addresses(&ran)[0],
+            "address 127.0.0.1: pass",
+            "another origin has addresses of its own: {ran:?}"
+        );
+    });
+}
+
+#[test]
+fn each_address_is_checked_within_the_quotas_and_grants_of_the_check() {
+    alone(async {
+        let server = two();
+        let peer = plain::echo();
+        let target = format!("two.test:{}", peer.address().port());
+        let unbounded = harness(&server).await;
+        let trial = unbounded.plugin("tcp").target(&target).set("addresses", "all");
+        let ran = trial.quota(|quota| quota.connections = 1).run().await;
+        assert_eq!(ran.leaves_nothing().ended(), "fail");
+        assert_eq!(ran.denied(QuotaKind::Connections), 1, "{ran:?}");
+        assert_eq!(ran.usage.lookups, 1, "the name is looked up once");
+
+        let settings = Harness::settings().name_server(server.address());
+        let blocked = Networks::parse(["127.0.0.2/32"]).expect("a network");
+        let harness = settings.blocked(blocked).start().await;
+        let ran = harness
+            .plugin("tcp")
+            .target(&target)
+            .set("addresses", "all")
+            .run()
+            .await;
+        assert_eq!(
+            ran.leaves_nothing().ended(),
+            "fail",
+            "nobody knows how the other one is"
+        );
+        assert!(
+            ran.outcome.summary().contains("127.0.0.2: connect: "),
+            "{:?}",
+            ran.outcome
+        );
+        assert!(ran.usage.own_fault().is_some());
+    });
+}
+
+#[test]
+fn a_family_that_name_servers_do_not_answer_about_is_a_warning() {
+    alone(async {
+        let zone = Zone::new().address("half.test", FOUR);
+        let server = zone.otherwise(Manner::DropsAaaa).start();
+        let harness = harness(&server).await;
+        let peer = plain::echo();
+        let target = format!("half.test:{}", peer.address().port());
+        let trial = harness.plugin("tcp").target(&target).set("addresses", "all");
+        let ran = trial.clone().run().await;
+        assert_eq!(ran.leaves_nothing().ended(), "warn", "{ran:?}");
+        assert!(
+            ran.outcome.summary().contains("did not answer"),
+            "{:?}",
+            ran.outcome
+        );
+        let ran = trial.set("ip_family", "ipv4").run().await;
+        assert_eq!(ran.leaves_nothing().ended(), "pass", "{ran:?}");
+    });
+}

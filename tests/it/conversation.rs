@@ -1,0 +1,224 @@
+//! What a run and its peers say to each other, as a person reads it.
+
+use std::net::Ipv4Addr;
+
+use canary::record::{Line, Speaker};
+use canary_tests::certificate::Authority;
+use canary_tests::harness::{Harness, Ran, alone};
+use canary_tests::peer::dns::Zone;
+use canary_tests::peer::http::{Reply, Request, Site};
+use canary_tests::peer::plain::{self, Dialogue};
+use canary_tests::peer::socks::Socks;
+use canary_tests::peer::tls::{self, HostileTls, NAMES};
+use serde_json::json;
+
+/// A line for each line, without what is different each time: times, ports, digests, lengths of certificates.
+fn shown(ran: &Ran) -> String {
+    let transcript = ran
+        .leaves_nothing()
+        .trail
+        .conversation
+        .clone()
+        .unwrap_or_default();
+    assert!(!transcript.lines.is_empty(), "{ran:?}");
+    assert_eq!((transcript.bytes_left_out, transcript.lines_left_out), (0, 0));
+    let mut at = std::time::Duration::ZERO;
+    let mut lines = String::new();
+    for line in &transcript.lines {
+        assert!(at <= line.at && line.at <= ran.took, "{line:?}");
+        at = line.at;
+        lines.push_str(steady(line).trim_end());
+        lines.push('\n');
+    }
+    lines
+}
+
+fn steady(line: &Line) -> String {
+    let sign = match line.speaker {
+        Speaker::Note => '*',
+        Speaker::Sent => '>',
+        Speaker::Received => '<',
+    };
+    let number = line
+        .connection
+        .map_or("-".to_owned(), |number| number.to_string());
+    let text = match (line.text.split_once("; sent "), line.text.split_once("date: ")) {
+        (Some((closed, _)), _) => format!("{closed}; sent N, received N"),
+        (None, Some(("", _))) => "date: DATE".to_owned(),
+        (None, _) => line
+            .text
+            .split(' ')
+            .map(steady_word)
+            .collect::<Vec<_>>()
+            .join(" "),
+    };
+    format!("{number}{sign} {text}")
+}
+
+fn steady_word(word: &str) -> String {
+    let is_digest = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let bare = word.trim_end_matches([',', ':']);
+    let behind = word.get(bare.len()..).unwrap_or_default();
+    let port = bare
+        .rsplit_once(':')
+        .map(|(_, behind)| behind.split('/').next().unwrap_or_default());
+    match port.filter(|port| port.parse::<u16>().is_ok()) {
+        _ if is_digest => "DIGEST".to_owned(),
+        _ if bare.ends_with('Z') && bare.contains('T') => format!("TIME{behind}"),
+        _ if bare.starts_with("canary/") => "canary/VERSION".to_owned(),
+        Some(port) => word.replace(port, "PORT"),
+        None => word.to_owned(),
+    }
+}
+
+fn route(request: &Request) -> Reply {
+    match request.path() {
+        "/old" => Reply::redirect(307, "/new?ticket=4111").header("set-cookie", "session=abc; Path=/"),
+        "/new" => Reply::json("{\n  \"status\": \"ok\"\n}\n"),
+        _ => Reply::status(404),
+    }
+}
+
+#[test]
+fn http_1_shows_each_request_and_answer_along_a_redirect_without_credentials() {
+    alone(async {
+        let harness = Harness::new().await;
+        let site = Site::start(route);
+        let trial = harness.plugin("http").keeping_conversation();
+        let trial = trial
+            .target(&site.url("http", "/old?card=4111"))
+            .set("method", "POST")
+            .set("body", "ping")
+            .set(
+                "basic_auth",
+                json!({ "username": "me", "password": "correct-horse" }),
+            );
+        let ran = trial.run().await;
+        assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
+        insta::assert_snapshot!(shown(&ran));
+    });
+}
+
+#[test]
+fn a_login_to_a_socks_proxy_is_not_shown() {
+    alone(async {
+        let harness = Harness::new().await;
+        let site = Site::start(route);
+        let proxy = Socks::demanding("somebody", "correct-horse");
+        let way = proxy
+            .url("socks5", "")
+            .replace("://", "://somebody:correct-horse@");
+        let trial = harness.plugin("http").keeping_conversation();
+        let trial = trial.target(&site.url("http", "/new")).set("proxy", way);
+        let ran = trial.allow(&format!("tcp://{}", proxy.address())).run().await;
+        assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
+        let shown = shown(&ran);
+        for part in ["sends a user name and a password", "GET /new"] {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+        for part in ["somebody", "correct-horse"] {
+            assert!(!shown.contains(part), "{part}: {shown}");
+        }
+    });
+}
+
+#[test]
+fn http_2_shows_the_lookup_the_session_and_the_fields() {
+    alone(async {
+        let zone = Zone::new().address("shop.test", Ipv4Addr::LOCALHOST).start();
+        let harness = Harness::settings().name_server(zone.address()).start().await;
+        let authority = Authority::new("Test Root");
+        let certificate = authority.leaf(&["shop.test"]).issue();
+        let site = Site::start_tls(certificate.server_config(), route);
+        let trial = harness.plugin("http").keeping_conversation();
+        let trial = trial
+            .target(&format!(
+                "https://shop.test:{}/new?card=4111",
+                site.address().port()
+            ))
+            .set("method", "POST")
+            .set("body", "ping")
+            .set("headers", json!({ "authorization": "Bearer correct-horse" }))
+            .set("ip_family", "ipv4")
+            .set("tls", json!({ "ca": authority.pem() }));
+        let ran = trial.run().await;
+        assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
+        insta::assert_snapshot!(shown(&ran));
+    });
+}
+
+#[test]
+fn a_tls_check_shows_the_chain_also_of_a_session_that_is_refused() {
+    alone(async {
+        let harness = Harness::new().await;
+        let authority = Authority::new("Test Root");
+        let intermediate = authority.intermediate("Test Intermediate");
+        let site = tls::site(intermediate.leaf(&NAMES).issue().server_config());
+        let trial = harness.plugin("tls").against(&site).keeping_conversation();
+        let ran = trial.set("ca", authority.pem()).run().await;
+        assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
+        insta::assert_snapshot!(shown(&ran));
+
+        let expired = HostileTls::Expired.start(&authority);
+        let trial = harness.plugin("http").keeping_conversation();
+        let trial = trial.target(&expired.url("https", "/"));
+        let ran = trial.set("tls", json!({ "ca": authority.pem() })).run().await;
+        let refused = shown(&ran);
+        for part in ["certificate 0: CN=", "no TLS session: ", "expired"] {
+            assert!(refused.contains(part), "{part}: {refused}");
+        }
+    });
+}
+
+#[test]
+fn a_dialogue_shows_both_sides_and_who_closed() {
+    alone(async {
+        let harness = Harness::new().await;
+        let mail = Dialogue::new("220 mail.test ESMTP\r\n")
+            .reply("EHLO", "250-mail.test\r\n250 STARTTLS\r\n")
+            .farewell("QUIT", "221 bye\r\n")
+            .start();
+        let trial = harness.plugin("tcp").against(&mail).keeping_conversation();
+        let dialogue = json!([
+            { "expect": { "matches": "^220 " } },
+            { "send": "EHLO canary\r\n" },
+            { "expect": { "matches": "(?m)^250 " } },
+            { "send": "QUIT\r\n" },
+            { "expect": { "matches": "^221 " } },
+        ]);
+        let ran = trial.set("dialogue", dialogue).run().await;
+        assert_eq!(ran.ended(), "pass", "{:?}", ran.outcome);
+        insta::assert_snapshot!(shown(&ran));
+    });
+}
+
+#[test]
+fn what_answers_in_place_of_tls_is_shown() {
+    alone(async {
+        let harness = Harness::new().await;
+        let plain = tls::talks(b"HTTP/1.1 400 Bad Request\r\nserver: x\r\n\r\n");
+        for (plugin, target) in [
+            ("http", plain.url("https", "/")),
+            ("tls", plain.address().to_string()),
+        ] {
+            let trial = harness.plugin(plugin).target(&target).keeping_conversation();
+            let ran = trial.run().await;
+            let shown = shown(&ran);
+            assert!(
+                shown.contains("1< HTTP/1.1 400 Bad Request\n1< server: x\n"),
+                "{shown}"
+            );
+            let summary = ran.outcome.summary();
+            assert!(summary.contains("`HTTP/1.1 400 Bad Request`"), "{summary}");
+        }
+    });
+}
+
+#[test]
+fn a_run_that_nobody_reads_keeps_no_conversation() {
+    alone(async {
+        let harness = Harness::new().await;
+        let ran = harness.plugin("tcp").against(&plain::echo()).run().await;
+        assert_eq!(ran.leaves_nothing().trail.conversation, None);
+    });
+}
