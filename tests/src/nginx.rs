@@ -6,14 +6,15 @@
 )]
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use tempfile::TempDir;
 
 use crate::certificate::Certificate;
 use crate::command::{Program, Running, find};
+use crate::ports;
 
-/// Somebody else may take a free port before nginx does.
+/// Another program may take an unused port before nginx does.
 const TRIES: usize = 5;
 
 /// An nginx with one site in plain text and one a certificate, all with the same pages. It ends on drop.
@@ -42,8 +43,8 @@ impl Nginx {
         }
         let mut complaint = String::new();
         for _ in 0..TRIES {
-            let plain = free_port();
-            let secure: Vec<SocketAddr> = certificates.iter().map(|_| free_port()).collect();
+            let plain = ports::unused();
+            let secure: Vec<SocketAddr> = certificates.iter().map(|_| ports::unused()).collect();
             let configuration = configuration(pages, plain, &secure);
             fs::write(folder.path().join("nginx.conf"), configuration).expect("a new file");
             let program = Program::at(&program).within(folder.path());
@@ -89,11 +90,6 @@ impl Nginx {
             self.running.line().expect("a line a request");
         }
     }
-}
-
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
-    listener.local_addr().expect("it is bound")
 }
 
 /// It says which events it uses when its sockets listen.

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::client::get;
+use crate::ports;
 
 /// How many lines of a server's output are kept; older ones are forgotten.
 pub const LINES_KEPT: usize = 100_000;
@@ -31,7 +32,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// How many lines of output a failure shows.
 const LINES_SHOWN: usize = 60;
 
-/// Somebody else may take a free port before the server does.
+/// Another program may take an unused port before the server does.
 const TRIES: usize = 5;
 
 /// What a server wrote, to standard output and standard error, line by line.
@@ -110,7 +111,7 @@ impl Service {
 
     fn launch(plan: &Plan<'_>) -> Self {
         let folder = TempDir::new().expect("a folder for its files");
-        let addresses = free_ports(plan.listeners);
+        let addresses: Vec<SocketAddr> = (0..plan.listeners).map(|_| ports::unused()).collect();
         let mut command = Command::new(&plan.program);
         command
             .env_clear()
@@ -141,9 +142,14 @@ impl Service {
     /// Itself when it is ready; what it wrote when it ended instead.
     fn until_ready(mut self, path: Option<&str>) -> Result<Self, String> {
         let started = Instant::now();
-        while !self.is_ready(path) {
+        loop {
+            let ready = self.is_ready(path);
+            // Asked afterwards: where it could not listen, whoever does answered in its place.
             if self.child.try_wait().expect("it is a child").is_some() {
                 return Err(self.output.tail());
+            }
+            if ready {
+                return Ok(self);
             }
             assert!(
                 started.elapsed() < START_LIMIT,
@@ -153,7 +159,6 @@ impl Service {
             );
             self.output.pause();
         }
-        Ok(self)
     }
 
     fn is_ready(&self, path: Option<&str>) -> bool {
@@ -218,14 +223,4 @@ fn follow(stream: impl Read + Send + 'static, output: Arc<Output>) -> JoinHandle
             line.clear();
         }
     })
-}
-
-/// Ports that were free a moment ago, none twice.
-fn free_ports(count: usize) -> Vec<SocketAddr> {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
-    let listeners: Vec<TcpListener> = std::iter::repeat_with(bind).take(count).collect();
-    listeners
-        .iter()
-        .map(|listener| listener.local_addr().expect("it is bound"))
-        .collect()
 }
