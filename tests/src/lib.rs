@@ -10,7 +10,7 @@ pub mod machine;
 pub mod nginx;
 pub mod otlp;
 pub mod peer;
-mod ports;
+pub mod ports;
 pub mod real;
 pub mod receiver;
 pub mod scripted;
