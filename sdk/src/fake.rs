@@ -60,6 +60,7 @@ struct State {
     addresses: HashMap<String, dns::AddressList>,
     expects_failure: bool,
     quotas: Quotas,
+    cpu_used: Duration,
     replies: HashMap<(String, String), Result<dns::Reply, NetError>>,
     max_sockets: Option<u64>,
     now: Option<Timestamp>,
@@ -151,6 +152,12 @@ impl FakeHost {
     /// Changes what a probe learns of its quotas. Of them only [`FakeHost::max_sockets`] is enforced here.
     pub fn quotas(self, change: impl FnOnce(&mut Quotas)) -> Self {
         change(&mut self.0.borrow_mut().quotas);
+        self
+    }
+
+    /// Says that the run has taken so much time on a processor, as [`usage::cpu`](crate::usage::cpu) has it; without, none.
+    pub fn cpu_used(self, time: Duration) -> Self {
+        self.0.borrow_mut().cpu_used = time;
         self
     }
 

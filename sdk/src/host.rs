@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::contract::canary::check::{
     dns as wit_dns, http as wit_http, log as wit_log, tcp as wit_tcp, tls as wit_tls, types,
+    usage as wit_usage,
 };
 use crate::endpoint::Endpoint;
 use crate::error::NetError;
@@ -160,6 +161,10 @@ pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
         .map(|(key, value)| ((*key).into(), (*value).into()))
         .collect();
     wit_log::log(level.into(), message, &fields);
+}
+
+pub(crate) fn cpu_used() -> Duration {
+    Duration::from_nanos(wit_usage::cpu())
 }
 
 #[expect(clippy::disallowed_types, reason = "a guest has no tokio")]

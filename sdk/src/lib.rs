@@ -117,6 +117,7 @@ pub mod http;
 pub mod log;
 pub mod tcp;
 pub mod tls;
+pub mod usage;
 
 #[cfg(target_family = "wasm")]
 pub mod contract;

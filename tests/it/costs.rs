@@ -6,7 +6,7 @@ use canary::quota::Quota;
 use canary_tests::harness::{Harness, Ran, alone, ms};
 use canary_tests::peer::Peer;
 use canary_tests::peer::canned::{Then, canned_on};
-use canary_tests::peer::compressed::{deflate, gzip};
+use canary_tests::peer::compressed::{deflate, gzip, in_small_blocks};
 use canary_tests::peer::dns::{NameServer, Zone};
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ async fn check(harness: &Harness, peer: &Peer, addresses: u8, expect: &Value, qu
     trial
         .quota(quota)
         .set("addresses", "all")
-        .set("accept_encoding", json!(["gzip", "deflate"]))
+        .set("accept_encoding", json!(["gzip", "deflate", "zstd"]))
         .set("expect", expect.clone())
         .run()
         .await
@@ -278,6 +278,47 @@ fn sound_answers_pass_at_several_addresses_and_in_every_encoding() {
                     ran.outcome,
                     ran.usage
                 );
+            }
+        }
+    });
+}
+
+/// Bodies whose bytes make decoders build tables, or announce much, and hardly any text.
+fn costly_blocks() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    // Four blocks of deflate, each with the codes that the format fixes, and nothing in it.
+    let empty = [0x02, 0x08, 0x20, 0x80, 0x00].repeat(MOST / 5 - 1);
+    let flushed = in_small_blocks(&vec![b'x'; 400_000]);
+    // A window of 2 MiB, a block of text, and then one that repeats it.
+    let frame = b"\x28\xb5\x2f\xfd\x00\x58\x74\x00\x00\x40abcdefgh\x01\x00\xdd\x59\xb8";
+    let repeated = b"\x3c\x00\x00\x08a\x01\x00\x94\x80\x10".repeat(MOST / 10 - 5);
+    // 1 MiB of one byte, in a block of six.
+    let announced = b"\x34\x00\x00\xfd\xff\xffx\x00\x00".repeat(100);
+    let head = &frame[..6];
+    vec![
+        ("deflate", "empty blocks", [&empty[..], &[0x03, 0x00]].concat()),
+        ("deflate", "a block for each byte", flushed),
+        ("zstd", "small blocks", [&frame[..], &repeated, &[1, 0, 0]].concat()),
+        ("zstd", "blocks that announce a megabyte", [head, &announced].concat()),
+    ]
+}
+
+#[test]
+fn no_blocks_of_compressed_data_end_a_run_before_its_verdict() {
+    alone(async {
+        let server = names();
+        let harness = Harness::settings().name_server(server.address()).start().await;
+        let expect = json!({ "body": { "max_size": MOST, "not_contains": "Error" } });
+        for (encoding, name, body) in costly_blocks() {
+            let page = Page {
+                name: format!("{name} of {encoding}"),
+                headers: format!("content-encoding: {encoding}\r\n"),
+                body,
+            };
+            let what = page.name.clone();
+            let peer = page.start();
+            for addresses in [1, 4] {
+                let ran = check(&harness, &peer, addresses, &expect, |_| {}).await;
+                judged(&ran, &format!("{what} from {addresses} addresses"));
             }
         }
     });

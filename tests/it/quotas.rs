@@ -1,5 +1,7 @@
 //! Each quota, and the guest that it is for.
 
+use std::time::Duration;
+
 use canary::quota::QuotaKind;
 use canary_tests::harness::{Harness, alone, ms};
 use canary_tests::peer::dns::Zone;
@@ -176,6 +178,20 @@ fn cpu_ends_the_run() {
         );
         assert_eq!((ran.usage.reclaimed, ran.denied(QuotaKind::Cpu)), (2, 1));
         assert!(ran.usage.cpu >= ms(50), "{:?}", ran.usage);
+    });
+}
+
+#[test]
+fn a_plugin_that_looks_at_its_cpu_ends_in_time() {
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = plain::echo();
+        let trial = harness.guest_with("spin_until", 40).against(&peer);
+        let ran = trial.quota(|q| q.cpu = ms(1_000)).run().await;
+        ran.leaves_nothing();
+        let seen: u64 = ran.answer().parse().expect("nanoseconds");
+        let (seen, used) = (Duration::from_nanos(seen), ran.usage.cpu);
+        assert!(ms(40) <= seen && seen <= used, "{seen:?} of {used:?}");
     });
 }
 

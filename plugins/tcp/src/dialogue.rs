@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use canary_sdk::tcp::Connection;
-use canary_sdk::{ErrorCode, NetError, Phase, Stopwatch, tls};
+use canary_sdk::{ErrorCode, NetError, Phase, Stopwatch, tls, usage};
 use regex::bytes::Regex;
 
 use crate::plan::{Action, Expectation, Pattern};
@@ -17,6 +17,8 @@ const MAX_CAPTURES: usize = 32;
 const MAX_SENT: usize = 8 << 20;
 /// Bytes to ask for at once.
 const CHUNK: usize = 4096;
+/// The part of a run's CPU time that the conversation may use, in percent. The rest is for the verdict.
+const CPU_PART: u32 = 85;
 /// Memory that has to be there besides what was received, in bytes.
 const SPARE: usize = 256 << 10;
 
@@ -32,8 +34,16 @@ pub(crate) struct Dialogue<'c> {
     pub(crate) session: Option<tls::Session>,
     /// Since the conversation began.
     stopwatch: Stopwatch,
-    /// When it ends, if that is before the run does.
-    time: Option<Duration>,
+    limits: Limits,
+}
+
+/// What a conversation may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// From its beginning to its end, if that is less than the run.
+    pub(crate) time: Option<Duration>,
+    /// On a processor, of the whole run.
+    pub(crate) cpu: Duration,
 }
 
 /// Why a step failed.
@@ -63,6 +73,11 @@ pub(crate) enum Failure {
     Injected(Vec<u8>),
     #[error("to keep what came takes more memory than a run has (raise the quota `memory`){}", and_received(.0))]
     OutOfMemory(Vec<u8>),
+    #[error(
+        "to look through what came takes more computing than a run has (raise the quota `cpu`){}",
+        and_received(.0)
+    )]
+    OutOfTime(Vec<u8>),
 }
 
 impl Failure {
@@ -73,6 +88,11 @@ impl Failure {
             Self::Ended(_) => Some(NetError::from(ErrorCode::Closed).in_phase(Phase::Receive)),
             _ => None,
         }
+    }
+
+    /// Whether it says nothing about the peer, since the check itself lacks something.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self, Self::OutOfMemory(_) | Self::OutOfTime(_))
     }
 }
 
@@ -91,8 +111,7 @@ enum Finding {
 }
 
 impl<'c> Dialogue<'c> {
-    /// A conversation that may take so much time; absent: what is left of the run.
-    pub(crate) fn new(connection: &'c Connection, time: Option<Duration>) -> Self {
+    pub(crate) fn new(connection: &'c Connection, limits: Limits) -> Self {
         let (received, captures) = Default::default();
         Self {
             connection,
@@ -101,7 +120,7 @@ impl<'c> Dialogue<'c> {
             captures,
             session: None,
             stopwatch: Stopwatch::start(),
-            time,
+            limits,
         }
     }
 
@@ -157,7 +176,7 @@ impl<'c> Dialogue<'c> {
 
     /// How long the conversation may go on, if that is less than the run.
     fn left(&self) -> Option<Duration> {
-        let time = self.time?;
+        let time = self.limits.time?;
         Some(time.saturating_sub(self.stopwatch.elapsed()))
     }
 
@@ -184,6 +203,9 @@ impl<'c> Dialogue<'c> {
     }
 
     fn receive(&mut self, max_bytes: usize) -> Result<(), Failure> {
+        if usage::cpu() > self.limits.cpu.saturating_mul(CPU_PART) / 100 {
+            return Err(Failure::OutOfTime(self.take_received()));
+        }
         let room = max_bytes.saturating_sub(self.received.len()).min(CHUNK);
         if room == 0 {
             return Err(Failure::TooLong {

@@ -11,13 +11,13 @@ use std::time::Duration;
 use canary_sdk::tcp::{ConnectOptions, Connection, Timings};
 use canary_sdk::tls::Session;
 use canary_sdk::{
-    Check, Endpoint, Error, ErrorCode, Metric, Probe, Problem, Problems, Status, Stopwatch, TargetForm,
+    Assertion, Check, Endpoint, Error, ErrorCode, Metric, Probe, Problem, Problems, Status, Stopwatch, TargetForm,
     Timestamp, Verdict,
 };
 
 pub use config::Config;
 use config::Latency;
-use dialogue::Dialogue;
+use dialogue::{Dialogue, Limits};
 use plan::Plan;
 
 /// The `tcp` plugin.
@@ -93,7 +93,11 @@ fn judge(
     if let Some(session) = &session {
         report_tls(&mut verdict, session, check.now);
     }
-    let dialogue = Dialogue::new(connection, left());
+    let limits = Limits {
+        time: left(),
+        cpu: check.quotas.cpu,
+    };
+    let dialogue = Dialogue::new(connection, limits);
     converse(&mut verdict, dialogue, plan, check.now)?;
     Ok(verdict)
 }
@@ -163,7 +167,7 @@ fn converse(
     for (number, step) in (1..).zip(&plan.steps) {
         let name = format!("step {number} {}", step.word());
         match dialogue.perform(step) {
-            Ok(message) => verdict.assert(name, Status::Pass, message),
+            Ok(message) => verdict.extend([Assertion::new(name, Status::Pass, message)]),
             Err(failure) => {
                 match failure.net_error() {
                     Some(error) if error.code == ErrorCode::Invalid => return Err(error.into()),
@@ -172,10 +176,13 @@ fn converse(
                     }
                     None => {}
                 }
-                verdict.assert(name, Status::Fail, failure.to_string());
+                verdict.extend([match failure.is_own() {
+                    true => Assertion::unknown(name, failure.to_string()),
+                    false => Assertion::new(name, Status::Fail, failure.to_string()),
+                }]);
                 break;
             }
-        };
+        }
     }
     for (name, value) in dialogue.shown_captures() {
         verdict.set_attribute(format!("capture.{name}"), value);

@@ -357,3 +357,20 @@ fn mistakes_in_the_shape_name_their_field() {
         "{error}"
     );
 }
+
+#[test]
+fn a_conversation_ends_while_there_is_time_for_a_verdict() {
+    let script = Script::new().send("noise\n".repeat(2_000)).close();
+    let host = FakeHost::new().tcp("db:5432", script);
+    let host = host.cpu_used(Duration::from_millis(900));
+    let verdict = run_with(
+        &host,
+        json!({ "dialogue": [{ "expect": { "matches": "ready", "max_bytes": "1MiB" } }] }),
+    );
+    assert_eq!(verdict.status(), Status::Fail);
+    assert!(verdict.is_unknown());
+    assert_eq!(
+        message_of(&verdict, "step 1 expect"),
+        "to look through what came takes more computing than a run has (raise the quota `cpu`); nothing received"
+    );
+}

@@ -12,13 +12,14 @@ use super::contract::ContractVersion;
 use super::state::State;
 
 /// Interfaces of the contract that [`linker`] serves, in each [`ContractVersion`].
-const CONTRACT: [&str; 6] = [
+const CONTRACT: [&str; 7] = [
     "canary:check/types",
     "canary:check/tls",
     "canary:check/tcp",
     "canary:check/http",
     "canary:check/dns",
     "canary:check/log",
+    "canary:check/usage",
 ];
 
 /// The others that it serves, in any version that is compatible.

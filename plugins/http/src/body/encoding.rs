@@ -1,5 +1,6 @@
 //! Compressed answers (RFC 9110, section 8.4): asked for by name, and decompressed within a bound.
 
+mod block;
 mod damage;
 mod frames;
 mod streams;
@@ -190,7 +191,9 @@ struct Metered<'b, L> {
 impl<L: Read> Read for Metered<'_, L> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.layer.read(buffer)?;
-        self.effort.take(count * PER_BYTE).map_err(io::Error::other)?;
+        let paid = self.effort.take(count * PER_BYTE);
+        // A few bytes may be a table to build, and no text.
+        paid.and_then(|()| self.effort.look()).map_err(io::Error::other)?;
         Ok(count)
     }
 }

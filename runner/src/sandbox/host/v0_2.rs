@@ -6,3 +6,4 @@ mod exchange;
 mod http;
 mod tcp;
 mod tls;
+mod usage;

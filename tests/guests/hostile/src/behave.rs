@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use canary_sdk::http::Request;
-use canary_sdk::{Endpoint, Error, ErrorCode, NetError, dns, http, log, tcp, tls};
+use canary_sdk::{Endpoint, Error, ErrorCode, NetError, dns, http, log, tcp, tls, usage};
 
 use crate::config::{Behaviour, Fetch};
 use crate::notes::Notes;
@@ -22,6 +22,7 @@ pub(crate) fn behave(behaviour: &Behaviour, place: &Endpoint, notes: &mut Notes)
         Behaviour::Panic => panic(),
         Behaviour::Exit => exit(),
         Behaviour::Spin => spin(),
+        Behaviour::SpinUntil(milliseconds) => spin_until(Duration::from_millis(*milliseconds), notes),
         Behaviour::Recurse => drop(recurse(1)),
         Behaviour::GrowMemory => grow_memory(),
         Behaviour::FloodLog => flood_log(),
@@ -96,6 +97,14 @@ fn spin() {
     loop {
         turns = black_box(turns.wrapping_add(1));
     }
+}
+
+fn spin_until(time: Duration, notes: &mut Notes) {
+    let mut turns = 0_u64;
+    while usage::cpu() < time {
+        turns = black_box(turns.wrapping_add(1));
+    }
+    notes.take("cpu", Ok(usage::cpu().as_nanos().to_string()));
 }
 
 #[expect(unconditional_recursion, reason = "it is what the test asks for")]

@@ -47,6 +47,8 @@ pub enum Behaviour {
     Exit,
     /// Computes for ever.
     Spin,
+    /// Computes until the host says that it has used so many milliseconds.
+    SpinUntil(u64),
     /// Calls itself for ever.
     Recurse,
     /// Allocates for ever.

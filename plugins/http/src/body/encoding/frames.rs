@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::Encoding;
+use super::block::{self, Block};
 use super::damage::{Damage, Source};
 use crate::memory::Memory;
 
@@ -14,8 +15,6 @@ const FRAME: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const SKIPPED: [u8; 3] = [0x2a, 0x4d, 0x18];
 /// The largest window of zstd on the web, in bytes (RFC 9659).
 const LARGEST_WINDOW: u64 = 8 << 20;
-/// The most that a block becomes, in bytes (RFC 8878, section 3.1.1.2.4).
-const BLOCK: usize = 128 << 10;
 /// Bytes that are decompressed at once: the decoder keeps them beside its window.
 const PIECE: usize = 16 << 10;
 
@@ -117,10 +116,11 @@ impl<'b> Frames<'b> {
     /// Reads from the frame that has begun; nothing at its end.
     fn read_frame(&mut self, frame: &mut Frame, buffer: &mut [u8]) -> io::Result<usize> {
         while !self.decoder.is_finished() && self.decoder.can_collect() < buffer.len() {
+            let block = Block::read(&mut self.source)?;
             self.make_room(frame.window)?;
-            let block = BlockDecodingStrategy::UptoBlocks(1);
-            let decoded = self.decoder.decode_blocks(&mut self.source, block);
-            decoded.map_err(io::Error::other)?;
+            let source = block.bytes().chain(&mut self.source);
+            let one = BlockDecodingStrategy::UptoBlocks(1);
+            self.decoder.decode_blocks(source, one).map_err(io::Error::other)?;
         }
         let read = self.decoder.read(buffer)?;
         frame.read = frame.read.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
@@ -130,9 +130,11 @@ impl<'b> Frames<'b> {
     /// Looks for the memory that the decoder takes for one more block: what it looks back to grows to twice its size each
     /// time, and the one that it outgrew is there until it has moved.
     fn make_room(&mut self, window: u64) -> Result<(), Damage> {
-        let decoded = self.decoder.blocks_decoded().saturating_mul(BLOCK);
-        let kept = usize::try_from(window).unwrap_or(usize::MAX).min(decoded);
-        let history = kept.saturating_add(2 * BLOCK).next_power_of_two();
+        let decoded = self.decoder.blocks_decoded().saturating_mul(block::MOST);
+        let window_bytes = usize::try_from(window).unwrap_or(usize::MAX);
+        let kept = window_bytes.saturating_add(PIECE).min(decoded);
+        // A block that becomes too large is noticed behind the copy with which it does, and two more blocks fit in any case.
+        let history = (kept + block::MOST + PIECE).next_power_of_two() + 2 * block::MOST;
         if history > self.history {
             if !self.memory.has(history) {
                 return Err(Damage::window(Encoding::Zstd, window, self.memory));
@@ -284,7 +286,7 @@ mod tests {
     fn repeating(blocks: u8) -> Vec<u8> {
         let mut frame = [FRAME.as_slice(), b"\x00\x68"].concat();
         for block in 1..=blocks {
-            let header = u32::try_from(BLOCK << 3).unwrap() | 2 | u32::from(block == blocks);
+            let header = u32::try_from(block::MOST << 3).unwrap() | 2 | u32::from(block == blocks);
             frame.extend_from_slice(&header.to_le_bytes()[..3]);
             frame.push(b'x');
         }
@@ -303,7 +305,7 @@ mod tests {
             read.map_err(|error| error.to_string())
         };
         let small = Memory::of(4 << 20);
-        assert_eq!(length(10, small), Ok(10 * BLOCK));
+        assert_eq!(length(10, small), Ok(10 * block::MOST));
         assert_eq!(
             length(80, small),
             Err(
@@ -311,6 +313,6 @@ mod tests {
                     .to_owned()
             )
         );
-        assert_eq!(length(80, Memory::of(16 << 20)), Ok(80 * BLOCK));
+        assert_eq!(length(80, Memory::of(17 << 20)), Ok(80 * block::MOST));
     }
 }

@@ -23,8 +23,12 @@ const ALL_KEPT_STATES: usize = 3 << 20;
 const PER_SEARCH: usize = 300;
 /// Units to prepare a search from nothing, besides the memory for it.
 const PER_CACHE: usize = 3_000;
-/// Bytes after which the cost is looked at.
+/// Bytes after which the cost is looked at, at most, and at least.
 const SLICE: usize = 4 << 10;
+const LEAST_SLICE: usize = 16;
+/// Steps of the pattern's automaton that the states of one slice may cost: each byte may lead to a new one, which takes as
+/// many steps as the automaton has states.
+const STEPS: usize = 1 << 20;
 /// Units for one byte that leads to a known state.
 const PER_BYTE: usize = 3;
 /// Units for one byte of memory of a new state.
@@ -187,7 +191,8 @@ impl Walk<'_> {
         let start = self.dfa.start_state_forward(cache, &Input::new(text));
         let mut state = start.map_err(|_| Stop::Unfit)?;
         let mut found = None;
-        for (number, slice) in text.chunks(SLICE).enumerate() {
+        let size = (STEPS / self.dfa.get_nfa().states().len().max(1)).clamp(LEAST_SLICE, SLICE);
+        for (number, slice) in text.chunks(size).enumerate() {
             let memory = Memory::of(cache);
             for (place, byte) in slice.iter().enumerate() {
                 state = self
@@ -197,14 +202,14 @@ impl Walk<'_> {
                 if state.is_tagged() {
                     // A match is seen one byte after its end.
                     match (state.is_match(), is_over(state)?) {
-                        (true, _) => found = Some(number * SLICE + place),
+                        (true, _) => found = Some(number * size + place),
                         (false, true) => return Ok(found),
                         (false, false) => {}
                     }
                 }
             }
-            self.effort
-                .take(slice.len() * PER_BYTE + memory.grown(cache) * PER_BYTE_OF_STATE)?;
+            let states = memory.grown(cache).saturating_mul(PER_BYTE_OF_STATE);
+            self.effort.take(states.saturating_add(slice.len() * PER_BYTE))?;
         }
         let last = self.dfa.next_eoi_state(cache, state).map_err(|_| Stop::Unfit)?;
         Ok(if last.is_match() { Some(text.len()) } else { found })
@@ -237,6 +242,6 @@ impl Memory {
     fn grown(&self, cache: &Cache) -> usize {
         let now = Self::of(cache);
         let cleared = now.cleared - self.cleared;
-        (now.bytes + cleared * STATES).saturating_sub(self.bytes)
+        cleared.saturating_mul(STATES).saturating_add(now.bytes).saturating_sub(self.bytes)
     }
 }
