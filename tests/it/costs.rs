@@ -297,8 +297,16 @@ fn costly_blocks() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     vec![
         ("deflate", "empty blocks", [&empty[..], &[0x03, 0x00]].concat()),
         ("deflate", "a block for each byte", flushed),
-        ("zstd", "small blocks", [&frame[..], &repeated, &[1, 0, 0]].concat()),
-        ("zstd", "blocks that announce a megabyte", [head, &announced].concat()),
+        (
+            "zstd",
+            "small blocks",
+            [&frame[..], &repeated, &[1, 0, 0]].concat(),
+        ),
+        (
+            "zstd",
+            "blocks that announce a megabyte",
+            [head, &announced].concat(),
+        ),
     ]
 }
 
@@ -320,6 +328,25 @@ fn no_blocks_of_compressed_data_end_a_run_before_its_verdict() {
                 let ran = check(&harness, &peer, addresses, &expect, |_| {}).await;
                 judged(&ran, &format!("{what} from {addresses} addresses"));
             }
+        }
+    });
+}
+
+/// A line that is captured several times, and sent back many times.
+#[test]
+fn no_line_ends_a_conversation_before_its_verdict() {
+    alone(async {
+        let harness = Harness::new().await;
+        let line = [b"x".repeat(MOST - 100), b"\n".to_vec()].concat();
+        for length in [MOST, 4 << 20, 1 << 20] {
+            let line = line[line.len() - length.min(line.len())..].to_vec();
+            let peer = canned_on(Ipv4Addr::LOCALHOST, move |_| line.clone(), Then::Closes);
+            let expect = json!({ "matches": "^(?<a>(?<b>(?<c>(?<d>.+))))$", "max_bytes": MOST });
+            let dialogue =
+                json!([{ "send": "hello\r\n\r\n" }, { "expect": expect }, { "send": "${a}${b}".repeat(50) }]);
+            let trial = harness.plugin("tcp").against(&peer).set("dialogue", dialogue);
+            let trial = trial.timeout(ms(60_000)).quota(|quota| quota.cpu = ms(2_000));
+            judged(&trial.run().await, &format!("a line of {length} bytes"));
         }
     });
 }

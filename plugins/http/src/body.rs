@@ -10,7 +10,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use crate::effort::{Effort, TooCostly};
 use crate::memory::Memory;
 use crate::text::quote;
-pub(crate) use encoding::{Encodings, decompress};
+pub(crate) use encoding::{Encodings, Unreadable, decompress};
 
 /// Units to find out the charset of a body, for each byte.
 const PER_BYTE: usize = 2;

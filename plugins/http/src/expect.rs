@@ -16,12 +16,13 @@ mod status;
 use std::collections::BTreeMap;
 
 use canary_sdk::http::{Response, Version};
-use canary_sdk::{Error, Networks, Problems, Timestamp, Verdict};
+use canary_sdk::{Assertion, Error, Networks, Problems, Timestamp, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use status::reason_phrase;
 
+use crate::body::Unreadable;
 use crate::config::OneOrMany;
 use crate::effort::Effort;
 use crate::memory::Memory;
@@ -148,6 +149,8 @@ impl Expect {
 /// How an answer is read.
 pub(crate) struct Reading<'r> {
     pub(crate) is_decompressed: bool,
+    /// Why nobody can look into the body.
+    pub(crate) unreadable: Option<Unreadable>,
     /// For all that is expected.
     pub(crate) effort: &'r Effort,
     /// For the answer and what is made of it, besides what the patterns take.
@@ -182,12 +185,7 @@ pub(crate) fn judge(
     for (name, rules) in &expect.headers {
         verdict.extend([header::judge(name, rules, response, reading.effort)?]);
     }
-    if let Some(rules) = &expect.body {
-        body::judge(rules, response, reading, verdict)?;
-    }
-    if !expect.json.is_empty() {
-        json::judge(&expect.json, response, reading, verdict)?;
-    }
+    judge_body(expect, response, reading, verdict)?;
     if let Some(limits) = &expect.latency {
         verdict.extend(latency::judge(limits, crate::report::total(response)));
     }
@@ -195,6 +193,28 @@ pub(crate) fn judge(
         verdict.extend([certificate::judge(limits, response, now)]);
     }
     Ok(())
+}
+
+fn judge_body(
+    expect: &Expect,
+    response: &Response,
+    reading: &Reading<'_>,
+    verdict: &mut Verdict,
+) -> Result<(), Error> {
+    if let Some(reason) = &reading.unreadable {
+        verdict.extend([match reason.is_own() {
+            true => Assertion::unknown("body", reason.to_string()),
+            false => Assertion::new("body", false, reason.to_string()),
+        }]);
+        return Ok(());
+    }
+    if let Some(rules) = &expect.body {
+        body::judge(rules, response, reading, verdict)?;
+    }
+    match expect.json.is_empty() {
+        true => Ok(()),
+        false => json::judge(&expect.json, response, reading, verdict),
+    }
 }
 
 #[cfg(test)]

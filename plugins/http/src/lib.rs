@@ -13,9 +13,7 @@ mod text;
 pub use config::Config;
 
 use canary_sdk::http::{Request, Response};
-use canary_sdk::{
-    Addresses, Assertion, Check, Error, Metric, NetError, Probe, Problem, Problems, TargetForm, Verdict,
-};
+use canary_sdk::{Addresses, Check, Error, Metric, NetError, Probe, Problem, Problems, TargetForm, Verdict};
 
 use effort::Effort;
 use expect::Reading;
@@ -112,21 +110,19 @@ fn judge(
 fn judge_answer(check: &Check<Config>, response: &mut Response, limits: &Limits) -> Result<Verdict, Error> {
     let Limits { effort, memory } = limits;
     let mut verdict = report::describe(&check.target, response, check.now);
+    let is_decompressed = !check.config.accept_encoding.as_slice().is_empty();
+    // Of a body that nobody looks into, what was not kept is not missed.
+    let is_wanted = check.config.expect.body_kept() > 0 || !response.truncated;
+    let unreadable = match is_decompressed && is_wanted {
+        true => body::decompress(response, request::max_body(&check.config), *memory, effort).err(),
+        false => None,
+    };
     let reading = Reading {
-        is_decompressed: !check.config.accept_encoding.as_slice().is_empty(),
+        is_decompressed,
+        unreadable,
         effort,
         memory: *memory,
     };
-    let most = request::max_body(&check.config);
-    if reading.is_decompressed
-        && let Err(reason) = body::decompress(response, most, *memory, effort)
-    {
-        verdict.extend([match effort.is_used_up() {
-            true => Assertion::unknown("body", reason),
-            false => Assertion::new("body", false, reason),
-        }]);
-        return Ok(verdict);
-    }
     expect::judge(&check.config.expect, response, &reading, check.now, &mut verdict)?;
     Ok(verdict)
 }

@@ -118,6 +118,46 @@ fn an_answer_beyond_the_quota_says_what_helps() {
     assert_eq!(verdict.attribute("error.phase"), Some("receive"));
 }
 
+fn compressed(status: u16, body: &[u8], is_kept: bool) -> Response {
+    Response {
+        headers: vec![("content-encoding".into(), b"gzip".to_vec())],
+        body: body.to_vec(),
+        truncated: !is_kept,
+        ..fake::response(status)
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_decompressed_hides_nothing_else() {
+    let verdict = run(
+        json!({ "accept_encoding": "gzip", "expect": { "body": { "contains": "up" } } }),
+        compressed(503, b"<h1>down</h1>", true),
+    );
+    assert_eq!(
+        verdict.summary(),
+        "status: 503 Service Unavailable is not in 200-299 (and 1 more)"
+    );
+    assert_eq!(
+        verdict.assertion("body").unwrap().message,
+        "the body cannot be decompressed: it is not gzip data, or is damaged"
+    );
+    assert!(!verdict.is_unknown());
+}
+
+#[test]
+fn a_long_compressed_body_matters_only_to_those_who_look_into_it() {
+    let long = || compressed(200, b"\x1f\x8b", false);
+    let verdict = run(json!({ "accept_encoding": "gzip" }), long());
+    assert_eq!(verdict.status(), Status::Pass);
+    let looks = json!({ "accept_encoding": "gzip", "expect": { "body": { "contains": "up" } } });
+    let verdict = run(looks, long());
+    assert!(verdict.is_unknown());
+    assert_eq!(
+        verdict.assertion("body").unwrap().message,
+        "the compressed body is longer than 1.0 MiB, the most that is kept of it (see `max_size`)"
+    );
+}
+
 #[test]
 fn what_is_secret_stays_out_of_every_text() {
     let config = json!({

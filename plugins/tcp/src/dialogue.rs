@@ -7,7 +7,7 @@ use canary_sdk::{ErrorCode, NetError, Phase, Stopwatch, tls, usage};
 use regex::bytes::Regex;
 
 use crate::plan::{Action, Expectation, Pattern};
-use crate::template::Captures;
+use crate::template::{Captures, Template};
 
 /// Bytes that a message shows of what was received.
 const MAX_SHOWN: usize = 256;
@@ -100,10 +100,12 @@ impl Failure {
 enum Finding {
     /// It is there: `shown` was found, and bytes up to `end` are consumed.
     Found {
-        shown: Vec<u8>,
+        shown: String,
         end: usize,
         captures: Captures,
     },
+    /// It is there, and there is no memory for what it captures.
+    TooLarge,
     /// It may still come.
     Open,
     /// It cannot come any more.
@@ -136,10 +138,7 @@ impl<'c> Dialogue<'c> {
     pub(crate) fn perform(&mut self, action: &Action) -> Result<String, Failure> {
         match action {
             Action::Send(template) => {
-                let bytes = template.fill(&self.captures);
-                if bytes.len() > MAX_SENT {
-                    return Err(Failure::TooMuch(bytes.len()));
-                }
+                let bytes = self.fill(template)?;
                 self.connection.write(&bytes).map_err(|error| self.net(error))?;
                 // Not the bytes themselves: they may be a password.
                 Ok(format!("sent {} bytes", bytes.len()))
@@ -147,6 +146,21 @@ impl<'c> Dialogue<'c> {
             Action::Expect(expectation) => self.expect(expectation),
             Action::StartTls(options) => self.start_tls(options),
         }
+    }
+
+    /// What is sent: a peer's own bytes may be in it many times.
+    fn fill(&self, template: &Template) -> Result<Vec<u8>, Failure> {
+        let pieces = || template.pieces(&self.captures);
+        let length = pieces().map(<[u8]>::len).fold(0, usize::saturating_add);
+        if length > MAX_SENT {
+            return Err(Failure::TooMuch(length));
+        }
+        let mut bytes = Vec::new();
+        match bytes.try_reserve_exact(length + SPARE) {
+            Ok(()) => pieces().for_each(|piece| bytes.extend_from_slice(piece)),
+            Err(_) => return Err(Failure::OutOfMemory(Vec::new())),
+        }
+        Ok(bytes)
     }
 
     fn expect(&mut self, expectation: &Expectation) -> Result<String, Failure> {
@@ -195,6 +209,7 @@ impl<'c> Dialogue<'c> {
                     self.captures.extend(captures);
                     return in_time(stopwatch.elapsed(), expectation, &shown);
                 }
+                Finding::TooLarge => return Err(Failure::OutOfMemory(self.take_received())),
                 Finding::Never => return Err(Failure::Else(self.take_received())),
                 Finding::Open if is_ended => return Err(Failure::Ended(self.take_received())),
                 Finding::Open => self.receive(max_bytes)?,
@@ -281,13 +296,10 @@ impl Search {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if let Some(groups) = regex.captures(line) {
-                let named = regex.capture_names().flatten();
-                let captures =
-                    named.filter_map(|name| Some((name.into(), groups.name(name)?.as_bytes().to_vec())));
-                return Finding::Found {
-                    shown: line.to_vec(),
-                    end,
-                    captures: captures.collect(),
+                let shown = escape(line);
+                return match captured(regex, &groups) {
+                    Some(captures) => Finding::Found { shown, end, captures },
+                    None => Finding::TooLarge,
                 };
             }
         }
@@ -325,18 +337,34 @@ impl Search {
     }
 }
 
+/// Copies of what the named groups have; nothing where there is no memory for them.
+fn captured(regex: &Regex, groups: &regex::bytes::Captures<'_>) -> Option<Captures> {
+    let mut captures = Captures::new();
+    for name in regex.capture_names().flatten() {
+        let Some(group) = groups.name(name) else {
+            continue;
+        };
+        let mut value = Vec::new();
+        value.try_reserve_exact(group.len() + SPARE).ok()?;
+        value.extend_from_slice(group.as_bytes());
+        value.shrink_to_fit();
+        captures.insert(name.into(), value);
+    }
+    Some(captures)
+}
+
 fn found(bytes: &[u8], end: usize) -> Finding {
     Finding::Found {
-        shown: bytes.to_vec(),
+        shown: escape(bytes),
         end,
         captures: Captures::new(),
     }
 }
 
-fn in_time(took: Duration, expectation: &Expectation, shown: &[u8]) -> Result<String, Failure> {
+fn in_time(took: Duration, expectation: &Expectation, shown: &str) -> Result<String, Failure> {
     match expectation.within {
         Some(within) if took > within.get() => Err(Failure::Slow { took, within }),
-        _ => Ok(format!("received `{}`", escape(shown))),
+        _ => Ok(format!("received `{shown}`")),
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use canary_sdk::tcp::{ConnectOptions, Connection, Timings};
 use canary_sdk::tls::Session;
 use canary_sdk::{
-    Assertion, Check, Endpoint, Error, ErrorCode, Metric, Probe, Problem, Problems, Status, Stopwatch, TargetForm,
-    Timestamp, Verdict,
+    Assertion, Check, Endpoint, Error, ErrorCode, Metric, Probe, Problem, Problems, Status, Stopwatch,
+    TargetForm, Timestamp, Verdict,
 };
 
 pub use config::Config;

@@ -51,16 +51,12 @@ impl Template {
         })
     }
 
-    /// The bytes; a group that took no part in its match leaves nothing.
-    pub(crate) fn fill(&self, captures: &Captures) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for part in &self.0 {
-            match part {
-                Part::Text(text) => bytes.extend(text),
-                Part::Capture(name) => bytes.extend(captures.get(name).into_iter().flatten()),
-            }
-        }
-        bytes
+    /// The bytes, in pieces; a group that took no part in its match leaves nothing.
+    pub(crate) fn pieces<'t>(&'t self, captures: &'t Captures) -> impl Iterator<Item = &'t [u8]> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_slice()),
+            Part::Capture(name) => captures.get(name).map(Vec::as_slice),
+        })
     }
 }
 
@@ -70,7 +66,11 @@ mod tests {
 
     fn fill(text: &str) -> Vec<u8> {
         let captures = Captures::from([("id".into(), b"\xff7".to_vec())]);
-        Template::parse(text).unwrap().fill(&captures)
+        Template::parse(text)
+            .unwrap()
+            .pieces(&captures)
+            .collect::<Vec<_>>()
+            .concat()
     }
 
     #[test]

@@ -14,9 +14,9 @@ use serde::Deserialize;
 
 use crate::config::OneOrMany;
 use crate::effort::{Effort, TooCostly};
-use crate::memory::Memory;
+use crate::memory::{Memory, OutOfMemory};
 use crate::text::quote;
-use damage::Decoder;
+use damage::{Damage, Decoder};
 
 /// Most encodings on top of each other: more is no page, but an attempt to keep its reader busy.
 const MOST_LAYERS: usize = 3;
@@ -110,40 +110,67 @@ pub(crate) fn applied(response: &Response) -> Vec<String> {
         .collect()
 }
 
+/// Why a body cannot be decompressed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("the compressed body is longer than {}, the most that is kept of it (see `max_size`)", crate::text::size((*.0).into()))]
+    NotKept(u32),
+    #[error("to decompress the body takes {0}")]
+    OutOfMemory(#[from] OutOfMemory),
+    #[error("to decompress the body {0}")]
+    TooCostly(#[from] TooCostly),
+    #[error("the body cannot be decompressed: {0}")]
+    Window(String),
+    #[error("the body is compressed {0} times")]
+    TooDeep(usize),
+    #[error("the body cannot be decompressed: {0}")]
+    Damaged(String),
+}
+
+impl Unreadable {
+    /// Whether it says nothing about the target, since the check itself lacks something.
+    pub(crate) fn is_own(&self) -> bool {
+        !matches!(self, Self::TooDeep(_) | Self::Damaged(_))
+    }
+
+    fn of(error: &io::Error, effort: &Effort) -> Self {
+        match Damage::find(error) {
+            _ if effort.is_used_up() => Self::TooCostly(TooCostly),
+            Some(damage @ Damage::Window { .. }) => Self::Window(damage.to_string()),
+            _ => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
 /// Replaces the body by what was compressed, up to `most` bytes of it.
 ///
 /// # Errors
-/// It cannot be decompressed. The text is for a person.
+/// It cannot be decompressed.
 pub(crate) fn decompress(
     response: &mut Response,
     most: u32,
     memory: Memory,
     effort: &Effort,
-) -> Result<(), String> {
+) -> Result<(), Unreadable> {
     let applied = applied(response);
     if applied.is_empty() || response.body.is_empty() {
         return Ok(());
     }
     if response.truncated {
-        return Err(format!(
-            "the compressed body is longer than {}, the most that is kept of it",
-            crate::text::size(most.into())
-        ));
+        return Err(Unreadable::NotKept(most));
     }
     if applied.len() > MOST_LAYERS {
-        return Err(format!("the body is compressed {} times", applied.len()));
+        return Err(Unreadable::TooDeep(applied.len()));
     }
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let memory = memory.without(response.body.capacity());
-    let mut text = memory
-        .list(most)
-        .map_err(|reason| format!("to decompress the body takes {reason}"))?;
-    let read = layers(&response.body, &applied, memory.without(most), effort)
-        .and_then(|layer| fill(layer, &mut text, most));
-    let truncated = match read {
+    let mut text = memory.list(most)?;
+    let layer = layers(&response.body, &applied, memory.without(most), effort)?;
+    let truncated = match fill(layer, &mut text, most) {
         Ok(truncated) => truncated,
-        Err(_) if effort.is_used_up() => return Err(format!("to decompress the body {TooCostly}")),
-        Err(reason) => return Err(format!("the body cannot be decompressed: {reason}")),
+        // What came within the time that there was is judged as far as it goes.
+        Err(error) if !response.complete && matches!(Damage::find(&error), Some(Damage::Cut(_))) => false,
+        Err(error) => return Err(Unreadable::of(&error, effort)),
     };
     // What was reserved and not needed is for what is made of it.
     text.shrink_to_fit();
@@ -159,13 +186,14 @@ fn layers<'b>(
     applied: &[String],
     mut memory: Memory,
     effort: &'b Effort,
-) -> Result<Layer<'b>, String> {
+) -> Result<Layer<'b>, Unreadable> {
     let mut layer: Layer<'b> = Box::new(Metered { layer: body, effort });
     for word in applied.iter().rev() {
         let decoder;
-        (decoder, memory) = Encoding::parse(word)?
+        (decoder, memory) = Encoding::parse(word)
+            .map_err(Unreadable::Damaged)?
             .decoder(layer, memory)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| Unreadable::of(&error, effort))?;
         layer = Box::new(Metered {
             layer: decoder,
             effort,
@@ -175,11 +203,10 @@ fn layers<'b>(
 }
 
 /// Adds what comes, up to `most` bytes, and says whether there is more. All of it is read where there is not, to its very end.
-fn fill(mut layer: Layer<'_>, text: &mut Vec<u8>, most: usize) -> Result<bool, String> {
+fn fill(mut layer: Layer<'_>, text: &mut Vec<u8>, most: usize) -> io::Result<bool> {
     let limit = u64::try_from(most).unwrap_or(u64::MAX);
-    let read = layer.by_ref().take(limit).read_to_end(text);
-    let more = read.and_then(|_| layer.read(&mut [0]));
-    more.map(|count| count > 0).map_err(|error| error.to_string())
+    layer.by_ref().take(limit).read_to_end(text)?;
+    Ok(layer.read(&mut [0])? > 0)
 }
 
 /// A layer whose bytes are paid for.

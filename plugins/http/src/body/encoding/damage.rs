@@ -61,7 +61,7 @@ impl Damage {
         }
     }
 
-    fn find(error: &io::Error) -> Option<Self> {
+    pub(super) fn find(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref().copied()
     }
 }

@@ -120,7 +120,9 @@ impl<'b> Frames<'b> {
             self.make_room(frame.window)?;
             let source = block.bytes().chain(&mut self.source);
             let one = BlockDecodingStrategy::UptoBlocks(1);
-            self.decoder.decode_blocks(source, one).map_err(io::Error::other)?;
+            self.decoder
+                .decode_blocks(source, one)
+                .map_err(io::Error::other)?;
         }
         let read = self.decoder.read(buffer)?;
         frame.read = frame.read.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));

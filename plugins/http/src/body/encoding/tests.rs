@@ -27,7 +27,8 @@ fn answer(encoding: &str, body: &[u8]) -> Response {
 
 fn decompressed(encoding: &str, body: &[u8]) -> Result<Vec<u8>, String> {
     let mut response = answer(encoding, body);
-    decompress(&mut response, 1 << 20, Memory::default(), &Effort::default()).map(|()| response.body)
+    let read = decompress(&mut response, 1 << 20, Memory::default(), &Effort::default());
+    read.map(|()| response.body).map_err(|reason| reason.to_string())
 }
 
 #[test]
@@ -271,8 +272,11 @@ fn no_more_is_unpacked_than_is_kept() {
 #[test]
 fn what_takes_more_than_a_run_has_says_which_quota_to_raise() {
     let body = gzip(&vec![0; 1 << 20]);
-    let refused =
-        |memory, effort| decompress(&mut answer("gzip", &body), 1 << 20, memory, &effort).unwrap_err();
+    let refused = |memory, effort| {
+        let reason = decompress(&mut answer("gzip", &body), 1 << 20, memory, &effort).unwrap_err();
+        assert!(reason.is_own());
+        reason.to_string()
+    };
     assert_eq!(
         refused(Memory::within(4 << 20), Effort::default()),
         "to decompress the body takes more memory than a run has (raise the quota `memory`)"
@@ -280,6 +284,19 @@ fn what_takes_more_than_a_run_has_says_which_quota_to_raise() {
     assert_eq!(
         refused(Memory::default(), Effort::of(100_000)),
         "to decompress the body takes more computing than a run has (raise the quota `cpu`)"
+    );
+}
+
+#[test]
+fn what_came_of_a_stream_within_its_time_is_read() {
+    let body = gzip(b"event: ready\n\nevent: done\n\n");
+    let mut cut = answer("gzip", &body[..body.len() - 12]);
+    cut.complete = false;
+    decompress(&mut cut, 1 << 20, Memory::default(), &Effort::default()).unwrap();
+    assert!(
+        cut.body.starts_with(b"event: ready\n\n"),
+        "{}",
+        cut.body.escape_ascii()
     );
 }
 

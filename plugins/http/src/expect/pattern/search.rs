@@ -242,6 +242,9 @@ impl Memory {
     fn grown(&self, cache: &Cache) -> usize {
         let now = Self::of(cache);
         let cleared = now.cleared - self.cleared;
-        cleared.saturating_mul(STATES).saturating_add(now.bytes).saturating_sub(self.bytes)
+        cleared
+            .saturating_mul(STATES)
+            .saturating_add(now.bytes)
+            .saturating_sub(self.bytes)
     }
 }
