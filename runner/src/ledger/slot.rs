@@ -93,7 +93,7 @@ impl<S: AsFd + Send> Revocable for Slot<S> {
         };
         if let Some(socket) = socket {
             match abort {
-                true => reset_on_close(socket.as_fd()),
+                true => reset(socket.as_fd()),
                 false => say_goodbye(socket.as_fd()),
             }
             drop(socket);
@@ -102,15 +102,19 @@ impl<S: AsFd + Send> Revocable for Slot<S> {
     }
 }
 
-fn reset_on_close(socket: BorrowedFd<'_>) {
+/// Closing alone does not do: a process that is just being started has a copy of every descriptor until it executes its
+/// program, and the kernel says nothing to the peer while there is one.
+fn reset(socket: BorrowedFd<'_>) {
     // Only a courtesy to the kernel, which need not keep the connection for a goodbye: a socket that takes no
     // linger option is closed all the same.
     let _not_tcp = socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+    // This is what sends the reset; one that has no peer sends none.
+    let _not_connected = rustix::net::connect_unspec(socket);
 }
 
-/// Closing alone does not do: a process that is just being started has a copy of every descriptor until it executes its
-/// program, and the kernel says nothing to the peer while there is one.
+/// A FIN, for the same reason; what is still being connected is given up.
 fn say_goodbye(socket: BorrowedFd<'_>) {
-    // One that is not connected has nobody to say it to.
-    let _not_connected = socket2::SockRef::from(&socket).shutdown(Shutdown::Write);
+    if socket2::SockRef::from(&socket).shutdown(Shutdown::Write).is_err() {
+        let _not_connecting = rustix::net::connect_unspec(socket);
+    }
 }

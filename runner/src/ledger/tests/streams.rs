@@ -133,17 +133,38 @@ fn copy_of(page: &Arc<Page>, socket: &TcpStream) -> (Lease, std::os::fd::OwnedFd
 async fn a_peer_hears_of_the_end_although_another_process_has_a_copy_of_the_descriptor() {
     let ledger = Ledger::new(Budget::new(10));
     let listener = listener().await;
-    for ends_page in [false, true] {
+    for end in [None, Some(EndCause::Returned), Some(EndCause::Deadline)] {
         let page = page(&ledger, Quota::default());
         let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut theirs, _) = listener.accept().await.unwrap();
         let (lease, _copy) = copy_of(&page, &ours);
         let ours = lease.stream(ours).unwrap();
-        match ends_page {
-            true => page.end(EndCause::Returned),
-            false => drop(ours),
+        match end {
+            Some(cause) => page.end(cause),
+            None => drop(ours),
         }
-        assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0, "a goodbye and no reset");
+        match (end, theirs.read(&mut [0]).await) {
+            (Some(EndCause::Deadline), read) => {
+                assert_eq!(read.unwrap_err().kind(), ErrorKind::ConnectionReset);
+            }
+            (_, read) => assert_eq!(read.unwrap(), 0, "a goodbye and no reset"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_has_not_accepted_yet_hears_of_the_end_too() {
+    let ledger = Ledger::new(Budget::new(10));
+    let listener = listener().await;
+    for cause in [EndCause::Returned, EndCause::Deadline] {
+        let page = page(&ledger, Quota::default());
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (lease, _copy) = copy_of(&page, &ours);
+        let _ours = lease.stream(ours).unwrap();
+        page.end(cause);
+        let (mut theirs, _) = listener.accept().await.unwrap();
+        let read = theirs.read(&mut [0]).await;
+        assert!(read.is_err() || read.is_ok_and(|read| read == 0));
     }
 }
 
