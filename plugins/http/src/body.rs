@@ -1,15 +1,17 @@
 //! The body of an answer as a text: decompressed where the check asked for that, and decoded by its charset.
 
+mod charset;
 mod encoding;
 
 use std::borrow::Cow;
 
 use canary_sdk::http::Response;
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Encoding, UTF_8};
 
 use crate::effort::{Effort, TooCostly};
 use crate::memory::Memory;
 use crate::text::quote;
+use charset::Charset;
 pub(crate) use encoding::{Encodings, Unreadable, decompress};
 
 /// Units to find out the charset of a body, for each byte.
@@ -18,15 +20,6 @@ const PER_BYTE: usize = 2;
 const PER_DECODED_BYTE: usize = 8;
 /// Room for a text that is decoded a part of, in bytes: less is not tried.
 const LEAST_DECODED: usize = 64 << 10;
-
-/// How a body becomes text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Charset {
-    /// By a byte order mark, or as the peer says.
-    Known(&'static Encoding),
-    /// Nobody says, and it is no UTF-8.
-    Unknown,
-}
 
 /// A body as text.
 pub(crate) struct Text<'b> {
@@ -63,16 +56,11 @@ pub(crate) fn text<'r>(
     memory: Memory,
     effort: &Effort,
 ) -> Result<Text<'r>, TooCostly> {
-    let body = response.body.as_slice();
-    effort.take(body.len() * PER_BYTE)?;
-    match charset(response) {
-        // What is no text keeps its bytes.
-        Charset::Unknown => Ok(Text::raw(body)),
-        Charset::Known(encoding) => decode(encoding, body, memory, effort),
-    }
+    effort.take(response.body.len() * PER_BYTE)?;
+    read(response, charset::of_text(response), memory, effort)
 }
 
-/// The body as [`text`] has it, or by the zeros of UTF-16, which JSON always has in its first characters.
+/// The body as JSON has to be read, whatever the answer says of it.
 ///
 /// # Errors
 /// It costs too much.
@@ -81,10 +69,20 @@ pub(crate) fn json<'r>(
     memory: Memory,
     effort: &Effort,
 ) -> Result<Text<'r>, TooCostly> {
-    let body = response.body.as_slice();
-    match charset_of_json(body) {
-        Some(encoding) => decode(encoding, body, memory, effort),
-        None => text(response, memory, effort),
+    effort.take(response.body.len() * PER_BYTE)?;
+    read(response, charset::of_json(response), memory, effort)
+}
+
+fn read<'r>(
+    response: &'r Response,
+    charset: Charset,
+    memory: Memory,
+    effort: &Effort,
+) -> Result<Text<'r>, TooCostly> {
+    match charset {
+        // What is no text keeps its bytes.
+        Charset::Unknown => Ok(Text::raw(&response.body)),
+        Charset::Known(encoding) => decode(encoding, &response.body, memory, effort),
     }
 }
 
@@ -145,135 +143,11 @@ fn room(longest: usize, memory: Memory) -> Vec<u8> {
     }
 }
 
-fn charset(response: &Response) -> Charset {
-    if let Some((encoding, _)) = Encoding::for_bom(&response.body) {
-        return Charset::Known(encoding);
-    }
-    let declared = response.header("content-type");
-    if let Some(encoding) = declared.as_deref().and_then(declared_charset) {
-        return Charset::Known(encoding);
-    }
-    if let Some(encoding) = meta_charset(&response.body) {
-        return Charset::Known(encoding);
-    }
-    match str::from_utf8(&response.body) {
-        Ok(_) => Charset::Known(UTF_8),
-        // A body that was cut may end within a character.
-        Err(error) if error.error_len().is_none() => Charset::Known(UTF_8),
-        Err(_) if declared.is_some_and(|kind| kind.trim_start().starts_with("text/")) => {
-            Charset::Known(WINDOWS_1252)
-        }
-        Err(_) => Charset::Unknown,
-    }
-}
-
-/// That of JSON without a mark, whose first characters are ASCII.
-fn charset_of_json(body: &[u8]) -> Option<&'static Encoding> {
-    match body {
-        [0, high, ..] if *high != 0 => Some(UTF_16BE),
-        [low, 0, ..] if *low != 0 => Some(UTF_16LE),
-        _ => None,
-    }
-}
-
-/// The charset of a `content-type`.
-fn declared_charset(content_type: &str) -> Option<&'static Encoding> {
-    let parameters = content_type.split(';').skip(1);
-    let mut named = parameters.filter_map(|parameter| parameter.split_once('='));
-    let (_, label) = named.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
-    Encoding::for_label(label.trim().trim_matches(['"', '\'']).as_bytes())
-}
-
-/// Bytes at the beginning of a page in which browsers look for its charset.
-const META: usize = 1024;
-
-/// The charset that a page of HTML or a document of XML names itself.
-fn meta_charset(body: &[u8]) -> Option<&'static Encoding> {
-    let start = body.get(..META).unwrap_or(body);
-    let start = start.to_ascii_lowercase();
-    let tag = [b"<meta".as_slice(), b"<?xml"]
-        .into_iter()
-        .find_map(|tag| memchr::memmem::find(&start, tag))?;
-    let rest = start.get(tag..)?;
-    let (at, word) = [b"charset=".as_slice(), b"encoding="]
-        .into_iter()
-        .find_map(|word| Some((memchr::memmem::find(rest, word)?, word)))?;
-    let label = rest.get(at + word.len()..)?;
-    let label = label.trim_ascii_start();
-    let label = label
-        .strip_prefix(b"\"")
-        .or(label.strip_prefix(b"'"))
-        .unwrap_or(label);
-    let end = label
-        .iter()
-        .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'.')))
-        .unwrap_or(label.len());
-    let encoding = Encoding::for_label(label.get(..end)?)?;
-    // What names itself in ASCII is no UTF-16, whatever it says.
-    Some(if encoding == UTF_16LE || encoding == UTF_16BE {
-        UTF_8
-    } else {
-        encoding
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use canary_sdk::fake;
 
     use super::*;
-
-    fn shown(content_type: Option<&str>, body: &[u8]) -> Vec<u8> {
-        let headers = content_type.map(|kind| ("Content-Type".to_owned(), kind.as_bytes().to_vec()));
-        let response = Response {
-            headers: headers.into_iter().collect(),
-            body: body.to_vec(),
-            ..fake::response(200)
-        };
-        text(&response, Memory::default(), &Effort::default())
-            .unwrap()
-            .bytes
-            .into_owned()
-    }
-
-    #[test]
-    fn a_text_is_decoded_by_its_mark_its_header_or_itself() {
-        let word = "Größe".as_bytes();
-        let latin: &[u8] = b"Gr\xf6\xdfe";
-        let utf16: Vec<u8> = "Größe".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let marked = [b"\xff\xfe".as_slice(), &utf16].concat();
-        for (content_type, body) in [
-            (None, word),
-            (None, "\u{feff}Größe".as_bytes()),
-            (Some("text/html; charset=iso-8859-1"), latin),
-            (Some("text/html;Charset=\"ISO-8859-15\""), latin),
-            (Some("text/plain"), latin),
-            (Some("text/plain; charset=utf-16le"), &utf16),
-            (Some("text/plain; charset=utf-8"), &marked),
-        ] {
-            assert_eq!(shown(content_type, body), word, "{content_type:?}");
-        }
-        let page = b"<html><head><META charset='windows-1252'></head>Gr\xf6\xdfe";
-        assert!(shown(Some("text/html"), page).ends_with(word));
-    }
-
-    #[test]
-    fn what_is_no_text_keeps_its_bytes() {
-        let image = b"\x89PNG\x0d\x0a\xff";
-        assert_eq!(shown(Some("image/png"), image), image);
-        assert_eq!(shown(None, image), image);
-    }
-
-    #[test]
-    fn json_in_utf16_needs_no_mark() {
-        let body: Vec<u8> = "{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let response = Response {
-            body,
-            ..fake::response(200)
-        };
-        let text = json(&response, Memory::default(), &Effort::default()).unwrap();
-        assert_eq!(&*text.bytes, b"{\"a\":1}");
-    }
 
     #[test]
     fn a_text_that_grows_beyond_a_runs_memory_is_cut() {
