@@ -8,6 +8,7 @@ mod find;
 mod header;
 mod json;
 mod latency;
+mod no_body;
 mod order;
 mod pattern;
 mod rule;
@@ -26,6 +27,7 @@ use crate::body::Unreadable;
 use crate::config::OneOrMany;
 use crate::effort::Effort;
 use crate::memory::Memory;
+use no_body::NoBody;
 use pattern::Mode;
 
 /// Body that is kept when an expectation looks into it: 1 MiB, or `max_size` when that is more.
@@ -63,8 +65,8 @@ pub(crate) struct Expect {
 }
 
 impl Expect {
-    /// Reports every expectation that cannot be judged, or that no answer can meet.
-    pub(crate) fn check(&self, problems: &mut Problems) {
+    /// Reports every expectation that cannot be judged, or that no answer to this method can meet.
+    pub(crate) fn check(&self, method: &str, problems: &mut Problems) {
         let patterns = &pattern::Budget::default();
         if let Some(ranges) = &self.status {
             problems.at("status", |problems| {
@@ -84,6 +86,9 @@ impl Expect {
                 problems.at(path, |problems| json::check(path, rules, patterns, problems));
             });
         }
+        if let Some(lack) = NoBody::of(method, self.status.as_ref().map(OneOrMany::as_slice)) {
+            self.check_without_body(&lack, patterns, problems);
+        }
         if let Some(limits) = &self.latency {
             problems.at("latency", |problems| limits.check(problems));
         }
@@ -95,6 +100,20 @@ impl Expect {
                 final_url::check(rules, patterns, problems)
             });
         }
+    }
+
+    /// Reports what needs a body where there is none.
+    fn check_without_body(&self, lack: &NoBody, patterns: &pattern::Budget, problems: &mut Problems) {
+        if let Some(rules) = &self.body {
+            problems.at("body", |problems| {
+                body::check_without(rules, patterns, lack, problems);
+            });
+        }
+        problems.at("json", |problems| {
+            for path in self.json.keys() {
+                problems.at(path, |problems| lack.report(problems));
+            }
+        });
     }
 
     /// Compiles all patterns, which stay so for every answer of the run. Says what is left of the memory beside them.

@@ -36,7 +36,7 @@ impl Probe for Http {
     fn check_config(config: &Config) -> Vec<Problem> {
         let mut problems = Problems::default();
         request::check(config, &mut problems);
-        problems.at("expect", |problems| config.expect.check(problems));
+        problems.at("expect", |problems| config.expect.check(&config.method, problems));
         problems.into_vec()
     }
 

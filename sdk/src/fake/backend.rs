@@ -12,6 +12,7 @@ use crate::error::{ErrorCode, NetError};
 use crate::log::Level;
 use crate::problem::Problem;
 use crate::problems::Invalid;
+use crate::punycode;
 use crate::tcp::{ConnectOptions, ConnectionInfo};
 use crate::{dns, http, tls};
 
@@ -206,7 +207,7 @@ pub(crate) fn addresses(of: &Endpoint, _: &dns::AddressOptions) -> Result<dns::A
     Ok(known.unwrap_or_else(|| dns::AddressList::complete([ADDRESS])))
 }
 
-/// As far as it takes no parser of URLs.
+/// As far as it takes no parser of URLs. The name is as DNS has it.
 pub(crate) fn endpoint_of(request: &http::Request) -> Result<Endpoint, NetError> {
     let parsed = match (&request.options.connect_to, request.url.split_once("://")) {
         (Some(place), _) => place.parse(),
@@ -216,7 +217,9 @@ pub(crate) fn endpoint_of(request: &http::Request) -> Result<Endpoint, NetError>
         }
         (None, None) => Endpoint::parse_or(&request.url, 80),
     };
-    parsed.map_err(|error| NetError::new(ErrorCode::Invalid, error.to_string()))
+    let endpoint = parsed.map_err(|error| NetError::new(ErrorCode::Invalid, error.to_string()))?;
+    let host = punycode::to_ascii(&endpoint.host).unwrap_or(endpoint.host);
+    Ok(Endpoint { host, ..endpoint })
 }
 
 pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {

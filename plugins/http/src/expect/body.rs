@@ -7,11 +7,11 @@ use canary_sdk::{Assertion, ByteSize, Error, Problems, Status, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Reading;
 use super::decimal::Decimal;
 use super::find::{self, Haystack};
 use super::pattern::{Budget, Mode};
-use super::rule::{Condition, Extra, Rule, Subject};
+use super::rule::{self, Condition, Extra, Rule, Subject};
+use super::{NoBody, Reading};
 use crate::body::{self, Text};
 use crate::effort::{Effort, TooCostly};
 use crate::text::{quote, size, size_of};
@@ -49,7 +49,24 @@ impl Rules {
 
 /// Reports rules that cannot be judged, or that no body can meet.
 pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
-    rules.check(rules.mode(), budget, problems);
+    rules.check(
+        rules.mode(),
+        budget,
+        |text, condition| rule::of_text(text, condition),
+        problems,
+    );
+}
+
+/// Reports every rule that an empty body does not meet.
+pub(super) fn check_without(rules: &Rules, budget: &Budget, lack: &NoBody, problems: &mut Problems) {
+    let judged = (rules.mode(), budget);
+    rules.report_unmet(
+        &String::new(),
+        |text, condition| rule::of_text(text, condition),
+        judged,
+        lack,
+        problems,
+    );
 }
 
 /// Where the rules stand in the configuration.

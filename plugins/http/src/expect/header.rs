@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::find;
 use super::pattern::{Budget, Mode};
-use super::rule::{Condition, Extra, Rule, Subject};
+use super::rule::{self, Condition, Extra, Rule, Subject};
 use crate::effort::{Effort, TooCostly};
 use crate::text::quote;
 
@@ -53,7 +53,12 @@ pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut P
     for invalid in named.into_iter().filter(|invalid| invalid.field == "headers[0]") {
         problems.report(invalid.message);
     }
-    rules.check(Mode::Text, budget, problems);
+    rules.check(
+        Mode::Text,
+        budget,
+        |text, condition| rule::of_text(text, condition),
+        problems,
+    );
     if rules.extra.absent == Some(true) && !rules.is_empty() {
         problems.at("absent", |problems| {
             problems.report("a header that must be absent has no value for the other rules");

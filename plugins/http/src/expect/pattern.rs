@@ -48,6 +48,11 @@ impl From<String> for Pattern {
 }
 
 impl Pattern {
+    /// As the suite has it.
+    pub(super) fn as_str(&self) -> &str {
+        &self.written
+    }
+
     /// Compiles it, the first time that it is needed; `key` says where it stands in the configuration, and `many` how many a
     /// check has.
     ///

@@ -1,20 +1,22 @@
 //! One grammar of rules for headers, the body, values in JSON and URLs. A plain value in place of an object means `equals`.
 
 mod bounds;
+mod check;
 mod condition;
 
 use std::borrow::Cow;
 
-use canary_sdk::{Error, Problems};
+use canary_sdk::Error;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 use serde_json::{Map, Value};
 
-use super::pattern::{Budget, Mode, Pattern};
+use super::pattern::{Mode, Pattern};
 use crate::config::{OneOrMany, add_type};
 use crate::text::quote;
 use bounds::{Bounds, Length};
+pub(super) use check::of_text;
 pub(super) use condition::{Condition, Subject};
 
 /// What is expected of something: the rules that all share, and those that only this place has.
@@ -36,6 +38,11 @@ pub(super) trait Plain: Default + DeserializeOwned + JsonSchema {
 
     /// As a message shows it.
     fn shown(&self) -> String;
+
+    /// The only value that is empty.
+    fn nothing() -> Option<Self> {
+        None
+    }
 }
 
 impl Plain for String {
@@ -50,6 +57,10 @@ impl Plain for String {
 
     fn shown(&self) -> String {
         quote(self.as_bytes())
+    }
+
+    fn nothing() -> Option<Self> {
+        Some(Self::new())
     }
 }
 
@@ -106,16 +117,20 @@ impl<V: Plain, E: Extra> Rule<V, E> {
     /// # Errors
     /// A pattern does not compile.
     pub(super) fn conditions(&self, key: &str, mode: Mode) -> Result<Vec<Condition<'_, V>>, Error> {
+        let mut conditions = self.of_values();
+        conditions.extend(self.of_patterns(key, mode)?);
+        conditions.extend(self.of_numbers());
+        Ok(conditions)
+    }
+
+    fn of_values(&self) -> Vec<Condition<'_, V>> {
         let Common {
             equals,
             not_equals,
             one_of,
             contains,
             not_contains,
-            matches,
-            not_matches,
-            length,
-            empty,
+            ..
         } = &self.common;
         let mut conditions = Vec::new();
         conditions.extend(equals.as_ref().map(Condition::Equals));
@@ -128,7 +143,15 @@ impl<V: Plain, E: Extra> Rule<V, E> {
                 .iter()
                 .map(|text| Condition::NotContains(text)),
         );
+        conditions
+    }
+
+    fn of_patterns(&self, key: &str, mode: Mode) -> Result<Vec<Condition<'_, V>>, Error> {
+        let Common {
+            matches, not_matches, ..
+        } = &self.common;
         let many = self.patterns();
+        let mut conditions = Vec::new();
         for pattern in matches.as_slice() {
             let regex = pattern.compile(format_args!("{key}.matches"), mode, many)?;
             conditions.push(Condition::Matches(regex));
@@ -137,6 +160,12 @@ impl<V: Plain, E: Extra> Rule<V, E> {
             let regex = pattern.compile(format_args!("{key}.not_matches"), mode, many)?;
             conditions.push(Condition::NotMatches(regex));
         }
+        Ok(conditions)
+    }
+
+    fn of_numbers(&self) -> Vec<Condition<'_, V>> {
+        let Common { length, empty, .. } = &self.common;
+        let mut conditions = Vec::new();
         conditions.extend(
             self.bounds
                 .each()
@@ -149,7 +178,7 @@ impl<V: Plain, E: Extra> Rule<V, E> {
                 .map(|(relation, number)| Condition::Length(relation, number.to_string())),
         );
         conditions.extend(empty.map(Condition::Empty));
-        Ok(conditions)
+        conditions
     }
 
     /// Compiles the patterns, which stay so; `key` says where they stand in the configuration, and `many` how many a check
@@ -172,46 +201,9 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         Ok(memory)
     }
 
-    /// Reports rules that cannot be judged, or that nothing can meet.
-    pub(super) fn check(&self, mode: Mode, budget: &Budget, problems: &mut Problems) {
-        let Common {
-            matches,
-            not_matches,
-            length,
-            ..
-        } = &self.common;
-        for (key, patterns) in [("matches", matches), ("not_matches", not_matches)] {
-            problems.at(key, |problems| {
-                patterns.check(problems, |pattern, problems| {
-                    pattern.check(mode, budget, problems)
-                });
-            });
-        }
-        let contains = self.common.contains.as_slice();
-        for text in self
-            .common
-            .not_contains
-            .as_slice()
-            .iter()
-            .filter(|text| contains.contains(text))
-        {
-            let message = format!("{} is in `contains` as well", quote(text.as_bytes()));
-            problems.at("not_contains", |problems| problems.report(message));
-        }
-        self.bounds.check(problems);
-        if let Some(length) = length {
-            problems.at("length", |problems| length.check(problems));
-        }
-    }
-
     /// How many patterns there are.
     pub(super) fn patterns(&self) -> usize {
         self.common.matches.as_slice().len() + self.common.not_matches.as_slice().len()
-    }
-
-    /// The whole value that is expected.
-    pub(super) fn equals(&self) -> Option<&V> {
-        self.common.equals.as_ref()
     }
 
     /// Whether there is nothing that all places share.

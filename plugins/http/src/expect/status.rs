@@ -90,12 +90,25 @@ impl JsonSchema for Range {
     }
 }
 
+/// The one informational answer after which no other comes.
+const SWITCHING_PROTOCOLS: u16 = 101;
+
 impl Range {
-    /// Reports a range that no status is in.
+    /// Reports a range that no status is in that an answer can end with.
     pub(super) fn check(self, problems: &mut Problems) {
         if self.first > self.last {
             problems.report(format_args!("`{self}` ends before it begins"));
+        } else if self.last < 200 && !(self.first..=self.last).contains(&SWITCHING_PROTOCOLS) {
+            problems.report(format_args!(
+                "`{self}` comes before the answer, and is none itself"
+            ));
         }
+    }
+
+    /// Whether answers with these statuses have no body.
+    pub(super) fn has_no_body(&self) -> bool {
+        let is_one_of = |statuses: [u16; 2]| self.first == self.last && statuses.contains(&self.first);
+        self.last < 200 || is_one_of([204, 304])
     }
 }
 

@@ -7,8 +7,9 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value;
 
 use super::document::{Document, Node};
+use super::node;
 use crate::effort::Effort;
-use crate::expect::rule::Plain;
+use crate::expect::rule::{Condition, Plain};
 use crate::memory::Memory;
 use crate::text::{MAX_QUOTED, quote};
 
@@ -27,6 +28,18 @@ impl Expected {
     pub(super) fn root(&self) -> Node<'_> {
         self.0.root()
     }
+}
+
+/// What is wrong with a value of a suite, were it the one that is judged.
+pub(super) fn complaint(expected: &Expected, condition: &Condition<'_, Expected>) -> Option<String> {
+    let (memory, effort) = (Memory::unbounded(), Effort::unbounded());
+    let mut value = node::Value::of(expected.root());
+    // What else is equal to it may be written in another way.
+    if condition.looks_into_text() && !value.is_text() {
+        return None;
+    }
+    let unread = value.read(true, memory, &effort).err();
+    unread.or_else(|| condition.complaint(&value, &effort))
 }
 
 impl Plain for Expected {

@@ -45,6 +45,10 @@ impl<'d> Value<'d> {
         self.node
     }
 
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.node.view(), View::Text(_))
+    }
+
     /// Reads its text: without its quotes, a number as it was written, and anything else as JSON where that is wanted.
     ///
     /// # Errors

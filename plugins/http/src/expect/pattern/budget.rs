@@ -26,7 +26,7 @@ impl Budget {
         left.is_some()
     }
 
-    pub(super) fn is_used_up(&self) -> bool {
+    pub(in crate::expect) fn is_used_up(&self) -> bool {
         self.0.get() == 0
     }
 }

@@ -78,8 +78,9 @@ pub(super) struct Bounds {
 impl Bounds {
     pub(super) const KEYS: &'static [&'static str] = &["<", "<=", ">", ">="];
 
-    /// Reports limits that no number is within.
-    pub(super) fn check(&self, problems: &mut Problems) {
+    /// Reports limits that no number is within, and says whether there are any.
+    pub(super) fn check(&self, problems: &mut Problems) -> bool {
+        let mut exclude_each_other = false;
         let lower = [(">", &self.more), (">=", &self.at_least)];
         let upper = [("<", &self.less), ("<=", &self.at_most)];
         for (sign, least) in lower {
@@ -90,12 +91,19 @@ impl Bounds {
                 let is_open = sign == ">" || limit == "<";
                 let (lower, upper) = (least.to_string(), most.to_string());
                 if order(&lower, &upper).is_some_and(|order| order.is_gt() || order.is_eq() && is_open) {
+                    exclude_each_other = true;
                     problems.at(sign, |problems| {
                         problems.report(format_args!("nothing is {sign} {least} and {limit} {most}"));
                     });
                 }
             }
         }
+        exclude_each_other
+    }
+
+    /// The first of the limits, by its key.
+    pub(super) fn first(&self) -> Option<&'static str> {
+        self.each().next().map(|(relation, _)| relation.sign())
     }
 
     /// The limits that there are.
@@ -130,11 +138,41 @@ pub(super) enum Length {
 }
 
 impl Length {
-    /// Reports limits that no length is within.
-    pub(super) fn check(&self, problems: &mut Problems) {
-        if let Self::Within(bounds) = self {
-            bounds.check(problems);
+    /// Reports limits that no length is within, or none that what is empty, or is not, can have.
+    pub(super) fn check(&self, empty: Option<bool>, problems: &mut Problems) {
+        if let Self::Within(bounds) = self
+            && bounds.check(problems)
+        {
+            return;
         }
+        let (least, most) = self.range();
+        if least > most {
+            let limits: Vec<_> = self
+                .each()
+                .map(|(relation, limit)| format!("{} {limit}", relation.sign()))
+                .collect();
+            problems.report(format_args!("no length is {}", limits.join(" and ")));
+        } else if empty == Some(true) && least > 0.0 {
+            problems.report("what is empty, as `empty: true` wants it, has the length 0");
+        } else if empty == Some(false) && most < 1.0 {
+            problems.report("what is not empty, as `empty: false` wants it, is longer");
+        }
+    }
+
+    /// The shortest and the longest that it may be: whole numbers, and no less than 0.
+    fn range(&self) -> (f64, f64) {
+        let (mut least, mut most) = (0.0_f64, f64::INFINITY);
+        for (relation, limit) in self.each() {
+            let limit = limit.as_f64().unwrap_or(f64::INFINITY);
+            match relation {
+                Relation::Equal => (least, most) = (least.max(limit), most.min(limit)),
+                Relation::Less => most = most.min(limit.ceil() - 1.0),
+                Relation::AtMost => most = most.min(limit.floor()),
+                Relation::More => least = least.max(limit.floor() + 1.0),
+                Relation::AtLeast => least = least.max(limit.ceil()),
+            }
+        }
+        (least, most)
     }
 
     /// The limits that there are.

@@ -45,3 +45,34 @@ fn the_redirects_end_where_they_should() {
         fail(&format!("{shown} does not match `/home$`"))
     );
 }
+
+/// The answer's URL is as it was sent: a suite has it as people write it.
+#[test]
+fn a_final_url_is_compared_as_it_is_on_the_wire() {
+    for (sent, same) in [
+        ("https://xn--bcher-kva.example/", "https://bücher.example/"),
+        (
+            "https://xn--bcher-kva.example:8443/",
+            "https://me@Bücher.Example:8443",
+        ),
+        ("https://example.com/gr%C3%B6%C3%9Fe", "https://example.com/größe"),
+        ("https://example.com/gr%c3%b6%C3%9fe", "https://example.com/größe"),
+        ("https://example.com/?q=%E2%82%AC%27", "https://example.com/?q=€'"),
+        ("https://example.com/a%20%7Bb%7D'", "https://example.com/a {b}'"),
+        ("https://example.com/b/", "https://example.com/a/.././b/c/%2e%2E/"),
+        ("https://example.com/a/b", "https://example.com\\a\\b"),
+        ("http://[2001:db8::1]/", "http://[2001:db8::1]:80"),
+        ("http://192.0.2.1:8080/?%zz", "http://192.0.2.1:8080?%zz"),
+    ] {
+        let response = || Response {
+            url: sent.into(),
+            ..fake::response(200)
+        };
+        for rule in [json!(same), json!({ "one_of": ["https://other.example/", same] })] {
+            let (status, message) = judge(json!({ "final_url": rule }), response());
+            assert_eq!(status, Status::Pass, "{same}: {message}");
+        }
+        let (status, _) = judge(json!({ "final_url": { "not_equals": same } }), response());
+        assert_eq!(status, Status::Fail, "{same}");
+    }
+}

@@ -1,0 +1,221 @@
+//! Rules that nothing can meet, or that everything meets.
+
+use serde_json::{Value, json};
+
+use super::{places, problems};
+
+/// What is found at a header with these rules, without its place.
+fn of_header(rules: &Value) -> Vec<String> {
+    let found = problems(&json!({ "expect": { "headers": { "x": rules } } }));
+    let place = "/config/expect/headers/x/";
+    found
+        .iter()
+        .map(|problem| problem.strip_prefix(place).unwrap_or(problem).to_owned())
+        .collect()
+}
+
+#[test]
+fn a_whole_value_is_held_against_the_other_rules() {
+    for (rules, expected) in [
+        (
+            json!({ "equals": "a", "not_equals": "a" }),
+            "equals: no value meets this and `not_equals`: `a` is `a`, which it must not be",
+        ),
+        (
+            json!({ "equals": "a", "one_of": ["b", "c"] }),
+            "equals: no value meets this and `one_of`: `a` is not one of `b`, `c`",
+        ),
+        (
+            json!({ "equals": "a", "contains": ["a", "b"] }),
+            "equals: no value meets this and `contains`: `a` does not contain `b`",
+        ),
+        (
+            json!({ "equals": "a1", "not_matches": "[0-9]" }),
+            "equals: no value meets this and `not_matches`: `a1` matches `[0-9]`, which it must not",
+        ),
+        (
+            json!({ "equals": "12", "<": 12 }),
+            "equals: no value meets this and `<`: `12` is not less than 12",
+        ),
+        (
+            json!({ "one_of": ["a", "b"], "length": { ">": 1 } }),
+            "one_of: no value meets this and `length`: `a` has the length 1, which is not more than 1",
+        ),
+    ] {
+        assert_eq!(of_header(&rules), [expected], "{rules}");
+    }
+}
+
+#[test]
+fn rules_that_exclude_each_other_are_refused() {
+    for (rules, expected) in [
+        (
+            json!({ "empty": true, "matches": "." }),
+            "empty: no value meets this and `matches`: `` does not match `.`",
+        ),
+        (
+            json!({ "contains": "abc", "not_contains": "b" }),
+            "not_contains: `b` is in `abc`, which `contains` wants",
+        ),
+        (
+            json!({ "matches": ["a", "b"], "not_matches": ["c", "b"] }),
+            "not_matches/1: `b` is in `matches` as well",
+        ),
+        (
+            json!({ "length": { ">": 1, "<": 2 } }),
+            "length: no length is < 2 and > 1",
+        ),
+        (json!({ "length": { "<": 0 } }), "length: no length is < 0"),
+        (
+            json!({ "length": { ">": 5, "<": 2 } }),
+            "length/>: nothing is > 5 and < 2",
+        ),
+        (
+            json!({ "empty": false, "length": 0 }),
+            "length: what is not empty, as `empty: false` wants it, is longer",
+        ),
+    ] {
+        assert_eq!(of_header(&rules), [expected], "{rules}");
+    }
+}
+
+#[test]
+fn rules_that_go_together_are_taken() {
+    for rules in [
+        json!({ "equals": "a", "contains": "a", "not_equals": "b", "length": 1, "empty": false }),
+        json!({ "equals": "12", "matches": "^[0-9]+$", "<=": 12 }),
+        json!({ "one_of": ["a", "bb"], "length": 2 }),
+        json!({ "empty": true, "matches": "^$", "not_contains": "x", "length": 0 }),
+        json!({ "contains": "abc", "not_contains": "abcd" }),
+        json!({ "length": { ">": 1, "<": 2.5 } }),
+    ] {
+        assert_eq!(of_header(&rules), [""; 0], "{rules}");
+        assert_eq!(
+            places(&json!({ "expect": { "body": rules } })),
+            [""; 0],
+            "{rules}"
+        );
+    }
+    // A file ends with a line feed as a rule.
+    assert_eq!(
+        places(&json!({ "expect": { "body": { "equals": "12\n", ">": 3 } } })),
+        [""; 0]
+    );
+}
+
+#[test]
+fn values_of_json_are_held_against_the_other_rules_as_what_they_are() {
+    let of = |rules: Value| places(&json!({ "expect": { "json": { "$.a": rules } } }));
+    for (rules, key) in [
+        (json!({ "equals": 1, "not_equals": 1.0 }), "equals"),
+        (json!({ "equals": [1], "length": 2 }), "equals"),
+        (json!({ "equals": null, "empty": false }), "equals"),
+        (json!({ "equals": "a", "matches": "^b" }), "equals"),
+        (json!({ "one_of": [1, "x"], ">": 1 }), "one_of"),
+        (json!({ "empty": true, "length": { ">=": 1 } }), "length"),
+    ] {
+        assert_eq!(
+            of(rules.clone()),
+            [format!("/config/expect/json/$.a/{key}")],
+            "{rules}"
+        );
+    }
+    for rules in [
+        json!({ "equals": 1, "matches": "^1\\.0$" }),
+        json!({ "equals": { "a": 1 }, "contains": "1e0" }),
+        json!({ "equals": null, "empty": true }),
+        json!({ "empty": true, "length": 0 }),
+    ] {
+        assert_eq!(of(rules.clone()), [""; 0], "{rules}");
+    }
+}
+
+#[test]
+fn what_every_value_holds_is_not_looked_for() {
+    for (rules, place) in [
+        (json!({ "contains": "" }), "contains: "),
+        (json!({ "not_contains": ["a", ""] }), "not_contains/1: "),
+        (json!({ "matches": "" }), "matches: "),
+        (json!({ "not_matches": "" }), "not_matches: "),
+    ] {
+        let found = of_header(&rules);
+        assert!(
+            found.len() == 1 && found[0].starts_with(place),
+            "{rules}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_final_url_is_held_against_the_other_rules_as_it_is_sent() {
+    let of = |rules: Value| problems(&json!({ "expect": { "final_url": rules } }));
+    assert_eq!(
+        of(json!({ "equals": "https://EXAMPLE.com/größe", "contains": "example.com/gr%C3" })),
+        [""; 0]
+    );
+    assert_eq!(
+        of(json!({ "contains": ["a", "größe"], ">": 5, "empty": true })),
+        [
+            "/config/expect/final_url/empty: no value meets this and `contains`: `` does not contain `a`",
+            "/config/expect/final_url/>: a URL is not a number",
+            "/config/expect/final_url/empty: a URL is never empty",
+            "/config/expect/final_url/contains/1: a URL is sent in ASCII, so `ö` is in none",
+        ]
+    );
+}
+
+#[test]
+fn an_answer_without_a_body_meets_no_rule_that_needs_one() {
+    let expect = |status: Value| {
+        json!({
+            "status": status,
+            "body": {
+                "equals": "ok", "contains": "o", "matches": ["k$"], ">": 1, "length": 2,
+                "not_contains": "x", "not_matches": "y", "max_size": "1KiB",
+            },
+            "json": { "$.a": 1, "$.b": { "exists": false } },
+        })
+    };
+    let no_body = |keys: &[&str], reason: &str| -> Vec<String> {
+        let problem = |key: &&str| format!("/config/expect/{key}: {reason}");
+        keys.iter().map(problem).collect()
+    };
+    let keys = [
+        "body/equals",
+        "body/contains",
+        "body/matches",
+        "body/>",
+        "body/length",
+        "json/$.a",
+        "json/$.b",
+    ];
+    let of = |method: &str, status: Value| {
+        let mut found = problems(&json!({ "method": method, "expect": expect(status) }));
+        // That `ok` is no number is found whatever the method is.
+        found.retain(|problem| !problem.contains("no value meets this"));
+        found
+    };
+    assert_eq!(
+        of("HEAD", json!(200)),
+        no_body(&keys, "an answer to `HEAD` has no body")
+    );
+    assert_eq!(
+        of("GET", json!([204, 304])),
+        no_body(&keys, "an answer with status 204 or 304 has no body")
+    );
+    assert_eq!(of("GET", json!([200, 204])), [""; 0]);
+}
+
+#[test]
+fn an_answer_without_a_body_meets_what_holds_of_an_empty_one() {
+    for body in [
+        json!(""),
+        json!({ "empty": true }),
+        json!({ "max_size": 0, "not_contains": "a", "not_matches": "b", "not_equals": "c" }),
+        json!({ "matches": "^$", "length": { "<": 5 } }),
+        json!({ "one_of": ["", "a"] }),
+    ] {
+        let config = json!({ "method": "HEAD", "read_body": false, "expect": { "body": body } });
+        assert_eq!(places(&config), [""; 0], "{config}");
+    }
+}

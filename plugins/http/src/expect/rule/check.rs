@@ -1,0 +1,251 @@
+//! Rules that nothing can meet, found when a suite is loaded.
+
+use canary_sdk::Problems;
+
+use super::condition::{Condition, Subject};
+use super::{Common, Extra, Plain, Rule};
+use crate::effort::{Effort, TooCostly};
+use crate::expect::NoBody;
+use crate::expect::decimal::Decimal;
+use crate::expect::pattern::{Budget, Mode, Pattern};
+use crate::text::quote;
+
+/// What is wrong with a value of a suite, were it the one that is judged.
+pub(in crate::expect) type Complaint<V> = fn(&V, &Condition<'_, V>) -> Option<String>;
+
+impl<V: Plain, E: Extra> Rule<V, E> {
+    /// Reports rules that cannot be judged, that nothing can meet, or that everything meets.
+    pub(in crate::expect) fn check(
+        &self,
+        mode: Mode,
+        budget: &Budget,
+        complaint: Complaint<V>,
+        problems: &mut Problems,
+    ) {
+        self.check_patterns(mode, budget, problems);
+        self.check_texts(problems);
+        self.bounds.check(problems);
+        if let Some(length) = &self.common.length {
+            problems.at("length", |problems| length.check(self.common.empty, problems));
+        }
+        let others = self.judged(mode, budget);
+        self.check_values(&others, complaint, problems);
+    }
+
+    fn check_patterns(&self, mode: Mode, budget: &Budget, problems: &mut Problems) {
+        let Common {
+            matches, not_matches, ..
+        } = &self.common;
+        for (key, patterns) in [("matches", matches), ("not_matches", not_matches)] {
+            problems.at(key, |problems| {
+                patterns.check(problems, |pattern, problems| {
+                    pattern.check(mode, budget, problems);
+                    if pattern.as_str().is_empty() {
+                        problems.report_with(
+                            "every value matches an empty pattern",
+                            "`empty` says whether there is to be anything",
+                        );
+                    }
+                });
+            });
+        }
+        let wanted: Vec<_> = matches.as_slice().iter().map(Pattern::as_str).collect();
+        problems.at("not_matches", |problems| {
+            not_matches.check(problems, |pattern, problems| {
+                if wanted.contains(&pattern.as_str()) {
+                    let shown = quote(pattern.as_str().as_bytes());
+                    problems.report(format_args!("{shown} is in `matches` as well"));
+                }
+            });
+        });
+    }
+
+    fn check_texts(&self, problems: &mut Problems) {
+        let Common {
+            contains,
+            not_contains,
+            ..
+        } = &self.common;
+        for (key, texts) in [("contains", contains), ("not_contains", not_contains)] {
+            problems.at(key, |problems| {
+                texts.check(problems, |text, problems| check_text(text, problems));
+            });
+        }
+        let wanted = contains.as_slice();
+        problems.at("not_contains", |problems| {
+            not_contains.check(problems, |text, problems| {
+                let in_which = wanted.iter().find(|wanted| wanted.contains(text.as_str()));
+                let Some(wanted) = in_which.filter(|_| !text.is_empty()) else {
+                    return;
+                };
+                let shown = quote(text.as_bytes());
+                match wanted == text {
+                    true => problems.report(format_args!("{shown} is in `contains` as well")),
+                    false => problems.report(format_args!(
+                        "{shown} is in {}, which `contains` wants",
+                        quote(wanted.as_bytes())
+                    )),
+                }
+            });
+        });
+    }
+
+    /// The conditions as far as they can be judged.
+    fn judged(&self, mode: Mode, budget: &Budget) -> Vec<Condition<'_, V>> {
+        let mut conditions = self.of_values();
+        if !budget.is_used_up() {
+            conditions.extend(self.of_patterns("", mode).unwrap_or_default());
+        }
+        conditions.extend(self.of_numbers());
+        conditions
+    }
+
+    /// Reports whole values that the other rules rule out.
+    fn check_values(&self, others: &[Condition<'_, V>], complaint: Complaint<V>, problems: &mut Problems) {
+        let ruled_out = |value: &V, own: &str| {
+            let mut others = others.iter().filter(|condition| condition.key() != own);
+            others.find_map(|condition| Some((condition.key(), complaint(value, condition)?)))
+        };
+        let Common {
+            equals,
+            one_of,
+            empty,
+            ..
+        } = &self.common;
+        let nothing = V::nothing().filter(|_| *empty == Some(true));
+        if let Some(value) = equals {
+            report(problems, "equals", ruled_out(value, "equals"));
+        } else if let Some(value) = nothing {
+            report(problems, "empty", ruled_out(&value, "empty"));
+        } else if let Some(values) = one_of {
+            let first = values.first().and_then(|value| ruled_out(value, "one_of"));
+            let are_all = values.iter().all(|value| ruled_out(value, "one_of").is_some());
+            report(problems, "one_of", first.filter(|_| are_all));
+        }
+    }
+
+    /// Reports every rule that this value does not meet, which is all that there is.
+    pub(in crate::expect) fn report_unmet(
+        &self,
+        value: &V,
+        complaint: Complaint<V>,
+        (mode, budget): (Mode, &Budget),
+        lack: &NoBody,
+        problems: &mut Problems,
+    ) {
+        let mut reported = Vec::new();
+        for condition in self.judged(mode, budget) {
+            let key = condition.key();
+            if complaint(value, &condition).is_some() && !reported.contains(&key) {
+                reported.push(key);
+                problems.at(key, |problems| lack.report(problems));
+            }
+        }
+    }
+
+    /// Reports rules on numbers, and for emptiness, of what is never a number and never empty.
+    pub(in crate::expect) fn check_kind(&self, what: &str, problems: &mut Problems) {
+        if let Some(sign) = self.bounds.first() {
+            problems.at(sign, |problems| {
+                problems.report(format_args!("{what} is not a number"))
+            });
+        }
+        if self.common.empty.is_some() {
+            problems.at("empty", |problems| {
+                problems.report(format_args!("{what} is never empty"))
+            });
+        }
+    }
+
+    /// Looks at every whole value that is named.
+    pub(in crate::expect) fn each_value(
+        &self,
+        problems: &mut Problems,
+        mut look: impl FnMut(&V, &mut Problems),
+    ) {
+        let Common {
+            equals,
+            not_equals,
+            one_of,
+            ..
+        } = &self.common;
+        for (key, value) in [("equals", equals), ("not_equals", not_equals)] {
+            if let Some(value) = value {
+                problems.at(key, |problems| look(value, problems));
+            }
+        }
+        problems.at("one_of", |problems| {
+            for (index, value) in one_of.iter().flatten().enumerate() {
+                problems.at_index(index, |problems| look(value, problems));
+            }
+        });
+    }
+
+    /// Looks at every text and every pattern that is looked for.
+    pub(in crate::expect) fn each_text(
+        &self,
+        problems: &mut Problems,
+        mut look: impl FnMut(&str, &mut Problems),
+    ) {
+        let Common {
+            contains,
+            not_contains,
+            matches,
+            not_matches,
+            ..
+        } = &self.common;
+        for (key, texts) in [("contains", contains), ("not_contains", not_contains)] {
+            problems.at(key, |problems| {
+                texts.check(problems, |text, problems| look(text, problems));
+            });
+        }
+        for (key, patterns) in [("matches", matches), ("not_matches", not_matches)] {
+            problems.at(key, |problems| {
+                patterns.check(problems, |pattern, problems| look(pattern.as_str(), problems));
+            });
+        }
+    }
+}
+
+/// A text of a suite, as a header or a body would be judged.
+pub(in crate::expect) fn of_text(text: &str, condition: &Condition<'_, String>) -> Option<String> {
+    condition.complaint(&Literal(text), &Effort::unbounded())
+}
+
+struct Literal<'t>(&'t str);
+
+impl Subject<String> for Literal<'_> {
+    fn is(&self, expected: &String, _: &Effort) -> Result<bool, TooCostly> {
+        Ok(self.0 == expected)
+    }
+
+    fn text(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// As the body has it, which is more than a header has.
+    fn number(&self) -> Option<Decimal<'_>> {
+        Decimal::parse(self.0.trim_ascii())
+    }
+
+    fn shown(&self) -> String {
+        quote(self.0.as_bytes())
+    }
+}
+
+fn report(problems: &mut Problems, key: &str, ruled_out: Option<(&str, String)>) {
+    if let Some((by, complaint)) = ruled_out {
+        problems.at(key, |problems| {
+            problems.report(format_args!("no value meets this and `{by}`: {complaint}"));
+        });
+    }
+}
+
+fn check_text(text: &str, problems: &mut Problems) {
+    if text.is_empty() {
+        problems.report_with(
+            "every value holds an empty text",
+            "`empty` says whether there is to be anything",
+        );
+    }
+}
