@@ -8,6 +8,7 @@ mod driver;
 mod environment;
 mod exchange;
 mod explain;
+mod framing;
 mod head;
 mod hop;
 mod inbound;
@@ -18,6 +19,8 @@ mod redirect;
 mod request;
 mod socks;
 mod step;
+#[cfg(test)]
+mod tests;
 mod version;
 
 use std::sync::Arc;

@@ -27,6 +27,8 @@ pub(super) struct BodyStream {
     has_begun: bool,
     encoding: Option<HeaderValue>,
     extent: Extent,
+    /// Bytes of it, where the library would read on to the end of the connection.
+    length: Option<u64>,
     trailers: HeaderMap,
 }
 
@@ -49,8 +51,14 @@ impl BodyStream {
             has_begun: false,
             encoding: headers.get(CONTENT_ENCODING).cloned(),
             extent: Extent { came: 0, announced },
+            length: None,
             trailers: HeaderMap::new(),
         }
+    }
+
+    /// The same, which is over after so many bytes and not before.
+    pub(super) fn ending_after(self, length: Option<u64>) -> Self {
+        Self { length, ..self }
     }
 
     /// How much came, and how much the head announced.
@@ -65,7 +73,11 @@ impl BodyStream {
 
     /// Nothing more comes, as far as is known without reading.
     pub(super) fn is_over(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.has_all() || self.incoming.is_end_stream()
+    }
+
+    fn has_all(&self) -> bool {
+        self.length.is_some_and(|length| self.extent.came >= length)
     }
 
     /// The next bytes as soon as there are any; nothing at the end of the body.
@@ -75,17 +87,31 @@ impl BodyStream {
         if !std::mem::replace(&mut self.has_begun, true) {
             self.noted = self.noted.for_body(self.encoding.as_ref());
         }
-        while let Some(frame) = self.driver.beside(self.incoming.frame()).await {
-            match frame.map_err(|error| self.broke_off(error))?.into_data() {
-                Ok(data) => {
-                    self.extent.came += u64::try_from(data.len()).unwrap_or(u64::MAX);
-                    self.noted.body(&data);
-                    return Ok(Some(data));
-                }
+        while !self.has_all()
+            && let Some(frame) = self.driver.beside(self.incoming.frame()).await
+        {
+            match frame
+                .map_err(|error| self.broke_off(from_hyper(error)))?
+                .into_data()
+            {
+                Ok(data) => return Ok(Some(self.take(data))),
                 Err(other) => self.take_trailers(other.into_trailers().unwrap_or_default()),
             }
         }
-        Ok(None)
+        match self.length.is_some() && !self.has_all() {
+            true => Err(self.broke_off(NetError::Closed)),
+            false => Ok(None),
+        }
+    }
+
+    /// What comes behind the end of the body is not of it.
+    fn take(&mut self, mut data: Bytes) -> Bytes {
+        let room = self.length.map(|length| length.saturating_sub(self.extent.came));
+        let room = room.and_then(|room| usize::try_from(room).ok());
+        data.truncate(room.unwrap_or(data.len()));
+        self.extent.came += u64::try_from(data.len()).unwrap_or(u64::MAX);
+        self.noted.body(&data);
+        data
     }
 
     /// What stood behind the body, once that was read to its end.
@@ -98,8 +124,8 @@ impl BodyStream {
         self.trailers = trailers;
     }
 
-    fn broke_off(&self, error: hyper::Error) -> NetError {
-        let error = of_stream(from_hyper(error), &read(&self.moments));
+    fn broke_off(&self, error: NetError) -> NetError {
+        let error = of_stream(error, &read(&self.moments));
         self.extent.explain(error).during(Phase::Receive)
     }
 }

@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join;
-use http::header::TRANSFER_ENCODING;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout_at};
@@ -13,11 +12,13 @@ use tokio::time::{Instant, timeout_at};
 use super::body::BodyStream;
 use super::driver::{Driver, Inline};
 use super::explain::{self, from_hyper};
-use super::head::Head;
+use super::framing;
+use super::head::{Evidence, Head};
 use super::inbound::Inbound;
 use super::noted::Noted;
 use super::outbound::{Asked, Wire, wire_request};
 use super::{HEAD_BYTES, HEADERS, HttpVersion};
+use crate::ledger::LiveView;
 use crate::net::stream::{Moments, Timed, Transport, read};
 use crate::net::{NetError, Phase};
 
@@ -63,11 +64,7 @@ pub(super) async fn request(
     };
     let moved = read(&moments);
     let outcome = outcome.unwrap_or_else(|_| Err(NetError::Timeout(phase(&moved))));
-    let answer = outcome.map(|(driver, answer)| {
-        let (head, incoming) = answer.into_parts();
-        let body = BodyStream::new(driver, incoming, &head.headers, noted, (moments, live));
-        Answer { head, body }
-    });
+    let answer = outcome.map(|started| started.answer(noted, moments, live));
     let answer = answer.map_err(|error| of_stream(error, &moved).during(phase(&moved)));
     (answer, spent(&moved, started_at, Instant::now()))
 }
@@ -100,9 +97,26 @@ pub(super) fn of_stream(error: NetError, moments: &Moments) -> NetError {
     }
 }
 
-type Started = Result<(Driver, http::Response<Incoming>), NetError>;
+/// An answer whose head is there.
+struct Started {
+    driver: Driver,
+    answer: http::Response<Incoming>,
+    /// Of the body, where HTTP's library would read on to the end of the connection.
+    length: Option<u64>,
+}
 
-async fn over_http1(stream: Timed, request: Wire, noted: &Noted) -> Started {
+impl Started {
+    fn answer(self, noted: Noted, moments: Arc<Mutex<Moments>>, live: LiveView) -> Answer {
+        let (head, incoming) = self.answer.into_parts();
+        let body = BodyStream::new(self.driver, incoming, &head.headers, noted, (moments, live));
+        Answer {
+            head,
+            body: body.ending_after(self.length),
+        }
+    }
+}
+
+async fn over_http1(stream: Timed, request: Wire, noted: &Noted) -> Result<Started, NetError> {
     let head = Head::new(noted.clone());
     let (mut sender, connection) = http1::Builder::new()
         .max_headers(HEADERS)
@@ -119,11 +133,20 @@ async fn over_http1(stream: Timed, request: Wire, noted: &Noted) -> Started {
     let mut driver = Driver::new(sender, connection);
     let answer = driver.beside(answer).await;
     let answer = answer.map_err(|error| explain::from_head(error, &head))?;
-    refuse_encoded(&answer)?;
-    Ok((driver, answer))
+    let length = match answer.body().is_end_stream() {
+        // By its status, or by what was asked for: whatever its head says of a body.
+        true => Ok(None),
+        false => framing::length(answer.headers()),
+    };
+    let length = length.map_err(|error| head.explain(error, Evidence::Framing))?;
+    Ok(Started {
+        driver,
+        answer,
+        length,
+    })
 }
 
-async fn over_http2(stream: Timed, request: Wire, noted: &Noted) -> Started {
+async fn over_http2(stream: Timed, request: Wire, noted: &Noted) -> Result<Started, NetError> {
     let inline = Inline::default();
     let head = Head::new(noted.clone());
     let (mut sender, connection) = http2::Builder::new(inline.clone())
@@ -138,21 +161,9 @@ async fn over_http2(stream: Timed, request: Wire, noted: &Noted) -> Started {
         .map_err(|error| head.explain_http2(from_hyper(error)))?
         .into_parts();
     noted.response(&parts);
-    Ok((driver, http::Response::from_parts(parts, body)))
-}
-
-/// A peer may encode a transfer only as it was asked to (RFC 9112, section 7.4), and nobody asks it to.
-fn refuse_encoded(answer: &http::Response<Incoming>) -> Result<(), NetError> {
-    let encodings = answer.headers().get_all(TRANSFER_ENCODING).iter();
-    let encodings: Vec<_> = encodings
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
-        .collect();
-    let is_known = |encoding: &str| matches!(encoding.trim(), "" | "chunked" | "identity");
-    match encodings.iter().flat_map(|value| value.split(',')).all(is_known) {
-        true => Ok(()),
-        false => Err(NetError::Protocol(format!(
-            "the peer encodes the body with `transfer-encoding: {}`, which nobody asked for",
-            encodings.join(", ").escape_debug()
-        ))),
-    }
+    Ok(Started {
+        driver,
+        answer: http::Response::from_parts(parts, body),
+        length: None,
+    })
 }

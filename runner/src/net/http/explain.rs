@@ -37,7 +37,7 @@ const OF_HEADS: [(&str, &str, Evidence); 7] = [
     ),
     (
         "transfer-encoding",
-        "the peer's `transfer-encoding` is not one that HTTP/1 allows there",
+        "the peer names a `transfer-encoding` over HTTP/1.0, which has none",
         Evidence::Framing,
     ),
     (

@@ -1,0 +1,89 @@
+//! Where a body ends, by what its head says.
+
+use canary_tests::peer::canned::{Then, canned};
+
+use super::*;
+
+/// What comes of a `GET` that is answered with this.
+async fn got(answer: &str, then: Then) -> Result<Response, String> {
+    asked("GET", answer, then).await
+}
+
+async fn asked(method: &str, answer: &str, then: Then) -> Result<Response, String> {
+    let answer = answer.as_bytes().to_vec();
+    let peer = canned(move |_| answer.clone(), then);
+    let url = peer.url("http", "/");
+    let sent = Check::of(&url).client().send(asking(method, &url, usual())).await;
+    sent.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn beside_an_encoding_that_encodes_nothing_the_length_counts() {
+    for encoding in ["identity", "", "Identity"] {
+        let head = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: {encoding}\r\ncontent-length: 5\r\n\r\n");
+        for (body, then) in [
+            ("hello", Then::Hangs),
+            ("hello", Then::Closes),
+            ("hello you", Then::Hangs),
+        ] {
+            let whole = got(&format!("{head}{body}"), then).await.unwrap();
+            assert_eq!(
+                (&whole.body[..], whole.complete),
+                (&b"hello"[..], true),
+                "{encoding}"
+            );
+            assert_eq!((whole.body_length, whole.truncated), (5, false), "{encoding}");
+        }
+        let cut = got(&format!("{head}he"), Then::Closes).await.unwrap_err();
+        assert_eq!(
+            cut, "the connection was closed after 2 of 5 bytes of the body",
+            "{encoding}"
+        );
+    }
+    let empty = "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\ncontent-length: 0\r\n\r\n";
+    let empty = got(empty, Then::Hangs).await.unwrap();
+    assert!(empty.body.is_empty() && empty.complete && !empty.truncated);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_has_none_whatever_its_head_says() {
+    for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304)] {
+        for encoding in ["identity", "chunked, identity", "gzip"] {
+            let head =
+                format!("HTTP/1.1 {status} X\r\ntransfer-encoding: {encoding}\r\ncontent-length: 5\r\n\r\n");
+            let whole = asked(method, &head, Then::Hangs).await.unwrap();
+            assert!(
+                whole.body.is_empty() && whole.complete,
+                "{method} {status} {encoding}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_encoding_behind_chunks_is_refused() {
+    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    assert_eq!(
+        got(answer, Then::Closes).await.unwrap_err(),
+        "protocol: the peer's `transfer-encoding` goes on behind `chunked`; it sent `transfer-encoding: chunked, identity`"
+    );
+    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\ncontent-length: five\r\n\r\nhello";
+    assert_eq!(
+        got(answer, Then::Closes).await.unwrap_err(),
+        "protocol: the peer's `content-length` is not one length in digits; it sent `transfer-encoding: identity` and \
+         `content-length: five`"
+    );
+}
+
+#[tokio::test]
+async fn over_http_1_0_there_is_no_transfer_encoding() {
+    for encoding in ["identity", "chunked"] {
+        let answer =
+            format!("HTTP/1.0 200 OK\r\ntransfer-encoding: {encoding}\r\ncontent-length: 5\r\n\r\nhello");
+        let said = "the peer names a `transfer-encoding` over HTTP/1.0, which has none";
+        assert_eq!(
+            got(&answer, Then::Closes).await.unwrap_err(),
+            format!("protocol: {said}; it sent `transfer-encoding: {encoding}` and `content-length: 5`")
+        );
+    }
+}
