@@ -1,5 +1,6 @@
 //! One hop of a request: the way to its host, and the exchange there.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::response::Parts;
@@ -61,14 +62,21 @@ impl<'a> Journey<'a> {
         number: usize,
     ) -> Result<Exchange, NetError> {
         let url = &request.url;
-        let proxy = self.proxy.to(url, &self.client.shared.proxies)?;
-        let (stream, mut timings) = match self.reach(url, via, proxy.as_ref()).await {
+        let proxy = self.proxy.to(url, &self.client.shared.proxies);
+        let proxy = proxy.map_err(|error| self.of_proxy(error))?;
+        let place = self.place(url, via)?;
+        let (stream, mut timings) = match self.reach(&place, proxy.as_ref()).await {
             // The peer chose the place.
             Err(NetError::Invalid(reason)) if via == Via::Redirect => return Err(astray(url, reason)),
             reached => reached?,
         };
         let peer = stream.peer_addr()?;
-        let stream = self.tunnel(stream, url, proxy.as_ref()).await?;
+        // What answers is the proxy, where there is no tunnel through it.
+        let (forwarding, tunnelling) = match proxy.as_ref() {
+            Some(proxy) if proxy.forwards(&place) => (Some(proxy), None),
+            tunnelling => (None, tunnelling),
+        };
+        let stream = self.tunnel(stream, &place, tunnelling).await?;
         let (transport, tls) = match url.scheme() {
             "https" => {
                 let (transport, session, took) = self.secure(stream, url, proxy.is_none()).await?;
@@ -77,8 +85,6 @@ impl<'a> Journey<'a> {
             }
             _ => (Transport::Plain(stream), None),
         };
-        // What answers is the proxy, where there is no tunnel through it.
-        let forwarding = proxy.as_ref().filter(|proxy| proxy.forwards(url));
         let version = spoken(&self.options.versions, tls.as_ref());
         let limit = self.client.limit(None);
         let mut step = RequestStep::begin(self.client.page(), request, version, peer, (number, limit));
@@ -120,21 +126,33 @@ impl<'a> Journey<'a> {
         parsed.collect()
     }
 
-    /// Connects to the URL's host, to its stand-in, or to the proxy.
-    async fn reach(
-        &self,
-        url: &Url,
-        via: Via,
-        proxy: Option<&Proxy>,
-    ) -> Result<(LeasedStream, Timings), NetError> {
-        let target = destination(url)?;
+    /// Where the way to a URL ends: at the URL's own place, or at what stands in for it.
+    fn place(&self, url: &Url, via: Via) -> Result<Place, NetError> {
+        let own = destination(url)?;
+        let is_own = self.is_own(url);
+        let stand_in = self.options.connect_to.as_ref().filter(|_| is_own);
+        let stand_in = stand_in
+            .map(|place| parse_place(place, own.scheme()))
+            .transpose()?;
+        let is_stand_in = stand_in.is_some();
+        Ok(Place {
+            destination: stand_in.unwrap_or(own),
+            // No peer chose what the plugin wrote.
+            via: if is_stand_in { Via::Direct } else { via },
+            is_stand_in,
+            address: self.options.address.filter(|_| is_own),
+        })
+    }
+
+    /// Connects to a place, or to the proxy that is to go there.
+    async fn reach(&self, place: &Place, proxy: Option<&Proxy>) -> Result<(LeasedStream, Timings), NetError> {
         let options = ConnectOptions {
             family: self.options.family,
             source: self.options.source,
             ..ConnectOptions::default()
         };
         if let Some(proxy) = proxy {
-            self.judge_behind_proxy(&target, via)?;
+            self.judge_behind_proxy(&place.destination, place.via)?;
             let reached = self
                 .client
                 .connect(&proxy.destination, Via::Direct, options)
@@ -142,17 +160,10 @@ impl<'a> Journey<'a> {
             return reached.map_err(|error| self.of_proxy(error.own(proxy.shown())));
         }
         let options = ConnectOptions {
-            address: self.options.address.filter(|_| self.is_own(url)),
+            address: place.address,
             ..options
         };
-        let stand_in = self.options.connect_to.as_ref().filter(|_| self.is_own(url));
-        match stand_in {
-            None => self.client.connect(&target, via, options).await,
-            Some(place) => {
-                let place = parse_place(place, target.scheme())?;
-                self.client.connect(&place, Via::Direct, options).await
-            }
-        }
+        self.client.connect(&place.destination, place.via, options).await
     }
 
     /// The proxy resolves the target's name: unless it is an address, the name is all that can be judged.
@@ -176,14 +187,15 @@ impl<'a> Journey<'a> {
     async fn tunnel(
         &self,
         stream: LeasedStream,
-        url: &Url,
+        place: &Place,
         proxy: Option<&Proxy>,
     ) -> Result<LeasedStream, NetError> {
-        let Some(proxy) = proxy.filter(|proxy| !proxy.forwards(url)) else {
+        let Some(proxy) = proxy else {
             return Ok(stream);
         };
         let limit = self.client.limit(None);
-        let tunnel = within(limit, Phase::Connect, proxy.tunnel(stream, url, limit));
+        let tunnel = proxy.tunnel(stream, &place.destination, limit);
+        let tunnel = within(limit, Phase::Connect, tunnel);
         tunnel.await.map_err(|error| self.of_proxy(error))
     }
 
@@ -236,6 +248,16 @@ impl<'a> Journey<'a> {
         let (stream, session, took) = self.client.secure(stream, wanted).await?;
         Ok((Transport::Tls(Box::new(stream)), session, took))
     }
+}
+
+/// Where the way to a URL ends.
+pub(super) struct Place {
+    pub(super) destination: Destination,
+    via: Via,
+    /// The plugin named it in place of the URL's own.
+    pub(super) is_stand_in: bool,
+    /// The only address of it to use.
+    address: Option<IpAddr>,
 }
 
 /// How an answer came.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::environment::EnvironmentProxies;
-use super::hop::destination;
+use super::hop::{Place, destination};
 use super::redirect::url_fault;
 use super::socks::{self, Failed, Login};
 use crate::grant::{Destination, Scheme};
@@ -51,9 +51,11 @@ impl ProxyChoice {
         match self {
             Self::Direct => Ok(None),
             Self::Named(proxy) => Ok(Some(proxy.clone())),
-            // Not the plugin's mistake.
+            // Not the plugin's mistake, nor the target's.
             Self::Environment => match environment.to(url).map(Proxy::parse).transpose() {
-                Err(NetError::Invalid(reason)) => Err(NetError::Other(format!("the environment's {reason}"))),
+                Err(NetError::Invalid(reason)) => {
+                    Err(NetError::Other(reason).own("the proxy that the environment names"))
+                }
                 proxy => proxy,
             },
         }
@@ -105,27 +107,31 @@ impl Proxy {
         }
     }
 
-    /// Whether a request to a URL goes to the proxy itself, which forwards it, and not through it.
-    pub(super) fn forwards(&self, url: &Url) -> bool {
-        matches!(self.kind, Kind::Http) && url.scheme() == "http"
+    /// Whether a request that ends at a place goes to the proxy itself, which forwards it, and not through it. The URL is all
+    /// that a proxy goes by which forwards: it would pass a stand-in by.
+    pub(super) fn forwards(&self, place: &Place) -> bool {
+        let is_plain = place.destination.scheme() == Scheme::Http;
+        matches!(self.kind, Kind::Http) && is_plain && !place.is_stand_in
     }
 
-    /// Asks the proxy for a connection to the URL's host.
+    /// Asks the proxy for a connection to a place.
     pub(super) async fn tunnel(
         &self,
         mut stream: LeasedStream,
-        url: &Url,
+        place: &Destination,
         limit: Instant,
     ) -> Result<LeasedStream, NetError> {
         if let Kind::Socks(login) = &self.kind {
-            return match socks::connect(&mut stream, login.as_ref(), url, limit).await {
+            return match socks::connect(&mut stream, login.as_ref(), place, limit).await {
                 Ok(()) => Ok(stream),
                 Err(Failed::Target(error)) => Err(error),
                 Err(Failed::Proxy(error)) => Err(error.own(self.shown())),
             };
         }
-        let host = url.host_str().unwrap_or_default();
-        let port = url.port_or_known_default().unwrap_or(443);
+        let host = place
+            .name_to_resolve()
+            .unwrap_or_else(|| place.host().to_string());
+        let port = place.port();
         let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
         if let Some(authorization) = &self.authorization {
             request.extend_from_slice(b"Proxy-Authorization: ");
@@ -285,6 +291,22 @@ mod tests {
             refused,
             Err(NetError::Protocol("the proxy's answer has no end".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_proxy_of_the_environment_that_cannot_be_used_is_no_failure_of_the_target() {
+        for proxy in ["https://127.0.0.1:1", "http://[::1", "socks5://me:@127.0.0.1:1"] {
+            let environment = EnvironmentProxies::read(|_| Some(proxy.to_owned()));
+            let url = Url::parse("https://a.test/").unwrap();
+            let refused = ProxyChoice::Environment.to(&url, &environment).map(drop);
+            let error = refused.unwrap_err();
+            assert!(error.is_own(), "{proxy}: {error:?}");
+            let said = error.to_string();
+            assert!(
+                said.starts_with("the proxy that the environment names: proxy url: "),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
-use url::{Host, Url};
 
+use crate::grant::{Destination, Host};
 use crate::ledger::LeasedStream;
 use crate::net::{NetError, Phase};
 use crate::record::Layer;
@@ -87,15 +87,15 @@ impl<E: Into<NetError>> From<E> for Failed {
     }
 }
 
-/// Has the proxy at the other end of `stream` connect to the URL's host. The proxy resolves its name. The target has no part
-/// in what comes before that: what is not there by `limit` is the proxy's failure.
+/// Has the proxy at the other end of `stream` connect to a place. The proxy resolves its name. The target has no part in what
+/// comes before that: what is not there by `limit` is the proxy's failure.
 pub(super) async fn connect(
     stream: &mut (impl Stream + Unpin),
     login: Option<&Login>,
-    url: &Url,
+    place: &Destination,
     limit: Instant,
 ) -> Result<(), Failed> {
-    let request = request(url)?;
+    let request = request(place)?;
     timeout_at(limit, log_in(stream, login))
         .await
         .map_err(|_| NetError::Timeout(Phase::Connect))??;
@@ -154,39 +154,28 @@ async fn log_in(stream: &mut (impl Stream + Unpin), login: Option<&Login>) -> Re
     }
 }
 
-fn request(url: &Url) -> Result<Vec<u8>, NetError> {
+fn request(place: &Destination) -> Result<Vec<u8>, NetError> {
     let mut request = vec![VERSION, CONNECT, 0];
-    let address: IpAddr = match url.host() {
-        Some(Host::Ipv4(address)) => address.into(),
-        Some(Host::Ipv6(address)) => address.into(),
-        name => return named(request, name.map(|name| name.to_string()), url),
-    };
-    match address {
-        IpAddr::V4(address) => {
+    match place.host() {
+        Host::Address(IpAddr::V4(address)) => {
             request.push(IPV4);
             request.extend(address.octets());
         }
-        IpAddr::V6(address) => {
+        Host::Address(IpAddr::V6(address)) => {
             request.push(IPV6);
             request.extend(address.octets());
         }
+        Host::Name(name) => {
+            let name = place.name_to_resolve().unwrap_or_else(|| name.clone());
+            let length = u8::try_from(name.len());
+            let length =
+                length.map_err(|_| NetError::Invalid(format!("the name `{name}` does not fit SOCKS5")))?;
+            request.extend([NAME, length]);
+            request.extend(name.as_bytes());
+        }
     }
-    request.extend(port(url));
+    request.extend(place.port().to_be_bytes());
     Ok(request)
-}
-
-fn named(mut request: Vec<u8>, name: Option<String>, url: &Url) -> Result<Vec<u8>, NetError> {
-    let name = name.unwrap_or_default();
-    let length = u8::try_from(name.len()).ok().filter(|length| *length > 0);
-    let length = length.ok_or_else(|| NetError::Invalid(format!("the name `{name}` does not fit SOCKS5")))?;
-    request.extend([NAME, length]);
-    request.extend(name.as_bytes());
-    request.extend(port(url));
-    Ok(request)
-}
-
-fn port(url: &Url) -> [u8; 2] {
-    url.port_or_known_default().unwrap_or_default().to_be_bytes()
 }
 
 async fn read<const N: usize>(stream: &mut (impl AsyncRead + Unpin)) -> Result<[u8; N], NetError> {
@@ -205,6 +194,7 @@ fn not_socks() -> NetError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hop::destination;
     use super::*;
 
     impl Stream for tokio::io::DuplexStream {
@@ -225,7 +215,8 @@ mod tests {
         far.write_all(answers).await.unwrap();
         far.shutdown().await.unwrap();
         let limit = Instant::now() + std::time::Duration::from_mins(1);
-        let came = connect(&mut near, login, &url.parse().unwrap(), limit).await;
+        let place = destination(&url.parse().unwrap()).unwrap();
+        let came = connect(&mut near, login, &place, limit).await;
         near.shutdown().await.unwrap();
         let (mut sent, mut left) = (Vec::new(), Vec::new());
         far.read_to_end(&mut sent).await.unwrap();
@@ -336,9 +327,9 @@ mod tests {
             let (mut near, mut far) = tokio::io::duplex(1 << 12);
             far.write_all(answers).await.unwrap();
             let limit = Instant::now() + std::time::Duration::from_secs(1);
-            let url = "http://a.test/".parse().unwrap();
+            let place = destination(&"http://a.test/".parse().unwrap()).unwrap();
             let later = limit + std::time::Duration::from_secs(1);
-            let came = timeout_at(later, connect(&mut near, None, &url, limit)).await;
+            let came = timeout_at(later, connect(&mut near, None, &place, limit)).await;
             let timed_out = Ok(Err(Failed::Proxy(NetError::Timeout(Phase::Connect))));
             assert_eq!(came == timed_out, is_of_proxy, "{came:?}");
         }

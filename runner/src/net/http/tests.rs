@@ -1,6 +1,7 @@
 //! Whole requests, through this host's own sockets, to peers on loopback.
 
 mod framing;
+mod proxies;
 
 use std::sync::Arc;
 use std::time::Duration;
