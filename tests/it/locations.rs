@@ -38,6 +38,10 @@ const PLACES: &[&str] = &[
     "http://xn--a/",
     "http://ex ample/",
     "http://ex<ample/",
+    "http://a{b.localhost/",
+    "https://a}b.localhost/",
+    "http://a\"b.localhost/",
+    "http://a`b.localhost/",
     "http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.t/",
     "https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.t/",
     "https://a_b.localhost/",
@@ -105,6 +109,10 @@ fn a_redirect_that_nobody_can_follow_is_named() {
         (
             "https://-a.localhost/",
             "redirect to `https://-a.localhost/`: `-a.localhost` is not a server name",
+        ),
+        (
+            "http://a{b.localhost/",
+            "redirect to `http://a{b.localhost/`: `a{b.localhost` is not a host that a request can name",
         ),
         ("/again", "more than 2 redirects, the next to `http://127.0.0.1:"),
     ];

@@ -3,9 +3,9 @@
 use http::Uri;
 use url::Url;
 
-use super::hop::{destination, parse_place};
+use super::hop::parse_place;
 use super::proxy::ProxyChoice;
-use super::redirect::can_be_reached;
+use super::redirect::{can_be_reached, can_be_written};
 use super::request::{fit, header, parse_method, parse_url};
 use super::{RequestOptions, Versions};
 use crate::grant::Scheme;
@@ -78,7 +78,7 @@ impl RequestOptions {
 fn can_be_sent_to(url: &Url, options: &RequestOptions) -> Result<(), NetError> {
     let named = options.tls.as_ref().and_then(|tls| tls.server_name.as_ref());
     match named {
-        Some(_) => destination(url).map(drop),
+        Some(_) => can_be_written(url),
         None => can_be_reached(url).map_err(NetError::Invalid),
     }
 }
@@ -100,7 +100,7 @@ fn authority(host: &http::HeaderValue) -> Result<(), NetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::bounded::PlaceText;
+    use crate::net::bounded::{HostText, PlaceText};
     use crate::net::http::HttpVersion;
     use crate::net::tls::TlsOptions;
 
@@ -138,10 +138,26 @@ mod tests {
             "http://a.test:99999/",
             "http://a..b/",
             "http://*.a.test/",
+            "http://a{b.test/",
+            "https://a`b.test/",
             &format!("http://a.test/{}", "x".repeat(16 << 10)),
         ] {
             assert_eq!(wrong(get(bad)), ["url"], "{bad}");
         }
+        let named = |url: &str| {
+            wrong(Unchecked {
+                options: RequestOptions {
+                    tls: Some(TlsOptions {
+                        server_name: Some(HostText::new("the server name", "a.test".into()).unwrap()),
+                        ..TlsOptions::default()
+                    }),
+                    ..RequestOptions::default()
+                },
+                ..get(url)
+            })
+        };
+        assert_eq!(named("https://-a_.test/"), [""; 0]);
+        assert_eq!(named("https://a{b.test/"), ["url"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use url::{Position, Url};
 
 use super::hop::bare;
 use super::proxy::Proxy;
+use super::redirect::without_user;
 use super::{HttpVersion, Request};
 use crate::net::NetError;
 
@@ -45,10 +46,7 @@ pub(super) fn wire_request(asked: &Asked<'_>) -> Result<Wire, NetError> {
 
 /// What stands in the request line, or in the pseudo-headers of HTTP/2.
 fn wire_target(asked: &Asked<'_>, url: &Url) -> Result<Uri, NetError> {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    // Credentials in a URL are for an Authorization header, never for the wire.
-    let _no_host = (url.set_username(""), url.set_password(None));
+    let url = without_user(url);
     let path = &url[Position::BeforePath..];
     let host = asked.request.headers.get(HOST);
     let text = match (asked.version, host) {

@@ -1,9 +1,12 @@
 //! Where a redirect leads, and what may go along.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use http::header::{AUTHORIZATION, COOKIE, HOST, LOCATION, PROXY_AUTHORIZATION};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use percent_encoding::{AsciiSet, percent_encode};
 use rustls::pki_types::ServerName;
 use tokio::task::yield_now;
 use url::{Position, Url};
@@ -141,13 +144,35 @@ pub(super) fn can_be_reached(url: &Url) -> Result<(), String> {
         NetError::Invalid(reason) => reason,
         other => other.to_string(),
     };
-    destination(url).map_err(reason)?;
+    can_be_written(url).map_err(reason)?;
     let host = bare_host(url).map_err(reason)?;
     if url.scheme() == "https" && ServerName::try_from(host).is_err() {
         return Err(format!("`{host}` is not a server name"));
     }
-    let path = &url[Position::BeforePath..Position::AfterQuery];
-    path.parse::<Uri>().map(drop).map_err(|error| error.to_string())
+    Ok(())
+}
+
+/// Whether a request can name a URL, in whichever form: over HTTP/2 and to a proxy that is all of it.
+pub(super) fn can_be_written(url: &Url) -> Result<(), NetError> {
+    destination(url)?;
+    let host = &url[Position::BeforeHost..Position::AfterHost];
+    let is_host = host.parse::<Authority>().is_ok();
+    let is_uri = without_user(url).as_str().parse::<Uri>();
+    match is_uri {
+        Ok(_) => Ok(()),
+        Err(_) if !is_host => Err(NetError::Invalid(format!(
+            "`{host}` is not a host that a request can name"
+        ))),
+        Err(error) => Err(NetError::Invalid(error.to_string())),
+    }
+}
+
+/// As it is on the wire: credentials in a URL are for an Authorization header, and a fragment is for nobody else.
+pub(super) fn without_user(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_fragment(None);
+    let _no_host = (url.set_username(""), url.set_password(None));
+    url
 }
 
 /// Where a redirect leads, without credentials of the peer's choice. Whatever the peer wrote, it is the peer that did
@@ -161,7 +186,7 @@ fn location(request: &Request, response: &Response) -> Result<Option<Url>, NetEr
     if location.len() > URL_BYTES {
         return Err(too_far());
     }
-    let location = String::from_utf8_lossy(location.as_bytes());
+    let location = as_text(location.as_bytes());
     let mut url = request
         .url
         .join(&location)
@@ -176,6 +201,14 @@ fn location(request: &Request, response: &Response) -> Result<Option<Url>, NetEr
         url.set_fragment(request.url.fragment());
     }
     Ok(Some(url))
+}
+
+/// A `location` as clients read it: where it is not UTF-8, each byte that is not ASCII stands for itself.
+fn as_text(location: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(location) {
+        Ok(text) => text.into(),
+        Err(_) => percent_encode(location, &AsciiSet::EMPTY).into(),
+    }
 }
 
 fn too_far() -> NetError {
@@ -252,6 +285,40 @@ mod tests {
             let said = url_fault(base.join(place).unwrap_err());
             assert_eq!(said, "the host is not a valid name", "{place}");
         }
+    }
+
+    #[test]
+    fn a_host_that_no_request_can_name_leads_nowhere() {
+        for host in ["a{b.test", "a}b.test", "a\"b.test", "a`b.test"] {
+            for scheme in ["http", "https"] {
+                let url = Url::parse(&format!("{scheme}://{host}/")).unwrap();
+                let reason = can_be_reached(&url).unwrap_err();
+                assert_eq!(reason, format!("`{host}` is not a host that a request can name"));
+            }
+        }
+        for good in [
+            "http://me:p%7Bw@a_b.test/{}#{}",
+            "https://[::1]:8443/?`",
+            "http://a!b.test./",
+        ] {
+            let url = Url::parse(good).unwrap();
+            assert_eq!(can_be_reached(&url), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_place_that_is_not_utf_8_is_asked_for_byte_by_byte() {
+        let base = Url::parse("http://a.test/b/c").unwrap();
+        for (place, url) in [
+            (&b"/caf\xe9"[..], "http://a.test/caf%E9"),
+            (b"/caf\xc3\xa9", "http://a.test/caf%C3%A9"),
+            (b"/caf\xc3\xa9/\xe9", "http://a.test/caf%C3%A9/%E9"),
+            (b"d%20\xff?q=\xe9 x#\xe9", "http://a.test/b/d%20%FF?q=%E9%20x#%E9"),
+        ] {
+            assert_eq!(base.join(&as_text(place)).unwrap().as_str(), url);
+        }
+        let no_host = base.join(&as_text(b"http://caf\xe9.test/")).unwrap_err();
+        assert_eq!(url_fault(no_host), "the host is not a valid name");
     }
 
     #[tokio::test]
