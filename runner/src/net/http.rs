@@ -133,7 +133,7 @@ impl Client {
             } else {
                 Via::Redirect
             };
-            let cookie = cookies.header(&next.url, &next.headers);
+            let cookie = journey.cookies(&cookies, &next).await?;
             let mut exchange = journey.hop(&next, cookie, via, hops.len()).await?;
             cookies.store(&next.url, &exchange.response().headers, clock::wall());
             let redirect = match options.max_redirects {

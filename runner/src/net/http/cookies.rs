@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
-use url::{Host, Url};
+use url::{Host, Origin, Url};
 
 /// Most cookies of one request; further ones are left out.
 const COOKIES: usize = 64;
@@ -17,8 +17,10 @@ pub(super) struct Jar {
     cookies: Vec<Cookie>,
 }
 
+/// One that a peer set.
 #[derive(Debug)]
-struct Cookie {
+pub(super) struct Cookie {
+    set_by: Origin,
     name: Vec<u8>,
     value: Vec<u8>,
     domain: String,
@@ -42,25 +44,27 @@ impl Jar {
         }
     }
 
-    /// The `cookie` header of a request to `url` that has `headers`: what the plugin wrote, and what peers set.
-    pub(super) fn header(&self, url: &Url, headers: &HeaderMap) -> Option<HeaderValue> {
+    /// The cookies for a request to `url`.
+    pub(super) fn fitting(&self, url: &Url) -> Vec<&Cookie> {
         let mut fitting: Vec<_> = self.cookies.iter().filter(|cookie| cookie.is_for(url)).collect();
         // Those with the longer path come first (RFC 6265, section 5.4).
         fitting.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
-        let own = headers.get_all(COOKIE).iter();
-        let own = own.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-        let own = own.map(<[u8]>::trim_ascii).filter(|pair| {
-            let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-            !pair.is_empty() && !fitting.iter().any(|cookie| cookie.name == name)
-        });
-        let mut pairs: Vec<Vec<u8>> = own.map(<[u8]>::to_vec).collect();
-        let set = fitting
-            .iter()
-            .map(|cookie| [&*cookie.name, b"=", &*cookie.value].concat());
-        pairs.extend(set);
-        let value = (!pairs.is_empty()).then(|| pairs.join(&b"; "[..]))?;
-        HeaderValue::from_bytes(&value).ok()
+        fitting
     }
+}
+
+/// The `cookie` header of a request that has `headers`: what the plugin wrote, and what peers set.
+pub(super) fn header(set: &[&Cookie], headers: &HeaderMap) -> Option<HeaderValue> {
+    let own = headers.get_all(COOKIE).iter();
+    let own = own.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    let own = own.map(<[u8]>::trim_ascii).filter(|pair| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        !pair.is_empty() && !set.iter().any(|cookie| cookie.name == name)
+    });
+    let mut pairs: Vec<Vec<u8>> = own.map(<[u8]>::to_vec).collect();
+    pairs.extend(set.iter().map(|cookie| cookie.pair()));
+    let value = (!pairs.is_empty()).then(|| pairs.join(&b"; "[..]))?;
+    HeaderValue::from_bytes(&value).ok()
 }
 
 impl Cookie {
@@ -75,6 +79,7 @@ impl Cookie {
             return None;
         }
         let mut cookie = Self {
+            set_by: url.origin(),
             name: name.to_vec(),
             value: value.to_vec(),
             domain: url.host_str()?.to_ascii_lowercase(),
@@ -97,6 +102,16 @@ impl Cookie {
             }
         }
         Some((cookie, lifetime.is_over(now)))
+    }
+
+    /// Whether the origin of a URL set it.
+    pub(super) fn is_set_by(&self, url: &Url) -> bool {
+        self.set_by == url.origin()
+    }
+
+    /// As it is sent.
+    pub(super) fn pair(&self) -> Vec<u8> {
+        [&*self.name, b"=", &*self.value].concat()
     }
 
     /// Lets the cookie go to all hosts of `domain`, which has to be one of `url`'s.
@@ -196,7 +211,7 @@ mod tests {
     fn sent(jar: &Jar, url: &str, own: Option<&'static str>) -> Option<String> {
         let mut headers = HeaderMap::new();
         headers.extend(own.map(|own| (COOKIE, HeaderValue::from_static(own))));
-        let header = jar.header(&at(url), &headers)?;
+        let header = header(&jar.fitting(&at(url)), &headers)?;
         Some(header.to_str().unwrap().to_owned())
     }
 

@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use tokio::task::yield_now;
 use url::{Position, Url};
 
+use super::cookies::{self, Jar};
 use super::hop::{Journey, bare_host, destination};
 use super::request::LONGEST_URL;
 use super::{Request, Response};
@@ -52,14 +53,40 @@ impl Journey<'_> {
         Ok(Some(next))
     }
 
+    /// The `cookie` header of a request: what the plugin wrote, and what peers set. To another origin than that of the
+    /// plugin's own request, a cookie with a secret goes only if that origin set it, and so knows it.
+    pub(super) async fn cookies(
+        &self,
+        jar: &Jar,
+        request: &Request,
+    ) -> Result<Option<HeaderValue>, NetError> {
+        let url = &request.url;
+        let mut fitting = jar.fitting(url);
+        if !fitting.is_empty() && !self.takes_secrets(url)? {
+            let mut harmless = Vec::new();
+            for cookie in fitting {
+                if cookie.is_set_by(url) || !reveals(&self.client.secrets, &cookie.pair()).await {
+                    harmless.push(cookie);
+                }
+            }
+            fitting = harmless;
+        }
+        Ok(cookies::header(&fitting, &request.headers))
+    }
+
+    /// Whether secrets of the check may go to a URL: to its own origin, and to those that the suite names.
+    fn takes_secrets(&self, url: &Url) -> Result<bool, NetError> {
+        Ok(self.is_own(url) || self.client.grants.may_carry_secrets(&destination(url)?))
+    }
+
     /// Takes from a request to another origin what is not for that.
     async fn leave_origin(&self, next: &mut Request) -> Result<(), NetError> {
         next.headers.remove(HOST);
         next.headers.remove(PROXY_AUTHORIZATION);
-        let to = destination(&next.url)?;
-        if self.is_own(&next.url) || self.client.grants.may_carry_secrets(&to) {
+        if self.takes_secrets(&next.url)? {
             return Ok(());
         }
+        let to = destination(&next.url)?;
         let secrets = &self.client.secrets;
         // The peer that wrote it knows it. Others may not: the new origin, and everyone on the way where that is in plain
         // text.

@@ -1,5 +1,6 @@
 //! Whole requests, through this host's own sockets, to peers on loopback.
 
+mod cookies;
 mod framing;
 mod proxies;
 
