@@ -18,7 +18,7 @@ use crate::plugin::{Cache, Loader};
 use crate::quota::Quota;
 use crate::sandbox::{Engine, EngineError, EngineSettings, Sandbox};
 use crate::suite::{
-    Environment as _, KnownSecrets, ProcessEnvironment, ReferencePolicy, Suite, VariableOverrides,
+    Environment as _, KnownSecrets, ProcessEnvironment, ReferencePolicy, Secrets, Suite, VariableOverrides,
 };
 use crate::trace::propagation::Propagation;
 use crate::trace::sampler::Sampler;
@@ -86,6 +86,8 @@ pub struct Host {
     pub loader: Loader,
     settings: Settings,
     descriptor_limit: u64,
+    /// Keeps the credentials of the environment's proxies known as long as they are in use.
+    _proxy_secrets: Secrets,
     _trust_thread: TrustThread,
 }
 
@@ -115,12 +117,14 @@ impl Host {
         let trust_thread = TrustThread::start(reader, reserve.clone(), &settings.liveness)
             .map_err(HostError::TrustThread)?;
         let names = resolver.files();
+        let proxies = EnvironmentProxies::read(|name| ProcessEnvironment.variable(name));
+        let proxy_secrets = proxies.hold(&settings.secrets);
         let shared = Shared {
             resolver,
             blocked: settings.blocked.clone(),
             trust: trust.clone(),
             propagation: settings.propagation.clone(),
-            proxies: EnvironmentProxies::read(|name| ProcessEnvironment.variable(name)),
+            proxies,
         };
         Ok(Self {
             loader: loader(&settings, &reserve),
@@ -130,6 +134,7 @@ impl Host {
             names,
             settings,
             descriptor_limit: limit,
+            _proxy_secrets: proxy_secrets,
             _trust_thread: trust_thread,
         })
     }
@@ -204,3 +209,6 @@ fn loader(settings: &Settings, reserve: &Reserve) -> Loader {
     };
     loader.noticing(settings.compiling)
 }
+
+#[cfg(test)]
+pub(in crate::app) mod tests;

@@ -11,11 +11,9 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::*;
-use crate::app;
+use crate::app::host;
 use crate::app::load::load;
 use crate::outcome::Run;
-use crate::plugin::Cache;
-use crate::quota::Quota;
 use crate::settings::{Access, File, Listen};
 use crate::state::Change;
 use crate::status::Standing;
@@ -49,24 +47,7 @@ impl Watcher for Blocking {
 #[expect(clippy::print_stderr, reason = "the test that started this process reads it")]
 async fn a_service_whose_publisher_blocks() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
-    let settings = app::Settings {
-        concurrency: 10,
-        cache: Cache::none(),
-        plugin_limits: None,
-        compiling: None,
-        blocked: Default::default(),
-        references: Default::default(),
-        variables: Default::default(),
-        ceiling: Quota::ceiling(),
-        resolver: None,
-        notifiers: None,
-        propagation: Default::default(),
-        sampler: Default::default(),
-        streams: Default::default(),
-        liveness: Default::default(),
-        secrets: Default::default(),
-    };
-    let host = Arc::new(Host::start(settings).unwrap());
+    let host = Arc::new(Host::start(host::tests::settings()).unwrap());
     let paths = vec![folder.join("suite.yaml")];
     let first = load(&paths, &host).await;
     let mut file = File::read(&folder.join("canary.yaml"), &ProcessEnvironment);

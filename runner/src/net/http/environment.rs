@@ -3,8 +3,13 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
 use url::Url;
+
+use crate::suite::{KnownSecrets, Secrets};
 
 /// Where to find a proxy by scheme, and hosts that are reached without one.
 #[derive(Clone, Default)]
@@ -46,6 +51,15 @@ impl EnvironmentProxies {
         }
     }
 
+    /// Makes what the proxies are logged in to with known to `known`, for as long as what it returns is there. Their places are
+    /// no secrets: messages name them.
+    #[must_use]
+    pub fn hold(&self, known: &KnownSecrets) -> Secrets {
+        let proxies = self.http.iter().chain(&self.https);
+        let values: Vec<String> = proxies.flat_map(|proxy| credentials(proxy)).collect();
+        known.hold(values.iter().map(String::as_str))
+    }
+
     /// The URL of the proxy to a URL.
     pub(super) fn to(&self, url: &Url) -> Option<&str> {
         if self.direct.iter().any(|direct| direct.covers(url)) {
@@ -63,6 +77,30 @@ fn with_scheme(proxy: String) -> String {
         true => proxy,
         false => format!("http://{proxy}"),
     }
+}
+
+/// The user information of a proxy's URL: as it is written there, as it is meant, and as it is sent.
+fn credentials(proxy: &str) -> Vec<String> {
+    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    // With such a character in plain a password makes a URL that cannot be used, and is a password all the same.
+    let is_broken = Url::parse(proxy).is_err();
+    let in_plain = || rest.rsplit_once('@').filter(|_| is_broken);
+    let written = authority.rsplit_once('@').or_else(in_plain);
+    let Some((written, _place)) = written else {
+        return Vec::new();
+    };
+    let (user, password) = written.split_once(':').unwrap_or((written, ""));
+    let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
+    let sent = [decoded(user), decoded(password)].join(&b':');
+    // A user alone may be a token.
+    let last = if password.is_empty() { user } else { password };
+    vec![
+        format!("{written}@"),
+        String::from_utf8_lossy(&sent).into_owned(),
+        String::from_utf8_lossy(&decoded(last)).into_owned(),
+        STANDARD.encode(&sent),
+    ]
 }
 
 fn exceptions(list: &str) -> Vec<Direct> {
@@ -166,5 +204,48 @@ mod tests {
     fn nothing_of_a_proxy_is_in_a_text() {
         let set = proxies(&[("http_proxy", "http://user:hunter2@p:1")]);
         assert!(!format!("{set:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_proxies_are_logged_in_to_with_is_masked_in_the_texts_of_everyone() {
+        let known = KnownSecrets::default();
+        let set = proxies(&[
+            (
+                "https_proxy",
+                "http://canary:c%40rrect/horse@proxy.internal.test:3128",
+            ),
+            ("http_proxy", "token-of-mine@10.11.12.13:3128"),
+        ]);
+        let short = proxies(&[("all_proxy", "socks5://me:pw@proxy.internal.test")]);
+        let held = [set.hold(&known), short.hold(&known)];
+        let others = known.others();
+        for text in [
+            "c@rrect/horse",
+            "canary:c@rrect/horse",
+            "http://canary:c%40rrect/horse@proxy",
+            "http://canary:c%40rrect%2Fhorse@proxy",
+            "Basic Y2FuYXJ5OmNAcnJlY3QvaG9yc2U=",
+            "407 for token-of-mine",
+            "Basic bWU6cHc=",
+        ] {
+            let shown = others.redact(text);
+            assert!(shown.contains("***"), "{text}: {shown}");
+            assert!(
+                !shown.contains("rrect") && !shown.contains("bWU6"),
+                "{text}: {shown}"
+            );
+        }
+        for text in [
+            "the proxy `http://proxy.internal.test:3128`: connection refused",
+            "connected to 10.11.12.13:3128",
+            "http://canary.example/",
+        ] {
+            assert_eq!(others.redact(text), text);
+        }
+        drop(held);
+        let broken = credentials("http://canary:corr/ect#horse@proxy.internal.test");
+        assert!(broken.contains(&"corr/ect#horse".to_owned()), "{broken:?}");
+        let plain = proxies(&[("all_proxy", "http://proxy.internal.test/x@y")]);
+        assert!(plain.hold(&KnownSecrets::default()).is_empty());
     }
 }
