@@ -175,7 +175,7 @@ impl Request {
         Self::new("POST", url).body(body)
     }
 
-    /// Adds a header.
+    /// Adds a header. The host sets `content-length` and `transfer-encoding` by the body, and sends no others.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into(), value.into()));
         self

@@ -1,6 +1,6 @@
 //! A request as it is sent.
 
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -88,8 +88,7 @@ fn wire_headers(asked: &Asked<'_>) -> Result<HeaderMap, NetError> {
         let host = HeaderValue::from_str(authority).map_err(|error| NetError::Invalid(error.to_string()))?;
         headers.insert(HOST, host);
     }
-    let says_length = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
-    if body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(method) && !says_length {
+    if body.is_empty() && [Method::POST, Method::PUT, Method::PATCH].contains(method) {
         // RFC 9110, section 8.6: these methods mean something by a body, also by an empty one.
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper::body::Bytes;
 use url::Url;
@@ -26,6 +27,8 @@ pub(super) const LONGEST_URL: usize = 3 * URL_BYTES;
 
 /// Sent when the plugin names no user agent.
 const USER_AGENT: &str = concat!("canary/", env!("CARGO_PKG_VERSION"));
+/// Headers that follow from the body. Others than those would end it too early, or never.
+const FRAMING: [HeaderName; 2] = [CONTENT_LENGTH, TRANSFER_ENCODING];
 /// Headers that the host adds: user agent, host, the proxy's authorization, the trace.
 const OWN_HEADERS: usize = 8;
 
@@ -133,6 +136,9 @@ fn header_map(headers: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, NetError> {
     let mut map = empty(headers.len())?;
     for (name, value) in headers {
         let (key, value) = header(&name, &value)?;
+        if FRAMING.contains(&key) {
+            continue;
+        }
         map.try_append(key, value)
             .map_err(|error| NetError::Invalid(format!("header `{}`: {error}", name.escape_debug())))?;
     }
@@ -178,6 +184,14 @@ mod tests {
             refused.to_string(),
             "invalid request: the list of headers is longer than 64 KiB"
         );
+    }
+
+    #[test]
+    fn no_header_says_where_the_body_ends() {
+        let wrong = ["Content-Length", "transfer-encoding"].map(|name| (name.to_owned(), b"2".to_vec()));
+        let sent = request(wrong.to_vec()).unwrap();
+        let names: Vec<_> = sent.headers.keys().collect();
+        assert_eq!(names, [http::header::USER_AGENT]);
     }
 
     #[test]
