@@ -8,6 +8,8 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use crate::problems::Problems;
+use crate::tcp::IpFamily;
 use crate::verdict::Assertion;
 
 /// Name of the assertion on the address that answered.
@@ -29,6 +31,9 @@ pub struct Network {
     /// Leading bits that an address has to share.
     prefix: u8,
 }
+
+/// Leading bits that all addresses of IPv4 in their IPv6 form share.
+const MAPPED: u8 = 96;
 
 /// Why a text is not an address or a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +85,14 @@ impl FromStr for Network {
         if prefix > longest {
             return Err(wrong());
         }
-        Ok(Self { address, prefix })
+        // IPv4 in its IPv6 form is IPv4 here, too.
+        Ok(match (address.to_canonical(), prefix.checked_sub(MAPPED)) {
+            (IpAddr::V4(address), Some(prefix)) if longest == 128 => Self {
+                address: address.into(),
+                prefix,
+            },
+            _ => Self { address, prefix },
+        })
     }
 }
 
@@ -139,6 +151,20 @@ impl From<Written> for Networks {
 }
 
 impl Networks {
+    /// Reports that no address which is tried can be in one of the networks.
+    pub fn check(&self, family: IpFamily, problems: &mut Problems) {
+        let (is_tried, wanted): (fn(&IpAddr) -> bool, _) = match family {
+            IpFamily::Ipv4 => (IpAddr::is_ipv4, "IPv4"),
+            IpFamily::Ipv6 => (IpAddr::is_ipv6, "IPv6"),
+            IpFamily::Any | IpFamily::PreferIpv4 | IpFamily::PreferIpv6 => return,
+        };
+        if !self.0.iter().any(|network| is_tried(&network.address)) {
+            problems.report(format_args!(
+                "none of these is {wanted}, and `ip_family` allows no other"
+            ));
+        }
+    }
+
     /// Whether the peer, as `address:port`, is in one of the networks.
     pub fn judge(&self, peer: &str) -> Assertion {
         let address = peer.parse().map(|peer: SocketAddr| peer.ip().to_canonical());
@@ -201,6 +227,20 @@ mod tests {
             );
             assert_eq!(parsed.to_string(), network);
         }
+    }
+
+    #[test]
+    fn ipv4_in_its_ipv6_form_is_ipv4() {
+        for (mapped, written) in [
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+        ] {
+            let network: Network = mapped.parse().unwrap();
+            assert_eq!(network.to_string(), written);
+        }
+        let wider: Network = "::ffff:0:0/95".parse().unwrap();
+        assert_eq!(wider.to_string(), "::ffff:0.0.0.0/95");
     }
 
     #[test]
