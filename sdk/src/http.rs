@@ -306,7 +306,7 @@ pub struct Response {
     pub url: String,
     /// Such as 200.
     pub status: u16,
-    /// The version that was spoken.
+    /// That of the answer: over HTTP/1 the server's own, whatever it was asked by.
     pub version: Version,
     /// In the order in which they came.
     pub headers: Vec<(String, Vec<u8>)>,

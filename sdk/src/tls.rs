@@ -174,6 +174,7 @@ pub struct Settings {
     /// Name sent as SNI and matched against the certificate; default: the host of the target.
     pub server_name: Option<String>,
     /// ALPN protocols, in order of preference.
+    #[schemars(length(min = 1))]
     pub alpn: Vec<String>,
     /// The oldest version to agree on.
     pub min_version: Option<Version>,

@@ -81,6 +81,66 @@ fn keys_that_exclude_each_other_are_named() {
 }
 
 #[test]
+fn what_a_request_cannot_be_is_refused() {
+    for (config, expected) in [
+        (
+            json!({ "method": "CONNECT" }),
+            "/config/method: `CONNECT` asks a proxy for a tunnel, and no server",
+        ),
+        (
+            json!({ "read_for": "0s" }),
+            "/config/read_for: nothing comes in no time",
+        ),
+        (
+            json!({ "version": ["1.0", "1.1"], "expect": { "version": "2" } }),
+            "/config/expect/version: what is spoken is `1.0` or `1.1`",
+        ),
+        (
+            json!({ "ip_family": "ipv4", "expect": { "peer_address": "::1" } }),
+            "/config/expect/peer_address: none of these is IPv4, and `ip_family` allows no other",
+        ),
+        (
+            json!({ "version": "2", "expect": { "version": ["1.0", "1.1"] } }),
+            "/config/expect/version: what is spoken is `2`",
+        ),
+    ] {
+        assert_eq!(problems(&config), [expected], "{config}");
+    }
+    for config in [
+        json!({ "proxy": "http://proxy.test:3128", "connect_to": "a.test:1" }),
+        json!({ "expect": { "version": ["1.0"] } }),
+        json!({ "version": "1.0", "expect": { "version": "1.1" } }),
+        json!({ "version": ["1.0", "1.1"], "expect": { "version": ["2", "1.1"] } }),
+    ] {
+        assert_eq!(problems(&config), [""; 0], "{config}");
+    }
+}
+
+#[test]
+fn where_no_redirect_is_followed_the_target_is_what_answers() {
+    let of = |target: &str, config: Value| of(&FakeHost::new(), target, &config);
+    let expect = json!({
+        "final_url": { "equals": "https://example.com/login", "not_contains": "/a" },
+        "certificate": {},
+    });
+    let unmet = [
+        "/config/expect/final_url/equals: the target's own URL does not meet it, and no redirect is followed",
+        "/config/expect/certificate: the target is not `https`, and no redirect is followed",
+    ];
+    for key in ["follow_redirects", "max_redirects"] {
+        let value = if key == "follow_redirects" {
+            json!(false)
+        } else {
+            json!(0)
+        };
+        let config = json!({ key: value, "expect": expect });
+        assert_eq!(of("http://example.com/", config.clone()), unmet);
+        assert_eq!(of("https://EXAMPLE.com/login", config), [""; 0]);
+    }
+    assert_eq!(of("http://example.com/", json!({ "expect": expect })), [""; 0]);
+}
+
+#[test]
 fn a_proxy_connects_to_addresses_of_its_own_choice() {
     let proxy = "http://proxy.test:3128";
     assert_eq!(
@@ -227,4 +287,84 @@ fn a_target_is_an_http_url_without_a_user() {
         of("example.com/?token=x"),
         ["/target: `example.com/?…` is not an `http` or `https` URL"]
     );
+}
+
+/// Schemas of lists that may be empty, by what they say of themselves.
+fn empty_lists<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
+    if schema.get("items").is_some() && schema.get("minItems").is_none() {
+        found.push(schema);
+    }
+    match schema {
+        Value::Object(keys) => keys.values().for_each(|inner| empty_lists(inner, found)),
+        Value::Array(values) => values.iter().for_each(|inner| empty_lists(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_list_may_be_empty() {
+    let schema = canary_sdk::fake::describe::<Http>().config_schema;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let mut found = Vec::new();
+    empty_lists(&schema, &mut found);
+    assert_eq!(found, Vec::<&Value>::new());
+}
+
+#[test]
+fn an_empty_list_says_what_to_do() {
+    let said = "an empty list; put something into it, or leave the key out";
+    for (config, place) in [
+        (json!({ "version": [] }), "version"),
+        (json!({ "accept_encoding": [] }), "accept_encoding"),
+        (json!({ "headers": { "x": [] } }), "headers/x"),
+        (json!({ "expect": { "status": [] } }), "expect/status"),
+        (json!({ "expect": { "version": [] } }), "expect/version"),
+    ] {
+        assert_eq!(
+            problems(&config),
+            [format!("/config/{place}: {said}")],
+            "{config}"
+        );
+    }
+}
+
+#[test]
+fn a_header_of_the_connection_is_refused_where_the_client_does_something_else() {
+    for (name, value) in [
+        ("Content-Length", json!("5")),
+        ("transfer-encoding", json!("chunked")),
+        ("TE", json!("gzip")),
+        ("te", json!(["trailers", "gzip;q=1"])),
+    ] {
+        let found = places(&json!({ "headers": { name: value.clone() }, "body": "hello" }));
+        let index = if value.is_array() { "/1" } else { "" };
+        assert_eq!(found, [format!("/config/headers/{name}{index}")]);
+    }
+    for (name, value) in [
+        ("te", "trailers"),
+        ("connection", "close"),
+        ("expect", "100-continue"),
+        ("keep-alive", "timeout=5"),
+    ] {
+        assert_eq!(places(&json!({ "headers": { name: value } })), [""; 0], "{name}");
+    }
+}
+
+/// A check of a WebSocket would pass or fail by what the server prefers.
+#[test]
+fn an_upgrade_is_asked_for_over_the_version_that_has_it() {
+    let of = |target: &str, version: Value| {
+        let headers = json!({ "connection": "upgrade", "Upgrade": "websocket" });
+        let mut config = json!({ "headers": headers, "expect": { "status": 101 } });
+        if !version.is_null() {
+            config["version"] = version;
+        }
+        of(&FakeHost::new(), target, &config)
+    };
+    let lost = ["/config/headers/Upgrade: is of HTTP/1.1, and HTTP/2, which has none, may be spoken"];
+    assert_eq!(of("https://example.com/", json!(null)), lost);
+    assert_eq!(of("https://example.com/", json!(["1.1", "2"])), lost);
+    assert_eq!(of("http://example.com/", json!("2")), lost);
+    assert_eq!(of("https://example.com/", json!("1.1")), [""; 0]);
+    assert_eq!(of("http://example.com/", json!(null)), [""; 0]);
 }

@@ -7,8 +7,8 @@ mod final_url;
 mod find;
 mod header;
 mod json;
+mod lack;
 mod latency;
-mod no_body;
 mod order;
 mod pattern;
 mod rule;
@@ -17,6 +17,7 @@ mod status;
 use std::collections::BTreeMap;
 
 use canary_sdk::http::{Response, Version};
+use canary_sdk::tcp::IpFamily;
 use canary_sdk::{Assertion, Error, Networks, Problems, Timestamp, Verdict};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,7 +28,8 @@ use crate::body::Unreadable;
 use crate::config::OneOrMany;
 use crate::effort::Effort;
 use crate::memory::Memory;
-use no_body::NoBody;
+use crate::text;
+use lack::Lack;
 use pattern::Mode;
 
 /// Body that is kept when an expectation looks into it: 1 MiB, or `max_size` when that is more.
@@ -86,7 +88,7 @@ impl Expect {
                 problems.at(path, |problems| json::check(path, rules, patterns, problems));
             });
         }
-        if let Some(lack) = NoBody::of(method, self.status.as_ref().map(OneOrMany::as_slice)) {
+        if let Some(lack) = Lack::of_body(method, self.status.as_ref().map(OneOrMany::as_slice)) {
             self.check_without_body(&lack, patterns, problems);
         }
         if let Some(limits) = &self.latency {
@@ -102,8 +104,50 @@ impl Expect {
         }
     }
 
+    /// Reports addresses of which the request tries none.
+    pub(crate) fn check_addresses(&self, tried: IpFamily, problems: &mut Problems) {
+        if let Some(networks) = &self.peer_address {
+            problems.at("peer_address", |problems| networks.check(tried, problems));
+        }
+    }
+
+    /// Reports versions of which no answer to the request can be. Over HTTP/1, whatever was asked, a server names its own
+    /// (RFC 9110, section 6.2).
+    pub(crate) fn check_versions(&self, spoken: &[Version], problems: &mut Problems) {
+        let Some(versions) = self.version.as_ref().filter(|_| !spoken.is_empty()) else {
+            return;
+        };
+        let is_http2 = |version: &Version| *version == Version::Http2;
+        let may_be = |wanted: &Version| spoken.iter().any(|spoken| is_http2(spoken) == is_http2(wanted));
+        if !versions.as_slice().iter().any(may_be) {
+            let spoken: Vec<_> = spoken.iter().map(|version| format!("`{version}`")).collect();
+            problems.at("version", |problems| {
+                problems.report_with(
+                    format_args!("what is spoken is {}", spoken.join(" or ")),
+                    "the `version` of the request says what may be spoken",
+                );
+            });
+        }
+    }
+
+    /// Reports what the target cannot meet where no redirect leads elsewhere.
+    pub(crate) fn check_without_redirects(&self, target: &str, problems: &mut Problems) {
+        let patterns = &pattern::Budget::default();
+        if let Some(rules) = &self.final_url {
+            problems.at("final_url", |problems| {
+                final_url::check_only(target, rules, patterns, problems);
+            });
+        }
+        let is_secure = text::scheme(target).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+        if self.certificate.is_some() && !is_secure {
+            problems.at("certificate", |problems| {
+                problems.report("the target is not `https`, and no redirect is followed");
+            });
+        }
+    }
+
     /// Reports what needs a body where there is none.
-    fn check_without_body(&self, lack: &NoBody, patterns: &pattern::Budget, problems: &mut Problems) {
+    fn check_without_body(&self, lack: &Lack, patterns: &pattern::Budget, problems: &mut Problems) {
         if let Some(rules) = &self.body {
             problems.at("body", |problems| {
                 body::check_without(rules, patterns, lack, problems);

@@ -36,12 +36,25 @@ impl Probe for Http {
     fn check_config(config: &Config) -> Vec<Problem> {
         let mut problems = Problems::default();
         request::check(config, &mut problems);
-        problems.at("expect", |problems| config.expect.check(&config.method, problems));
+        problems.at("expect", |problems| {
+            config.expect.check(&config.method, problems);
+            config.expect.check_addresses(config.ip_family, problems);
+            config.expect.check_versions(config.version.as_slice(), problems);
+        });
         problems.into_vec()
     }
 
     fn check_target(target: &str, config: &Config) -> Vec<Problem> {
-        request::check_target(target, config).into_iter().collect()
+        if let Some(problem) = request::check_target(target, config) {
+            return vec![problem];
+        }
+        let mut problems = Problems::default();
+        if request::max_redirects(config) == 0 {
+            problems.at("expect", |problems| {
+                config.expect.check_without_redirects(target, problems);
+            });
+        }
+        problems.into_vec()
     }
 
     fn run(check: &Check<Config>) -> Result<Verdict, Error> {

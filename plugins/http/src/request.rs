@@ -107,15 +107,11 @@ fn body(config: &Config) -> Option<Vec<u8>> {
 }
 
 fn options(config: &Config) -> RequestOptions {
-    let max_redirects = match config.follow_redirects {
-        true => config.max_redirects,
-        false => 0,
-    };
     let mut options = RequestOptions::default();
     options.versions = config.version.as_slice().to_vec();
     options.source_address.clone_from(&config.source_address);
     options.ip_family = config.ip_family;
-    options.max_redirects = max_redirects;
+    options.max_redirects = max_redirects(config);
     options.max_body = max_body(config);
     options.read_for = config.read_for.map(canary_sdk::Duration::get);
     options.connect_to = config.connect_to.clone();
@@ -123,6 +119,14 @@ fn options(config: &Config) -> RequestOptions {
     options.tls = config.tls.as_ref().map(|tls| tls.options());
     options.propagate_trace = config.propagate_trace;
     options
+}
+
+/// How many redirects are followed.
+pub(crate) fn max_redirects(config: &Config) -> u32 {
+    match config.follow_redirects {
+        true => config.max_redirects,
+        false => 0,
+    }
 }
 
 /// Bytes of body to keep. One that is thrown away is read all the same.

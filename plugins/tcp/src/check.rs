@@ -18,6 +18,11 @@ pub(crate) fn check(config: &Config, problems: &mut Problems) {
             _ => problems.report(&invalid.message),
         }
     }
+    if let Some(networks) = &config.peer_address {
+        problems.at("peer_address", |problems| {
+            networks.check(config.ip_family, problems)
+        });
+    }
     if let Some(limits) = &config.latency {
         problems.at("latency", |problems| check_latency(limits, problems));
     }

@@ -66,6 +66,25 @@ fn every_step_that_cannot_be_taken_is_found_at_once() {
 }
 
 #[test]
+fn a_line_has_no_end_to_match() {
+    let config = json!({ "dialogue": [{ "expect": { "matches": "^220 .*\\r\\n$" } }] });
+    assert_eq!(
+        problems(&config),
+        ["/config/dialogue/0/expect/matches: a line is compared without its end, so nothing matches `\\n`"]
+    );
+}
+
+#[test]
+fn an_address_that_answers_is_of_a_family_that_is_tried() {
+    let config = |family: &str| json!({ "ip_family": family, "peer_address": ["192.0.2.0/24", "192.0.2.1"] });
+    assert_eq!(
+        problems(&config("ipv6")),
+        ["/config/peer_address: none of these is IPv6, and `ip_family` allows no other"]
+    );
+    assert_eq!(problems(&config("prefer_ipv6")), [""; 0]);
+}
+
+#[test]
 fn tls_begins_once() {
     assert_eq!(
         problems(&json!({ "tls": {}, "dialogue": [{ "start_tls": {} }] })),
@@ -120,4 +139,25 @@ fn what_the_peer_sent_cannot_be_sent_back_without_end() {
         verdict.summary(),
         "step 2 send: 9437184 bytes to send, of which the peer's own are most; at most 8388608 can be sent"
     );
+}
+
+/// Schemas of lists that may be empty, by what they say of themselves.
+fn empty_lists<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
+    if schema.get("items").is_some() && schema.get("minItems").is_none() {
+        found.push(schema);
+    }
+    match schema {
+        Value::Object(keys) => keys.values().for_each(|inner| empty_lists(inner, found)),
+        Value::Array(values) => values.iter().for_each(|inner| empty_lists(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_list_may_be_empty() {
+    let schema = canary_sdk::fake::describe::<Tcp>().config_schema;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let mut found = Vec::new();
+    empty_lists(&schema, &mut found);
+    assert_eq!(found, Vec::<&Value>::new());
 }

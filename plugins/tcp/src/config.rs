@@ -26,7 +26,7 @@ pub struct Config {
     /// TLS from the first byte; `{}` takes the defaults.
     pub tls: Option<Settings>,
     /// The conversation, step by step. Without one a connection is enough.
-    #[schemars(length(max = 100))]
+    #[schemars(length(min = 1, max = 100))]
     pub dialogue: Vec<Step>,
 }
 

@@ -1,5 +1,7 @@
 //! A configuration made ready: every mistake in it is found before the first connection.
 
+mod line_end;
+
 use std::collections::BTreeSet;
 
 use canary_sdk::{Duration, Problems, pattern_reason, tls};
@@ -176,7 +178,15 @@ impl Expectation {
 fn compile(pattern: &str, problems: &mut Problems) -> Option<Pattern> {
     let mut builder = RegexBuilder::new(pattern);
     match builder.unicode(false).size_limit(MAX_PATTERN_SIZE).build() {
-        Ok(regex) => Some(Pattern::Line(regex)),
+        Ok(regex) => {
+            if line_end::is_wanted(pattern) {
+                problems.report_with(
+                    "a line is compared without its end, so nothing matches `\\n`",
+                    "leave `\\r\\n` out: `$` is the end of a line",
+                );
+            }
+            Some(Pattern::Line(regex))
+        }
         Err(regex::Error::CompiledTooBig(_)) => {
             problems.report("compiled, it is beyond the size limit of 1 MiB");
             None

@@ -47,6 +47,10 @@ fn what_contradicts_itself_is_named() {
             "/config/ehlo: it needs `starttls: smtp`",
         ),
         (
+            json!({ "ip_family": "ipv4", "peer_address": ["::1"] }),
+            "/config/peer_address: none of these is IPv4, and `ip_family` allows no other",
+        ),
+        (
             json!({ "chain": { "warn_within": "1d", "fail_within": "2d" } }),
             "/config/chain/warn_within: 1d is less than `fail_within` (2d): it would never warn",
         ),
@@ -78,4 +82,25 @@ fn a_target_is_a_host_with_or_without_a_port() {
         of("db:x"),
         ["/target: `db:x` has a port that is not a number from 1 to 65535"]
     );
+}
+
+/// Schemas of lists that may be empty, by what they say of themselves.
+fn empty_lists<'s>(schema: &'s Value, found: &mut Vec<&'s Value>) {
+    if schema.get("items").is_some() && schema.get("minItems").is_none() {
+        found.push(schema);
+    }
+    match schema {
+        Value::Object(keys) => keys.values().for_each(|inner| empty_lists(inner, found)),
+        Value::Array(values) => values.iter().for_each(|inner| empty_lists(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_list_may_be_empty() {
+    let schema = canary_sdk::fake::describe::<Tls>().config_schema;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let mut found = Vec::new();
+    empty_lists(&schema, &mut found);
+    assert_eq!(found, Vec::<&Value>::new());
 }

@@ -38,6 +38,7 @@ pub struct Config {
     )]
     pub ehlo: Option<String>,
     /// ALPN protocols to offer, in order of preference. The server must choose one of them.
+    #[schemars(length(min = 1))]
     pub alpn: Vec<String>,
     /// PEM of the authorities to trust; default: the host's store.
     pub ca: Option<String>,
@@ -54,14 +55,17 @@ pub struct Config {
     /// The same for every certificate of the chain; default: only the leaf is judged.
     pub chain: Option<ChainExpiry>,
     /// DNS names and IP addresses that the certificate must cover.
+    #[schemars(length(min = 1))]
     pub names: Vec<String>,
     /// The oldest version of TLS that the server may choose.
     pub min_version: Option<Version>,
     /// The least number of bits of an RSA key.
     pub min_key_bits: Option<u32>,
     /// Text that the issuer's distinguished name must contain.
+    #[schemars(length(min = 1))]
     pub issuer: Option<String>,
     /// SHA-256 fingerprints, one of which must be that of the leaf or of a certificate on its trusted path.
+    #[schemars(length(min = 1))]
     pub fingerprints: Vec<Fingerprint>,
 }
 
@@ -170,6 +174,11 @@ impl Config {
         self.limits().check(problems);
         if self.ehlo.is_some() && self.starttls != Some(Protocol::Smtp) {
             problems.at("ehlo", |problems| problems.report("it needs `starttls: smtp`"));
+        }
+        if let Some(networks) = &self.peer_address {
+            problems.at("peer_address", |problems| {
+                networks.check(self.ip_family, problems)
+            });
         }
         if let Some(chain) = &self.chain {
             problems.at("chain", |problems| chain.check(problems));

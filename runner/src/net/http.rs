@@ -75,7 +75,7 @@ pub struct Response {
     pub url: String,
     /// Such as 200.
     pub status: u16,
-    /// As spoken.
+    /// Of the answer.
     pub version: HttpVersion,
     /// As received.
     pub headers: HeaderMap,

@@ -16,7 +16,7 @@ const MISTAKES: &str = r#"checks:
       bearer_token: t
       basic_auth: { username: a, password: b }
       connect_to: "x:99999"
-      proxy: "http://[::1"
+      follow_redirects: true
       tls: { ca: not pem, min_version: "1.3", max_version: "1.2" }
       expect:
         status: "300-200"
@@ -47,6 +47,7 @@ const MISTAKES: &str = r#"checks:
     config: { names: ["a b"], alpn: [""], warn_within: 1d }
   - { name: both, plugin: http, target: "http://example.com/", config: { body: a, body_json: 1 } }
   - { name: half, plugin: tls, target: example.com, config: { client_key: x } }
+  - { name: way, plugin: http, target: "http://example.com/", config: { proxy: "http://[::1" } }
 "#;
 
 /// Where each problem is, and what it is, without the lines of the file.
@@ -66,7 +67,6 @@ const FOUND: &[&str] = &[
     "6:42: check `web`: `config.headers.x-one[1]`: header `x-one`: its value has a line break or another control character",
     "7:7: check `web`: `config.bearer_token`: only one of `basic_auth` and `bearer_token` can be sent",
     "9:7: check `web`: `config.connect_to`: connect-to `x:99999` is not HOST:PORT",
-    "10:7: check `web`: `config.proxy`: proxy url: invalid IPv6 address",
     "11:14: check `web`: `config.tls.ca`: ca certificates: the text holds no certificate in PEM form",
     "11:47: check `web`: `config.tls.max_version`: the minimum TLS version is above the maximum",
     "13:9: check `web`: `config.expect.status`: `300-200` ends before it begins",
@@ -92,6 +92,7 @@ const FOUND: &[&str] = &[
     "38:43: check `certificate`: `config.warn_within`: 1d is less than `fail_within` (7d): it would never warn",
     "39:74: check `both`: `config`: `body` and `body_json` do not go together",
     "40:53: check `half`: `config`: `client_cert` is missing",
+    "41:73: check `way`: `config.proxy`: proxy url: invalid IPv6 address",
 ];
 
 #[test]

@@ -219,3 +219,21 @@ fn an_answer_without_a_body_meets_what_holds_of_an_empty_one() {
         assert_eq!(places(&config), [""; 0], "{config}");
     }
 }
+
+#[test]
+fn what_no_header_can_hold_is_not_looked_for() {
+    for (rules, place) in [
+        (json!({ "equals": "no-store\n" }), "equals"),
+        (json!({ "not_equals": " a" }), "not_equals"),
+        (json!({ "one_of": ["a", "b\t"] }), "one_of/1"),
+        (json!({ "contains": "a\r\nb" }), "contains"),
+        (json!({ "not_contains": ["a", "\n"] }), "not_contains/1"),
+    ] {
+        let found = of_header(&rules);
+        assert!(
+            found.len() == 1 && found[0].starts_with(&format!("{place}: a header's value has no")),
+            "{found:?}"
+        );
+        assert_eq!(places(&json!({ "expect": { "body": rules } })), [""; 0]);
+    }
+}

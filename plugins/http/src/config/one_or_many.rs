@@ -1,4 +1,4 @@
-//! A value, or a list of such values.
+//! A value, or a list of such values, which is not empty.
 
 use std::borrow::Cow;
 use std::slice;
@@ -50,6 +50,10 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let parse = |value| T::deserialize(value).map_err(D::Error::custom);
         match Value::deserialize(deserializer)? {
+            // Nothing is one of them, and none of them is something: it would fail, or hold, whatever comes.
+            Value::Array(values) if values.is_empty() => Err(D::Error::custom(
+                "an empty list; put something into it, or leave the key out",
+            )),
             Value::Array(values) => values
                 .into_iter()
                 .map(parse)
@@ -81,11 +85,12 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
         let one = T::json_schema(generator);
         let mut either = one.clone();
         if let Some(Value::Array(branches)) = either.get_mut("oneOf") {
-            branches.push(json!({ "type": "array", "items": one }));
+            branches.push(json!({ "type": "array", "items": one, "minItems": 1 }));
             return either;
         }
         add_type(&mut either, "array");
         either.insert("items".into(), one.into());
+        either.insert("minItems".into(), 1.into());
         either
     }
 }

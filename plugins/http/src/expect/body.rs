@@ -11,7 +11,7 @@ use super::decimal::Decimal;
 use super::find::{self, Haystack};
 use super::pattern::{Budget, Mode};
 use super::rule::{self, Condition, Extra, Rule, Subject};
-use super::{NoBody, Reading};
+use super::{Lack, Reading};
 use crate::body::{self, Text};
 use crate::effort::{Effort, TooCostly};
 use crate::text::{quote, size, size_of};
@@ -58,7 +58,7 @@ pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
 }
 
 /// Reports every rule that an empty body does not meet.
-pub(super) fn check_without(rules: &Rules, budget: &Budget, lack: &NoBody, problems: &mut Problems) {
+pub(super) fn check_without(rules: &Rules, budget: &Budget, lack: &Lack, problems: &mut Problems) {
     let judged = (rules.mode(), budget);
     rules.report_unmet(
         &String::new(),

@@ -5,6 +5,7 @@ mod wire;
 use canary_sdk::http::Request;
 use canary_sdk::{Assertion, Error, Problems};
 
+use super::lack::Lack;
 use super::pattern::{Budget, Mode};
 use super::rule::{Condition, NoExtra, Rule, Subject};
 use crate::effort::Effort;
@@ -19,10 +20,12 @@ pub(super) type Rules = Rule<String, NoExtra>;
 
 /// Reports a URL that no answer can come from, and rules that none can meet.
 pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
-    let complaint = |url: &String, condition: &Condition<'_, String>| {
-        condition.complaint(&OnWire::of(url), &Effort::unbounded())
-    };
-    rules.check(Mode::Text, budget, complaint, problems);
+    rules.check(
+        Mode::Text,
+        budget,
+        |url, condition| held_against(url, condition),
+        problems,
+    );
     rules.check_kind("a URL", problems);
     rules.each_value(problems, |url, problems| {
         let invalid = Request::get(url).check().into_iter();
@@ -30,17 +33,39 @@ pub(super) fn check(rules: &Rules, budget: &Budget, problems: &mut Problems) {
             problems.report(invalid.message);
         }
     });
-    rules.each_text(problems, |text, problems| {
-        if let Some(character) = text.chars().find(|character| !character.is_ascii()) {
-            problems.report_with(
-                format_args!("a URL is sent in ASCII, so `{character}` is in none"),
-                format_args!(
-                    "write it as it is sent: `{}` in a path or a query, `xn--…` in a host",
-                    wire::escaped(character)
-                ),
-            );
-        }
-    });
+    rules.each_looked_for(problems, check_ascii);
+    rules.each_pattern(problems, check_ascii);
+}
+
+fn check_ascii(text: &str, problems: &mut Problems) {
+    if let Some(character) = text.chars().find(|character| !character.is_ascii()) {
+        problems.report_with(
+            format_args!("a URL is sent in ASCII, so `{character}` is in none"),
+            format_args!(
+                "write it as it is sent: `{}` in a path or a query, `xn--…` in a host",
+                wire::escaped(character)
+            ),
+        );
+    }
+}
+
+/// Reports rules that the URL of a request does not meet which follows no redirects: it is the one that answers.
+pub(super) fn check_only(url: &str, rules: &Rules, budget: &Budget, problems: &mut Problems) {
+    let lack = Lack {
+        reason: "the target's own URL does not meet it, and no redirect is followed".to_owned(),
+        hint: "let `follow_redirects` be true, or leave this out",
+    };
+    rules.report_unmet(
+        &url.to_owned(),
+        |url, condition| held_against(url, condition),
+        (Mode::Text, budget),
+        &lack,
+        problems,
+    );
+}
+
+fn held_against(url: &str, condition: &Condition<'_, String>) -> Option<String> {
+    condition.complaint(&OnWire::of(url), &Effort::unbounded())
 }
 
 /// Whether the URL is as the rules want it.

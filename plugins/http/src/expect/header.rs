@@ -59,11 +59,28 @@ pub(super) fn check(name: &str, rules: &Rules, budget: &Budget, problems: &mut P
         |text, condition| rule::of_text(text, condition),
         problems,
     );
+    rules.each_value(problems, |value, problems| {
+        if value.trim_ascii() != value || holds_line_end(value) {
+            problems.report_with(
+                "a header's value has no blanks around it, and no line ends",
+                "in YAML, a text after `|` ends with a line feed, and one after `|-` does not",
+            );
+        }
+    });
+    rules.each_looked_for(problems, |text, problems| {
+        if holds_line_end(text) {
+            problems.report("a header's value has no line ends");
+        }
+    });
     if rules.extra.absent == Some(true) && !rules.is_empty() {
         problems.at("absent", |problems| {
             problems.report("a header that must be absent has no value for the other rules");
         });
     }
+}
+
+fn holds_line_end(text: &str) -> bool {
+    text.contains(['\r', '\n'])
 }
 
 /// Where the rules of a header stand in the configuration.

@@ -1,7 +1,7 @@
 //! What is wrong with a request, before it is sent.
 
-use canary_sdk::http::Request;
-use canary_sdk::{Addresses, Invalid, Problem, Problems, tls};
+use canary_sdk::http::{Request, Version};
+use canary_sdk::{Addresses, Invalid, Pointer, Problem, Problems, tls};
 
 use super::{assemble, headers, sets_header};
 use crate::config::Config;
@@ -20,9 +20,38 @@ pub(crate) fn check(config: &Config, problems: &mut Problems) {
 
 /// Reports keys that exclude or need each other.
 pub(super) fn contradictions(config: &Config, problems: &mut Problems) {
+    check_body(config, problems);
+    check_credentials(config, problems);
+    check_way(config, problems);
+    if config.method == "CONNECT" {
+        problems.at("method", |problems| {
+            problems.report_with(
+                "`CONNECT` asks a proxy for a tunnel, and no server",
+                "set `proxy`, and use `GET`",
+            );
+        });
+    }
+    if let Some(tls) = &config.tls {
+        problems.at("tls", |problems| tls.check(problems));
+    }
+    problems.at("headers", |problems| connection_headers(config, problems));
+}
+
+fn check_body(config: &Config, problems: &mut Problems) {
     if config.body.is_some() && config.body_json.is_some() {
         problems.at("body_json", |problems| only_one(problems, "body", "body_json"));
     }
+    if !config.accept_encoding.as_slice().is_empty() {
+        own_header(config, "accept-encoding", "`accept_encoding`", problems);
+    }
+    if config.read_for.is_some_and(|time| time.get().is_zero()) {
+        problems.at("read_for", |problems| {
+            problems.report_with("nothing comes in no time", "`read_body: false` reads no body");
+        });
+    }
+}
+
+fn check_credentials(config: &Config, problems: &mut Problems) {
     if config.basic_auth.is_some() && config.bearer_token.is_some() {
         problems.at("bearer_token", |problems| {
             only_one(problems, "basic_auth", "bearer_token");
@@ -45,16 +74,31 @@ pub(super) fn contradictions(config: &Config, problems: &mut Problems) {
             problems,
         );
     }
-    if !config.accept_encoding.as_slice().is_empty() {
-        own_header(config, "accept-encoding", "`accept_encoding`", problems);
-    }
+}
+
+/// By which the request goes.
+fn check_way(config: &Config, problems: &mut Problems) {
     if config.addresses == Addresses::All && config.proxy.is_some() {
         problems.at("addresses", |problems| {
             problems.report("`all` does not go together with `proxy`, which connects in place of this host");
         });
     }
-    if let Some(tls) = &config.tls {
-        problems.at("tls", |problems| tls.check(problems));
+}
+
+/// Reports headers that are of the connection and not of the request, where the client cannot do what they say.
+fn connection_headers(config: &Config, problems: &mut Problems) {
+    for (name, values) in &config.headers {
+        problems.at(name, |problems| match name.to_ascii_lowercase().as_str() {
+            "content-length" | "transfer-encoding" => {
+                problems.report_with("follows from the body, which sets it", "leave it out");
+            }
+            "te" => values.check(problems, |value, problems| {
+                if !value.trim().eq_ignore_ascii_case("trailers") {
+                    problems.report("asks for codings that are not read; only `trailers` can be asked for");
+                }
+            }),
+            _ => {}
+        });
     }
 }
 
@@ -141,5 +185,28 @@ pub(crate) fn check_target(target: &str, config: &Config) -> Option<Problem> {
     }
     let invalid = addressed(target, config).check().into_iter();
     let mut invalid = invalid.filter(|invalid| invalid.field == "url");
-    invalid.next().map(|invalid| Problem::target(invalid.message))
+    let invalid = invalid.next().map(|invalid| Problem::target(invalid.message));
+    invalid.or_else(|| lost_upgrade(target, config))
+}
+
+/// An `upgrade` that would not be sent: HTTP/2 has none (RFC 9113, section 8.6).
+fn lost_upgrade(target: &str, config: &Config) -> Option<Problem> {
+    let written = config
+        .headers
+        .keys()
+        .find(|name| name.eq_ignore_ascii_case("upgrade"))?;
+    let versions = config.version.as_slice();
+    let is_secure = text::scheme(target).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+    let may_be_http2 = match is_secure {
+        true => versions.is_empty() || versions.contains(&Version::Http2),
+        false => !versions.contains(&Version::Http11) && versions.first() == Some(&Version::Http2),
+    };
+    may_be_http2.then(|| {
+        let place = Pointer::root().key("headers").key(written);
+        Problem::config(
+            &place,
+            "is of HTTP/1.1, and HTTP/2, which has none, may be spoken",
+        )
+        .hint("set `version: \"1.1\"`")
+    })
 }

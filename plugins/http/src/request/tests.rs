@@ -39,7 +39,7 @@ fn the_default_is_a_get_that_reads_the_body_and_throws_it_away() {
 fn every_option_reaches_the_host() {
     let request = sent(json!({
         "method": "POST", "body": "a=1", "follow_redirects": false, "max_redirects": 3, "version": ["2", "1.0"], "source_address": "::1",
-        "ip_family": "ipv6", "connect_to": "localhost:8443", "proxy": "http://proxy:3128", "propagate_trace": true,
+        "ip_family": "ipv6", "connect_to": "localhost:8443", "proxy": "environment", "propagate_trace": true,
         "tls": { "ca": "CA", "client_cert": "C", "client_key": "K", "server_name": "x", "min_version": "1.3",
             "max_version": "1.3", "trusted": false },
     }));
@@ -57,7 +57,7 @@ fn every_option_reaches_the_host() {
         .source_address("::1")
         .ip_family(IpFamily::Ipv6)
         .connect_to("localhost:8443")
-        .proxy("http://proxy:3128")
+        .proxy("environment")
         .propagate_trace(true)
         .tls(tls);
     assert_eq!(request, expected);

@@ -107,7 +107,7 @@ impl<'a> Journey<'a> {
             timings: timings.with(spent),
             tls,
         };
-        let response = response(url, version, answer.head, way);
+        let response = response(url, answer.head, way);
         Ok(Exchange::new(self.client, response, answer.body, step))
     }
 
@@ -279,11 +279,11 @@ impl Timings {
 }
 
 /// An answer of whose body nothing was read.
-fn response(url: &Url, version: HttpVersion, head: Parts, way: Way) -> Response {
+fn response(url: &Url, head: Parts, way: Way) -> Response {
     Response {
         url: url.to_string(),
         status: head.status.as_u16(),
-        version,
+        version: HttpVersion::of_answer(head.version),
         headers: head.headers,
         body: Vec::new(),
         truncated: false,

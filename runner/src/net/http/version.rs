@@ -32,6 +32,15 @@ impl HttpVersion {
         Self::ALL.into_iter().find(|version| version.word() == word)
     }
 
+    /// That of an answer, by its first line: a server names the newest of its own, whatever it was asked by.
+    pub(super) fn of_answer(version: http::Version) -> Self {
+        match version {
+            http::Version::HTTP_09 | http::Version::HTTP_10 => Self::Http10,
+            http::Version::HTTP_2 | http::Version::HTTP_3 => Self::Http2,
+            _ => Self::Http11,
+        }
+    }
+
     fn protocol(self) -> &'static str {
         match self {
             Self::Http10 | Self::Http11 => "http/1.1",

@@ -129,6 +129,9 @@ pub(super) fn hint(error: &ValidationError<'_>, place: &Place<'_>) -> Option<Str
         let is_type = matches!(error.kind(), Kind::Type { .. });
         return is_type.then(|| "a reference always gives a text".to_owned());
     }
+    if matches!(error.kind(), Kind::MinItems { limit: 1 }) {
+        return Some("put something into it, or leave the key out".to_owned());
+    }
     let text = place.text()?;
     if matches!(
         error.kind(),

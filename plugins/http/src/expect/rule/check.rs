@@ -5,7 +5,7 @@ use canary_sdk::Problems;
 use super::condition::{Condition, Subject};
 use super::{Common, Extra, Plain, Rule};
 use crate::effort::{Effort, TooCostly};
-use crate::expect::NoBody;
+use crate::expect::Lack;
 use crate::expect::decimal::Decimal;
 use crate::expect::pattern::{Budget, Mode, Pattern};
 use crate::text::quote;
@@ -130,7 +130,7 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         value: &V,
         complaint: Complaint<V>,
         (mode, budget): (Mode, &Budget),
-        lack: &NoBody,
+        lack: &Lack,
         problems: &mut Problems,
     ) {
         let mut reported = Vec::new();
@@ -181,8 +181,8 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         });
     }
 
-    /// Looks at every text and every pattern that is looked for.
-    pub(in crate::expect) fn each_text(
+    /// Looks at every text that is looked for.
+    pub(in crate::expect) fn each_looked_for(
         &self,
         problems: &mut Problems,
         mut look: impl FnMut(&str, &mut Problems),
@@ -190,8 +190,6 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         let Common {
             contains,
             not_contains,
-            matches,
-            not_matches,
             ..
         } = &self.common;
         for (key, texts) in [("contains", contains), ("not_contains", not_contains)] {
@@ -199,6 +197,17 @@ impl<V: Plain, E: Extra> Rule<V, E> {
                 texts.check(problems, |text, problems| look(text, problems));
             });
         }
+    }
+
+    /// Looks at every pattern.
+    pub(in crate::expect) fn each_pattern(
+        &self,
+        problems: &mut Problems,
+        mut look: impl FnMut(&str, &mut Problems),
+    ) {
+        let Common {
+            matches, not_matches, ..
+        } = &self.common;
         for (key, patterns) in [("matches", matches), ("not_matches", not_matches)] {
             problems.at(key, |problems| {
                 patterns.check(problems, |pattern, problems| look(pattern.as_str(), problems));

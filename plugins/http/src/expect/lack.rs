@@ -1,18 +1,19 @@
-//! Answers that never have a body.
+//! What answers never have.
 
 use canary_sdk::Problems;
 
 use super::status::Range;
 
-/// Why the answers to a request, or those that are expected, have no body (RFC 9110, section 6.4.1).
-pub(super) struct NoBody {
-    reason: String,
-    hint: &'static str,
+/// Why no answer can meet a rule, and what to do.
+pub(super) struct Lack {
+    pub(super) reason: String,
+    pub(super) hint: &'static str,
 }
 
-impl NoBody {
-    /// Why there is none; nothing where there may be one.
-    pub(super) fn of(method: &str, expected: Option<&[Range]>) -> Option<Self> {
+impl Lack {
+    /// Why the answers to a request, or those that are expected, have no body (RFC 9110, section 6.4.1); nothing where they may
+    /// have one.
+    pub(super) fn of_body(method: &str, expected: Option<&[Range]>) -> Option<Self> {
         if method == "HEAD" {
             return Some(Self {
                 reason: "an answer to `HEAD` has no body".to_owned(),
