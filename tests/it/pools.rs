@@ -62,6 +62,36 @@ fn silent_zones_and_floods_of_names_delay_no_name_that_answers() {
 }
 
 #[test]
+fn dead_name_servers_of_a_check_delay_nobody_who_asks_the_machines_about_the_same_zone() {
+    alone(async {
+        let good = |number: usize| format!("good{number}.shared.test");
+        let zone = (0..10).fold(Zone::new(), |zone, number| {
+            zone.address(&good(number), Ipv4Addr::LOCALHOST)
+        });
+        let sound = zone.start();
+        let dead = Zone::new().otherwise(Manner::Silent).start();
+        let settings = Harness::settings().budget(128).name_server(sound.address());
+        let harness = settings.start().await;
+        let peer = plain::echo();
+        let bad = join_all((0..30).map(|number| {
+            let target = format!("n{number}.shared.test:1");
+            let check = harness.plugin("tcp").target(&target).timeout(ms(1_500));
+            check.name_server(&dead.address().to_string()).run()
+        }));
+        let good = join_all((0..10).map(|number| {
+            let target = format!("{}:{}", good(number), peer.address().port());
+            harness.plugin("tcp").target(&target).timeout(ms(1_000)).run()
+        }));
+        let (bad, good) = join(bad, good).await;
+        let ended: Vec<_> = good.iter().map(Ran::ended).collect();
+        assert_eq!(ended, ["pass"; 10], "{good:?}");
+        let ended: Vec<_> = bad.iter().map(Ran::ended).collect();
+        assert!(ended.iter().all(|ended| ended != "pass"), "{ended:?}");
+        assert_eq!((harness.descriptors_left(), harness.ledger().leased()), (0, 0));
+    });
+}
+
+#[test]
 fn answers_that_unfold_to_megabytes_are_refused_and_delay_no_other_check() {
     alone(async {
         let server = Zone::new().otherwise(Manner::Unfolds).start();

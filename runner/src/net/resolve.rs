@@ -36,7 +36,7 @@ use families::{Asked, Found};
 use flight::Flights;
 use names::wire_name;
 use schedule::Party;
-use settings::{Current, Hosts, Source, SystemFiles};
+use settings::{Current, Hosts, Source, SystemFiles, Whose};
 
 /// Resolves names for all runs.
 #[derive(Debug)]
@@ -87,6 +87,7 @@ impl Resolver {
     pub fn new(settings: ResolverSettings, ledger: &Arc<Ledger>) -> Self {
         let current = Current {
             settings,
+            whose: Whose::Machine,
             hosts: Arc::default(),
         };
         Self::of(Source::Fixed(Arc::new(current)), ledger)
@@ -125,10 +126,7 @@ impl Resolver {
                 continue;
             }
             let asked = (family, patience);
-            match self
-                .addresses(asker, &current.settings, candidate.name, asked)
-                .await
-            {
+            match self.addresses(asker, &current, candidate.name, asked).await {
                 Ok(addresses) => return Ok(addresses),
                 Err(Miss::Nobody(error)) => return Err(error),
                 Err(miss) => {
@@ -160,8 +158,8 @@ impl Resolver {
         let query = Query::query(asked, kind);
         let current = asker.current(&self.source);
         let question = match server {
-            None => Question::for_records(&current.settings, query),
-            Some(server) => Question::to_server(server, &current.settings, query),
+            None => Question::for_records(&current, query),
+            Some(server) => Question::to_server(server, &current, query),
         };
         self.ask(asker, question).await
     }
@@ -169,11 +167,12 @@ impl Resolver {
     async fn addresses(
         &self,
         asker: &Asker,
-        settings: &ResolverSettings,
+        current: &Current,
         name: Name,
         (family, patience): (Family, Patience),
     ) -> Result<Resolved, Miss> {
-        let of = |kind| self.addresses_of(asker, settings, Query::query(name.clone(), kind));
+        let settings = &current.settings;
+        let of = |kind| self.addresses_of(asker, current, Query::query(name.clone(), kind));
         let (v6, v4) = match family.without_preference() {
             Family::V6 if settings.no_aaaa => (None, None),
             Family::V6 => (Some(of(RecordType::AAAA).await), None),
@@ -193,8 +192,8 @@ impl Resolver {
         })
     }
 
-    async fn addresses_of(&self, asker: &Asker, settings: &ResolverSettings, query: Query) -> Asked {
-        let reply = self.ask(asker, Question::for_addresses(settings, query)).await?;
+    async fn addresses_of(&self, asker: &Asker, current: &Current, query: Query) -> Asked {
+        let reply = self.ask(asker, Question::for_addresses(current, query)).await?;
         Ok(match reply.code {
             // A stub resolver's server follows aliases itself: the addresses at the end are all in the answer.
             ResponseCode::NoError => Found::Addresses(
@@ -215,7 +214,8 @@ impl Resolver {
         let _turn = asker.turn().await?;
         let flight = self.flights.join(&question, |progress| {
             let party = Party {
-                zone: question.zone(),
+                whose: question.whose(),
+                destination: question.destination(),
                 check: asker.check(),
                 plugin: asker.plugin(),
             };

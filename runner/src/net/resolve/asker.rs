@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::ResolverSettings;
 use super::flight::Progress;
-use super::settings::{Current, Source};
+use super::settings::{Current, Source, Whose};
 use crate::ledger::{Charge, Page};
 use crate::net::NetError;
 use crate::record::Conversation;
@@ -51,6 +51,7 @@ impl Asker {
     pub fn with_servers(self, servers: Vec<SocketAddr>) -> Self {
         let current = || Current {
             settings: ResolverSettings::servers(servers.clone()),
+            whose: Whose::Check,
             hosts: Arc::default(),
         };
         Self {

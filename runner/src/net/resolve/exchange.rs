@@ -8,10 +8,10 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use hickory_proto::op::{Query, ResponseCode};
 use tokio::time::{Instant, sleep};
 
-use super::ResolverSettings;
 use super::flight::Progress;
 use super::schedule::{Party, Schedule, zone};
 use super::servers::{Ordered, Servers};
+use super::settings::{Current, Whose};
 use super::words;
 use crate::ledger::{Ledger, Page, PageOwner};
 use crate::net::NetError;
@@ -40,21 +40,24 @@ pub(super) struct Question {
     timeout: Duration,
     /// Rounds over all servers.
     attempts: usize,
-    /// Whether the servers are the resolver's own, and not a check's choice.
-    is_to_own: bool,
+    whose: Whose,
+    /// Whether it is for this one server, so that whatever it says is the answer.
+    is_for_one: bool,
     rotates: bool,
     transport: Transport,
 }
 
 impl Question {
     /// To the servers of the settings, for the addresses of a name.
-    pub(super) fn for_addresses(settings: &ResolverSettings, query: Query) -> Self {
+    pub(super) fn for_addresses(current: &Current, query: Query) -> Self {
+        let settings = &current.settings;
         Self {
             query,
             servers: settings.servers.clone(),
             timeout: settings.timeout,
             attempts: settings.attempts,
-            is_to_own: true,
+            whose: current.whose,
+            is_for_one: false,
             rotates: settings.rotates,
             transport: Transport {
                 edns: settings.edns,
@@ -64,8 +67,8 @@ impl Question {
     }
 
     /// To the servers of the settings, for any records: with EDNS, since many of these are long.
-    pub(super) fn for_records(settings: &ResolverSettings, query: Query) -> Self {
-        let question = Self::for_addresses(settings, query);
+    pub(super) fn for_records(current: &Current, query: Query) -> Self {
+        let question = Self::for_addresses(current, query);
         Self {
             transport: Transport {
                 edns: true,
@@ -76,26 +79,40 @@ impl Question {
     }
 
     /// To a server that the check chose.
-    pub(super) fn to_server(server: SocketAddr, settings: &ResolverSettings, query: Query) -> Self {
+    pub(super) fn to_server(server: SocketAddr, current: &Current, query: Query) -> Self {
         Self {
             servers: vec![server],
-            is_to_own: false,
-            ..Self::for_records(settings, query)
+            whose: Whose::Check,
+            is_for_one: true,
+            ..Self::for_records(current, query)
         }
     }
 
-    /// What is to blame when no answer comes: the zone, where the resolver's own servers are asked, or the server.
-    pub(super) fn zone(&self) -> Arc<str> {
-        match self.servers.first().filter(|_| !self.is_to_own) {
-            Some(server) => server.to_string().into(),
-            None => zone(&self.query.name().to_ascii()),
+    /// Who chose the servers.
+    pub(super) fn whose(&self) -> Whose {
+        self.whose
+    }
+
+    /// What is to blame when no answer comes: the zone, where the machine's servers are asked, or the servers that a check
+    /// chose, all together.
+    pub(super) fn destination(&self) -> Arc<str> {
+        match self.whose {
+            Whose::Machine => self.zone(),
+            Whose::Check => {
+                let servers: Vec<_> = self.servers.iter().map(ToString::to_string).collect();
+                servers.join(", ").into()
+            }
         }
+    }
+
+    fn zone(&self) -> Arc<str> {
+        zone(&self.query.name().to_ascii())
     }
 
     /// Whether neither another server nor another round could do better.
     fn is_answered_by(&self, reply: &Response) -> bool {
         let is_good = matches!(reply.code, ResponseCode::NoError | ResponseCode::NXDomain) && !reply.is_lame;
-        is_good || !self.is_to_own
+        is_good || self.is_for_one
     }
 }
 
@@ -201,9 +218,9 @@ impl Service {
 
     /// In the order in which they come; each server several times.
     fn turns(&self, question: &Question) -> Vec<Turn> {
-        let order = match question.is_to_own {
-            true => self.servers.in_order(&question.servers, question.rotates),
-            false => question.servers.iter().copied().map(Ordered::usual).collect(),
+        let order = match question.is_for_one {
+            true => question.servers.iter().copied().map(Ordered::usual).collect(),
+            false => self.servers.in_order(&question.servers, question.rotates),
         };
         let mut turns = Vec::new();
         let mut round_ends = ROUND;
@@ -233,7 +250,7 @@ impl Service {
     }
 
     async fn take(&self, turn: Turn, question: &Question, party: &Party, progress: &Progress) -> Ended {
-        let exchange = self.exchange(&turn, question, &party.zone);
+        let exchange = self.exchange(&turn, question);
         progress.note(|| words::asked(turn.server, &question.query));
         let outcome = self
             .schedule
@@ -243,15 +260,10 @@ impl Service {
         Ended { turn, outcome }
     }
 
-    async fn exchange(
-        &self,
-        turn: &Turn,
-        question: &Question,
-        zone: &Arc<str>,
-    ) -> Result<Response, NetError> {
-        let server = turn.server;
+    async fn exchange(&self, turn: &Turn, question: &Question) -> Result<Response, NetError> {
+        let (server, zone) = (turn.server, question.zone());
         turn.sent.get_or_init(Instant::now);
-        let watch = question.is_to_own.then(|| self.servers.watch(server, zone));
+        let watch = (!question.is_for_one).then(|| self.servers.watch(server, &zone));
         let (reply, used) = wire::exchange(&self.page, server, &question.query, turn.transport).await?;
         if let Some(watch) = watch {
             watch.answered();
@@ -264,7 +276,7 @@ impl Service {
 
     /// Remembers who kept silent while another server answered.
     fn note_silent(&self, race: &Race<'_>, answered: &Turn) {
-        if !race.question.is_to_own {
+        if race.question.is_for_one {
             return;
         }
         for turn in &race.unanswered {

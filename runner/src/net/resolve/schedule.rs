@@ -9,6 +9,10 @@
 //! and nobody else has used more; it gives it back within 100 ms. So a check whose names are answered waits for 100 ms at
 //! most once others have used more in vain than it has, however many checks, zones and servers are silent. The checks of a
 //! plugin of which nothing is known yet come as they ask.
+//!
+//! Questions to servers that a check chose have places of their own, by the same rules, where what may be silent is not a
+//! zone but these servers: so they take nothing from questions to the machine's servers, also not from those about the same
+//! zone.
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +24,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::flight::Progress;
+use super::settings::Whose;
 use crate::ledger::Ledger;
 use crate::net::NetError;
 use crate::pool::{Busy, Claim, Limits, Place, Pool};
@@ -33,12 +38,17 @@ const FRESH: Duration = Duration::from_millis(50);
 const SILENT: u64 = 8;
 /// New questions at once to a zone that is silent: a sixteenth of all.
 const PROBES: u64 = 16;
+/// Places for new questions to servers of one kind, and for those that wait for an answer.
+const FEWEST: (u64, u64) = (8, 16);
+const MOST: (u64, u64) = (256, 1_024);
 
 /// Whose question it is, and where it goes.
 #[derive(Debug, Clone)]
 pub(super) struct Party {
-    /// The zone that the name is in, or the server that a check chose: what may be silent.
-    pub(super) zone: Arc<str>,
+    /// Who chose the servers.
+    pub(super) whose: Whose,
+    /// The zone that the name is in, or the servers that a check chose: what may be silent.
+    pub(super) destination: Arc<str>,
     /// The check that asked first.
     pub(super) check: CheckId,
     /// The plugin of the check.
@@ -48,33 +58,25 @@ pub(super) struct Party {
 /// Places for questions.
 #[derive(Debug)]
 pub(super) struct Schedule {
+    to_machine: Places,
+    to_checks: Places,
+}
+
+/// Places for questions to servers that were chosen by the same.
+#[derive(Debug)]
+struct Places {
     fresh: Pool,
     silent: Pool,
 }
 
 impl Schedule {
-    /// Places within what `ledger` lends: an eighth of it for new questions, 256 at most; a quarter for those that
-    /// wait for an answer, 1,024 at most. Half of either are for one zone.
+    /// Places within what `ledger` lends: an eighth of it for new questions to the machine's servers, 256 at most; a quarter
+    /// for those that wait for an answer, 1,024 at most. Half as many for questions to servers that checks chose.
     pub(super) fn new(ledger: &Ledger) -> Self {
-        let lent = ledger.capacity();
-        let (fresh, silent) = ((lent / 8).clamp(8, 256), (lent / 4).clamp(16, 1_024));
-        let pool = |name, capacity| {
-            let share = capacity / 2;
-            Pool::by_use(
-                name,
-                Limits {
-                    share,
-                    ..Limits::of(capacity)
-                },
-            )
-        };
-        let schedule = Self {
-            fresh: pool("dns", fresh),
-            silent: pool("dns_unanswered", silent),
-        };
-        ledger.pools().add(&schedule.fresh);
-        ledger.pools().add(&schedule.silent);
-        schedule
+        Self {
+            to_machine: Places::new(["dns", "dns_unanswered"], ledger, 1),
+            to_checks: Places::new(["dns_own_servers", "dns_own_servers_unanswered"], ledger, 2),
+        }
     }
 
     /// Has one question asked. The answer, or nothing when none came within `limit`.
@@ -84,6 +86,42 @@ impl Schedule {
     /// # Errors
     /// `DnsBusy` where there is no place, or what `exchange` says.
     pub(super) async fn ask<T>(
+        &self,
+        party: &Party,
+        limit: Duration,
+        progress: &Progress,
+        exchange: impl Future<Output = Result<T, NetError>>,
+    ) -> Result<Option<T>, NetError> {
+        let places = match party.whose {
+            Whose::Machine => &self.to_machine,
+            Whose::Check => &self.to_checks,
+        };
+        places.ask(party, limit, progress, exchange).await
+    }
+}
+
+impl Places {
+    /// Such a part of what there is for questions at most. Half of the places are for one zone, or for the servers that one
+    /// check chose.
+    fn new([fresh, silent]: [&'static str; 2], ledger: &Ledger, part: u64) -> Self {
+        let lent = ledger.capacity() / part;
+        let pool = |name, capacity| {
+            let share = capacity / 2;
+            let limits = Limits {
+                share,
+                ..Limits::of(capacity)
+            };
+            let pool = Pool::by_use(name, limits);
+            ledger.pools().add(&pool);
+            pool
+        };
+        Self {
+            fresh: pool(fresh, (lent / 8).clamp(FEWEST.0, MOST.0 / part)),
+            silent: pool(silent, (lent / 4).clamp(FEWEST.1, MOST.1 / part)),
+        }
+    }
+
+    async fn ask<T>(
         &self,
         party: &Party,
         limit: Duration,
@@ -121,7 +159,7 @@ impl Schedule {
 
     async fn turn(&self, party: &Party) -> Result<Place, NetError> {
         let claim = claim(party);
-        let claim = match self.silent.held_by(&party.zone) >= SILENT {
+        let claim = match self.silent.held_by(&party.destination) >= SILENT {
             true => claim.at_most((self.fresh.limits().capacity / PROBES).max(1)),
             false => claim,
         };
@@ -131,7 +169,7 @@ impl Schedule {
 
     /// Waits for a place among the silent, and keeps the one of a new question until it has to give way.
     async fn set_aside(&self, party: &Party) -> Result<Place, NetError> {
-        if self.silent.has_share(&party.zone) {
+        if self.silent.has_share(&party.destination) {
             return Err(NetError::DnsBusy);
         }
         tokio::select! {
@@ -152,7 +190,7 @@ async fn gives_way(pool: &Pool, party: &Party) {
 }
 
 fn claim(party: &Party) -> Claim {
-    Claim::by(Arc::clone(&party.zone))
+    Claim::by(Arc::clone(&party.destination))
         .for_check(party.check.clone())
         .for_plugin(Arc::clone(&party.plugin))
 }

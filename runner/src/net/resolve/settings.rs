@@ -55,10 +55,20 @@ impl ResolverSettings {
     }
 }
 
+/// Who chose the servers that a question goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Whose {
+    /// Those of the machine, which serve all checks.
+    Machine,
+    /// A check's own: what they are like is no matter of other checks.
+    Check,
+}
+
 /// What a lookup goes by.
 #[derive(Debug, Clone)]
 pub(super) struct Current {
     pub(super) settings: ResolverSettings,
+    pub(super) whose: Whose,
     pub(super) hosts: Arc<Hosts>,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::flight::Progress;
 use super::schedule::{Party, Schedule, zone};
+use super::settings::Whose;
 use crate::ledger::Ledger;
 use crate::net::NetError;
 use crate::suite::CheckId;
@@ -32,7 +33,8 @@ impl Questions {
         answer: impl Future<Output = ()>,
     ) -> Result<bool, NetError> {
         let party = Party {
-            zone: zone(name),
+            whose: Whose::Machine,
+            destination: zone(name),
             check: check.clone(),
             plugin: "tcp".into(),
         };

@@ -67,3 +67,27 @@ fn without_an_answer_the_search_is_over() {
     assert_eq!(missed(vec![Ok(Found::Failed(ResponseCode::Refused))]).0, "final");
     assert_eq!(missed(vec![silent(), Err(NetError::DnsBusy)]).0, "nobody");
 }
+
+#[test]
+fn a_question_to_servers_of_a_check_is_not_one_to_the_machines_whatever_these_are() {
+    let server: SocketAddr = "192.0.2.1:53".parse().unwrap();
+    let current = |whose| Current {
+        settings: ResolverSettings::servers(vec![server]),
+        whose,
+        hosts: Arc::default(),
+    };
+    let query = || Query::query(wire_name("www.shop.test").unwrap(), RecordType::A);
+    let to_machine = Question::for_addresses(&current(Whose::Machine), query());
+    let to_own = Question::for_addresses(&current(Whose::Check), query());
+    let to_one = Question::to_server(server, &current(Whose::Machine), query());
+    assert_ne!(to_machine, to_own);
+    let ways = [&to_machine, &to_own, &to_one].map(|question| (question.whose(), question.destination()));
+    assert_eq!(
+        ways,
+        [
+            (Whose::Machine, "shop.test".into()),
+            (Whose::Check, "192.0.2.1:53".into()),
+            (Whose::Check, "192.0.2.1:53".into()),
+        ]
+    );
+}

@@ -1,4 +1,5 @@
 mod crowd;
+mod own_servers;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -14,7 +15,8 @@ fn schedule() -> Schedule {
 /// Of a check that asks for names in this zone only.
 fn party(zone: &str) -> Party {
     Party {
-        zone: zone.into(),
+        whose: Whose::Machine,
+        destination: zone.into(),
         check: CheckId::new(zone),
         plugin: "http".into(),
     }
@@ -33,7 +35,8 @@ async fn hostile(schedule: &Schedule, number: u32, offset: Duration) {
     loop {
         let ends = Instant::now() + Duration::from_secs(2);
         let parties = (0..4).map(|question| Party {
-            zone: format!("z{number}x{question}.test").into(),
+            whose: Whose::Machine,
+            destination: format!("z{number}x{question}.test").into(),
             check: CheckId::new(&format!("hostile{number}")),
             plugin: "http".into(),
         });
@@ -88,7 +91,13 @@ async fn a_silent_server_is_given_up_at_its_limit() {
     let (schedule, asked) = (schedule(), Instant::now());
     assert_eq!(silent(&schedule, "a.test").await, Ok(None));
     assert_eq!(asked.elapsed(), Duration::from_secs(5));
-    assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 0));
+    assert_eq!(
+        (
+            schedule.to_machine.fresh.used(),
+            schedule.to_machine.silent.used()
+        ),
+        (0, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +111,13 @@ async fn a_hundred_questions_to_a_silent_zone_delay_no_other_zone() {
     }
     let ended = flood.await;
     assert!(ended.contains(&Ok(None)) && ended.contains(&Err(NetError::DnsBusy)));
-    assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 0));
+    assert_eq!(
+        (
+            schedule.to_machine.fresh.used(),
+            schedule.to_machine.silent.used()
+        ),
+        (0, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,10 +126,16 @@ async fn what_waits_for_an_answer_holds_no_place_of_those_that_are_new() {
     let zones: Vec<String> = (0..8).map(|number| format!("silent{number}.test")).collect();
     let mut flood = Box::pin(join_all(zones.iter().map(|zone| silent(&schedule, zone))));
     assert!(flood.as_mut().now_or_never().is_none());
-    assert_eq!(schedule.fresh.used(), 8);
+    assert_eq!(schedule.to_machine.fresh.used(), 8);
     tokio::time::advance(FRESH).await;
     assert!(flood.as_mut().now_or_never().is_none());
-    assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 8));
+    assert_eq!(
+        (
+            schedule.to_machine.fresh.used(),
+            schedule.to_machine.silent.used()
+        ),
+        (0, 8)
+    );
     assert_eq!(answers(&schedule, "good.test").await, Duration::ZERO);
 }
 
@@ -128,7 +149,11 @@ async fn however_many_checks_ask_silent_zones_one_that_gets_answers_waits_for_a_
             assert!(waits.iter().all(|wait| *wait <= 2 * FRESH), "{waits:?}");
             sleep(Duration::from_millis(130)).await;
         }
-        assert_eq!(schedule.fresh.used(), 8, "places are short all the time");
+        assert_eq!(
+            schedule.to_machine.fresh.used(),
+            8,
+            "places are short all the time"
+        );
     };
     tokio::select! {
         () = flood(&schedule, 200) => unreachable!("it never ends"),
@@ -162,7 +187,13 @@ async fn an_answer_that_takes_a_while_has_its_place_for_it_among_checks_that_get
 async fn who_waits_too_long_for_a_turn_is_not_said_to_have_asked() {
     let schedule = schedule();
     let _full: Vec<_> = (0..8)
-        .map(|number| schedule.fresh.try_acquire(Claim::by(number.to_string())).unwrap())
+        .map(|number| {
+            schedule
+                .to_machine
+                .fresh
+                .try_acquire(Claim::by(number.to_string()))
+                .unwrap()
+        })
         .collect();
     let (progress, asked) = (Progress::default(), Instant::now());
     let never = std::future::pending::<Result<(), _>>();
@@ -178,7 +209,13 @@ async fn a_question_that_is_dropped_gives_back_its_places() {
     assert!(asked.as_mut().now_or_never().is_none());
     tokio::time::advance(FRESH).await;
     assert!(asked.as_mut().now_or_never().is_none());
-    assert_eq!(schedule.silent.used(), 1);
+    assert_eq!(schedule.to_machine.silent.used(), 1);
     drop(asked);
-    assert_eq!((schedule.fresh.used(), schedule.silent.used()), (0, 0));
+    assert_eq!(
+        (
+            schedule.to_machine.fresh.used(),
+            schedule.to_machine.silent.used()
+        ),
+        (0, 0)
+    );
 }

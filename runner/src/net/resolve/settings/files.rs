@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 use tokio::time::Instant;
 
 use super::resolv_conf::{self, Environment};
-use super::{Current, Hosts, ResolverSettings};
+use super::{Current, Hosts, ResolverSettings, Whose};
 use crate::liveness::{self, Component, Impact, Registry, STALL};
 use crate::regular_file;
 
@@ -79,6 +79,7 @@ impl SystemFiles {
             resolv_conf,
             hosts,
             current: RwLock::new(Arc::new(Current {
+                whose: Whose::Machine,
                 settings: settings(&[]),
                 hosts: Arc::default(),
             })),

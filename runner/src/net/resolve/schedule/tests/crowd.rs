@@ -24,7 +24,8 @@ async fn one_of(schedule: &Schedule, crowd: Crowd, number: u32, offset: Duration
     loop {
         let ends = Instant::now() + Duration::from_secs(2);
         let parties = (0..4).map(|question| Party {
-            zone: format!("z{number}x{question}.test").into(),
+            whose: Whose::Machine,
+            destination: format!("z{number}x{question}.test").into(),
             check: CheckId::new(&format!("crowd{number}")),
             plugin: crowd.plugin.into(),
         });
@@ -49,7 +50,8 @@ async fn one_of(schedule: &Schedule, crowd: Crowd, number: u32, offset: Duration
 async fn good(schedule: &Schedule, number: u32, takes: Duration, runs: u32) -> u32 {
     sleep(Duration::from_millis(97) * number).await;
     let party = Party {
-        zone: format!("good{number}.test").into(),
+        whose: Whose::Machine,
+        destination: format!("good{number}.test").into(),
         check: CheckId::new(&format!("good{number}")),
         plugin: "http".into(),
     };
