@@ -138,6 +138,13 @@ fn where_no_redirect_is_followed_the_target_is_what_answers() {
         assert_eq!(of("https://EXAMPLE.com/login", config), [""; 0]);
     }
     assert_eq!(of("http://example.com/", json!({ "expect": expect })), [""; 0]);
+    let config = |version: Value| json!({ "follow_redirects": false, "version": version, "expect": { "version": "2" } });
+    assert_eq!(
+        of("http://example.com/", config(json!(["2", "1.1"]))),
+        ["/config/expect/version: what is spoken without TLS is `1.1`"]
+    );
+    assert_eq!(of("http://example.com/", config(json!(["2", "1.0"]))), [""; 0]);
+    assert_eq!(of("https://example.com/", config(json!(["2", "1.1"]))), [""; 0]);
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Expect {
                 problems.at(path, |problems| json::check(path, rules, patterns, problems));
             });
         }
-        if let Some(lack) = Lack::of_body(method, self.status.as_ref().map(OneOrMany::as_slice)) {
+        if let Some(lack) = self.lack_of_body(method) {
             self.check_without_body(&lack, patterns, problems);
         }
         if let Some(limits) = &self.latency {
@@ -131,7 +131,7 @@ impl Expect {
     }
 
     /// Reports what the target cannot meet where no redirect leads elsewhere.
-    pub(crate) fn check_without_redirects(&self, target: &str, problems: &mut Problems) {
+    pub(crate) fn check_without_redirects(&self, target: &str, spoken: &[Version], problems: &mut Problems) {
         let patterns = &pattern::Budget::default();
         if let Some(rules) = &self.final_url {
             problems.at("final_url", |problems| {
@@ -144,6 +144,23 @@ impl Expect {
                 problems.report("the target is not `https`, and no redirect is followed");
             });
         }
+        let in_plain = match spoken.first() {
+            Some(first) if !spoken.contains(&Version::Http11) => *first,
+            _ => Version::Http11,
+        };
+        let versions = self.version.as_ref().filter(|_| !is_secure);
+        if versions.is_some_and(|versions| !versions.as_slice().contains(&in_plain)) {
+            problems.at("version", |problems| {
+                problems.report(format_args!("what is spoken without TLS is `{in_plain}`"));
+            });
+        }
+    }
+
+    /// Why the answers to a method that are as expected have no body.
+    fn lack_of_body(&self, method: &str) -> Option<Lack> {
+        let statuses = self.status.as_ref().map(OneOrMany::as_slice);
+        let may_have = self.body.as_ref().and_then(|body| body.max_size());
+        Lack::of_body(method, statuses).or_else(|| (may_have == Some(0)).then(Lack::of_room))
     }
 
     /// Reports what needs a body where there is none.

@@ -51,7 +51,8 @@ impl Probe for Http {
         let mut problems = Problems::default();
         if request::max_redirects(config) == 0 {
             problems.at("expect", |problems| {
-                config.expect.check_without_redirects(target, problems);
+                let spoken = config.version.as_slice();
+                config.expect.check_without_redirects(target, spoken, problems);
             });
         }
         problems.into_vec()

@@ -204,6 +204,10 @@ fn an_answer_without_a_body_meets_no_rule_that_needs_one() {
         no_body(&keys, "an answer with status 204 or 304 has no body")
     );
     assert_eq!(of("GET", json!([200, 204])), [""; 0]);
+    assert_eq!(
+        problems(&json!({ "expect": { "body": { "max_size": 0, "contains": "x" } } })),
+        ["/config/expect/body/contains: a body of at most 0 bytes, as `max_size` wants it, is empty"]
+    );
 }
 
 #[test]

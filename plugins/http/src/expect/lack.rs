@@ -29,6 +29,14 @@ impl Lack {
         })
     }
 
+    /// Why there is no body where none may be longer than nothing.
+    pub(super) fn of_room() -> Self {
+        Self {
+            reason: "a body of at most 0 bytes, as `max_size` wants it, is empty".to_owned(),
+            hint: "raise `max_size`",
+        }
+    }
+
     pub(super) fn report(&self, problems: &mut Problems) {
         problems.report_with(&self.reason, self.hint);
     }

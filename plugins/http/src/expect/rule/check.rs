@@ -28,8 +28,16 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         if let Some(length) = &self.common.length {
             problems.at("length", |problems| length.check(self.common.empty, problems));
         }
-        let others = self.judged(mode, budget);
-        self.check_values(&others, complaint, problems);
+        let Common {
+            equals,
+            one_of,
+            empty,
+            ..
+        } = &self.common;
+        if equals.is_some() || one_of.is_some() || *empty == Some(true) {
+            let others = self.judged(mode, budget);
+            self.check_values(&others, complaint, problems);
+        }
     }
 
     fn check_patterns(&self, mode: Mode, budget: &Budget, problems: &mut Problems) {
