@@ -71,8 +71,9 @@ impl Expect {
     pub(crate) fn check(&self, method: &str, problems: &mut Problems) {
         let patterns = &pattern::Budget::default();
         if let Some(ranges) = &self.status {
+            let all = ranges.as_slice().iter().all(status::Range::is_before_answer);
             problems.at("status", |problems| {
-                ranges.check(problems, |range, problems| range.check(problems));
+                ranges.check(problems, |range, problems| range.check(all, problems));
             });
         }
         for (name, rules) in &self.headers {

@@ -165,8 +165,8 @@ pub(crate) fn decompress(
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let memory = memory.without(response.body.capacity());
     let mut text = memory.list(most)?;
-    let layer = layers(&response.body, &applied, memory.without(most), effort)?;
-    let truncated = match fill(layer, &mut text, most) {
+    let layer = layers(&response.body, &applied, memory.without(most), effort);
+    let truncated = match layer.and_then(|layer| fill(layer, &mut text, most)) {
         Ok(truncated) => truncated,
         // What came within the time that there was is judged as far as it goes.
         Err(error) if !response.complete && matches!(Damage::find(&error), Some(Damage::Cut(_))) => false,
@@ -186,14 +186,12 @@ fn layers<'b>(
     applied: &[String],
     mut memory: Memory,
     effort: &'b Effort,
-) -> Result<Layer<'b>, Unreadable> {
+) -> io::Result<Layer<'b>> {
     let mut layer: Layer<'b> = Box::new(Metered { layer: body, effort });
     for word in applied.iter().rev() {
         let decoder;
-        (decoder, memory) = Encoding::parse(word)
-            .map_err(Unreadable::Damaged)?
-            .decoder(layer, memory)
-            .map_err(|error| Unreadable::of(&error, effort))?;
+        let encoding = Encoding::parse(word).map_err(io::Error::other)?;
+        (decoder, memory) = encoding.decoder(layer, memory)?;
         layer = Box::new(Metered {
             layer: decoder,
             effort,

@@ -94,15 +94,20 @@ impl JsonSchema for Range {
 const SWITCHING_PROTOCOLS: u16 = 101;
 
 impl Range {
-    /// Reports a range that no status is in that an answer can end with.
-    pub(super) fn check(self, problems: &mut Problems) {
+    /// Reports a range without a status, or, where it is among those that are `all` so, without one that an answer can have.
+    pub(super) fn check(self, all: bool, problems: &mut Problems) {
         if self.first > self.last {
             problems.report(format_args!("`{self}` ends before it begins"));
-        } else if self.last < 200 && !(self.first..=self.last).contains(&SWITCHING_PROTOCOLS) {
+        } else if all && self.is_before_answer() {
             problems.report(format_args!(
                 "`{self}` comes before the answer, and is none itself"
             ));
         }
+    }
+
+    /// Whether an answer with one of these is followed by another.
+    pub(super) fn is_before_answer(&self) -> bool {
+        self.last < 200 && !(self.first..=self.last).contains(&SWITCHING_PROTOCOLS)
     }
 
     /// Whether answers with these statuses have no body.

@@ -44,6 +44,11 @@ impl Block {
         Ok(Self(block))
     }
 
+    /// An empty one that ends a frame, with zeros for its checksum.
+    pub(super) fn last() -> Self {
+        Self(vec![1, 0, 0, 0, 0, 0, 0])
+    }
+
     /// What was read.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0

@@ -27,6 +27,8 @@ pub(super) struct Frames<'b> {
     history: usize,
     frame: Option<Frame>,
     has_begun: bool,
+    /// Whether the data is over, and the frame is not.
+    is_cut: bool,
 }
 
 /// The frame that is read.
@@ -49,6 +51,7 @@ impl<'b> Frames<'b> {
             history: 0,
             frame: None,
             has_begun: false,
+            is_cut: false,
         }
     }
 
@@ -116,7 +119,14 @@ impl<'b> Frames<'b> {
     /// Reads from the frame that has begun; nothing at its end.
     fn read_frame(&mut self, frame: &mut Frame, buffer: &mut [u8]) -> io::Result<usize> {
         while !self.decoder.is_finished() && self.decoder.can_collect() < buffer.len() {
-            let block = Block::read(&mut self.source)?;
+            let block = match Block::read(&mut self.source) {
+                // What has come is handed out before that is said.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.is_cut = true;
+                    Block::last()
+                }
+                read => read?,
+            };
             self.make_room(frame.window)?;
             let source = block.bytes().chain(&mut self.source);
             let one = BlockDecodingStrategy::UptoBlocks(1);
@@ -147,6 +157,9 @@ impl<'b> Frames<'b> {
     }
 
     fn end(&self, frame: Frame) -> Result<(), Damage> {
+        if self.is_cut {
+            return Err(Damage::Cut(Encoding::Zstd));
+        }
         let named = self.decoder.get_checksum_from_data();
         if named.is_some() && named != self.decoder.get_calculated_checksum() {
             return Err(Damage::Checksum(Encoding::Zstd));

@@ -50,6 +50,8 @@ fn every_encoding_is_read() {
 
 /// A frame of zstd without a checksum, whose header names the length of [`TEXT`].
 const ZSTD_WITH_LENGTH: &[u8] = b"\x28\xb5\x2f\xfd\x20\x0c\x61\0\0hello world\n";
+/// What such a frame with a window of 2 MiB begins with.
+const ZSTD_HEAD: &[u8] = b"\x28\xb5\x2f\xfd\x00\x58";
 /// A frame to be skipped.
 const ZSTD_SKIPPED: &[u8] = b"\x50\x2a\x4d\x18\x03\0\0\0abc";
 
@@ -289,15 +291,33 @@ fn what_takes_more_than_a_run_has_says_which_quota_to_raise() {
 
 #[test]
 fn what_came_of_a_stream_within_its_time_is_read() {
-    let body = gzip(b"event: ready\n\nevent: done\n\n");
-    let mut cut = answer("gzip", &body[..body.len() - 12]);
-    cut.complete = false;
-    decompress(&mut cut, 1 << 20, Memory::default(), &Effort::default()).unwrap();
-    assert!(
-        cut.body.starts_with(b"event: ready\n\n"),
-        "{}",
-        cut.body.escape_ascii()
-    );
+    let text = b"event: ready\n\nevent: done\n\n";
+    let gzipped = gzip(text);
+    let zstd = [ZSTD_HEAD, b"\x70\0\0event: ready\n\n"].concat();
+    for (encoding, body) in [
+        ("gzip", &gzipped[..gzipped.len() - 12]),
+        ("zstd", &zstd),
+        ("zstd", &[&zstd[..], b"\x70\0"].concat()),
+        (
+            "gzip, zstd",
+            &[ZSTD_HEAD, b"\x68\0\0", &gzip(b"")[..10], b"\0\0\0"].concat(),
+        ),
+    ] {
+        let mut cut = answer(encoding, body);
+        let read = |cut: &mut Response| decompress(cut, 1 << 20, Memory::default(), &Effort::default());
+        assert!(
+            matches!(read(&mut cut.clone()), Err(Unreadable::Damaged(_))),
+            "{encoding}"
+        );
+        cut.complete = false;
+        read(&mut cut).unwrap();
+        let shown = cut.body.escape_ascii();
+        assert!(
+            cut.body.is_empty() || cut.body.starts_with(&text[..14]),
+            "{encoding}: {shown}"
+        );
+        assert_eq!(cut.body.is_empty(), encoding.contains(','), "{encoding}: {shown}");
+    }
 }
 
 #[test]

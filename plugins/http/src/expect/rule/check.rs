@@ -206,22 +206,6 @@ impl<V: Plain, E: Extra> Rule<V, E> {
             });
         }
     }
-
-    /// Looks at every pattern.
-    pub(in crate::expect) fn each_pattern(
-        &self,
-        problems: &mut Problems,
-        mut look: impl FnMut(&str, &mut Problems),
-    ) {
-        let Common {
-            matches, not_matches, ..
-        } = &self.common;
-        for (key, patterns) in [("matches", matches), ("not_matches", not_matches)] {
-            problems.at(key, |problems| {
-                patterns.check(problems, |pattern, problems| look(pattern.as_str(), problems));
-            });
-        }
-    }
 }
 
 /// A text of a suite, as a header or a body would be judged.
