@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use canary::quota::QuotaKind;
 use canary_tests::harness::{Harness, alone, ms};
+use canary_tests::peer::canned::{Then, canned};
 use canary_tests::peer::dns::Zone;
 use canary_tests::peer::http::{Reply, Site};
 use canary_tests::peer::{Hostile, plain};
@@ -260,5 +261,40 @@ fn a_guest_holds_64_exchanges_at_most() {
             let ran = trial.run().await;
             assert_eq!(ran.leaves_nothing().answers()[0], expected);
         }
+    });
+}
+
+#[test]
+fn what_exchanges_that_are_over_keep_counts_as_memory_until_they_are_dropped() {
+    const MEMORY: u64 = 12 << 20;
+    alone(async {
+        let harness = Harness::new().await;
+        let peer = canned(
+            |_| {
+                let long = "x".repeat(60_000);
+                format!("HTTP/1.1 200 OK\r\nlong: {long}\r\ncontent-length: 1\r\n\r\nx").into_bytes()
+            },
+            Then::Closes,
+        );
+        let trial = |drops: bool| {
+            let stream = json!({ "ended": 63, "drops": drops });
+            let trial = harness.guest_with("stream", stream).against(&peer);
+            trial
+                .quota(|q| (q.memory, q.connections, q.cpu) = (MEMORY, 100, ms(20_000)))
+                .timeout(ms(20_000))
+                .run()
+        };
+        let held = trial(false).await;
+        assert_eq!(held.leaves_nothing().ended(), "warn", "{:?}", held.outcome);
+        assert_eq!(held.answers()[0], format!("quota(memory, {MEMORY})"));
+        assert_eq!(held.denied(QuotaKind::Memory), 1);
+        assert!(held.usage.memory_peak <= MEMORY, "{:?}", held.usage);
+        let dropped = trial(true).await;
+        assert_eq!(
+            dropped.leaves_nothing().answers()[0],
+            "63 are over",
+            "{dropped:?}"
+        );
+        assert!(dropped.usage.memory_peak < held.usage.memory_peak);
     });
 }

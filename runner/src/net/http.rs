@@ -8,6 +8,7 @@ mod driver;
 mod environment;
 mod exchange;
 mod explain;
+mod fields;
 mod framing;
 mod head;
 mod hop;
@@ -26,13 +27,13 @@ mod version;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use http::HeaderMap;
 use url::Url;
 
 pub use body::Extent;
 pub use check::Unchecked;
 pub use environment::EnvironmentProxies;
 pub use exchange::Exchange;
+pub use fields::Fields;
 pub use hop::endpoint_of;
 pub use request::{Request, RequestOptions};
 pub use version::{HttpVersion, Versions};
@@ -78,7 +79,7 @@ pub struct Response {
     /// Of the answer.
     pub version: HttpVersion,
     /// As received.
-    pub headers: HeaderMap,
+    pub headers: Fields,
     /// At most `max_body` bytes.
     pub body: Vec<u8>,
     /// The peer sent, or would have sent, more than `max_body`.
@@ -95,6 +96,21 @@ pub struct Response {
     pub tls: Option<TlsSession>,
     /// The redirects before, in order.
     pub hops: Vec<Hop>,
+}
+
+impl Response {
+    /// Bytes of memory that are kept of it, its body left out.
+    fn weight(&self) -> usize {
+        let hops = self.hops.iter().map(Hop::weight);
+        let tls = self.tls.as_ref().map_or(0, TlsSession::weight);
+        self.url.len() + self.headers.weight() + self.peer.len() + hops.sum::<usize>() + tls
+    }
+}
+
+impl Hop {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.url.len() + self.peer.len()
+    }
 }
 
 impl Client {
@@ -134,11 +150,14 @@ impl Client {
                 Via::Redirect
             };
             let cookie = journey.cookies(&cookies, &next).await?;
-            let mut exchange = journey.hop(&next, cookie, via, hops.len()).await?;
-            cookies.store(&next.url, &exchange.response().headers, clock::wall());
+            let (mut exchange, headers) = journey.hop(&next, cookie, via, hops.len()).await?;
+            cookies.store(&next.url, &headers, clock::wall());
             let redirect = match options.max_redirects {
                 0 => None,
-                _ => journey.redirect(&next, exchange.response()).await?,
+                _ => {
+                    let status = exchange.response().status;
+                    journey.redirect(&next, status, &headers).await?
+                }
             };
             let Some(redirected) = redirect else {
                 exchange.response_mut().hops = hops;

@@ -147,6 +147,15 @@ pub struct TlsSession {
     pub ocsp_staple: Option<Vec<u8>>,
 }
 
+impl TlsSession {
+    /// Bytes of memory, roughly.
+    pub(super) fn weight(&self) -> usize {
+        let chains = self.chain.iter().chain(self.verified_chain.iter().flatten());
+        let staple = self.ocsp_staple.as_ref().map_or(0, Vec::len);
+        chains.map(Certificate::weight).sum::<usize>() + staple
+    }
+}
+
 /// The one cryptographic provider: two in a dependency graph make rustls's default panic.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();

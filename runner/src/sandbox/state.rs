@@ -26,7 +26,7 @@ const OUTPUT_BYTES: usize = 4 << 10;
 pub(crate) struct State {
     pub(super) client: Client,
     pub(super) table: ResourceTable,
-    /// Places for HTTP exchanges. What one that is over keeps of its answer is not counted by any quota.
+    /// Places for HTTP exchanges.
     pub(super) exchanges: Arc<Semaphore>,
     pub(super) limiter: Limiter,
     pub(super) meter: Arc<CpuMeter>,

@@ -11,6 +11,7 @@ use hyper::body::{Body, Bytes, Incoming};
 use super::connection::of_stream;
 use super::driver::Driver;
 use super::explain::from_hyper;
+use super::fields::Fields;
 use super::noted::Noted;
 use crate::ledger::{Activity, LiveView};
 use crate::net::stream::{Moments, read};
@@ -29,7 +30,7 @@ pub(super) struct BodyStream {
     extent: Extent,
     /// Bytes of it, where the library would read on to the end of the connection.
     length: Option<u64>,
-    trailers: HeaderMap,
+    trailers: Fields,
 }
 
 impl BodyStream {
@@ -52,7 +53,7 @@ impl BodyStream {
             encoding: headers.get(CONTENT_ENCODING).cloned(),
             extent: Extent { came: 0, announced },
             length: None,
-            trailers: HeaderMap::new(),
+            trailers: Fields::default(),
         }
     }
 
@@ -95,7 +96,7 @@ impl BodyStream {
                 .into_data()
             {
                 Ok(data) => return Ok(Some(self.take(data))),
-                Err(other) => self.take_trailers(other.into_trailers().unwrap_or_default()),
+                Err(other) => self.take_trailers(&other.into_trailers().unwrap_or_default()),
             }
         }
         match self.length.is_some() && !self.has_all() {
@@ -115,13 +116,13 @@ impl BodyStream {
     }
 
     /// What stood behind the body, once that was read to its end.
-    pub(super) fn into_trailers(self) -> HeaderMap {
+    pub(super) fn into_trailers(self) -> Fields {
         self.trailers
     }
 
-    fn take_trailers(&mut self, trailers: HeaderMap) {
-        self.noted.trailers(&trailers);
-        self.trailers = trailers;
+    fn take_trailers(&mut self, trailers: &HeaderMap) {
+        self.noted.trailers(trailers);
+        self.trailers = trailers.into();
     }
 
     fn broke_off(&self, error: NetError) -> NetError {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use hyper::body::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{BodyStream, Extent};
+use super::fields::Fields;
 use super::step::RequestStep;
 use super::{RequestOptions, Response};
 use crate::ledger::Activity;
@@ -32,7 +32,7 @@ pub struct Exchange {
     broken: Option<NetError>,
     /// Came with an earlier read, and was more than that wanted.
     behind: Bytes,
-    trailers: HeaderMap,
+    trailers: Fields,
     /// Ends after the connection is closed.
     step: RequestStep,
 }
@@ -47,7 +47,7 @@ impl Exchange {
             body: Some(body),
             broken: None,
             behind: Bytes::new(),
-            trailers: HeaderMap::new(),
+            trailers: Fields::default(),
             step,
         }
     }
@@ -70,8 +70,23 @@ impl Exchange {
 
     /// What stood behind the body, once that was read to its end.
     #[must_use]
-    pub fn trailers(&self) -> &HeaderMap {
+    pub fn trailers(&self) -> &Fields {
         &self.trailers
+    }
+
+    /// Bytes of memory that are kept of the answer until the exchange is dropped, whether it is over or not. What else it
+    /// takes goes with the connection.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.response.weight() + self.trailers.weight()
+    }
+
+    /// Ends the exchange: each later read has this error. What came behind the body is forgotten.
+    pub fn fail(&mut self, error: &NetError) {
+        (self.body, self.behind, self.trailers) = (None, Bytes::new(), Fields::default());
+        self.response.complete = false;
+        self.broken = Some(error.clone());
+        self.step.end();
     }
 
     /// Up to `max` bytes of the body as soon as there are any, by `until` at the latest; empty at its end. Transfer
@@ -190,11 +205,8 @@ impl Exchange {
         match &came {
             Ok(Some(_)) => {}
             Ok(None) => {
-                self.trailers = self
-                    .body
-                    .take()
-                    .map(BodyStream::into_trailers)
-                    .unwrap_or_default();
+                let body = self.body.take();
+                self.trailers = body.map(BodyStream::into_trailers).unwrap_or_default();
                 self.response.complete = true;
                 self.step.complete(self.extent.came);
             }

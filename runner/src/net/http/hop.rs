@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use http::response::Parts;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use super::connection::{self, Answer, Spent};
 use super::exchange::Exchange;
+use super::fields::Fields;
 use super::outbound::Asked;
 use super::proxy::{Proxy, ProxyChoice};
 use super::redirect::astray;
@@ -53,14 +54,14 @@ impl<'a> Journey<'a> {
         url.origin() == self.origin
     }
 
-    /// A connection, a request, the head of an answer. `number` redirects came before.
+    /// A connection, a request, the head of an answer, and its headers by name. `number` redirects came before.
     pub(super) async fn hop(
         &self,
         request: &Request,
         cookie: Option<HeaderValue>,
         via: Via,
         number: usize,
-    ) -> Result<Exchange, NetError> {
+    ) -> Result<(Exchange, HeaderMap), NetError> {
         let url = &request.url;
         let proxy = self.proxy.to(url, &self.client.shared.proxies);
         let proxy = proxy.map_err(|error| self.of_proxy(error))?;
@@ -107,8 +108,9 @@ impl<'a> Journey<'a> {
             timings: timings.with(spent),
             tls,
         };
-        let response = response(url, answer.head, way);
-        Ok(Exchange::new(self.client, response, answer.body, step))
+        let response = response(url, &answer.head, way);
+        let exchange = Exchange::new(self.client, response, answer.body, step);
+        Ok((exchange, answer.head.headers))
     }
 
     /// The target's own span becomes a child of the request's.
@@ -200,7 +202,7 @@ impl<'a> Journey<'a> {
     }
 
     /// What a proxy answered that forwards requests. Where it asks for a password, or breaks off before it has answered,
-    /// nothing is known of the target.
+    /// nothing is known of the target. Whether a demand for a password is the proxy's own or the target's cannot be told.
     fn forwarded(&self, proxy: &Proxy, answer: Result<Answer, NetError>) -> Result<Answer, NetError> {
         if let Ok(answer) = &answer
             && answer.head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
@@ -279,12 +281,12 @@ impl Timings {
 }
 
 /// An answer of whose body nothing was read.
-fn response(url: &Url, head: Parts, way: Way) -> Response {
+fn response(url: &Url, head: &Parts, way: Way) -> Response {
     Response {
         url: url.to_string(),
         status: head.status.as_u16(),
         version: HttpVersion::of_answer(head.version),
-        headers: head.headers,
+        headers: Fields::from(&head.headers),
         body: Vec::new(),
         truncated: false,
         complete: false,

@@ -11,10 +11,10 @@ use rustls::pki_types::ServerName;
 use tokio::task::yield_now;
 use url::{Position, Url};
 
+use super::Request;
 use super::cookies::{self, Jar};
 use super::hop::{Journey, bare_host, destination};
 use super::request::LONGEST_URL;
-use super::{Request, Response};
 use crate::grant::Destination;
 use crate::net::NetError;
 use crate::net::bounded::URL_BYTES;
@@ -29,20 +29,21 @@ const OVERLAP: usize = 1 << 10;
 const SHOWN_CHARACTERS: usize = 200;
 
 impl Journey<'_> {
-    /// The request that follows `response`, when it is a redirect with a place to go (RFC 9110, section 15.4).
+    /// The request that follows an answer, when that is a redirect with a place to go (RFC 9110, section 15.4).
     pub(super) async fn redirect(
         &self,
         request: &Request,
-        response: &Response,
+        status: u16,
+        headers: &HeaderMap,
     ) -> Result<Option<Request>, NetError> {
-        let Some(url) = location(request, response)? else {
+        let Some(url) = location(request, status, headers)? else {
             return Ok(None);
         };
         let mut next = Request {
             url,
             ..request.clone()
         };
-        if becomes_get(&request.method, response.status) {
+        if becomes_get(&request.method, status) {
             next.method = Method::GET;
             next.body.clear();
             drop_content_headers(&mut next.headers);
@@ -204,10 +205,9 @@ pub(super) fn without_user(url: &Url) -> Url {
 
 /// Where a redirect leads, without credentials of the peer's choice. Whatever the peer wrote, it is the peer that did
 /// wrong, and not the plugin.
-fn location(request: &Request, response: &Response) -> Result<Option<Url>, NetError> {
-    let is_redirect =
-        StatusCode::from_u16(response.status).is_ok_and(|status| leads_on(status, &response.headers));
-    let Some(location) = response.headers.get(LOCATION).filter(|_| is_redirect) else {
+fn location(request: &Request, status: u16, headers: &HeaderMap) -> Result<Option<Url>, NetError> {
+    let is_redirect = StatusCode::from_u16(status).is_ok_and(|status| leads_on(status, headers));
+    let Some(location) = headers.get(LOCATION).filter(|_| is_redirect) else {
         return Ok(None);
     };
     if location.len() > URL_BYTES {

@@ -149,6 +149,10 @@ pub struct Stream {
     pub request: Fetch,
     /// Exchanges like it that are opened before, and not read.
     pub beside: u32,
+    /// Exchanges like it that are read to their end before.
+    pub ended: u32,
+    /// Whether those are dropped as soon as they are over, and not held to the end.
+    pub drops: bool,
     /// Most bytes of one read.
     pub piece: Option<u32>,
     /// Most reads; to the end when absent.

@@ -13,6 +13,9 @@ use crate::notes::Notes;
 pub(crate) fn stream(place: &Endpoint, stream: &Stream, notes: &mut Notes) {
     let open = || request(place, &stream.request).open();
     let beside: Vec<_> = (0..stream.beside).map(|_| open()).collect();
+    if stream.ended > 0 {
+        notes.take("ended", end_all(open, stream));
+    }
     match open() {
         Ok(exchange) => follow(exchange, stream, notes),
         Err(error) => notes.take("open", Err(error)),
@@ -20,6 +23,17 @@ pub(crate) fn stream(place: &Endpoint, stream: &Stream, notes: &mut Notes) {
     if stream.keep {
         std::mem::forget(beside);
     }
+}
+
+/// Opens exchanges and reads them to their end, up to the first that fails; says how many there were.
+fn end_all(open: impl Fn() -> Result<Exchange, NetError>, stream: &Stream) -> Result<String, NetError> {
+    let mut ended = Vec::new();
+    for _ in 0..stream.ended {
+        let mut exchange = open()?;
+        while !exchange.read(u32::MAX)?.is_empty() {}
+        ended.push((!stream.drops).then_some(exchange));
+    }
+    Ok(format!("{} are over", ended.len()))
 }
 
 fn follow(mut exchange: Exchange, stream: &Stream, notes: &mut Notes) {

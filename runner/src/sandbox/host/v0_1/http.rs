@@ -76,7 +76,7 @@ impl From<Response> for http::Response {
             status: response.status,
             version: response.version.into(),
             headers: headers
-                .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+                .map(|(name, value)| (name.to_owned(), value.to_vec()))
                 .collect(),
             body: response.body,
             truncated: response.truncated,

@@ -72,10 +72,11 @@ fn quota_phase(what: QuotaKind) -> Option<Phase> {
     match what {
         QuotaKind::Sockets | QuotaKind::Fds | QuotaKind::Connections => Some(Phase::Connect),
         QuotaKind::Lookups => Some(Phase::Resolve),
-        QuotaKind::BytesIn => Some(Phase::Receive),
+        // What is kept of an answer counts as memory.
+        QuotaKind::BytesIn | QuotaKind::Memory => Some(Phase::Receive),
         QuotaKind::BytesOut => Some(Phase::Send),
         // Not the network's: they end the run, or drop a line, and never reach a client.
-        QuotaKind::Memory | QuotaKind::Cpu | QuotaKind::LogLines | QuotaKind::Record => None,
+        QuotaKind::Cpu | QuotaKind::LogLines | QuotaKind::Record => None,
     }
 }
 

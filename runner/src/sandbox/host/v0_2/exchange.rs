@@ -41,15 +41,18 @@ impl http::HostExchange for State {
 
     async fn read(&mut self, exchange: Resource<Exchange>, max: u32) -> Answer<Vec<u8>> {
         let _host = self.meter.host_call(HostFunction::ReadExchange);
-        let read = self.table.get_mut(&exchange)?.read(ask::size(max)).await;
-        Ok(read.map_err(types::NetError::from))
+        let exchange = self.table.get_mut(&exchange)?;
+        let read = exchange.read(ask::size(max)).await;
+        let counted = exchange.count(&mut self.limiter, self.client.page());
+        Ok(counted.and(read).map_err(types::NetError::from))
     }
 
     async fn read_ready(&mut self, exchange: Resource<Exchange>, max: u32) -> Answer<Option<Vec<u8>>> {
         let _host = self.meter.host_call(HostFunction::ReadReadyExchange);
         let exchange = self.table.get_mut(&exchange)?;
         let read = exchange.read_ready(ask::size(max)).await;
-        Ok(read.map_err(types::NetError::from))
+        let counted = exchange.count(&mut self.limiter, self.client.page());
+        Ok(counted.and(read).map_err(types::NetError::from))
     }
 
     async fn info(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<http::ExchangeInfo> {
@@ -69,7 +72,7 @@ impl http::HostExchange for State {
     }
 
     async fn drop(&mut self, exchange: Resource<Exchange>) -> wasmtime::Result<()> {
-        self.table.delete(exchange)?;
+        self.table.delete(exchange)?.close(&mut self.limiter);
         Ok(())
     }
 }
@@ -79,7 +82,9 @@ impl State {
         let place = Arc::clone(&self.exchanges).try_acquire_owned();
         let place = place.map_err(|_| too_many("exchanges at once", MOST_EXCHANGES))?;
         let exchange = self.client.open(request.try_into()?).await?;
-        Ok(Exchange::new(exchange, place))
+        let mut exchange = Exchange::new(exchange, place);
+        exchange.count(&mut self.limiter, self.client.page())?;
+        Ok(exchange)
     }
 }
 

@@ -1,11 +1,9 @@
 //! `canary:check/http`.
 
-use ::http::{HeaderMap, HeaderName, HeaderValue};
-
 use crate::net::NetError;
 use crate::net::bounded::Bounded;
 use crate::net::check::InvalidFields;
-use crate::net::http::{Request, RequestOptions, Response, Unchecked, endpoint_of};
+use crate::net::http::{Fields, Request, RequestOptions, Response, Unchecked, endpoint_of};
 use crate::net::tls::TlsOptions;
 use crate::sandbox::bindings::v0_2::{http, tls, types};
 use crate::sandbox::host::ask;
@@ -160,8 +158,7 @@ impl From<Response> for http::Response {
     }
 }
 
-pub(super) fn pairs(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    let pair =
-        |(name, value): (&HeaderName, &HeaderValue)| (name.as_str().to_owned(), value.as_bytes().to_vec());
+pub(super) fn pairs(headers: &Fields) -> Vec<(String, Vec<u8>)> {
+    let pair = |(name, value): (&str, &[u8])| (name.to_owned(), value.to_vec());
     headers.iter().map(pair).collect()
 }
