@@ -8,8 +8,10 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::sleep;
 
 use super::page::Page;
 use super::slot::{Revocable, Side, Slot};
@@ -22,6 +24,8 @@ use crate::trace::Shortage;
 
 /// How long a run waits for a descriptor that another gives back.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the kernel has to send what it has, before it is offered another datagram.
+const FULL: Duration = Duration::from_millis(5);
 
 /// The right to open one socket, entered on a page; given back on drop.
 ///
@@ -336,17 +340,20 @@ pub struct LeasedUdp {
 }
 
 impl LeasedUdp {
-    /// Sends one datagram to the connected peer.
+    /// Sends one datagram to the connected peer, also while another task waits to receive one.
     ///
     /// # Errors
     /// The operating system refused, or the run is over.
     pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
         self.lease.traffic.note_send();
-        std::future::poll_fn(|cx| {
-            self.slot
-                .poll(cx, Side::Write, |socket, cx| socket.poll_send(cx, datagram))
-        })
-        .await
+        loop {
+            // The runtime does not know whether the socket is ready: who receives clears that, to learn of errors.
+            let sent = self.slot.with(|socket| SockRef::from(socket).send(datagram));
+            match sent.ok_or_else(ended)? {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(FULL).await,
+                sent => return sent,
+            }
+        }
     }
 
     /// Receives one datagram from the connected peer; what does not fit the buffer is cut off.

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
@@ -52,6 +53,42 @@ async fn a_refusal_that_comes_while_an_answer_is_waited_for_ends_the_wait() {
     let asks = async { std::net::UdpSocket::from(copy).send(b"question") };
     let mut buffer = [0; 16];
     let (received, sent) = futures_util::future::join(ours.receive(&mut buffer), asks).await;
+    assert_eq!(sent.unwrap(), 8);
+    assert_eq!(received.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_datagram_is_sent_while_another_is_waited_for() {
+    let page = page(&Ledger::new(Budget::new(10)), Quota::default());
+    let theirs = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let peer = theirs.local_addr().unwrap();
+    let ours = Lease::take(&page, peer).unwrap();
+    let ours = ours.datagrams(socket_to(peer).await).unwrap();
+    let mut buffer = [0; 16];
+    let answers = async {
+        let mut question = [0; 16];
+        let (length, from) = theirs.recv_from(&mut question).await.unwrap();
+        assert_eq!(&question[..length], b"again");
+        theirs.send_to(b"answer", from).await.unwrap();
+    };
+    // The wait begins first.
+    let exchange = futures_util::future::join3(ours.receive(&mut buffer), ours.send(b"again"), answers);
+    let exchange = tokio::time::timeout(Duration::from_secs(10), exchange).await;
+    let (received, sent, ()) = exchange.unwrap();
+    assert_eq!((received.unwrap(), sent.unwrap()), (6, 5));
+}
+
+#[tokio::test]
+async fn a_refusal_of_what_is_sent_during_a_wait_ends_the_wait() {
+    let page = page(&Ledger::new(Budget::new(10)), Quota::default());
+    let theirs = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let peer = theirs.local_addr().unwrap();
+    let ours = Lease::take(&page, peer).unwrap();
+    let ours = ours.datagrams(socket_to(peer).await).unwrap();
+    drop(theirs);
+    let mut buffer = [0; 16];
+    let (received, sent) =
+        futures_util::future::join(ours.receive(&mut buffer), ours.send(b"question")).await;
     assert_eq!(sent.unwrap(), 8);
     assert_eq!(received.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
