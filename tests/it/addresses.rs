@@ -9,7 +9,7 @@ use canary_tests::certificate::Authority;
 use canary_tests::harness::{Harness, Ran, alone};
 use canary_tests::peer::dns::{Manner, NameServer, Zone};
 use canary_tests::peer::http::{Reply, Site};
-use canary_tests::peer::plain;
+use canary_tests::peer::plain::{self, Proxy};
 use serde_json::json;
 
 const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -226,5 +226,68 @@ fn a_family_that_name_servers_do_not_answer_about_is_a_warning() {
         );
         let ran = trial.set("ip_family", "ipv4").run().await;
         assert_eq!(ran.leaves_nothing().ended(), "pass", "{ran:?}");
+    });
+}
+
+/// A name server that knows names with an IPv6 address, where nothing answers, and an IPv4 address.
+fn dual(names: &[&str]) -> NameServer {
+    let zone = names.iter().fold(Zone::new(), |zone, name| {
+        zone.address(name, FOUR).address(name, SIX)
+    });
+    zone.start()
+}
+
+#[test]
+fn a_check_with_one_socket_tries_addresses_one_after_another() {
+    alone(async {
+        let server = dual(&["both.test", "other.test"]);
+        let harness = harness(&server).await;
+        let other = Site::start(|_| Reply::text("there"));
+        let place = format!("http://other.test:{}/", other.address().port());
+        let site = Site::start(move |request| match request.path() {
+            "/away" => Reply::redirect(302, &place),
+            _ => Reply::text("here"),
+        });
+        let silent = |site: &Site| plain::full_at((Ipv6Addr::LOCALHOST, site.address().port()).into());
+        let _silent = (silent(&site), silent(&other));
+        let at = format!("both.test:{}", site.address().port());
+        let url = |path: &str| format!("http://{at}{path}");
+        for trial in [
+            harness.plugin("tcp").target(&at),
+            harness.plugin("http").target(&url("/")),
+            harness
+                .plugin("http")
+                .target(&url("/away"))
+                .allow(&format!("http://other.test:{}", other.address().port()))
+                .set("expect", json!({ "body": { "contains": "there" } })),
+        ] {
+            for sockets in [1, 2] {
+                let ran = trial.clone().quota(|quota| quota.sockets = sockets).run().await;
+                assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
+                assert_eq!(ran.denied(QuotaKind::Sockets), 0, "{:?}", ran.usage);
+                assert_eq!(ran.usage.sockets_peak, sockets, "{:?}", ran.usage);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_check_with_one_socket_reaches_its_target_through_a_proxy_and_its_redirects() {
+    alone(async {
+        let server = dual(&["proxy.test"]);
+        let harness = harness(&server).await;
+        let proxy = Proxy::start();
+        let port = proxy.address().port();
+        let _silent = plain::full_at((Ipv6Addr::LOCALHOST, port).into());
+        let site = Site::start(|request| match request.path() {
+            "/" => Reply::redirect(302, "/end"),
+            _ => Reply::text("ok"),
+        });
+        let trial = harness.plugin("http").target(&site.url("http", "/"));
+        let trial = trial.set("proxy", format!("http://proxy.test:{port}"));
+        let trial = trial.allow(&format!("tcp://proxy.test:{port}"));
+        let ran = trial.quota(|quota| quota.sockets = 1).run().await;
+        assert_eq!(ran.leaves_nothing().ended(), "pass", "{:?}", ran.outcome);
+        assert_eq!(ran.denied(QuotaKind::Sockets), 0, "{:?}", ran.usage);
     });
 }

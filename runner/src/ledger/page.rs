@@ -252,6 +252,12 @@ impl Page {
         self.judge(&mut self.state())
     }
 
+    /// Whether the run may open one more socket beside those that are open.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = self.state();
+        state.open < self.quota.sockets && state.open + state.shared < self.quota.fds
+    }
+
     /// Enters a socket that has its place in the host's budget, and counts a connect.
     pub(super) fn enter(&self, peer: SocketAddr, place: Place) -> Result<(usize, Arc<Traffic>), Refusal> {
         let mut state = self.state();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::resolve::{Patience, Resolved};
 use super::{Client, Family, NetError, Phase, Timings, within};
@@ -21,6 +21,9 @@ use crate::trace::StepKind;
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// How long addresses of the preferred family are tried before those of the other one.
 const PREFERENCE: Duration = Duration::from_secs(1);
+/// How long an address is tried before it makes room for the next, where the run has no socket left to try it beside: the
+/// system asks a second time after one second.
+const TURN: Duration = Duration::from_secs(2);
 /// Addresses tried for one connect.
 const ADDRESSES_TRIED: usize = 8;
 /// How many of them are of the family that is not preferred, where it has so many.
@@ -161,7 +164,8 @@ fn in_turn(mut preferred: Vec<IpAddr>, mut others: Vec<IpAddr>) -> (Vec<IpAddr>,
     (preferred, last)
 }
 
-/// The first of `peers` to connect; the sockets of the others are closed before it returns.
+/// The first of `peers` to connect; the sockets of the others are closed before it returns. Where the run may open no socket
+/// beside one that waits, they are tried one after another.
 async fn race(
     page: &Arc<Page>,
     peers: Vec<Attempt>,
@@ -177,6 +181,14 @@ async fn race(
     let mut attempts = FuturesUnordered::new();
     let mut last = NetError::Unresolved("no address can be tried".to_owned());
     loop {
+        if waiting.len() > 0 && !attempts.is_empty() && !page.has_room() {
+            let turn = turn(limit, waiting.len());
+            match timeout(turn, attempts.next()).await {
+                Ok(Some(Ok(stream))) => return Ok(stream),
+                Ok(ended) => last = ended.and_then(Result::err).unwrap_or(last),
+                Err(_) => attempts.clear(),
+            }
+        }
         let next = waiting.next();
         let is_last = next.is_none();
         let alone = next.map_or(Duration::ZERO, |next| next.alone);
@@ -202,6 +214,13 @@ async fn race(
             None => {}
         }
     }
+}
+
+/// How long the attempts under way may go on where so many others wait for their end: all of them get a turn by `limit`.
+fn turn(limit: Instant, waiting: usize) -> Duration {
+    let left = limit.saturating_duration_since(Instant::now());
+    let turns = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(1);
+    TURN.min(left / turns)
 }
 
 /// One connect to one address, as a step of the run's record.

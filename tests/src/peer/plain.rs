@@ -1,7 +1,7 @@
 //! Plain good servers, and one that is too busy to take anybody.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpStream as StdStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -38,9 +38,17 @@ pub fn mutual_tls(certificate: &Certificate, clients: &Authority) -> Peer {
 
 /// A listener whose queue is full: connecting to it neither succeeds nor fails.
 pub fn full() -> Peer {
+    full_at((Ipv4Addr::LOCALHOST, 0).into())
+}
+
+/// The same at this address.
+pub fn full_at(address: SocketAddr) -> Peer {
     let listen = || {
-        let socket = TcpSocket::new_v4()?;
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.bind(address)?;
         let listener = socket.listen(0)?;
         // A queue of length 0 has room for one.
         let waiting = StdStream::connect(listener.local_addr()?)?;
