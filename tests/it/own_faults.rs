@@ -71,6 +71,11 @@ fn what_a_proxy_does_in_place_of_forwarding_is_no_failure_of_the_target() {
         ] {
             fails(through(&proxy), true).await;
         }
+        // The target's own demand cannot be told from that: nothing may depend on it.
+        let (site, proxy) = (Site::start(|_| Reply::status(407)), Proxy::start());
+        let trial = harness.plugin("http").against(&site);
+        let trial = trial.set("proxy", proxy.url("http", ""));
+        fails(trial.allow(&format!("tcp://{}", proxy.address())), true).await;
         let unavailable = "HTTP/1.1 502 no\r\ncontent-length: 0\r\n\r\n";
         let proxy = Dialogue::new("").reply("GET", unavailable).start();
         fails(through(&proxy), false).await;

@@ -232,6 +232,8 @@ pub(crate) struct Reading<'r> {
     pub(crate) is_decompressed: bool,
     /// Why nobody can look into the body.
     pub(crate) unreadable: Option<Unreadable>,
+    /// Who may have answered in place of the target: a proxy that forwards requests.
+    pub(crate) forwarder: Option<&'static str>,
     /// For all that is expected.
     pub(crate) effort: &'r Effort,
     /// For the answer and what is made of it, besides what the patterns take.
@@ -253,7 +255,7 @@ pub(crate) fn judge(
         .status
         .as_ref()
         .map_or(status::DEFAULT, OneOrMany::as_slice);
-    verdict.extend([status::judge(accepted, response.status)]);
+    verdict.extend([status::judge(accepted, response.status, reading.forwarder)]);
     if let Some(versions) = &expect.version {
         verdict.extend([status::judge_version(versions.as_slice(), response.version)]);
     }

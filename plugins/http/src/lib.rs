@@ -134,6 +134,7 @@ fn judge_answer(check: &Check<Config>, response: &mut Response, limits: &Limits)
     let reading = Reading {
         is_decompressed,
         unreadable,
+        forwarder: request::forwarder(&check.config, &response.url),
         effort,
         memory: *memory,
     };

@@ -142,6 +142,22 @@ pub(crate) fn max_body(config: &Config) -> u32 {
     }
 }
 
+/// Who may have answered in place of the target at `url`: a proxy that forwards what is in plain text. Whether it is the
+/// environment that names one is not known here.
+pub(crate) fn forwarder(config: &Config, url: &str) -> Option<&'static str> {
+    let speaks = |url: &str, scheme: &str| {
+        let prefix = url.get(..scheme.len());
+        prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(scheme))
+    };
+    // To what stands in for the target there is a tunnel.
+    let is_forwarded = speaks(url, "http:") && config.connect_to.is_none();
+    match config.proxy.as_deref().filter(|_| is_forwarded)? {
+        "environment" => Some("a proxy of the environment"),
+        proxy if speaks(proxy, "http:") => Some("the proxy"),
+        _ => None,
+    }
+}
+
 fn sets_header(config: &Config, name: &str) -> bool {
     config
         .headers

@@ -47,6 +47,35 @@ fn a_bad_answer_says_what_is_wrong_with_it() {
 }
 
 #[test]
+fn a_demand_for_a_password_may_be_the_proxys_or_the_targets() {
+    const PLAIN: &str = "http://me.example.com/";
+    let wrong = "status: 407 Proxy Authentication Required is not in 200-299";
+    for (url, config, why) in [
+        (
+            PLAIN,
+            json!({ "proxy": "http://proxy.test:3128" }),
+            "; the proxy asks for a password, or the target behind it does",
+        ),
+        (
+            PLAIN,
+            json!({ "proxy": "environment" }),
+            "; a proxy of the environment asks for a password, or the target behind it does",
+        ),
+        (PLAIN, json!({ "proxy": "socks5://proxy.test" }), ""),
+        (PLAIN, json!({}), ""),
+        (URL, json!({ "proxy": "http://proxy.test:3128" }), ""),
+    ] {
+        let answer = Response {
+            url: url.to_owned(),
+            ..fake::response(407)
+        };
+        let host = FakeHost::new().http(move |_| Ok(answer.clone()));
+        let verdict = host.run::<Http>(url, config.clone()).unwrap();
+        assert_eq!(verdict.summary(), format!("{wrong}{why}"), "{config}");
+    }
+}
+
+#[test]
 fn a_network_error_is_a_fail_with_its_phase() {
     let host = FakeHost::new().http(|_| Err(NetError::timeout(Phase::Wait)));
     let verdict = host.run::<Http>(URL, json!({})).unwrap();

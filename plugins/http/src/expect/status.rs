@@ -117,8 +117,11 @@ impl Range {
     }
 }
 
-/// Whether the status is one of those.
-pub(super) fn judge(accepted: &[Range], status: u16) -> Assertion {
+/// What a proxy says that wants a password.
+const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
+
+/// Whether the status is one of those. `forwarder` is a proxy that may have sent it in place of the target.
+pub(super) fn judge(accepted: &[Range], status: u16, forwarder: Option<&str>) -> Assertion {
     let phrase = reason_phrase(status).unwrap_or_default();
     let shown = format!("{status} {phrase}");
     let shown = shown.trim_end();
@@ -129,11 +132,13 @@ pub(super) fn judge(accepted: &[Range], status: u16) -> Assertion {
         return Assertion::new("status", true, shown);
     }
     let accepted: Vec<_> = accepted.iter().map(Range::to_string).collect();
-    Assertion::new(
-        "status",
-        false,
-        format!("{shown} is not in {}", accepted.join(", ")),
-    )
+    let wrong = format!("{shown} is not in {}", accepted.join(", "));
+    let forwarder = forwarder.filter(|_| status == PROXY_AUTHENTICATION_REQUIRED);
+    let message = match forwarder {
+        Some(forwarder) => format!("{wrong}; {forwarder} asks for a password, or the target behind it does"),
+        None => wrong,
+    };
+    Assertion::new("status", false, message)
 }
 
 /// Whether one of these versions was spoken.
