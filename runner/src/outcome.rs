@@ -3,6 +3,7 @@
 //! Three things are never the same variant: what the guest says of the target, that the host ended the run,
 //! and that the guest broke. Everything that leaves Canary is made from a [`Run`].
 
+mod details;
 mod log;
 #[cfg(test)]
 mod sample;

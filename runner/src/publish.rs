@@ -4,6 +4,7 @@
 //! reads can hold nobody up: the lock is held for a few assignments, or for one copy.
 
 mod begun;
+mod last;
 mod late;
 mod record;
 mod restored;
@@ -11,13 +12,15 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::time::Instant;
 
+pub use last::MAX_LAST_RUNS;
+use last::{LastRuns, Weighed};
 use late::History;
 pub use late::Merged;
 pub use record::{LastRun, Record};
@@ -37,6 +40,7 @@ pub struct Board(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<CheckId, Entry>,
+    last: LastRuns,
     stages: Stages,
     /// All runs, those of checks that are gone included.
     total: Account,
@@ -72,7 +76,6 @@ struct Entry {
     since: Instant,
     /// When its last run ended; before that, when it was added or got another interval.
     fresh: Instant,
-    last: Option<Arc<Run>>,
     /// No longer in the suite; goes when its run is over.
     is_leaving: bool,
     /// The status by the record of an earlier process.
@@ -91,7 +94,6 @@ impl Entry {
             stage: Stage::Idle,
             since: now,
             fresh: now,
-            last: None,
             is_leaving: false,
         }
     }
@@ -123,6 +125,7 @@ pub struct Layout {
 #[derive(Debug, Default)]
 pub struct Released {
     _entries: Vec<Entry>,
+    _runs: Vec<Arc<Run>>,
 }
 
 impl Board {
@@ -170,9 +173,17 @@ impl Board {
             }
         }
         let gone = state.retire();
-        drop(state);
         layout.gone = gone.iter().map(|entry| entry.check.id.clone()).collect();
-        layout.released = Released { _entries: gone };
+        let runs = layout
+            .gone
+            .iter()
+            .filter_map(|id| state.last.remove(id))
+            .collect();
+        drop(state);
+        layout.released = Released {
+            _entries: gone,
+            _runs: runs,
+        };
         layout
     }
 
@@ -282,14 +293,18 @@ impl Board {
             entry.enter(Stage::Idle, stages);
             total.miss(MissReason::Shutdown, 1);
         }
-        state.let_go(id);
+        let left = state.let_go(id);
+        drop(state);
+        drop(left);
     }
 
     /// Records the one outcome of a run that was started.
     pub fn publish(&self, run: &Arc<Run>, now: SystemTime) -> Standing {
+        let weighed = Weighed::of(run);
         let mut state = self.state();
         let State {
             entries,
+            last,
             stages,
             total,
             expects_records,
@@ -303,9 +318,12 @@ impl Board {
         total.finish(&run.outcome);
         entry.enter(Stage::Idle, stages);
         entry.fresh = entry.since;
-        entry.last = Some(Arc::clone(run));
         let standing = entry.record.take(run, Thresholds::from(run.check.as_ref()), now);
-        state.let_go(&run.check.id);
+        let replaced = last.put(weighed);
+        let left = state.let_go(&run.check.id);
+        drop(state);
+        // What takes long to release holds nobody up.
+        drop((replaced, left));
         standing
     }
 
@@ -343,10 +361,17 @@ impl Board {
         state.total.holds(waiting, running) && waiting + running == tasks
     }
 
-    /// The last run of a check, in this process.
+    /// The last run of a check, in this process; without details where those of all checks took more than
+    /// [`MAX_LAST_RUNS`].
     #[must_use]
     pub fn last(&self, id: &CheckId) -> Option<Arc<Run>> {
-        self.state().entries.get(id)?.last.clone()
+        self.state().last.get(id)
+    }
+
+    /// How often last runs lost their details, by check.
+    #[must_use]
+    pub fn dropped_details(&self) -> BTreeMap<CheckId, u64> {
+        self.state().last.dropped()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -362,13 +387,12 @@ fn entry<'a>(entries: &'a mut HashMap<CheckId, Entry>, check: &Arc<Check>) -> &'
 }
 
 impl State {
-    /// A check whose run is over goes, if it is in the suite no longer.
-    fn let_go(&mut self, id: &CheckId) {
-        if self.entries.get(id).is_some_and(|entry| entry.is_leaving)
-            && let Some(entry) = self.entries.remove(id)
-        {
-            self.retired.absorb(&entry.record.account);
-        }
+    /// A check whose run is over goes, if it is in the suite no longer. Returns its last run.
+    fn let_go(&mut self, id: &CheckId) -> Option<Arc<Run>> {
+        self.entries.get(id).filter(|entry| entry.is_leaving)?;
+        let entry = self.entries.remove(id)?;
+        self.retired.absorb(&entry.record.account);
+        self.last.remove(id)
     }
 
     fn retire(&mut self) -> Vec<Entry> {

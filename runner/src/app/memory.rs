@@ -5,8 +5,13 @@ use rustix::process::{Resource, getrlimit};
 use crate::quota::show_bytes;
 use crate::suite::Suite;
 
-/// What the runner may need for itself, beside its guests.
+/// What the runner may need for itself, beside its guests. The last runs of all checks are a quarter of it at most
+/// ([`crate::publish::MAX_LAST_RUNS`]).
 const OWN: u64 = 256 << 20;
+const _: () = assert!(
+    crate::publish::MAX_LAST_RUNS <= 64 << 20,
+    "they are a part of what the runner needs"
+);
 /// The stack of a run.
 const STACK: u64 = 2 << 20;
 

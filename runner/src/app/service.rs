@@ -125,6 +125,7 @@ pub async fn watched<W: Watcher>(
     let reports = courier.as_ref().map(alert::Courier::reports);
     let (telling, telemetry, exposition) =
         aside::telemetry(host, &audit, &settings.telemetry, reports.clone(), begin)?;
+    core.count_cuts(&exposition);
     let (poll_watch, slow_polls) = poll_watch::start(host, &exposition, begin)?;
     let sources = core.sources(&audit, &exposition, slow_polls, reports);
     let (vigil, health) = vigil::start(host, sources, settings.heartbeat, begin)?;
@@ -175,6 +176,12 @@ impl Core {
             reloads: Reloads::default(),
             begin: CancellationToken::new(),
         }
+    }
+
+    /// Has metrics tell whose last runs are shown without details.
+    fn count_cuts(&self, exposition: &Exposition) {
+        let board = self.board.clone();
+        exposition.count_dropped_details(move || board.dropped_details());
     }
 
     /// What health is judged by.

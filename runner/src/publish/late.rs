@@ -84,8 +84,9 @@ impl Board {
     pub fn standings(&self) -> Vec<(Arc<Run>, Standing)> {
         let state = self.state();
         let standing = |entry: &Entry| {
-            let run = entry.last.as_ref()?;
-            Some((Arc::clone(run), entry.standing(run)))
+            let run = state.last.get(&entry.check.id)?;
+            let standing = entry.standing(&run);
+            Some((run, standing))
         };
         state.entries.values().filter_map(standing).collect()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Board, Entry, Record};
+use super::{Board, Entry, LastRuns, Record};
 use crate::account::Account;
 use crate::outcome::Run;
 use crate::report::LiveRow;
@@ -52,18 +52,18 @@ pub struct SeenCheck {
     pub stage: Stage,
     /// How long it has been at that stage.
     pub stage_age: Duration,
-    /// The last run, in this process.
+    /// The last run, in this process; see [`Board::last`].
     pub last: Option<Arc<Run>>,
 }
 
 impl SeenCheck {
-    pub(super) fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry, last: &LastRuns) -> Self {
         Self {
             check: Arc::clone(&entry.check),
             record: entry.record.clone(),
             stage: entry.stage,
             stage_age: entry.since.elapsed(),
-            last: entry.last.clone(),
+            last: last.get(&entry.check.id),
         }
     }
 }
@@ -95,9 +95,10 @@ impl Board {
     #[must_use]
     pub fn seen(&self) -> Seen {
         let state = self.state();
+        let seen = |entry: &Entry| SeenCheck::of(entry, &state.last);
         Seen {
             total: state.total.clone(),
-            checks: state.entries.values().map(SeenCheck::of).collect(),
+            checks: state.entries.values().map(seen).collect(),
         }
     }
 
@@ -125,7 +126,8 @@ impl Board {
     /// A copy of what is known of one check.
     #[must_use]
     pub fn seen_check(&self, id: &CheckId) -> Option<SeenCheck> {
-        self.state().entries.get(id).map(SeenCheck::of)
+        let state = self.state();
+        Some(SeenCheck::of(state.entries.get(id)?, &state.last))
     }
 
     /// Asks something of each check, without a copy.
@@ -145,7 +147,7 @@ impl Board {
                 check: Arc::clone(check),
                 status: entry.map_or_else(Default::default, |entry| entry.record.tracker.status()),
                 is_running: entry.is_some_and(|entry| entry.stage != Stage::Idle),
-                last: entry.and_then(|entry| entry.last.clone()),
+                last: state.last.get(&check.id),
             }
         };
         checks.iter().map(row).collect()

@@ -19,7 +19,7 @@ use crate::console::Streams;
 use crate::ledger::Ledger;
 use crate::ledger::audit::{Audit, Reserve};
 use crate::liveness::Registry;
-use crate::suite::KnownSecrets;
+use crate::suite::{CheckId, KnownSecrets};
 
 /// What telemetry reads of the host whenever it tells of it.
 pub struct HostView {
@@ -52,6 +52,8 @@ pub(super) struct Book {
     heartbeat: OnceLock<Box<dyn Fn() -> HeartbeatReading + Send + Sync>>,
     /// Absent where nobody looks for them.
     slow_polls: OnceLock<Box<dyn Fn() -> BTreeMap<&'static str, u64> + Send + Sync>>,
+    /// Absent where no last runs are kept.
+    dropped_details: OnceLock<Box<dyn Fn() -> BTreeMap<CheckId, u64> + Send + Sync>>,
     /// As of the last export of metrics; nothing where nothing is exported to a collector.
     delivery: Mutex<Option<(DeliveryReport, Instant)>>,
     /// From one export of metrics to the next.
@@ -86,6 +88,7 @@ impl Book {
             started: Instant::now(),
             heartbeat: OnceLock::new(),
             slow_polls: OnceLock::new(),
+            dropped_details: OnceLock::new(),
             delivery: Mutex::default(),
             interval: settings.interval,
         }
@@ -155,6 +158,7 @@ impl Book {
                 ("stderr", streams.log.dropped()),
             ],
             slow_polls: self.slow_polls.get().map(|read| read()).unwrap_or_default(),
+            dropped_details: self.dropped_details.get().map(|read| read()).unwrap_or_default(),
             pools: ledger.pools().read(),
         });
         metrics.settle();
@@ -182,6 +186,11 @@ impl Exposition {
     /// Exports the counts of slow polls too, by function. The first source counts.
     pub fn count_slow_polls(&self, counts: impl Fn() -> BTreeMap<&'static str, u64> + Send + Sync + 'static) {
         self.0.slow_polls.get_or_init(|| Box::new(counts));
+    }
+
+    /// Exports the counts of last runs that lost their details too, by check. The first source counts.
+    pub fn count_dropped_details(&self, counts: impl Fn() -> BTreeMap<CheckId, u64> + Send + Sync + 'static) {
+        self.0.dropped_details.get_or_init(|| Box::new(counts));
     }
 
     /// How exports go; nothing where there are none, or before the first was due.

@@ -27,8 +27,8 @@ pub use runner::{HeartbeatReading, HostReading};
 use super::name;
 use super::settings::Settings;
 use crate::account::MissReason;
-use crate::outcome::Run;
-use crate::status::Standing;
+use crate::outcome::Usage;
+use crate::status::Status;
 use crate::suite::{Check, CheckId};
 use chosen::is_free;
 use instrument as told;
@@ -52,11 +52,17 @@ struct Told {
     last: Option<Last>,
 }
 
-/// A check's last run.
+/// What the gauges show of a check's last run: no text of it, so that nobody has to weigh what waits for an export.
 #[derive(Debug)]
 struct Last {
-    run: Arc<Run>,
-    standing: Standing,
+    check: Arc<Check>,
+    started_at: SystemTime,
+    attempts: u32,
+    usage: Usage,
+    status: Status,
+    consecutive_failures: u64,
+    last_success: Option<SystemTime>,
+    /// When it was published.
     at: SystemTime,
 }
 

@@ -93,6 +93,7 @@ instruments! {
     QUOTA_DENIALS = "canary.quota.denials", Counter, "{denial}", "Refusals by a quota.";
     RECORD_CUT = "canary.record.cut", Counter, "{text}", "Texts that were cut, or left out, of the records of runs.";
     RECORD_CUT_BYTES = "canary.record.cut.bytes", Counter, "By", "Bytes that were cut, or left out, of the records of runs.";
+    RECORD_DROPPED = "canary.record.dropped", Counter, "{run}", "Last runs that are shown without details, since those of all checks took more than they may.";
     CPU_TIME = "canary.plugin.cpu.time", Counter, "s", "Time on a processor: the plugin itself, and what the host computed for it.";
     MEMORY_PEAK = "canary.plugin.memory.peak", Histogram(BYTES), "By", "The most memory that the plugin had in a run.";
     FAULTS = "canary.plugin.faults", Counter, "{fault}", "Runs in which the plugin broke.";

@@ -12,7 +12,7 @@ use super::{Last, Metrics, told};
 use crate::account::MissReason;
 use crate::clock;
 use crate::outcome::{Outcome, Run, VerdictStatus};
-use crate::quota::{Quota, QuotaKind};
+use crate::quota::QuotaKind;
 use crate::schedule::reach;
 use crate::status::{Standing, Status};
 use crate::suite::Check;
@@ -37,6 +37,7 @@ pub(super) fn prepare(scope: &mut Scope, check: &Check) {
     scope.add(told::FAULTS, Vec::new(), 0);
     scope.add(told::RECORD_CUT, Vec::new(), 0);
     scope.add(told::RECORD_CUT_BYTES, Vec::new(), 0);
+    scope.add(told::RECORD_DROPPED, Vec::new(), 0);
     scope.add(told::OPENED, transport(None), 0);
     scope.add_seconds(told::CPU_TIME, Vec::new(), 0.0);
     for (outcome, error) in OUTCOMES {
@@ -84,29 +85,39 @@ impl Metrics {
         let mut chosen = Chosen::begin(scope, run, self.max_series);
         exchanges(&mut chosen, run);
         asserted(&mut chosen, run);
-        let overflow = chosen.overflow();
+        let mut overflow = chosen.overflow();
+        let mut chosen = Chosen::measuring(scope, self.max_series);
+        measured(&mut chosen, run);
+        overflow += chosen.overflow();
         self.runner.add(told::SERIES_OVERFLOW, Vec::new(), overflow);
-        told_of.last = Some(Last {
-            run: Arc::clone(run),
-            standing: standing.clone(),
-            at: now,
-        });
+        told_of.last = Some(Last::of(run, standing, now));
     }
 
     /// Sets the gauges that show the last run of each check. Call it before the metrics are told: what only the last
     /// run can say is not worth its while for each of them.
     pub fn settle(&mut self) {
         for told_of in self.checks.values_mut() {
-            let Some(Last { run, standing, at }) = told_of.last.take() else {
+            let Some(last) = told_of.last.take() else {
                 continue;
             };
-            stands(&mut told_of.scope, &standing, at);
-            interval(&mut told_of.scope, &run.check, run.started_at);
-            utilization(&mut told_of.scope, &run);
-            let mut chosen = Chosen::measuring(&mut told_of.scope, self.max_series);
-            measured(&mut chosen, &run);
-            let overflow = chosen.overflow();
-            self.runner.add(told::SERIES_OVERFLOW, Vec::new(), overflow);
+            stands(&mut told_of.scope, &last);
+            interval(&mut told_of.scope, &last.check, last.started_at);
+            utilization(&mut told_of.scope, &last);
+        }
+    }
+}
+
+impl Last {
+    fn of(run: &Run, standing: &Standing, at: SystemTime) -> Self {
+        Self {
+            check: Arc::clone(&run.check),
+            started_at: run.started_at,
+            attempts: run.attempts,
+            usage: run.usage.clone(),
+            status: standing.status,
+            consecutive_failures: standing.consecutive_failures,
+            last_success: standing.last_success,
+            at,
         }
     }
 }
@@ -134,20 +145,16 @@ fn outcome(scope: &mut Scope, run: &Run, exemplar: Option<Exemplar>) {
     scope.observe(told::RUN_DURATION, vec![outcome], seconds, exemplar);
 }
 
-fn stands(scope: &mut Scope, standing: &Standing, now: SystemTime) {
-    let is_up = matches!(standing.status, Status::Up | Status::Degraded);
+fn stands(scope: &mut Scope, last: &Last) {
+    let is_up = matches!(last.status, Status::Up | Status::Degraded);
     scope.set_count(told::UP, Vec::new(), u64::from(is_up));
     for status in STATUSES {
         let extra = vec![word(name::STATUS, status.word())];
-        scope.set_count(told::STATUS, extra, u64::from(status == standing.status));
+        scope.set_count(told::STATUS, extra, u64::from(status == last.status));
     }
-    scope.set_count(
-        told::CONSECUTIVE_FAILURES,
-        Vec::new(),
-        standing.consecutive_failures,
-    );
-    scope.set(told::LAST_RUN, Vec::new(), unix_seconds(now));
-    if let Some(at) = standing.last_success {
+    scope.set_count(told::CONSECUTIVE_FAILURES, Vec::new(), last.consecutive_failures);
+    scope.set(told::LAST_RUN, Vec::new(), unix_seconds(last.at));
+    if let Some(at) = last.last_success {
         scope.set(told::LAST_SUCCESS, Vec::new(), unix_seconds(at));
     }
 }
@@ -211,18 +218,18 @@ fn record(scope: &mut Scope, run: &Run) {
     scope.add(told::RECORD_CUT_BYTES, Vec::new(), record.cut_bytes);
 }
 
-fn utilization(scope: &mut Scope, run: &Run) {
+fn utilization(scope: &mut Scope, last: &Last) {
     for kind in QuotaKind::ALL {
         let extra = vec![word(name::QUOTA, kind.key())];
-        scope.set(told::QUOTA_UTILIZATION, extra, share(run, kind, &run.check.quota));
+        scope.set(told::QUOTA_UTILIZATION, extra, share(last, kind));
     }
 }
 
-/// Used by the run, of what its attempts might have used. A quota of 0 is used up by definition.
+/// Used by the last run, of what its attempts might have used. A quota of 0 is used up by definition.
 #[expect(clippy::cast_precision_loss, reason = "a share of a quota, for a graph")]
-fn share(run: &Run, kind: QuotaKind, quota: &Quota) -> f64 {
-    let usage = &run.usage;
-    let attempts = u64::from(run.attempts.max(1));
+fn share(last: &Last, kind: QuotaKind) -> f64 {
+    let (usage, quota) = (&last.usage, &last.check.quota);
+    let attempts = u64::from(last.attempts.max(1));
     let (used, times) = match kind {
         QuotaKind::Sockets => (usage.sockets_peak, 1),
         QuotaKind::Fds => (usage.fds_peak, 1),

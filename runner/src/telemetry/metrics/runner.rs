@@ -41,6 +41,8 @@ pub struct HostReading {
     pub slow_polls: BTreeMap<&'static str, u64>,
     /// What all checks share.
     pub pools: Vec<PoolReading>,
+    /// Last runs that lost their details, since the start, by check.
+    pub dropped_details: BTreeMap<CheckId, u64>,
 }
 
 /// What was read of the heartbeat.
@@ -91,6 +93,7 @@ impl Metrics {
             dropped_texts,
             slow_polls,
             pools,
+            dropped_details,
         } = reading;
         for &(stream, count) in dropped_texts {
             let extra = vec![word(name::STREAM, stream)];
@@ -115,6 +118,7 @@ impl Metrics {
             let of = |counts: &BTreeMap<CheckId, u64>| counts.get(id).copied().unwrap_or_default();
             scope.set_count(told::ACTIVE, Vec::new(), of(connections));
             scope.set_count(told::RUN_ACTIVE, Vec::new(), of(runs));
+            scope.set_count(told::RECORD_DROPPED, Vec::new(), of(dropped_details));
         }
     }
 

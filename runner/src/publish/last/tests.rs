@@ -1,0 +1,103 @@
+//! Checks that log as much as they can beside those that say little.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+use crate::outcome::{LogLevel, LogLine, Outcome, StopCause};
+use crate::suite::Check;
+
+fn run(check: &str, bytes: usize) -> Arc<Run> {
+    let check = Arc::new(Check::plain(check, Duration::from_secs(10)));
+    let mut run = Run::plain(check, Outcome::Stopped(StopCause::Shutdown), UNIX_EPOCH);
+    run.log = vec![LogLine {
+        at: Duration::ZERO,
+        level: LogLevel::Info,
+        message: "m".repeat(bytes).into(),
+        fields: Vec::new(),
+    }];
+    Arc::new(run)
+}
+
+fn put(runs: &mut LastRuns, run: &Arc<Run>) -> Vec<Arc<Run>> {
+    runs.put(Weighed::of(run))
+}
+
+fn has_details(runs: &LastRuns, check: &str) -> bool {
+    !runs.get(&CheckId::new(check)).unwrap().log.is_empty()
+}
+
+/// The account, by counting everything.
+fn assert_right(runs: &LastRuns) {
+    let bytes: usize = runs.runs.values().map(|held| held.run.run.weight()).sum();
+    assert_eq!(runs.bytes, bytes);
+    let with_details = runs.runs.values().filter(|held| held.run.details > 0);
+    assert_eq!(runs.ranks.len(), with_details.count());
+}
+
+#[test]
+fn however_much_checks_log_all_their_last_runs_take_no_more_than_they_may() {
+    let mut runs = LastRuns::within(1 << 20);
+    for round in 0..3 {
+        for number in 0..200 {
+            put(&mut runs, &run(&format!("loud {number}"), (250 << 10) + round));
+            assert!(runs.bytes <= 1 << 20, "{}", runs.bytes);
+        }
+    }
+    assert_eq!(runs.runs.len(), 200, "each check has its run");
+    assert_right(&runs);
+}
+
+#[test]
+fn the_check_with_the_most_details_loses_them_and_those_within_their_share_keep_theirs() {
+    let mut runs = LastRuns::within(100 << 10);
+    for check in ["a", "b", "c"] {
+        put(&mut runs, &run(check, 10 << 10));
+    }
+    let loud = run("loud", 90 << 10);
+    let released = put(&mut runs, &loud);
+    assert!(released.iter().any(|run| Arc::ptr_eq(run, &loud)));
+    let kept = ["a", "b", "c", "loud"].map(|check| has_details(&runs, check));
+    assert_eq!(kept, [true, true, true, false]);
+    assert_eq!(runs.dropped(), BTreeMap::from([(CheckId::new("loud"), 1)]));
+    let shown = runs.get(&CheckId::new("loud")).unwrap();
+    assert!(shown.usage.record.cut == 1 && shown.usage.record.cut_bytes > 90 << 10);
+    assert_right(&runs);
+}
+
+#[test]
+fn the_run_that_loses_its_details_need_not_be_the_one_that_came_last() {
+    let mut runs = LastRuns::within(100 << 10);
+    for (check, bytes) in [("loud", 60 << 10), ("a", 20 << 10), ("b", 30 << 10)] {
+        put(&mut runs, &run(check, bytes));
+    }
+    let kept = ["loud", "a", "b"].map(|check| has_details(&runs, check));
+    assert_eq!(kept, [false, true, true]);
+    // Its next run says little, and is kept whole.
+    put(&mut runs, &run("loud", 1 << 10));
+    assert!(has_details(&runs, "loud"));
+    assert_eq!(
+        runs.dropped()[&CheckId::new("loud")],
+        1,
+        "what was lost stays counted"
+    );
+    assert_right(&runs);
+}
+
+#[test]
+fn a_check_that_is_gone_gives_back_what_its_run_took() {
+    let mut runs = LastRuns::within(1 << 20);
+    put(&mut runs, &run("a", 10 << 10));
+    assert!(runs.remove(&CheckId::new("a")).is_some());
+    assert!(runs.remove(&CheckId::new("a")).is_none());
+    assert_eq!((runs.bytes, runs.ranks.len()), (0, 0));
+}
+
+#[test]
+fn summaries_are_kept_where_there_is_room_for_nothing_else() {
+    let mut runs = LastRuns::within(0);
+    for number in 0..10 {
+        put(&mut runs, &run(&format!("check {number}"), 1 << 10));
+    }
+    assert_eq!((runs.runs.len(), runs.ranks.len()), (10, 0));
+    assert_right(&runs);
+}
