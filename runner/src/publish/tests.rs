@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::outcome::{Outcome, StopCause, Verdict, VerdictStatus};
+use crate::outcome::{LogLevel, LogLine, Outcome, StopCause, Verdict, VerdictStatus};
 use crate::status::Status;
 
 fn check(name: &str) -> Arc<Check> {
@@ -54,6 +54,38 @@ fn the_account_holds_at_every_step_of_a_run() {
     assert!(board.holds(1));
     board.publish(&run(&check, verdict(VerdictStatus::Pass)), at(1));
     assert!(board.holds(0));
+}
+
+#[test]
+fn the_last_runs_of_checks_that_log_all_they_may_take_no_more_than_there_is_for_all() {
+    let checks: Vec<Arc<Check>> = (0..300).map(|number| check(&format!("check {number}"))).collect();
+    let board = board(&checks);
+    for check in &checks {
+        let line = LogLine {
+            at: Duration::ZERO,
+            level: LogLevel::Info,
+            message: "m".repeat(4 << 10).into(),
+            fields: Vec::new(),
+        };
+        let mut run = Run::clone(&run(check, verdict(VerdictStatus::Fail)));
+        run.log = vec![line; 64];
+        board.schedule(check, Since::at(at(1))).unwrap();
+        board.start(&check.id);
+        board.publish(&Arc::new(run), at(1));
+    }
+    let last: Vec<Arc<Run>> = checks.iter().filter_map(|check| board.last(&check.id)).collect();
+    let bytes: usize = last.iter().map(|run| run.weight()).sum();
+    assert!(bytes <= MAX_LAST_RUNS, "{bytes}");
+    assert!(last.iter().all(|run| run.outcome.summary() == "as told"));
+    let dropped = board.dropped_details();
+    assert_eq!(
+        (last.len(), last.iter().filter(|run| run.log.is_empty()).count()),
+        (300, dropped.len())
+    );
+    assert!(!dropped.is_empty());
+    // A check that is taken out takes its part with it.
+    board.keep(&[], &mut Restored::default(), Instant::now());
+    assert!(board.last(&checks[0].id).is_none() && board.dropped_details().is_empty());
 }
 
 #[test]
