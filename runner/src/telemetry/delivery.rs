@@ -6,6 +6,8 @@
 //! push  ------------------- /   \-> spool, as long as it must wait
 //! ```
 //!
+//! What is more than may wait at once is pushed as a series, each request when there is room for it.
+//!
 //! One lane a signal, so that signals do not block each other; in each, requests go out in the order in which they
 //! were begun, and a request leaves the queue only when its fate is known. A collector can have a request twice,
 //! when the answer to the first time was lost: never less than once.
@@ -25,8 +27,10 @@ mod lane;
 mod notice;
 mod outlet;
 mod parts;
+mod points;
 mod queue;
 mod report;
+mod request;
 mod share;
 #[cfg(test)]
 pub(crate) mod simulated;
@@ -51,7 +55,9 @@ use tokio::time::{Instant, timeout_at};
 
 pub use frame::Frame;
 pub use notice::Notice;
+pub use queue::MAX_MEMORY;
 pub use report::{DeliveryReport, DropReason, SignalReport};
+pub use request::Request;
 pub use share::Owner;
 
 use super::settings::{Exporter, Signal, SpoolSettings};
@@ -79,9 +85,11 @@ pub struct DeliverySettings {
     pub scope: InstrumentationScope,
     /// How long a batch stays open (OTEL_BSP_SCHEDULE_DELAY).
     pub batch_delay: Duration,
-    /// Where requests wait; absent: in memory, at most 16 MiB a signal. Where there is no more room, what checks have
-    /// waiting beyond their share goes first, and then the oldest.
+    /// Where requests wait; absent: in memory. Where there is no more room, what checks have waiting beyond their share
+    /// goes first, and then the oldest.
     pub spool: Option<SpoolSettings>,
+    /// Bytes of the requests of a signal that wait in memory where they cannot wait in the spool: [`MAX_MEMORY`].
+    pub memory: u64,
     /// Where [`Exporter::Console`] writes its lines.
     pub console: Box<dyn Write + Send>,
     /// Where connections and files that stay open are counted.
@@ -122,9 +130,9 @@ impl Delivery {
                 Some((signal, outlet(signal, exporter, &console, host)?))
             })
             .collect();
-        let queues = outlets
-            .iter()
-            .map(|(signal, outlet)| Queue::new(*signal, outlet.is_collector(), notices.clone()));
+        let queues = outlets.iter().map(|(signal, outlet)| {
+            Queue::new(*signal, outlet.is_collector(), notices.clone()).within(settings.memory)
+        });
         let has_collector = outlets.values().any(Outlet::is_collector);
         let store = Store::open(
             queues,
@@ -170,11 +178,41 @@ impl Delivery {
     }
 
     /// Takes a whole encoded request, to be sent as it is. Waits for nobody.
-    pub fn push(&self, signal: Signal, request: Vec<u8>) {
-        if !request.is_empty() {
+    pub fn push(&self, signal: Signal, request: impl Into<Request>) {
+        let request = request.into();
+        if !request.bytes.is_empty() {
             self.shared.store().push(signal, request);
             self.shared.wake(signal);
         }
+    }
+
+    /// What is pushed from now on is a series of requests, which may be more than there is room for at once.
+    pub fn begin_series(&self, signal: Signal) {
+        self.shared.store().begin_series(signal);
+    }
+
+    /// Ends when the next request of the series can be pushed, and nothing is dropped for it that could be delivered.
+    ///
+    /// Cancellation: nothing is lost.
+    pub async fn room(&self, signal: Signal) {
+        self.shared.room(signal).await;
+    }
+
+    /// The same; false when that would take a collector that was away at its last attempt.
+    ///
+    /// Cancellation: nothing is lost.
+    pub async fn room_unless_away(&self, signal: Signal) -> bool {
+        tokio::select! {
+            biased;
+            () = self.shared.room(signal) => true,
+            () = self.shared.settled() => false,
+        }
+    }
+
+    /// Has everything that can be sent sent at once.
+    pub fn flush(&self) {
+        self.shared.store().close_batches();
+        self.shared.wake_all();
     }
 
     /// How delivery goes.
@@ -188,8 +226,7 @@ impl Delivery {
     ///
     /// Cancellation: as if dropped.
     pub async fn finish(mut self, deadline: Instant) -> DeliveryReport {
-        self.shared.store().close_batches();
-        self.shared.wake_all();
+        self.flush();
         // What was not sent in time is spooled like all that could not be sent.
         drop(timeout_at(deadline, self.shared.settled()).await);
         self.lanes.shutdown().await;

@@ -10,9 +10,9 @@ use prost::Message as _;
 use tokio::time::Instant;
 
 use super::Active;
-use super::delivery::DeliveryReport;
+use super::delivery::{DeliveryReport, Request};
 pub use super::metrics::Format;
-use super::metrics::{HeartbeatReading, HostReading, Metrics, ProcessReading, Scrape};
+use super::metrics::{Export, Exported, HeartbeatReading, HostReading, Metrics, ProcessReading, Scrape};
 use super::settings::Settings;
 use crate::alert;
 use crate::console::Streams;
@@ -114,14 +114,16 @@ impl Book {
         self.metrics().events_lost(events);
     }
 
-    /// Encoded requests of one time window.
-    pub(super) fn requests(&self, now: SystemTime) -> Vec<Vec<u8>> {
-        let metrics = self.read_host();
-        let mut encoded = Vec::new();
-        metrics.requests(&self.resource, &self.scope, now, |request| {
-            encoded.push(request.encode_to_vec());
-        });
-        encoded
+    /// An export of what is known now.
+    pub(super) fn begin_export(&self) -> Export {
+        drop(self.read_host());
+        Export::new(self.resource.clone(), self.scope.clone())
+    }
+
+    /// The next request of an export; nothing when it is whole.
+    pub(super) fn next_request(&self, export: &mut Export) -> Option<Request> {
+        let next = export.next_request(&self.metrics(), SystemTime::now());
+        next.map(|Exported { request, owners }| Request::new(request.encode_to_vec(), &owners))
     }
 
     fn read_host(&self) -> MutexGuard<'_, Metrics> {

@@ -20,10 +20,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub use otlp::{Export, Exported};
 pub use process::ProcessReading;
 pub use prometheus::{Format, Scrape};
 pub use runner::{HeartbeatReading, HostReading};
 
+use super::delivery::Owner;
 use super::name;
 use super::settings::Settings;
 use crate::account::MissReason;
@@ -71,7 +73,7 @@ impl Metrics {
     #[must_use]
     pub fn new(settings: &Settings, now: SystemTime) -> Self {
         let mut metrics = Self {
-            runner: Scope::new(Vec::new(), now),
+            runner: Scope::new(Owner::RUNNER, Vec::new(), now),
             checks: BTreeMap::new(),
             exemplars: settings.exemplars,
             max_series: usize::try_from(settings.max_series_per_check).unwrap_or(usize::MAX),
@@ -90,7 +92,7 @@ impl Metrics {
                 // Other labels are other series.
                 Some(known) if known.scope.base == base => {}
                 _ => {
-                    let scope = Scope::new(base, now);
+                    let scope = Scope::new(Owner::of(check.id.as_str()), base, now);
                     self.checks.insert(check.id.clone(), Told { scope, last: None });
                 }
             }
@@ -109,11 +111,6 @@ impl Metrics {
         };
         let extra = vec![word(name::MISS_REASON, reason.word())];
         known.scope.add(told::MISSED, extra, count);
-    }
-
-    /// The runner's own points first, then those of each check.
-    fn scopes(&self) -> impl Iterator<Item = &Scope> {
-        std::iter::once(&self.runner).chain(self.checks.values().map(|known| &known.scope))
     }
 }
 

@@ -9,16 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::task::yield_now;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::delivery::{Delivery, DeliverySettings, Frame, Notice, Owner};
+use super::delivery::{Delivery, DeliveryReport, DeliverySettings, Frame, MAX_MEMORY, Notice, Owner};
 use super::exposition::{Book, Exposition, HostView};
 use super::intake::{EventReceiver, MAX_BYTES, intake};
 use super::logs::Severity;
+use super::metrics::Export;
 use super::settings::{Settings, Signal};
 use super::spans::Selection;
 use super::{Active, Encoded, Event, Telemetry, logs, spans};
@@ -29,6 +32,9 @@ const NOTICES_WAITING: usize = 256;
 const GATHER: Duration = Duration::from_millis(5);
 /// Bytes of spans or records that are gathered before they go to the journal.
 const GATHERED: usize = 64 << 10;
+/// What is said of an export that is not whole when the next one is due.
+const BEHIND: &str = "metrics are delivered more slowly than they are due: the next export comes when this one is through; \
+    see the collector, or raise OTEL_METRIC_EXPORT_INTERVAL";
 /// How long the end may take: what is not sent by then is in the spool, or lost.
 pub const FLUSH: Duration = Duration::from_secs(5);
 
@@ -66,6 +72,7 @@ pub fn start(
         scope: scope.clone(),
         batch_delay: settings.schedule_delay,
         spool: settings.spool.clone(),
+        memory: MAX_MEMORY,
         console,
         reserve: host.reserve.clone(),
         secrets: host.secrets.clone(),
@@ -107,6 +114,8 @@ impl Worker {
             delivery: Delivery::start(delivery),
             gathered: BTreeMap::new(),
             selection,
+            export: None,
+            is_behind: false,
             lost,
             told_lost: 0,
         };
@@ -128,12 +137,19 @@ impl Worker {
                     // Work on many at once costs much less than work on each.
                     sleep(GATHER).await;
                     desk.take_all(&events);
+                    desk.push_now();
+                }
+                () = desk.room() => {
+                    desk.push_next();
+                    // Lanes and scrapes have their turn too.
+                    yield_now().await;
                 }
             }
         }
         desk.take_all(&events);
-        desk.export();
-        desk.delivery.finish(Instant::now() + FLUSH).await;
+        let end = Instant::now() + FLUSH;
+        desk.export_whole(end).await;
+        desk.delivery.finish(end).await;
     }
 }
 
@@ -144,6 +160,9 @@ struct Desk {
     /// One behind the other: a frame is a repeated field, and so are several.
     gathered: BTreeMap<Signal, Frame>,
     selection: Selection,
+    /// Of metrics, and not whole yet.
+    export: Option<Export>,
+    is_behind: bool,
     lost: Arc<AtomicU64>,
     told_lost: u64,
 }
@@ -217,14 +236,64 @@ impl Desk {
     }
 
     fn export(&mut self) {
-        self.book.note_delivery(&self.delivery.report());
+        let report = self.delivery.report();
+        self.book.note_delivery(&report);
         self.tell_lost();
         if !self.delivery.exports(Signal::Metrics) {
             return;
         }
-        let requests = catch_unwind(AssertUnwindSafe(|| self.book.requests(SystemTime::now())));
-        for request in requests.unwrap_or_default() {
-            self.delivery.push(Signal::Metrics, request);
+        if self.export.is_some() {
+            // The last one goes on: what is more than the collector takes in time would only pile up.
+            self.tell_behind(&report);
+            return;
+        }
+        self.is_behind = false;
+        self.delivery.begin_series(Signal::Metrics);
+        let begun = catch_unwind(AssertUnwindSafe(|| self.book.begin_export()));
+        self.export = begun.ok();
+    }
+
+    /// Ends when the next request of an export can go to delivery; never, where there is no export.
+    async fn room(&self) {
+        match self.export {
+            Some(_) => self.delivery.room(Signal::Metrics).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Hands on the next request of the export.
+    fn push_next(&mut self) {
+        let Some(export) = &mut self.export else { return };
+        // A panic ends this export, and not telemetry.
+        let next = catch_unwind(AssertUnwindSafe(|| self.book.next_request(export)));
+        match next.ok().flatten() {
+            Some(request) => self.delivery.push(Signal::Metrics, request),
+            None => self.export = None,
+        }
+    }
+
+    /// Hands on one request if there is room, so that an export goes on however much comes.
+    fn push_now(&mut self) {
+        if self.room().now_or_never().is_some() {
+            self.push_next();
+        }
+    }
+
+    /// The last export. What finds no room in time goes to the spool, or is lost and counted.
+    async fn export_whole(&mut self, end: Instant) {
+        self.export = None;
+        self.export();
+        self.delivery.flush();
+        while self.export.is_some() {
+            let has_room = timeout_at(end, self.delivery.room_unless_away(Signal::Metrics)).await;
+            if has_room != Ok(true) {
+                break;
+            }
+            self.push_next();
+            yield_now().await;
+        }
+        while self.export.is_some() {
+            self.push_next();
         }
     }
 
@@ -240,6 +309,15 @@ impl Desk {
             self.book.note_lost(lost);
             let text = format!("{new} events were lost: telemetry did not keep up");
             self.runner(Severity::Error, "canary.telemetry.lost", &text);
+        }
+    }
+
+    /// Says once that exports take longer than they may; of a collector that is away, other notices speak.
+    fn tell_behind(&mut self, report: &DeliveryReport) {
+        let metrics = report.signals.get(&Signal::Metrics);
+        let is_away = metrics.is_some_and(|metrics| metrics.failing_for.is_some());
+        if !is_away && !std::mem::replace(&mut self.is_behind, true) {
+            self.runner(Severity::Warn, "canary.telemetry.behind", BEHIND);
         }
     }
 

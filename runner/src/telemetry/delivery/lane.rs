@@ -63,6 +63,19 @@ impl Shared {
         }
     }
 
+    /// Ends when there is room for the next request of a signal's series.
+    ///
+    /// Cancellation: nothing is lost.
+    pub(super) async fn room(&self, signal: Signal) {
+        loop {
+            let concluded = self.concluded.notified();
+            if self.store().has_room(signal) {
+                return;
+            }
+            concluded.await;
+        }
+    }
+
     async fn news_of(&self, signal: Signal) {
         match self.news.get(&signal) {
             Some(news) => news.notified().await,

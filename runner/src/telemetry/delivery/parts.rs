@@ -7,11 +7,13 @@ use std::collections::HashMap;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::{WireType, decode_key, decode_varint, message};
 
 use super::envelope::Envelope;
+use super::points;
 use super::share::Owner;
 use crate::telemetry::name;
 use crate::telemetry::settings::Signal;
@@ -66,23 +68,64 @@ impl<'a> Parts<'a> {
         self.owners(signal).into_iter().zip(self.items.iter().copied())
     }
 
-    /// A request without the items of some owners; none if nothing is left. And how many items went.
-    pub(super) fn without(&self, signal: Signal, goes: impl Fn(Owner) -> bool) -> (Option<Vec<u8>>, usize) {
-        let owners = self.owners(signal);
-        let stays = self.items.iter().zip(&owners).filter(|(_, owner)| !goes(**owner));
-        let stays: Vec<_> = stays.map(|(item, _)| item).collect();
-        let gone = self.items.len() - stays.len();
-        let request = (!stays.is_empty()).then(|| self.request(stays.into_iter()));
+    /// A request without what some owners have in it; none if nothing is left. And how many spans, data points or log
+    /// records went.
+    pub(super) fn without(&self, signal: Signal, goes: impl Fn(Owner) -> bool) -> (Option<Vec<u8>>, u64) {
+        let (frames, gone) = match signal {
+            Signal::Metrics => self.metrics_without(goes),
+            Signal::Traces | Signal::Logs => self.items_without(signal, goes),
+        };
+        let request = (!frames.is_empty()).then(|| self.envelope.request(&frames));
         (request, gone)
+    }
+
+    fn items_without(&self, signal: Signal, goes: impl Fn(Owner) -> bool) -> (Vec<u8>, u64) {
+        let (mut frames, mut gone) = (Vec::new(), 0);
+        for (owner, item) in self.items(signal) {
+            match goes(owner) {
+                true => gone += 1,
+                false => frames.extend_from_slice(item.whole),
+            }
+        }
+        (frames, gone)
+    }
+
+    fn metrics_without(&self, goes: impl Fn(Owner) -> bool) -> (Vec<u8>, u64) {
+        let (mut frames, mut gone) = (Vec::new(), 0);
+        for item in &self.items {
+            let without = |metric| points::without(metric, &goes);
+            match Metric::decode(item.payload).ok().map(without) {
+                Some((left, count)) if count > 0 => {
+                    gone += count;
+                    if let Some(metric) = left {
+                        message::encode(SECOND, &metric, &mut frames);
+                    }
+                }
+                Some(_) | None => frames.extend_from_slice(item.whole),
+            }
+        }
+        (frames, gone)
     }
 
     /// The bytes of each owner.
     pub(super) fn bytes(&self, signal: Signal) -> HashMap<Owner, u32> {
+        let lengths: Vec<(Owner, usize)> = match signal {
+            Signal::Metrics => {
+                let metrics = self
+                    .items
+                    .iter()
+                    .filter_map(|item| Metric::decode(item.payload).ok());
+                metrics.flat_map(|metric| points::bytes(&metric)).collect()
+            }
+            Signal::Traces | Signal::Logs => {
+                let items = self.items(signal);
+                items.map(|(owner, item)| (owner, item.whole.len())).collect()
+            }
+        };
         let mut bytes = HashMap::new();
-        for (item, owner) in self.items.iter().zip(self.owners(signal)) {
-            let length = u32::try_from(item.whole.len()).unwrap_or(u32::MAX);
+        for (owner, length) in lengths {
             let sum: &mut u32 = bytes.entry(owner).or_default();
-            *sum = sum.saturating_add(length);
+            *sum = sum.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
         }
         bytes
     }
@@ -100,11 +143,6 @@ impl<'a> Parts<'a> {
             last
         });
         owners.collect()
-    }
-
-    fn request<'b>(&self, items: impl Iterator<Item = &'b Field<'b>>) -> Vec<u8> {
-        let frames = items.map(|item| item.whole).collect::<Vec<_>>().concat();
-        self.envelope.request(&frames)
     }
 }
 
@@ -152,6 +190,8 @@ fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
 #[cfg(test)]
 mod tests {
     use opentelemetry_proto::tonic::common::v1::AnyValue;
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+    use opentelemetry_proto::tonic::metrics::v1::{Gauge, NumberDataPoint, ScopeMetrics};
     use opentelemetry_proto::tonic::trace::v1::ScopeSpans;
 
     use super::*;
@@ -160,18 +200,22 @@ mod tests {
         Envelope::new(&Default::default(), &Default::default())
     }
 
-    /// The spans of one run: a root that names its check, and a child.
-    fn frame(check: &str) -> Vec<u8> {
+    fn named(check: &str) -> Vec<KeyValue> {
         let value = Some(AnyValue {
             value: Some(Value::StringValue(check.to_owned())),
         });
+        vec![KeyValue {
+            key: name::CHECK.to_owned(),
+            value,
+            ..Default::default()
+        }]
+    }
+
+    /// The spans of one run: a root that names its check, and a child.
+    fn frame(check: &str) -> Vec<u8> {
         let root = Span {
             name: format!("check {check}"),
-            attributes: vec![KeyValue {
-                key: name::CHECK.to_owned(),
-                value,
-                ..Default::default()
-            }],
+            attributes: named(check),
             ..Default::default()
         };
         let child = Span {
@@ -217,5 +261,45 @@ mod tests {
         }
         assert!(Parts::of(b"as it is").is_none());
         assert!(Parts::of(&[request.clone(), request].concat()).is_none());
+    }
+
+    #[test]
+    fn the_data_points_of_one_check_go_and_those_of_others_stay_in_their_metrics() {
+        let point = |check: &str| NumberDataPoint {
+            attributes: named(check),
+            ..Default::default()
+        };
+        let gauge = |name: &str, checks: &[&str]| Metric {
+            name: name.to_owned(),
+            data: Some(Data::Gauge(Gauge {
+                data_points: checks.iter().map(|check| point(check)).collect(),
+            })),
+            ..Default::default()
+        };
+        let request = |metrics: Vec<Metric>| {
+            let scope = ScopeMetrics {
+                metrics,
+                ..Default::default()
+            };
+            envelope().request(&scope.encode_to_vec())
+        };
+        let all = request(vec![
+            gauge("up", &["a", "loud"]),
+            gauge("measured", &["loud", "loud"]),
+            gauge("status", &["a"]),
+        ]);
+        let parts = Parts::of(&all).unwrap();
+        let loud = Owner::of("loud");
+        let (left, gone) = parts.without(Signal::Metrics, |owner| owner == loud);
+        assert_eq!(gone, 3);
+        assert_eq!(
+            left.unwrap(),
+            request(vec![gauge("up", &["a"]), gauge("status", &["a"])])
+        );
+        let bytes = parts.bytes(Signal::Metrics);
+        let length = u32::try_from(point("loud").encoded_len()).unwrap();
+        assert_eq!((bytes.len(), bytes[&loud]), (2, 3 * length));
+        let nothing = parts.without(Signal::Metrics, |_| false);
+        assert_eq!(nothing, (Some(all.clone()), 0));
     }
 }

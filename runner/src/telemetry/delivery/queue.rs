@@ -23,14 +23,17 @@ use super::envelope::Envelope;
 use super::frame::Frame;
 use super::notice::{Notice, Notices};
 use super::report::{DropReason, SignalReport, Tally};
+use super::request::Request;
 use super::share::{Owner, Share, Shares};
 use super::spool::Kind;
 use super::stamp::Stamp;
 use crate::age::Now;
 use crate::telemetry::settings::Signal;
 use leftovers::Leftovers;
+use room::Bounds;
 use send::Sending;
 
+pub use room::MAX_MEMORY;
 pub(super) use room::{Room, Thinned};
 pub(super) use send::Next;
 
@@ -43,11 +46,14 @@ pub(super) struct Queue {
     signal: Signal,
     /// Whether it may wait on disk: what a console missed is worth nothing later.
     is_kept: bool,
+    bounds: Bounds,
     batch: Option<Batch>,
     waiting: BTreeMap<Stamp, Waiting>,
     sending: Sending,
     leftovers: Leftovers,
     last: Option<Stamp>,
+    /// The requests behind it are of the series that goes on.
+    series_after: Option<Stamp>,
     memory_bytes: u64,
     disk_bytes: u64,
     /// The last attempt found no collector that takes requests: what comes now waits on disk.
@@ -96,11 +102,13 @@ impl Queue {
         Self {
             signal,
             is_kept,
+            bounds: Bounds::of(MAX_MEMORY),
             batch: None,
             waiting: BTreeMap::new(),
             sending: Sending::new(signal),
             leftovers: Leftovers::default(),
             last: None,
+            series_after: None,
             memory_bytes: 0,
             disk_bytes: 0,
             is_away: false,
@@ -108,6 +116,12 @@ impl Queue {
             tally: Tally::default(),
             notices,
         }
+    }
+
+    /// The same with so many bytes of requests in memory where they cannot go to the spool.
+    pub(super) fn within(mut self, memory: u64) -> Self {
+        self.bounds = Bounds::of(memory);
+        self
     }
 
     pub(super) fn signal(&self) -> Signal {
@@ -141,10 +155,11 @@ impl Queue {
     }
 
     /// Takes a whole request.
-    pub(super) fn push(&mut self, request: Vec<u8>, around: &mut Around<'_>) {
+    pub(super) fn push(&mut self, request: impl Into<Request>, around: &mut Around<'_>) {
+        let request = request.into();
         let stamp = self.stamp(&around.now);
-        let place = Place::memory(request, Journaled::Not);
-        self.insert(stamp, place, Some(Share::default()), around.shares);
+        let place = Place::memory(request.bytes, Journaled::Not);
+        self.insert(stamp, place, Some(request.share), around.shares);
     }
 
     /// Makes a request of the open batch.

@@ -83,7 +83,7 @@ pub struct SignalReport {
     pub exports: BTreeMap<Cow<'static, str>, u64>,
     /// Requests that were never delivered.
     pub dropped: BTreeMap<DropReason, u64>,
-    /// Spans or log records that made room for those of other checks.
+    /// Spans, data points or log records that made room for those of other checks.
     pub dropped_items: u64,
     /// Requests laid among the dead letters.
     pub dead_letters: u64,

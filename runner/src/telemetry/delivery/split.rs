@@ -3,7 +3,7 @@
 //! What has to be found of a refused request is whose data the collector does not want. So a piece is halved between
 //! checks first, and between the items of one check only when it is the only check that is left in it.
 
-mod points;
+mod merged;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +16,7 @@ use prost::encoding::message;
 
 use super::envelope::Envelope;
 use super::parts::{Parts, SECOND};
+use super::points;
 use super::share::Owner;
 use super::stamp::Stamp;
 use crate::telemetry::settings::Signal;
@@ -127,7 +128,7 @@ impl Split {
         let mut items: Vec<&Item> = items.iter().collect();
         items.sort_by_key(|item| item.ordinal);
         let frames = match self.signal {
-            Signal::Metrics => points::merged(&items),
+            Signal::Metrics => merged::merged(&items),
             Signal::Traces | Signal::Logs => items
                 .iter()
                 .map(|item| &item.encoded[..])

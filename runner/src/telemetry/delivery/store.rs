@@ -11,6 +11,7 @@ use super::frame::Frame;
 use super::notice::Notices;
 use super::queue::{Around, Next, Queue, Room, Thinned};
 use super::report::{DeliveryReport, DropReason};
+use super::request::Request;
 use super::share::Shares;
 use super::stamp::Stamp;
 use crate::age::{Clock, Now};
@@ -80,11 +81,24 @@ impl Store {
     }
 
     /// Takes a whole request.
-    pub(super) fn push(&mut self, signal: Signal, request: Vec<u8>) {
+    pub(super) fn push(&mut self, signal: Signal, request: impl Into<Request>) {
         if let Some((queue, mut around)) = self.queue(signal) {
             queue.push(request, &mut around);
             self.tend();
         }
+    }
+
+    /// Begins a series of requests, for each of which there is to be room.
+    pub(super) fn begin_series(&mut self, signal: Signal) {
+        if let Some((queue, _)) = self.queue(signal) {
+            queue.begin_series();
+        }
+    }
+
+    /// Whether the next request of the series may come. Of a signal that is not exported, there is room for all.
+    pub(super) fn has_room(&mut self, signal: Signal) -> bool {
+        self.queue(signal)
+            .is_none_or(|(queue, around)| queue.has_room(&around))
     }
 
     /// What a signal's lane is to do now.

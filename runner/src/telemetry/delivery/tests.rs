@@ -56,6 +56,7 @@ fn start(exporters: BTreeMap<Signal, Exporter>, folder: Option<&Path>) -> Fixtur
             max_bytes: 64 << 20,
             max_age: Duration::from_secs(3600),
         }),
+        memory: MAX_MEMORY,
         console: Box::new(std::io::sink()),
         notices: sender,
     });
@@ -320,6 +321,7 @@ async fn the_console_has_a_line_of_json_for_each_request_and_none_goes_nowhere()
         scope: InstrumentationScope::default(),
         batch_delay: Duration::from_secs(1),
         spool: None,
+        memory: MAX_MEMORY,
         console: Box::new(page.clone()),
         notices: sender,
     });

@@ -1,5 +1,6 @@
-//! Points as OTLP requests.
+//! Points as OTLP requests, made one at a time.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -12,50 +13,123 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 
-use super::Metrics;
 use super::instrument::{ALL, Instrument, Kind};
 use super::series::{Distribution, Exemplar, Extra, Point, Scope, Value};
+use super::{Metrics, prometheus};
+use crate::suite::CheckId;
 use crate::telemetry::attribute::{any, unix_nanos};
+use crate::telemetry::delivery::Owner;
 
 /// Bytes of the data points of one request: half of what a request has at most. Labels and names have bounds, so that
 /// what else is in a request never fills the other half.
 const MOST_BYTES: usize = 512 << 10;
 
-impl Metrics {
-    /// Hands everything that is known at `now` to `take`, in as many requests as it takes. Each metric is whole, or
-    /// goes on in the next request.
-    pub fn requests(
-        &self,
-        resource: &Resource,
-        scope: &InstrumentationScope,
-        now: SystemTime,
-        mut take: impl FnMut(ExportMetricsServiceRequest),
-    ) {
-        let mut metrics = Vec::new();
-        let mut bytes = 0;
-        for instrument in ALL {
-            let mut points = Points::default();
-            for (source, extra, point) in self.points(instrument) {
-                if bytes >= MOST_BYTES {
-                    metrics.extend(std::mem::take(&mut points).metric(instrument));
-                    take(request(std::mem::take(&mut metrics), resource, scope));
-                    bytes = 0;
-                }
-                bytes += points.add(source, extra, point, now);
-            }
-            metrics.extend(points.metric(instrument));
-        }
-        if !metrics.is_empty() {
-            take(request(metrics, resource, scope));
+/// An export on its way, in requests: whoever feeds the metrics has its turn between any two of them, and nobody needs
+/// memory for all of them, which have some 12 kB for each check.
+#[derive(Debug)]
+pub struct Export {
+    resource: Resource,
+    scope: InstrumentationScope,
+    /// Of the instrument that it is at.
+    place: usize,
+    /// The point of it that was exported last.
+    reached: Option<Reached>,
+}
+
+#[derive(Debug)]
+struct Reached {
+    /// None of the runner's own.
+    check: Option<CheckId>,
+    extra: Extra,
+}
+
+/// A request, and the bytes of its data points by whose they are.
+#[derive(Debug)]
+pub struct Exported {
+    /// Not encoded yet.
+    pub request: ExportMetricsServiceRequest,
+    /// Of each that has any.
+    pub owners: HashMap<Owner, u32>,
+}
+
+impl Export {
+    /// An export that begins.
+    #[must_use]
+    pub fn new(resource: Resource, scope: InstrumentationScope) -> Self {
+        Self {
+            resource,
+            scope,
+            place: 0,
+            reached: None,
         }
     }
 
-    fn points(&self, instrument: &'static Instrument) -> impl Iterator<Item = (&Scope, &Extra, &Point)> {
-        self.scopes().flat_map(move |scope| {
-            scope
-                .of(instrument)
-                .map(move |(extra, point)| (scope, extra, point))
+    /// The next request, with points as they are `now`; nothing when all were exported. Each metric is whole, or goes on in
+    /// the next request. A check that came meanwhile may be in some metrics and not in others, and each point is
+    /// exported once at most.
+    pub fn next_request(&mut self, metrics: &Metrics, now: SystemTime) -> Option<Exported> {
+        let (mut whole, mut bytes, mut owners) = (Vec::new(), 0, HashMap::new());
+        while let Some(instrument) = ALL.get(self.place) {
+            let mut points = Points::default();
+            for (check, scope, extra, point) in metrics.points_after(instrument, self.reached.take()) {
+                let length = points.add(scope, extra, point, now);
+                let sum: &mut u32 = owners.entry(scope.owner).or_default();
+                *sum = sum.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
+                bytes += length;
+                if bytes >= MOST_BYTES {
+                    self.reached = Some(Reached {
+                        check: check.cloned(),
+                        extra: extra.clone(),
+                    });
+                    break;
+                }
+            }
+            whole.extend(points.metric(instrument));
+            if self.reached.is_some() {
+                break;
+            }
+            self.place += 1;
+        }
+        (!whole.is_empty()).then(|| Exported {
+            request: request(whole, &self.resource, &self.scope),
+            owners,
         })
+    }
+}
+
+/// A data point with where it is.
+type Placed<'a> = (Option<&'a CheckId>, &'a Scope, &'a Extra, &'a Point);
+
+impl Metrics {
+    /// The runner's own points first, then those of each check.
+    fn points_after(
+        &self,
+        instrument: &'static Instrument,
+        reached: Option<Reached>,
+    ) -> impl Iterator<Item = Placed<'_>> {
+        let (begun, after) = match reached {
+            None => (None, prometheus::Reached::Nothing),
+            Some(Reached { check: None, extra }) => {
+                (Some((None, &self.runner, extra)), prometheus::Reached::Runner)
+            }
+            Some(Reached {
+                check: Some(id),
+                extra,
+            }) => {
+                let known = self.checks.get_key_value(&id);
+                let begun = known.map(|(id, told)| (Some(id), &told.scope, extra));
+                (begun, prometheus::Reached::Check(id))
+            }
+        };
+        let rest = begun.into_iter().flat_map(move |(check, scope, extra)| {
+            let points = scope.after(instrument, extra);
+            points.map(move |(extra, point)| (check, scope, extra, point))
+        });
+        let others = self.scopes_after(&after).flat_map(move |(check, scope)| {
+            let points = scope.of(instrument);
+            points.map(move |(extra, point)| (check, scope, extra, point))
+        });
+        rest.chain(others)
     }
 }
 

@@ -54,7 +54,7 @@ pub struct Scrape {
 }
 
 /// How far the points of an instrument are told.
-enum Reached {
+pub(super) enum Reached {
     Nothing,
     Runner,
     Check(CheckId),
@@ -118,7 +118,10 @@ impl Scrape {
 
 impl Metrics {
     /// The runner's own points first, then those of each check.
-    fn scopes_after(&self, reached: &Reached) -> impl Iterator<Item = (Option<&CheckId>, &Scope)> {
+    pub(super) fn scopes_after(
+        &self,
+        reached: &Reached,
+    ) -> impl Iterator<Item = (Option<&CheckId>, &Scope)> + use<'_> {
         let runner = matches!(reached, Reached::Nothing).then_some((None, &self.runner));
         let after = match reached {
             Reached::Nothing | Reached::Runner => Bound::Unbounded,

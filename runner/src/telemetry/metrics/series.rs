@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::instrument::{Instrument, Kind};
+use crate::telemetry::delivery::Owner;
 use crate::trace::TraceContext;
 
 /// What tells a point from others of its instrument, beyond the attributes of its scope.
@@ -102,6 +104,8 @@ impl Distribution {
 /// Points by instrument and attributes.
 #[derive(Debug)]
 pub(super) struct Scope {
+    /// Whose points these are.
+    pub(super) owner: Owner,
     /// What all points have in common.
     pub(super) base: Extra,
     /// When the counters started.
@@ -115,9 +119,17 @@ struct Key {
     extra: Extra,
 }
 
+impl Key {
+    fn of(instrument: &'static Instrument, extra: Extra) -> Self {
+        let instrument = instrument.place;
+        Self { instrument, extra }
+    }
+}
+
 impl Scope {
-    pub(super) fn new(base: Extra, since: SystemTime) -> Self {
+    pub(super) fn new(owner: Owner, base: Extra, since: SystemTime) -> Self {
         Self {
+            owner,
             base,
             since,
             points: BTreeMap::new(),
@@ -170,10 +182,7 @@ impl Scope {
     }
 
     pub(super) fn has(&self, instrument: &'static Instrument, extra: &Extra) -> bool {
-        self.points.contains_key(&Key {
-            instrument: instrument.place,
-            extra: extra.clone(),
-        })
+        self.points.contains_key(&Key::of(instrument, extra.clone()))
     }
 
     pub(super) fn count_of(&self, instrument: &'static Instrument) -> usize {
@@ -185,13 +194,28 @@ impl Scope {
         self.range(instrument).map(|(key, point)| (&key.extra, point))
     }
 
+    /// Those behind the one of these attributes, whether that is still there or not.
+    pub(super) fn after(
+        &self,
+        instrument: &'static Instrument,
+        extra: Extra,
+    ) -> impl Iterator<Item = (&Extra, &Point)> {
+        let reached = Bound::Excluded(Key::of(instrument, extra));
+        self.starting_at(instrument, reached)
+            .map(|(key, point)| (&key.extra, point))
+    }
+
     fn range(&self, instrument: &'static Instrument) -> impl Iterator<Item = (&Key, &Point)> {
-        let first = Key {
-            instrument: instrument.place,
-            extra: Vec::new(),
-        };
+        self.starting_at(instrument, Bound::Included(Key::of(instrument, Vec::new())))
+    }
+
+    fn starting_at(
+        &self,
+        instrument: &'static Instrument,
+        first: Bound<Key>,
+    ) -> impl Iterator<Item = (&Key, &Point)> {
         self.points
-            .range(first..)
+            .range((first, Bound::Unbounded))
             .take_while(|(key, _)| key.instrument == instrument.place)
     }
 
@@ -201,10 +225,7 @@ impl Scope {
         extra: Extra,
         new: impl FnOnce() -> Point,
     ) -> &mut Point {
-        let key = Key {
-            instrument: instrument.place,
-            extra,
-        };
+        let key = Key::of(instrument, extra);
         match self.points.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(new()),

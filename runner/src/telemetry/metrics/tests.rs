@@ -88,11 +88,9 @@ fn samples(metrics: &Metrics, part: &str) -> Vec<String> {
 
 fn requests(metrics: &Metrics) -> Vec<ExportMetricsServiceRequest> {
     let scope = InstrumentationScope::default();
-    let mut requests = Vec::new();
-    metrics.requests(&resource(), &scope, sample::noon() + sample::MS, |request| {
-        requests.push(request);
-    });
-    requests
+    let mut export = Export::new(resource(), scope);
+    let next = || export.next_request(metrics, sample::noon() + sample::MS);
+    std::iter::from_fn(next).map(|next| next.request).collect()
 }
 
 fn exported(metrics: &Metrics) -> Vec<Metric> {

@@ -1,5 +1,7 @@
 //! One check that reports as much as it can beside five that report as usual, and a collector that takes little at once.
 
+mod exports;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -40,10 +42,13 @@ fn telemetry(collector: &Collector, protocol: &str) -> (Telemetry, Worker) {
 }
 
 fn with_exposition(collector: &Collector, protocol: &str) -> (Telemetry, Exposition, Worker) {
-    let environment = Named(vec![
+    by(Named(vec![
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url("http")),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
-    ]);
+    ]))
+}
+
+fn by(environment: Named) -> (Telemetry, Exposition, Worker) {
     let settings =
         crate::telemetry::settings::read(Section::default(), &environment, None, Report::default());
     let (ledger, reserve) = (Ledger::new(Budget::new(8)), Reserve::default());
@@ -117,7 +122,7 @@ async fn one_drowns_no_others(protocol: Protocol, name: &str) {
             for name in GOOD {
                 telemetry.finished(&Arc::new(run(name)), &standing());
             }
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
         let all = |arrivals: &Arrivals| {
             let roots = roots(arrivals);
@@ -155,7 +160,7 @@ async fn that_something_is_to_be_exported_is_known_before_the_first_export_is_du
     tokio::select! {
         biased;
         _ = worker.run(CancellationToken::new()) => unreachable!(),
-        () = tokio::task::yield_now() => {}
+        () = yield_now() => {}
     }
     let delivery = exposition.delivery().expect("a report");
     assert!(!delivery.report.signals.is_empty());

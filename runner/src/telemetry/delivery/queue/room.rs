@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use tokio::time::Instant;
 
 use super::{Around, Place, Queue, Waiting, length};
 use crate::telemetry::delivery::batch::Journaled;
@@ -13,12 +14,28 @@ use crate::telemetry::delivery::share::Share;
 use crate::telemetry::delivery::spool::Kind;
 use crate::telemetry::delivery::stamp::Stamp;
 
-/// Bytes of requests that wait in memory for a collector that answers; above it they go to the spool.
-pub(super) const MAX_PENDING: u64 = 4 << 20;
-/// Bytes of requests that wait in memory when they cannot go to the spool.
-pub(in crate::telemetry::delivery) const MAX_MEMORY: u64 = 16 << 20;
+/// Bytes of requests of a signal that wait in memory when they cannot go to the spool.
+pub const MAX_MEMORY: u64 = 16 << 20;
 /// Requests that are looked through for what could make room, at once.
 const LOOKS: usize = 16;
+
+/// Bytes of requests that wait in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// For a collector that answers; above it they go to the spool.
+    pub(super) pending: u64,
+    /// When they cannot go to the spool.
+    pub(super) memory: u64,
+}
+
+impl Bounds {
+    pub(super) fn of(memory: u64) -> Self {
+        Self {
+            pending: memory / 4,
+            memory,
+        }
+    }
+}
 
 /// What came of making room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +60,42 @@ pub(in crate::telemetry::delivery) struct Room {
 impl Queue {
     /// Whether what is in memory has to wait, and belongs on disk.
     pub(in crate::telemetry::delivery) fn has_to_spill(&self) -> bool {
-        self.is_away || self.disk_bytes > 0 || self.memory_bytes > MAX_PENDING
+        self.is_away || self.disk_bytes > 0 || self.memory_bytes > self.bounds.pending
+    }
+
+    /// Begins a series of requests that may be more than there is room for at once.
+    pub(in crate::telemetry::delivery) fn begin_series(&mut self) {
+        self.series_after = self.last;
+    }
+
+    /// Whether the next request of the series may come. Of a collector that answers, it waits until most of those before
+    /// it are delivered: nothing has to make room for what the runner makes faster than it goes out. Of one that is away
+    /// it waits only where requests of the same series would make room, since older ones are worth less.
+    pub(in crate::telemetry::delivery) fn has_room(&self, around: &Around<'_>) -> bool {
+        let now = Instant::now();
+        let (mut ahead, mut in_memory, mut on_disk) = (0, 0, 0);
+        for (stamp, waiting) in &self.waiting {
+            // What waits for other reasons would hold everything up.
+            if self.is_left_alone(waiting, now) {
+                continue;
+            }
+            let is_of_series = Some(*stamp) > self.series_after;
+            match (is_of_series, waiting.is_on_disk()) {
+                (true, true) => on_disk += waiting.bytes,
+                (true, false) => in_memory += waiting.bytes,
+                (false, true) => {}
+                (false, false) => ahead += waiting.bytes,
+            }
+        }
+        match self.is_away {
+            true => in_memory < self.bounds.memory / 2 && on_disk <= around.room.bound / 2,
+            false => ahead + in_memory + on_disk < self.bounds.pending / 2,
+        }
     }
 
     /// Drops from memory what is more than may be there.
     pub(in crate::telemetry::delivery) fn bound_memory(&mut self, around: &mut Around<'_>) {
-        while self.memory_bytes > MAX_MEMORY {
+        while self.memory_bytes > self.bounds.memory {
             match self.thin(|waiting| !waiting.is_on_disk(), around) {
                 Thinned::Made | Thinned::Looked => continue,
                 Thinned::Nothing => {}
@@ -173,7 +220,7 @@ impl Queue {
                 }
             }
         }
-        self.tally.dropped_items += u64::try_from(gone).unwrap_or(u64::MAX);
+        self.tally.dropped_items += gone;
         self.count_thinned();
         true
     }

@@ -7,6 +7,7 @@ mod held;
 mod leftovers;
 mod pieces;
 mod refused;
+mod series;
 mod turns;
 
 use std::cell::Cell;
@@ -18,7 +19,6 @@ use http::StatusCode;
 use tokio::sync::mpsc;
 use tokio::time::advance;
 
-use super::room::{MAX_MEMORY, MAX_PENDING};
 use super::*;
 use crate::age::Clock;
 use crate::ledger::audit::Reserve;
@@ -31,6 +31,8 @@ use crate::telemetry::delivery::store::Store;
 use crate::telemetry::settings::SpoolSettings;
 use crate::wire;
 
+/// Bytes in memory for a collector that answers.
+const MAX_PENDING: u64 = MAX_MEMORY / 4;
 const DELAY: Duration = Duration::from_secs(1);
 const MIB: usize = 1 << 20;
 

@@ -39,6 +39,7 @@ async fn idle(spool: Option<SpoolSettings>) -> (Delivery, Screen) {
         scope: InstrumentationScope::default(),
         batch_delay: Duration::from_secs(5),
         spool,
+        memory: MAX_MEMORY,
         console: Box::new(screen.clone()),
         notices,
     });

@@ -123,6 +123,83 @@ fn a_large_suite_leaves_in_requests_of_a_bounded_size() {
     }
 }
 
+/// The points of the requests, each by its metric and its attributes.
+fn points_of(requests: Vec<ExportMetricsServiceRequest>) -> Vec<String> {
+    let of_metric = |metric: Metric| {
+        let attributes = match metric.data {
+            Some(metric::Data::Sum(sum)) => sum
+                .data_points
+                .into_iter()
+                .map(|point| point.attributes)
+                .collect(),
+            Some(metric::Data::Gauge(gauge)) => gauge
+                .data_points
+                .into_iter()
+                .map(|point| point.attributes)
+                .collect(),
+            Some(metric::Data::Histogram(all)) => all
+                .data_points
+                .into_iter()
+                .map(|point| point.attributes)
+                .collect(),
+            _ => Vec::new(),
+        };
+        let name = metric.name;
+        attributes
+            .into_iter()
+            .map(move |attributes: Vec<KeyValue>| format!("{name} {attributes:?}"))
+    };
+    let scopes = requests.into_iter().flat_map(|request| request.resource_metrics);
+    let metrics = scopes
+        .flat_map(|of| of.scope_metrics)
+        .flat_map(|scope| scope.metrics);
+    metrics.flat_map(of_metric).collect()
+}
+
+#[test]
+fn each_point_is_exported_once_however_many_requests_it_takes() {
+    let metrics = large_suite(200, &sample::check());
+    let points = points_of(requests(&metrics));
+    let unlike: BTreeSet<&String> = points.iter().collect();
+    assert_eq!(unlike.len(), points.len());
+    let of_one = points
+        .iter()
+        .filter(|point| point.contains("\"check 7\""))
+        .count();
+    let of_runner = points.iter().filter(|point| !point.contains("\"check ")).count();
+    assert_eq!(points.len(), 200 * of_one + of_runner);
+}
+
+#[test]
+fn a_check_that_goes_while_an_export_is_under_way_ends_there_and_the_others_go_on() {
+    let mut metrics = large_suite(200, &sample::check());
+    let mut export = Export::new(resource(), InstrumentationScope::default());
+    let mut requests = Vec::new();
+    while let Some(next) = export.next_request(&metrics, sample::noon()) {
+        let stays = Check {
+            id: CheckId::new("check 7"),
+            ..Check::clone(&sample::check())
+        };
+        metrics.keep(&[Arc::new(stays)], sample::noon());
+        requests.push(next.request);
+    }
+    let last = points_of(requests.split_off(1));
+    assert!(
+        last.iter()
+            .any(|point| point.starts_with("canary.quota.utilization ") && point.contains("\"check 7\""))
+    );
+    assert!(!last.iter().any(|point| point.contains("\"check 8\"")));
+}
+
+#[test]
+fn a_request_knows_whose_its_data_points_are() {
+    let metrics = large_suite(3, &sample::check());
+    let mut export = Export::new(resource(), InstrumentationScope::default());
+    let first = export.next_request(&metrics, sample::noon()).unwrap();
+    assert_eq!(first.owners.len(), 4, "three checks and the runner");
+    assert!(export.next_request(&metrics, sample::noon()).is_none());
+}
+
 #[test]
 fn requests_are_of_a_bounded_size_however_long_labels_are() {
     let mut check = Check::clone(&sample::check());

@@ -7,12 +7,10 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, Sum,
 };
-use prost::Message as _;
-use prost::encoding::message;
+use prost::Message;
 
-use super::Item;
-use crate::telemetry::delivery::parts::{SECOND, check};
-use crate::telemetry::delivery::share::Owner;
+use super::parts::check;
+use super::share::Owner;
 
 trait Point {
     fn attributes(&self) -> &[KeyValue];
@@ -80,22 +78,27 @@ pub(super) fn by_owner(mut metric: Metric) -> Vec<(Owner, Metric)> {
     data.into_iter().map(with).collect()
 }
 
-/// The encoded metrics of items in the order of their numbers; data points of one metric come together again.
-pub(super) fn merged(items: &[&Item]) -> Vec<u8> {
-    let mut encoded = Vec::new();
-    for of_metric in items.chunk_by(|a, b| a.number == b.number) {
-        if let [item] = of_metric {
-            encoded.extend_from_slice(&item.encoded);
-            continue;
-        }
-        let parts = of_metric
-            .iter()
-            .filter_map(|item| Metric::decode(item.payload()?).ok());
-        if let Some(metric) = parts.reduce(joined) {
-            message::encode(SECOND, &metric, &mut encoded);
-        }
+/// The bytes of the data points of each owner.
+pub(super) fn bytes(metric: &Metric) -> Vec<(Owner, usize)> {
+    match &metric.data {
+        Some(Data::Gauge(gauge)) => lengths(&gauge.data_points),
+        Some(Data::Sum(sum)) => lengths(&sum.data_points),
+        Some(Data::Histogram(histogram)) => lengths(&histogram.data_points),
+        Some(_) | None => vec![(Owner::RUNNER, metric.encoded_len())],
     }
-    encoded
+}
+
+fn lengths<P: Point + Message>(points: &[P]) -> Vec<(Owner, usize)> {
+    let length = |point: &P| (owner(point), point.encoded_len());
+    points.iter().map(length).collect()
+}
+
+/// A metric without the data points of some owners; none if nothing is left. And how many went.
+pub(super) fn without(metric: Metric, goes: impl Fn(Owner) -> bool) -> (Option<Metric>, u64) {
+    let (gone, stays): (Vec<_>, Vec<_>) = by_owner(metric).into_iter().partition(|(owner, _)| goes(*owner));
+    let gone = gone.iter().map(|(_, metric)| count(metric)).sum();
+    let stays = stays.into_iter().map(|(_, metric)| metric);
+    (stays.reduce(joined), gone)
 }
 
 /// How many data points there are.
@@ -123,16 +126,18 @@ pub(super) fn check_of(metric: &Metric) -> Option<String> {
 fn grouped<P: Point>(points: Vec<P>) -> impl Iterator<Item = (Owner, Vec<P>)> {
     let mut groups: BTreeMap<Owner, Vec<P>> = BTreeMap::new();
     for point in points {
-        let owner = point.attributes().iter().find_map(check).map(Owner::of);
-        groups
-            .entry(owner.unwrap_or(Owner::RUNNER))
-            .or_default()
-            .push(point);
+        groups.entry(owner(&point)).or_default().push(point);
     }
     groups.into_iter()
 }
 
-fn joined(mut metric: Metric, other: Metric) -> Metric {
+fn owner(point: &impl Point) -> Owner {
+    let named = point.attributes().iter().find_map(check);
+    named.map_or(Owner::RUNNER, Owner::of)
+}
+
+/// Two parts of one metric as one.
+pub(super) fn joined(mut metric: Metric, other: Metric) -> Metric {
     match (&mut metric.data, other.data) {
         (Some(Data::Gauge(gauge)), Some(Data::Gauge(more))) => gauge.data_points.extend(more.data_points),
         (Some(Data::Sum(sum)), Some(Data::Sum(more))) => sum.data_points.extend(more.data_points),
