@@ -342,6 +342,7 @@ fn a_header_of_the_connection_is_refused_where_the_client_does_something_else() 
         ("transfer-encoding", json!("chunked")),
         ("TE", json!("gzip")),
         ("te", json!(["trailers", "gzip;q=1"])),
+        ("host", json!(["a.test", "b.test"])),
     ] {
         let found = places(&json!({ "headers": { name: value.clone() }, "body": "hello" }));
         let index = if value.is_array() { "/1" } else { "" };

@@ -67,6 +67,10 @@ fn rules_that_exclude_each_other_are_refused() {
         ),
         (json!({ "length": { "<": 0 } }), "length: no length is < 0"),
         (
+            json!({ "length": {} }),
+            "length: names no limit: write a number, or `<`, `<=`, `>` or `>=`",
+        ),
+        (
             json!({ "length": { ">": 5, "<": 2 } }),
             "length/>: nothing is > 5 and < 2",
         ),

@@ -85,13 +85,20 @@ fn check_way(config: &Config, problems: &mut Problems) {
     }
 }
 
-/// Reports headers that are of the connection and not of the request, where the client cannot do what they say.
+/// Reports headers that say of the request or its connection what is not so.
 fn connection_headers(config: &Config, problems: &mut Problems) {
+    let mut hosts = 0;
     for (name, values) in &config.headers {
         problems.at(name, |problems| match name.to_ascii_lowercase().as_str() {
             "content-length" | "transfer-encoding" => {
                 problems.report_with("follows from the body, which sets it", "leave it out");
             }
+            "host" => values.check(problems, |_, problems| {
+                hosts += 1;
+                if hosts > 1 {
+                    problems.report("a request has one `host`");
+                }
+            }),
             "te" => values.check(problems, |value, problems| {
                 if !value.trim().eq_ignore_ascii_case("trailers") {
                     problems.report("asks for codings that are not read; only `trailers` can be asked for");

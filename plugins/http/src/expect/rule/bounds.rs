@@ -146,7 +146,9 @@ impl Length {
             return;
         }
         let (least, most) = self.range();
-        if least > most {
+        if self.each().next().is_none() {
+            problems.report("names no limit: write a number, or `<`, `<=`, `>` or `>=`");
+        } else if least > most {
             let limits: Vec<_> = self
                 .each()
                 .map(|(relation, limit)| format!("{} {limit}", relation.sign()))
