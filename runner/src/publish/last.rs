@@ -1,5 +1,5 @@
-//! The last run of each check, weighed: where all of them take more than they may, the run with the most details loses
-//! them, so that no check loses any of what is within its fair share.
+//! The last run of each check, weighed: where the details of all take more than they may, the run with the most of them
+//! loses them, so that no check loses any of what is within its fair share.
 
 #[cfg(test)]
 mod tests;
@@ -10,14 +10,18 @@ use std::sync::Arc;
 use crate::outcome::Run;
 use crate::suite::CheckId;
 
-/// Bytes of all last runs together, as [`Run::weight`] counts them. Without its details a run has about a kilobyte and its
-/// summary, which is always kept.
+/// Bytes of the details of all last runs together, as [`Run::details_weight`] counts them, unless there are so many checks
+/// that they have [`SHARE`] each. Without its details a run has about a kilobyte and its summary, which is always kept.
 pub const MAX_LAST_RUNS: usize = 64 << 20;
+/// Bytes of details for each check where there are many: more than the runs of the plugins that come along have.
+const SHARE: usize = 8 << 10;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct LastRuns {
     max_bytes: usize,
+    share: usize,
+    /// Of details.
     bytes: usize,
     runs: HashMap<CheckId, Held>,
     /// Checks whose runs have details, by how much.
@@ -35,34 +39,30 @@ struct Held {
 #[derive(Debug)]
 pub(super) struct Weighed {
     run: Arc<Run>,
-    core: usize,
+    /// Bytes.
     details: usize,
 }
 
 impl Weighed {
     pub(super) fn of(run: &Arc<Run>) -> Self {
         Self {
-            core: run.core_weight(),
             details: run.details_weight(),
             run: Arc::clone(run),
         }
-    }
-
-    fn bytes(&self) -> usize {
-        self.core + self.details
     }
 }
 
 impl Default for LastRuns {
     fn default() -> Self {
-        Self::within(MAX_LAST_RUNS)
+        Self::within(MAX_LAST_RUNS, SHARE)
     }
 }
 
 impl LastRuns {
-    pub(super) fn within(max_bytes: usize) -> Self {
+    pub(super) fn within(max_bytes: usize, share: usize) -> Self {
         Self {
             max_bytes,
+            share,
             bytes: 0,
             runs: HashMap::new(),
             ranks: BTreeSet::new(),
@@ -81,7 +81,8 @@ impl LastRuns {
         let dropped = self.runs.get(&id).map_or(0, |held| held.dropped);
         let mut released: Vec<Arc<Run>> = self.remove(&id).into_iter().collect();
         self.insert(id, Held { run, dropped });
-        while self.bytes > self.max_bytes
+        let most = self.max_bytes.max(self.share.saturating_mul(self.runs.len()));
+        while self.bytes > most
             && let Some((_, id)) = self.ranks.last().cloned()
         {
             released.extend(self.drop_details(id));
@@ -108,7 +109,7 @@ impl LastRuns {
     }
 
     fn insert(&mut self, id: CheckId, held: Held) {
-        self.bytes += held.run.bytes();
+        self.bytes += held.run.details;
         if held.run.details > 0 {
             self.ranks.insert((held.run.details, id.clone()));
         }
@@ -117,7 +118,7 @@ impl LastRuns {
 
     fn take(&mut self, id: &CheckId) -> Option<Held> {
         let held = self.runs.remove(id)?;
-        self.bytes = self.bytes.saturating_sub(held.run.bytes());
+        self.bytes = self.bytes.saturating_sub(held.run.details);
         self.ranks.remove(&(held.run.details, id.clone()));
         Some(held)
     }

@@ -74,7 +74,7 @@ fn the_last_runs_of_checks_that_log_all_they_may_take_no_more_than_there_is_for_
         board.publish(&Arc::new(run), at(1));
     }
     let last: Vec<Arc<Run>> = checks.iter().filter_map(|check| board.last(&check.id)).collect();
-    let bytes: usize = last.iter().map(|run| run.weight()).sum();
+    let bytes: usize = last.iter().map(|run| run.details_weight()).sum();
     assert!(bytes <= MAX_LAST_RUNS, "{bytes}");
     assert!(last.iter().all(|run| run.outcome.summary() == "as told"));
     let dropped = board.dropped_details();

@@ -28,7 +28,7 @@ fn has_details(runs: &LastRuns, check: &str) -> bool {
 
 /// The account, by counting everything.
 fn assert_right(runs: &LastRuns) {
-    let bytes: usize = runs.runs.values().map(|held| held.run.run.weight()).sum();
+    let bytes: usize = runs.runs.values().map(|held| held.run.run.details_weight()).sum();
     assert_eq!(runs.bytes, bytes);
     let with_details = runs.runs.values().filter(|held| held.run.details > 0);
     assert_eq!(runs.ranks.len(), with_details.count());
@@ -36,7 +36,7 @@ fn assert_right(runs: &LastRuns) {
 
 #[test]
 fn however_much_checks_log_all_their_last_runs_take_no_more_than_they_may() {
-    let mut runs = LastRuns::within(1 << 20);
+    let mut runs = LastRuns::within(1 << 20, 0);
     for round in 0..3 {
         for number in 0..200 {
             put(&mut runs, &run(&format!("loud {number}"), (250 << 10) + round));
@@ -49,7 +49,7 @@ fn however_much_checks_log_all_their_last_runs_take_no_more_than_they_may() {
 
 #[test]
 fn the_check_with_the_most_details_loses_them_and_those_within_their_share_keep_theirs() {
-    let mut runs = LastRuns::within(100 << 10);
+    let mut runs = LastRuns::within(100 << 10, 0);
     for check in ["a", "b", "c"] {
         put(&mut runs, &run(check, 10 << 10));
     }
@@ -66,7 +66,7 @@ fn the_check_with_the_most_details_loses_them_and_those_within_their_share_keep_
 
 #[test]
 fn the_run_that_loses_its_details_need_not_be_the_one_that_came_last() {
-    let mut runs = LastRuns::within(100 << 10);
+    let mut runs = LastRuns::within(100 << 10, 0);
     for (check, bytes) in [("loud", 60 << 10), ("a", 20 << 10), ("b", 30 << 10)] {
         put(&mut runs, &run(check, bytes));
     }
@@ -85,7 +85,7 @@ fn the_run_that_loses_its_details_need_not_be_the_one_that_came_last() {
 
 #[test]
 fn a_check_that_is_gone_gives_back_what_its_run_took() {
-    let mut runs = LastRuns::within(1 << 20);
+    let mut runs = LastRuns::within(1 << 20, 0);
     put(&mut runs, &run("a", 10 << 10));
     assert!(runs.remove(&CheckId::new("a")).is_some());
     assert!(runs.remove(&CheckId::new("a")).is_none());
@@ -94,10 +94,22 @@ fn a_check_that_is_gone_gives_back_what_its_run_took() {
 
 #[test]
 fn summaries_are_kept_where_there_is_room_for_nothing_else() {
-    let mut runs = LastRuns::within(0);
+    let mut runs = LastRuns::within(0, 0);
     for number in 0..10 {
         put(&mut runs, &run(&format!("check {number}"), 1 << 10));
     }
     assert_eq!((runs.runs.len(), runs.ranks.len()), (10, 0));
     assert_right(&runs);
+}
+
+#[test]
+fn many_checks_that_say_little_keep_what_they_say() {
+    let mut runs = LastRuns::within(1 << 10, 8 << 10);
+    for number in 0..100 {
+        put(&mut runs, &run(&format!("check {number}"), 6 << 10));
+    }
+    assert!(runs.dropped().is_empty());
+    put(&mut runs, &run("loud", 900 << 10));
+    assert_eq!(runs.dropped().len(), 1);
+    assert!(!has_details(&runs, "loud"));
 }
