@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::clocks::pauses::Pauses;
 use super::clocks::{Clocks, Reading};
@@ -95,7 +95,7 @@ pub async fn serve<E: Execute>(
         }
     }
     service.end_cadences();
-    service.drain(grace).await;
+    service.drain(grace, &mut beat).await;
     service.answer_state();
     workers.shutdown().await;
     service.board.account()
@@ -295,18 +295,30 @@ impl<'a, E: Execute> Service<'a, E> {
         self.state.put(changes);
     }
 
-    async fn drain(&mut self, grace: Duration) {
+    /// Gives runs under way `grace`, and cuts what is left.
+    async fn drain(&mut self, grace: Duration, beat: &mut Interval) {
+        self.pulse.drain();
         self.dispatcher.drain();
-        let deadline = Instant::now() + grace;
-        while let Ok(Some(ended)) = timeout_at(deadline, self.runs.join_next()).await {
-            self.turn();
-            self.record(ended);
-        }
+        self.join_runs(grace, beat).await;
         self.dispatcher.cut();
-        let deadline = Instant::now() + LAST_RUNS;
-        while let Ok(Some(ended)) = timeout_at(deadline, self.runs.join_next()).await {
+        self.join_runs(LAST_RUNS, beat).await;
+    }
+
+    /// Records runs as they end, for so long at most. The service comes round meanwhile as it always does: a run that
+    /// takes its time is no reason to think that it stands still.
+    async fn join_runs(&mut self, within: Duration, beat: &mut Interval) {
+        let mut end = std::pin::pin!(sleep_until(Instant::now() + within));
+        loop {
             self.turn();
-            self.record(ended);
+            tokio::select! {
+                biased;
+                ended = self.runs.join_next() => match ended {
+                    Some(ended) => self.record(ended),
+                    None => return,
+                },
+                () = &mut end => return,
+                _ = beat.tick() => self.beat(),
+            }
         }
     }
 }

@@ -102,5 +102,6 @@ pub(super) fn vitals(health: &Health, board: &Board, exposition: &Exposition) ->
         exports: delivery.and_then(|delivery| ExportState::of(&delivery.report)),
         sick: health.check().sickness(),
         pace: most_often.max(every).unwrap_or_default(),
+        is_draining: health.is_draining(),
     }
 }

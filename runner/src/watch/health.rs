@@ -149,8 +149,9 @@ impl Health {
     #[must_use]
     pub fn check(&self) -> Checkup {
         let sources = &self.0.sources;
+        let pulse = sources.pulse.read();
         let mut complaints = components::complaints(sources, self.0.limits);
-        self.checks(&mut complaints);
+        self.checks(pulse.is_draining, &mut complaints);
         if let Some(delivery) = sources.exposition.delivery() {
             let found = exports::complaints(&delivery, self.0.limits, &complaints);
             complaints.extend(found);
@@ -169,7 +170,6 @@ impl Health {
             state::Health::Unread(reason) => complaints.push(Complaint::StateUnavailable { reason }),
             state::Health::Well => {}
         }
-        let pulse = sources.pulse.read();
         if let Some(since) = pulse.since_starved.filter(|since| *since < SHORT) {
             complaints.push(Complaint::DescriptorsShort { since });
         }
@@ -196,13 +196,20 @@ impl Health {
         Checkup { complaints }
     }
 
-    fn checks(&self, complaints: &mut Vec<Complaint>) {
+    /// Whether the runner goes down, and waits for runs under way.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.sources.pulse.read().is_draining
+    }
+
+    /// Complains of checks. While the runner goes down, none is due, and silence says nothing.
+    fn checks(&self, is_draining: bool, complaints: &mut Vec<Complaint>) {
         let (mut overdue, mut stale) = (Stale::default(), Stale::default());
         self.0.sources.board.each(|check, sign| {
             if sign.stage == Stage::Running && sign.age > longest(check) {
                 overdue.add(&check.id, sign.age, NAMED);
             }
-            if is_stale(check, sign) {
+            if !is_draining && is_stale(check, sign) {
                 stale.add(&check.id, sign.silent_for, NAMED);
             }
         });

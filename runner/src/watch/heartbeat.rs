@@ -53,6 +53,8 @@ pub struct Vitals {
     /// often, or from the last run of one with a cron expression to its next due time; or, if that is longer, the interval
     /// of the export of metrics. Suites whose checks are rare have a slow pulse.
     pub pace: Duration,
+    /// Whether no run is started any more, since the runner goes down: that none ends says nothing then.
+    pub is_draining: bool,
 }
 
 /// How exports go, all signals together.
@@ -190,7 +192,7 @@ impl Heartbeat {
         let Cadence { interval, grace, .. } = self.cadence;
         let patience = interval.max(seen.pace).saturating_add(grace);
         let stood_still = |pulse: &Motion| Some(now - pulse.moved).filter(|still| *still > patience);
-        if let Some(still) = stood_still(&self.runs) {
+        if let Some(still) = stood_still(&self.runs).filter(|_| !seen.is_draining) {
             return Some(format!("no run has come to a verdict for {}", whole(still)));
         }
         let exports = seen.exports?;

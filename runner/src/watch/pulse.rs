@@ -31,6 +31,7 @@ struct Beats {
     starved: AtomicU64,
     unbalanced: AtomicBool,
     has_begun: AtomicBool,
+    is_draining: AtomicBool,
 }
 
 /// What the pulse says at one moment.
@@ -38,6 +39,8 @@ struct Beats {
 pub struct Reading {
     /// Whether the service has begun.
     pub has_begun: bool,
+    /// Whether it starts no more runs, since the runner goes down.
+    pub is_draining: bool,
     /// Since a run last got no descriptor; absent when each did.
     pub since_starved: Option<Duration>,
     /// Whether the account of all runs came out even when it was last looked at.
@@ -61,6 +64,7 @@ impl Pulse {
             starved: AtomicU64::new(0),
             unbalanced: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
         }))
     }
 
@@ -68,6 +72,11 @@ impl Pulse {
     pub fn turn(&self) {
         self.0.has_begun.store(true, Ordering::Release);
         self.0.scheduler.beat();
+    }
+
+    /// No run is started from now on.
+    pub fn drain(&self) {
+        self.0.is_draining.store(true, Ordering::Release);
     }
 
     /// A thread that runs work on came to a task of no other use.
@@ -100,6 +109,7 @@ impl Pulse {
         let starved = self.0.starved.load(Ordering::Acquire);
         Reading {
             has_begun: self.0.has_begun.load(Ordering::Acquire),
+            is_draining: self.0.is_draining.load(Ordering::Acquire),
             since_starved: starved.checked_sub(1).map(since),
             is_balanced: !self.0.unbalanced.load(Ordering::Acquire),
         }

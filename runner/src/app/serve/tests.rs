@@ -16,6 +16,7 @@ use crate::suite::{self, Cron};
 use crate::trace::Trail;
 
 mod due_times;
+mod end;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -53,23 +54,27 @@ impl Execute for Target {
     async fn execute(&self, _request: Request<'_>) -> Report {
         self.0.asked.lock().unwrap().push(Instant::now());
         let status = self.0.verdicts.lock().unwrap().pop_front();
-        Report {
-            outcome: Outcome::Completed(Verdict {
-                status: status.unwrap_or(VerdictStatus::Pass),
-                summary: Default::default(),
-                assertions: Vec::new(),
-                measurements: Vec::new(),
-                attributes: Vec::new(),
-            }),
-            usage: Usage::default(),
-            log: Vec::new(),
-            trail: Trail::default(),
-            queued: Duration::ZERO,
-        }
+        report(Outcome::Completed(Verdict {
+            status: status.unwrap_or(VerdictStatus::Pass),
+            summary: Default::default(),
+            assertions: Vec::new(),
+            measurements: Vec::new(),
+            attributes: Vec::new(),
+        }))
     }
 
     fn room(&self) -> &Room {
         &self.0.room
+    }
+}
+
+fn report(outcome: Outcome) -> Report {
+    Report {
+        outcome,
+        usage: Usage::default(),
+        log: Vec::new(),
+        trail: Trail::default(),
+        queued: Duration::ZERO,
     }
 }
 

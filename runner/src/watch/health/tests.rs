@@ -125,6 +125,16 @@ async fn a_service_that_does_not_come_round_is_dead() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_goes_down_starts_nothing_and_is_well() {
+    let runner = runner();
+    runner.turn();
+    runner.pulse.drain();
+    seconds(60).await;
+    runner.turn();
+    assert_eq!(runner.words(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_publisher_that_hangs_is_dead() {
     let runner = runner();
     runner.turn();

@@ -89,6 +89,16 @@ fn a_start_without_a_verdict_or_an_export_so_far_is_no_success() {
 }
 
 #[test]
+fn a_runner_that_goes_down_and_waits_for_a_long_run_is_no_failure() {
+    let mut patient = Patient::new(cadence());
+    assert_eq!(patient.works_at(60), Some(Ping::Success));
+    patient.seen.is_draining = true;
+    for minute in 2..=10 {
+        assert_eq!(patient.at(60 * minute), Some(Ping::Success), "{minute}");
+    }
+}
+
+#[test]
 fn a_ping_that_waits_for_the_first_verdict_is_looked_for_now_and_then() {
     let mut patient = Patient::new(cadence());
     let (mut now, mut looks) = (patient.start, 0);
