@@ -1,6 +1,7 @@
 //! Who is told of what, and when: rules over transitions, without a clock and without a wire.
 
 mod late;
+mod looks;
 #[cfg(test)]
 mod tests;
 
@@ -23,11 +24,7 @@ use crate::status::Standing;
 use crate::status::Status;
 use crate::suite::Check;
 use crate::suite::CheckId;
-
-/// How long what is held back is left alone before it is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// Checks that one tick, or a new suite, looks at; the others have their turn in the next tick.
-const LOOKS: usize = 1_000;
+use looks::LOOK_AGAIN;
 
 /// Decides who is told what. It never waits.
 ///
@@ -94,8 +91,7 @@ impl Desk {
                 desk.owed.push(Change::forget(Shelf::Alert, key));
                 continue;
             };
-            desk.count(&trouble, 1);
-            desk.troubles.insert(CheckId::new(key), trouble);
+            desk.insert(CheckId::new(key), trouble);
         }
         desk
     }
@@ -114,20 +110,15 @@ impl Desk {
     /// over. `roster` is afterwards the one that was in force.
     pub fn keep(&mut self, roster: &mut Roster, now: &Now) -> Vec<Change> {
         std::mem::swap(&mut self.roster, roster);
+        for (id, trouble) in &self.troubles {
+            self.roster.note(id, is_bad(trouble.status));
+        }
         if self.is_held {
             return Vec::new();
         }
         let mut changes = std::mem::take(&mut self.owed);
-        let ids: Vec<CheckId> = self.troubles.keys().cloned().collect();
-        for (place, id) in ids.iter().enumerate() {
-            if place < LOOKS {
-                changes.extend(self.settle(id, None, false, now));
-            } else {
-                // In the next ticks: nothing else goes on meanwhile.
-                self.disarm(id);
-                self.arm(id, now.since_boot());
-            }
-        }
+        self.look_at_all(now);
+        changes.extend(self.settle_due(now));
         changes
     }
 
@@ -164,11 +155,7 @@ impl Desk {
             return Vec::new();
         }
         let mut changes = std::mem::take(&mut self.owed);
-        for _ in 0..LOOKS {
-            let due = self.timers.first().filter(|(at, _)| *at <= now.since_boot());
-            let Some((_, id)) = due.cloned() else { break };
-            changes.extend(self.settle(&id, None, false, now));
-        }
+        changes.extend(self.settle_due(now));
         changes
     }
 
@@ -206,10 +193,10 @@ impl Desk {
     /// in, in time since the boot.
     fn settle(&mut self, id: &CheckId, ran: Option<Duration>, changed: bool, now: &Now) -> Vec<Change> {
         self.disarm(id);
-        let Some(mut trouble) = self.troubles.remove(id) else {
+        let Some(mut trouble) = self.remove(id) else {
             return Vec::new();
         };
-        self.count(&trouble, -1);
+        self.roster.note(id, is_bad(trouble.status));
         let check = self.roster.check(id).cloned();
         let mut news = Vec::new();
         let begun = self.begin_and_end(&mut trouble, check.as_deref(), now, &mut news);
@@ -220,9 +207,8 @@ impl Desk {
             if let Some(at) = look {
                 self.arm(id, at);
             }
-            self.count(&trouble, 1);
             let row = (changed || begun || told).then(|| serde_json::to_string(&trouble));
-            self.troubles.insert(id.clone(), trouble);
+            self.insert(id.clone(), trouble);
             let row = row.and_then(Result::ok);
             let row = row.map(|text| Change::keep(Shelf::Alert, id.as_str(), text));
             return self.stage(news, row);
@@ -266,7 +252,7 @@ impl Desk {
 
     /// Tells what is due, unless it is held back; says when to look again.
     fn tell(
-        &self,
+        &mut self,
         trouble: &mut Trouble,
         check: &Check,
         ran: Option<Duration>,
@@ -300,7 +286,7 @@ impl Desk {
     }
 
     /// Whether nothing may be told now.
-    fn is_held(&self, trouble: &mut Trouble, check: &Check, ran: Option<Duration>, now: &Now) -> bool {
+    fn is_held(&mut self, trouble: &mut Trouble, check: &Check, ran: Option<Duration>, now: &Now) -> bool {
         match self.hold(check, now) {
             Some(Hold::Dependency) => trouble.shadow = Shadow::Under,
             Some(Hold::Maintenance) => {}
@@ -309,12 +295,9 @@ impl Desk {
         true
     }
 
-    fn hold(&self, check: &Check, now: &Now) -> Option<Hold> {
-        let is_bad = |id: &CheckId| {
-            let status = self.troubles.get(id).map(|trouble| trouble.status);
-            matches!(status, Some(Status::Down | Status::Unknown))
-        };
-        if self.roster.depends_on_any(check, is_bad) {
+    /// A dependency comes first: a check that follows it may need a run for that, also when maintenance has ended meanwhile.
+    fn hold(&mut self, check: &Check, now: &Now) -> Option<Hold> {
+        if self.roster.depends_on_bad(check) {
             return Some(Hold::Dependency);
         }
         self.roster
@@ -331,15 +314,17 @@ impl Desk {
         changes
     }
 
-    fn arm(&mut self, id: &CheckId, at: Duration) {
-        self.timers.insert((at, id.clone()));
-        self.timer_of.insert(id.clone(), at);
+    fn insert(&mut self, id: CheckId, trouble: Trouble) {
+        self.count(&trouble, 1);
+        self.roster.note(&id, is_bad(trouble.status));
+        self.troubles.insert(id, trouble);
     }
 
-    fn disarm(&mut self, id: &CheckId) {
-        if let Some(at) = self.timer_of.remove(id) {
-            self.timers.remove(&(at, id.clone()));
-        }
+    /// Takes a trouble out. Its check counts as it did until it is noted anew.
+    fn remove(&mut self, id: &CheckId) -> Option<Trouble> {
+        let trouble = self.troubles.remove(id)?;
+        self.count(&trouble, -1);
+        Some(trouble)
     }
 
     /// Counts the alerts of a trouble in, or out.
@@ -351,6 +336,11 @@ impl Desk {
             }
         }
     }
+}
+
+/// Whether a check of this status is to blame for those that depend on it.
+fn is_bad(status: Status) -> bool {
+    matches!(status, Status::Down | Status::Unknown)
 }
 
 /// Whether a new check has had so many runs without a verdict that it is unknown for cause: there is no transition

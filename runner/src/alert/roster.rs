@@ -1,6 +1,9 @@
 //! What the suite says of alerts: whom a check tells, what it depends on, when it is in maintenance.
 
-use std::collections::{HashMap, HashSet};
+mod dependencies;
+mod windows;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,38 +12,30 @@ use crate::suite::CheckId;
 use crate::suite::Notify;
 use crate::suite::Remind;
 use crate::suite::Suite;
-use crate::suite::Window;
+use dependencies::Dependencies;
+use windows::Windows;
 
 /// The checks of the suite. To make it, and to release it, takes long for many checks: neither is done where somebody
 /// waits for that.
 #[derive(Debug, Default)]
 pub struct Roster {
     checks: HashMap<CheckId, Arc<Check>>,
-    /// All targets of a name, for the names that some check depends on.
-    by_name: HashMap<Arc<str>, Vec<CheckId>>,
-    windows: Vec<Window>,
+    dependencies: Dependencies,
+    windows: Windows,
 }
 
 impl Roster {
-    /// Of a suite.
+    /// Of a suite, in which no check is bad so far.
     #[must_use]
     pub fn of(suite: &Suite) -> Self {
-        let names = suite.checks.iter().flat_map(|check| check.depends_on.iter());
-        let mut by_name: HashMap<Arc<str>, Vec<CheckId>> =
-            names.map(|name| (Arc::clone(name), Vec::new())).collect();
-        for check in &suite.checks {
-            if let Some(ids) = by_name.get_mut(check.name.as_str()) {
-                ids.push(check.id.clone());
-            }
-        }
         let checks = suite
             .checks
             .iter()
             .map(|check| (check.id.clone(), Arc::clone(check)));
         Self {
             checks: checks.collect(),
-            by_name,
-            windows: suite.maintenance.clone(),
+            dependencies: Dependencies::of(suite),
+            windows: Windows::of(suite),
         }
     }
 
@@ -48,27 +43,25 @@ impl Roster {
         self.checks.get(id)
     }
 
-    pub(super) fn is_in_maintenance(&self, check: &Check, now: SystemTime) -> bool {
-        self.windows.iter().any(|window| window.covers(check, now))
+    pub(super) fn is_in_maintenance(&mut self, check: &Check, now: SystemTime) -> bool {
+        self.windows.cover(check, now)
     }
 
-    /// Whether one of the checks that this one depends on, or that those depend on, is `bad`.
-    pub(super) fn depends_on_any(&self, check: &Check, bad: impl Fn(&CheckId) -> bool) -> bool {
-        let mut seen: HashSet<&str> = HashSet::new();
-        let mut names: Vec<&str> = check.depends_on.iter().map(AsRef::as_ref).collect();
-        while let Some(name) = names.pop() {
-            if !seen.insert(name) {
-                continue;
-            }
-            for id in self.by_name.get(name).into_iter().flatten() {
-                if bad(id) {
-                    return true;
-                }
-                let further = self.checks.get(id).map(|check| &*check.depends_on);
-                names.extend(further.unwrap_or(&[]).iter().map(AsRef::as_ref));
-            }
+    /// Notes whether a check is bad, if it is one of these.
+    pub(super) fn note(&mut self, id: &CheckId, is_bad: bool) {
+        if let Some(check) = self.checks.get(id) {
+            self.dependencies.note(check, is_bad);
         }
-        false
+    }
+
+    /// Whether one of the checks that this one depends on, or that those depend on, is bad.
+    pub(super) fn depends_on_bad(&mut self, check: &Check) -> bool {
+        self.dependencies.is_any_bad(check)
+    }
+
+    /// Names and windows that were looked at so far: what it cost to answer.
+    pub(super) fn steps(&self) -> u64 {
+        self.dependencies.steps() + self.windows.steps()
     }
 }
 

@@ -84,6 +84,12 @@ impl Window {
         &self.name
     }
 
+    /// Whether it is open at `now`, for whichever checks.
+    #[must_use]
+    pub fn is_open(&self, now: SystemTime) -> bool {
+        self.times.hold(now)
+    }
+
     /// Whether the alerts of `check` are held back at `now`. The start of a window belongs to it, its end does not.
     #[must_use]
     pub fn covers(&self, check: &Check, now: SystemTime) -> bool {

@@ -1,7 +1,6 @@
 //! Rows of an earlier process that could be read only after this one had begun: until then nobody knows who was
 //! notified of what, and nothing is sent.
 
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -48,14 +47,9 @@ impl Desk {
     }
 
     fn adopt_alert(&mut self, id: CheckId, earlier: Trouble, now: &Now) {
-        let (mut own, earlier) = match self.troubles.entry(id.clone()) {
-            Entry::Vacant(place) => {
-                let trouble = place.insert(earlier).clone();
-                return self.count(&trouble, 1);
-            }
-            Entry::Occupied(own) => (own.remove(), earlier),
+        let Some(mut own) = self.remove(&id) else {
+            return self.insert(id, earlier);
         };
-        self.count(&own, -1);
         let mut ended = Vec::new();
         for (name, mut alert) in earlier.alerts.clone() {
             match own.alerts.get(&name) {
@@ -68,8 +62,7 @@ impl Desk {
                 _ => drop(own.alerts.insert(name, alert)),
             }
         }
-        self.count(&own, 1);
-        self.troubles.insert(id, own);
+        self.insert(id, own);
         let _persisted_with_all = self.stage(ended, None);
     }
 

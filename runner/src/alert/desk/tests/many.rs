@@ -1,6 +1,7 @@
 //! A suite of many checks that are not well.
 
 use super::*;
+use crate::alert::desk::looks::{LOOKS, STEPS};
 
 #[test]
 fn a_new_suite_brings_the_alerts_of_many_checks_in_line_a_part_at_a_time() {
@@ -12,4 +13,36 @@ fn a_new_suite_brings_the_alerts_of_many_checks_in_line_a_part_at_a_time() {
     assert!(world.desk.troubles.len() >= 500);
     world.wait(1);
     assert_eq!(world.desk.troubles.len(), 1);
+}
+
+#[test]
+fn what_costs_much_to_look_at_is_looked_at_a_part_at_a_time() {
+    let names: Vec<String> = (0..300).map(|number| format!("c{number:03}")).collect();
+    let mut world = World::new(OPS, suite(names.iter().map(|name| check(name)).collect()));
+    let until = secs(60);
+    let window = |number: usize| {
+        let others = Some(["another".into()].into());
+        let checks = others.filter(|_: &BTreeSet<Arc<str>>| number < 999);
+        let times = Times::Once {
+            from: noon(),
+            lasts: until,
+        };
+        let scope = Scope {
+            checks,
+            ..Scope::default()
+        };
+        Window::new(&number.to_string(), scope, times)
+    };
+    world.reload(|suite| suite.maintenance = (0..1_000).map(window).collect());
+    names.iter().for_each(|name| world.fail(name));
+    for _ in 1..until.as_secs() {
+        let before = world.desk.roster.steps();
+        world.wait(1);
+        let steps = world.desk.roster.steps() - before;
+        // The windows of this second, and one check more.
+        assert!(steps <= STEPS + 2 * 1_000, "{steps} steps");
+    }
+    assert_eq!(world.told(), [""; 0]);
+    world.wait(15);
+    assert_eq!(world.told().len(), 300);
 }
