@@ -86,7 +86,7 @@ impl Watcher for Publisher {
 
     fn catch_up(&mut self, last_runs: &[(Arc<Run>, Standing)], now: &Now) {
         let Some(desk) = &mut self.desk else { return };
-        desk.release();
+        desk.release(now);
         for (run, standing) in last_runs {
             let _persisted_with_all = desk.observe(run, standing, now);
         }

@@ -18,9 +18,11 @@ impl Desk {
         self.outbox.queue().begin_late(now);
     }
 
-    /// Goes on. How each check stands by then has to be observed once more.
-    pub fn release(&mut self) {
+    /// Goes on. How each check stands by then has to be observed once more; an alert whose check is in the suite no
+    /// longer, or tells its notifier no longer, ends within the next ticks.
+    pub fn release(&mut self, now: &Now) {
         self.is_held = false;
+        self.look_at_all(now);
     }
 
     /// Takes in rows of an earlier process: who was notified of an alert then is not notified again, and is notified

@@ -22,7 +22,8 @@ impl World {
     }
 
     fn release(&mut self, standings: &[(&str, Status, Status)]) {
-        self.desk.release();
+        let now = self.now();
+        self.desk.release(&now);
         for (name, from, to) in standings {
             let check = self
                 .suite
@@ -98,6 +99,31 @@ fn what_changed_while_nobody_knew_is_told_once() {
 }
 
 #[test]
+fn an_alert_that_nobody_asks_for_any_more_by_then_is_over() {
+    let gone: fn(&mut Suite) = |suite| suite.checks.clear();
+    let quiet: fn(&mut Suite) = |suite| {
+        let mut check = check("web");
+        check.alert.notify = Notify::None;
+        suite.checks = vec![Arc::new(check)];
+    };
+    for change in [gone, quiet] {
+        let mut earlier = World::simple();
+        earlier.fail("web");
+        earlier.told();
+        change(&mut earlier.suite);
+        let (disk, mut world) = unread(earlier);
+        world.wait(30);
+        world.read(&disk, &[]);
+        world.wait(1);
+        assert_eq!(world.told(), ["ops: web: the alert is over"]);
+        assert_eq!(world.desk.standing("ops"), []);
+        world.restart();
+        world.wait(30);
+        assert_eq!(world.told(), [""; 0]);
+    }
+}
+
+#[test]
 fn what_waited_in_the_queue_goes_first_and_once() {
     let mut earlier = World::simple();
     earlier.fail("web");
@@ -137,11 +163,13 @@ fn numbers_of_an_earlier_process_with_a_clock_ahead_are_no_ones_else() {
     let mut earlier = World::simple();
     let ahead = earlier.wall + secs(1_000);
     earlier.desk.await_rows(ahead);
-    earlier.desk.release();
+    let now = earlier.now();
+    earlier.desk.release(&now);
     earlier.fail("web");
     let (disk, mut world) = unread(earlier);
     world.desk.await_rows(world.wall + secs(1_000));
-    world.desk.release();
+    let now = world.now();
+    world.desk.release(&now);
     world.trackers.clear();
     world.fail("web");
     world.read(&disk, &[]);
