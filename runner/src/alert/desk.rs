@@ -51,6 +51,8 @@ pub struct Desk {
 struct Rule {
     name: Arc<str>,
     on: BTreeSet<Status>,
+    /// Whether it hears of what fires again and again.
+    is_refreshed: bool,
     /// Alerts that it was told of and that are not over.
     firing: u64,
 }
@@ -72,6 +74,7 @@ impl Desk {
         let rule = |notifier: &super::Notifier| Rule {
             name: Arc::clone(&notifier.name),
             on: notifier.on.clone(),
+            is_refreshed: notifier.refresh().is_some(),
             firing: 0,
         };
         let mut desk = Self {

@@ -3,11 +3,12 @@
 mod doubt;
 mod failures;
 mod refresh;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod unreachable;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,13 +22,14 @@ use super::notice::Notice;
 use super::notification::Notification;
 use super::notifier::{Notifier, Recipients};
 use super::outbox::Outbox;
-use super::queue::{Entry, MAX_WAITING, Turn};
+use super::queue::{Entry, Turn};
 use super::report::DropReason;
 use super::{Keep, Say};
 use crate::ledger::audit::Reserve;
 use crate::liveness::{Progress, STALL};
 use crate::state::Change;
 use failures::{Failures, failing, rest};
+use standing::Standing;
 use unreachable::Unreachable;
 
 /// What the lanes have in common.
@@ -62,8 +64,8 @@ pub(super) struct Lane {
     is_doubted: bool,
     /// Since it took something last.
     failures: Failures,
-    /// What fires, by alert, for a receiver that wants to hear it again and again.
-    standing: BTreeMap<String, Notification>,
+    /// What fires, for a receiver that wants to hear it again and again.
+    standing: Standing,
     refresh: Option<(Duration, Instant)>,
     /// Whether the receiver's failure was told and its recovery not.
     is_failing: bool,
@@ -78,12 +80,13 @@ pub(super) struct Lane {
 impl Lane {
     pub(super) fn new(
         notifier: Notifier,
-        standing: Vec<Notification>,
+        earlier: Vec<Notification>,
         shared: Arc<Shared>,
         progress: Progress,
     ) -> Self {
         let refresh = notifier.refresh().map(|interval| (interval, Instant::now()));
-        let standing = standing.into_iter().take(MAX_WAITING);
+        let mut standing = Standing::default();
+        earlier.into_iter().for_each(|sent| standing.put(sent));
         Self {
             notifier,
             shared,
@@ -91,7 +94,7 @@ impl Lane {
             backoff: Backoff::default(),
             is_doubted: false,
             failures: Failures::None,
-            standing: standing.map(|told| (told.alert.clone(), told)).collect(),
+            standing,
             refresh,
             is_failing: false,
             unreached: Unreachable::default(),

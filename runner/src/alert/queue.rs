@@ -22,7 +22,7 @@ use crate::age::{Clock, Since};
 use crate::state::Change;
 use crate::state::Shelf;
 use crate::state::Written;
-pub(super) use entry::Entry;
+pub(super) use entry::{Entry, weigh};
 use entry::{Kept, Read, key, number};
 use forgotten::Restored;
 use row::Row;

@@ -41,7 +41,7 @@ impl Desk {
                 None => self.outbox.queue().forget_alert(),
             }
         }
-        for rule in &self.rules {
+        for rule in self.rules.iter().filter(|rule| rule.is_refreshed) {
             self.outbox.add_standing(&rule.name, self.standing(&rule.name));
         }
         let forgotten = self.outbox.queue().forgotten();

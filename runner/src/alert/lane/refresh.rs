@@ -5,7 +5,6 @@ use tokio::time::Instant;
 use super::Lane;
 use crate::alert::answer::Answer;
 use crate::alert::notification::{Event, Notification};
-use crate::alert::queue::MAX_WAITING;
 
 /// Alerts that are told again in one request.
 const TOLD_AT_ONCE: usize = 64;
@@ -16,9 +15,7 @@ impl Lane {
             return;
         }
         for told in self.shared.outbox.take_standing(&self.notifier.name) {
-            if self.standing.len() < MAX_WAITING {
-                self.standing.entry(told.alert.clone()).or_insert(told);
-            }
+            self.standing.put_earlier(told);
         }
     }
 
@@ -29,12 +26,11 @@ impl Lane {
         }
         if notification.event == Event::Resolved {
             self.standing.remove(&notification.alert);
-        } else if self.standing.len() < MAX_WAITING || self.standing.contains_key(&notification.alert) {
-            let told = Notification {
+        } else {
+            self.standing.put(Notification {
                 previous: None,
                 ..notification.clone()
-            };
-            self.standing.insert(notification.alert.clone(), told);
+            });
         }
     }
 
@@ -44,7 +40,7 @@ impl Lane {
 
     /// Tells all that fires once more.
     pub(super) async fn tell_again(&mut self) {
-        let standing: Vec<&Notification> = self.standing.values().collect();
+        let standing: Vec<&Notification> = self.standing.iter().collect();
         let mut answer = Answer::Delivered;
         for some in standing.chunks(TOLD_AT_ONCE) {
             self.delivering();

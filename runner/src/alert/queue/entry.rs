@@ -54,6 +54,12 @@ fn weight(text: &str) -> usize {
     OVERHEAD + text.len()
 }
 
+/// Bytes in memory of a notification that is kept for longer than it waits.
+pub(in crate::alert) fn weigh(notification: &Notification) -> usize {
+    // Plain data with text keys is always JSON.
+    weight(&serde_json::to_string(notification).unwrap_or_default())
+}
+
 impl Entry {
     /// `text` is how it is on disk.
     pub(super) fn new(number: u64, since: Since, notification: Notification, text: &str) -> Self {

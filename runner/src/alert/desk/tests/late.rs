@@ -124,6 +124,19 @@ fn an_alert_that_nobody_asks_for_any_more_by_then_is_over() {
 }
 
 #[test]
+fn what_fires_is_handed_to_those_who_hear_of_it_again_and_to_no_others() {
+    for (kind, count) in [("slack", 0), ("alertmanager", 1)] {
+        let alerts = format!("notifiers: {{ ops: {{ type: {kind}, url: 'http://127.0.0.1/' }} }}");
+        let mut earlier = World::new(&alerts, suite(vec![check("web")]));
+        earlier.fail("web");
+        earlier.told();
+        let (disk, mut world) = unread(earlier);
+        world.read(&disk, &[]);
+        assert_eq!(world.outbox.take_standing("ops").len(), count, "{kind}");
+    }
+}
+
+#[test]
 fn what_waited_in_the_queue_goes_first_and_once() {
     let mut earlier = World::simple();
     earlier.fail("web");
