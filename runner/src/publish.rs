@@ -6,6 +6,7 @@
 mod begun;
 mod last;
 mod late;
+mod patience;
 mod record;
 mod restored;
 mod seen;
@@ -23,12 +24,14 @@ pub use last::MAX_LAST_RUNS;
 use last::{LastRuns, Weighed};
 use late::History;
 pub use late::Merged;
+pub use patience::Patience;
 pub use record::{LastRun, Record};
 pub use restored::Restored;
 pub use seen::{Seen, SeenCheck, Sign, Stage};
 
 use crate::account::{Account, MissReason};
 use crate::age::Since;
+use crate::clock;
 use crate::outcome::Run;
 use crate::status::{Standing, Status, Thresholds};
 use crate::suite::{Check, CheckId};
@@ -76,6 +79,8 @@ struct Entry {
     since: Instant,
     /// When its last run ended; before that, when it was added or got another interval.
     fresh: Instant,
+    /// How long it may be silent since then.
+    patience: Patience,
     /// No longer in the suite; goes when its run is over.
     is_leaving: bool,
     /// The status by the record of an earlier process.
@@ -85,7 +90,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(check: Arc<Check>, record: Record, now: Instant) -> Self {
+    fn new(check: Arc<Check>, record: Record, patience: Patience, now: Instant) -> Self {
         Self {
             check,
             before: record.status(),
@@ -94,6 +99,7 @@ impl Entry {
             stage: Stage::Idle,
             since: now,
             fresh: now,
+            patience,
             is_leaving: false,
         }
     }
@@ -145,6 +151,12 @@ impl Board {
     /// its run is over.
     pub fn keep(&self, checks: &[Arc<Check>], restored: &mut Restored, now: Instant) -> Layout {
         let mut layout = Layout::default();
+        let wall = clock::wall();
+        let mut found = self.patience_with_new(checks, wall);
+        let mut patience = |check: &Arc<Check>| {
+            let found = found.remove(&check.id);
+            found.unwrap_or_else(|| Patience::with(check, wall))
+        };
         let mut state = self.state();
         for entry in state.entries.values_mut() {
             entry.is_leaving = true;
@@ -156,7 +168,7 @@ impl Board {
                     known.is_leaving = false;
                     if known.check.cadence != check.cadence {
                         // Its cadence begins anew.
-                        known.fresh = now;
+                        (known.fresh, known.patience) = (now, patience(check));
                     }
                     known.check = Arc::clone(check);
                 }
@@ -167,7 +179,7 @@ impl Board {
                         killed => layout.killed.push((check.id.clone(), killed)),
                     }
                     let account = record.account.clone();
-                    place.insert(Entry::new(Arc::clone(check), record, now));
+                    place.insert(Entry::new(Arc::clone(check), record, patience(check), now));
                     state.total.absorb(&account);
                 }
             }
@@ -301,6 +313,7 @@ impl Board {
     /// Records the one outcome of a run that was started.
     pub fn publish(&self, run: &Arc<Run>, now: SystemTime) -> Standing {
         let weighed = Weighed::of(run);
+        let patience = self.patience_after(run, now);
         let mut state = self.state();
         let State {
             entries,
@@ -317,7 +330,7 @@ impl Board {
         entry.record.account.finish(&run.outcome);
         total.finish(&run.outcome);
         entry.enter(Stage::Idle, stages);
-        entry.fresh = entry.since;
+        (entry.fresh, entry.patience) = (entry.since, patience);
         let standing = entry.record.take(run, Thresholds::from(run.check.as_ref()), now);
         let replaced = last.put(weighed);
         let left = state.let_go(&run.check.id);
@@ -381,9 +394,10 @@ impl Board {
 }
 
 fn entry<'a>(entries: &'a mut HashMap<CheckId, Entry>, check: &Arc<Check>) -> &'a mut Entry {
-    entries
-        .entry(check.id.clone())
-        .or_insert_with(|| Entry::new(Arc::clone(check), Record::default(), Instant::now()))
+    entries.entry(check.id.clone()).or_insert_with(|| {
+        let patience = Patience::with(check, clock::wall());
+        Entry::new(Arc::clone(check), Record::default(), patience, Instant::now())
+    })
 }
 
 impl State {

@@ -6,10 +6,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Host;
-use crate::clock;
 use crate::liveness::{Component, Impact, Thread, runtime};
 use crate::publish::Board;
-use crate::schedule::reach;
 use crate::telemetry::{Exposition, HeartbeatReading};
 use crate::watch::health::{Health, Limits, Sources};
 use crate::watch::heartbeat::{self, ExportState, Record, Vitals};
@@ -86,22 +84,52 @@ fn feed(health: Health, host: &Host, begin: &CancellationToken) -> io::Result<Th
 
 pub(super) fn vitals(health: &Health, board: &Board, exposition: &Exposition) -> Vitals {
     let delivery = exposition.delivery();
-    let mut most_often: Option<Duration> = None;
-    let wall = clock::wall();
-    board.each(|check, sign| {
-        let pace = check.cadence.interval().unwrap_or_else(|| {
-            // Of a cron expression, what counts is how long it is silent now.
-            let heard = wall.checked_sub(sign.silent_for).unwrap_or(wall);
-            reach(check, heard, 1).saturating_add(check.timeout)
-        });
-        most_often = Some(most_often.map_or(pace, |known| known.min(pace)));
-    });
     let every = delivery.as_ref().map(|delivery| delivery.expected_every);
     Vitals {
         verdicts: board.account().verdicts(),
         exports: delivery.and_then(|delivery| ExportState::of(&delivery.report)),
         sick: health.check().sickness(),
-        pace: most_often.max(every).unwrap_or_default(),
+        pace: pace(board).max(every).unwrap_or_default(),
         is_draining: health.is_draining(),
+    }
+}
+
+/// How long the check that runs most often is silent; of a cron expression, how long it is silent now.
+fn pace(board: &Board) -> Option<Duration> {
+    let mut most_often: Option<Duration> = None;
+    board.each(|check, sign| {
+        let now = || sign.patience.next.saturating_add(check.timeout);
+        let pace = check.cadence.interval().unwrap_or_else(now);
+        most_often = Some(most_often.map_or(pace, |known| known.min(pace)));
+    });
+    most_often
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::tz::TimeZone;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::publish::Restored;
+    use crate::suite::{Cadence, Check, Cron};
+
+    #[test]
+    fn the_pace_is_that_of_the_check_that_runs_most_often_and_needs_no_calendar() {
+        let cron = Cron::new("* * * * *", TimeZone::UTC, "UTC").unwrap();
+        let minutely = Check {
+            cadence: Cadence::Cron(Arc::new(cron)),
+            timeout: Duration::from_secs(5),
+            ..Check::plain("minutely", Duration::from_secs(1))
+        };
+        let hourly = Check::plain("hourly", Duration::from_secs(3_600));
+        let (board, checks) = (Board::default(), [minutely, hourly].map(Arc::new));
+        board.keep(&checks, &mut Restored::default(), Instant::now());
+        let looks = Cron::looks();
+        let pace = pace(&board).unwrap().as_secs();
+        assert!((5..=65).contains(&pace), "{pace} s");
+        assert_eq!(Cron::looks(), looks);
     }
 }

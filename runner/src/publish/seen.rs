@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Board, Entry, LastRuns, Record};
+use super::{Board, Entry, LastRuns, Patience, Record};
 use crate::account::Account;
 use crate::outcome::Run;
 use crate::report::LiveRow;
@@ -77,6 +77,8 @@ pub struct Sign {
     pub age: Duration,
     /// Since its last run ended; before that, since it was added.
     pub silent_for: Duration,
+    /// How long it may be.
+    pub patience: Patience,
 }
 
 impl Sign {
@@ -85,6 +87,7 @@ impl Sign {
             stage: entry.stage,
             age: entry.since.elapsed(),
             silent_for: entry.fresh.elapsed(),
+            patience: entry.patience,
         }
     }
 }
@@ -130,7 +133,7 @@ impl Board {
         Some(SeenCheck::of(state.entries.get(id)?, &state.last))
     }
 
-    /// Asks something of each check, without a copy.
+    /// Asks something of each check, without a copy. Others wait meanwhile: it is to be a few comparisons.
     pub fn each(&self, mut ask: impl FnMut(&Check, Sign)) {
         for entry in self.state().entries.values() {
             ask(&entry.check, Sign::of(entry));

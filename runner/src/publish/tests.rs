@@ -263,7 +263,11 @@ async fn signs_of_life_tell_how_long_nothing_was_heard() {
         [Sign {
             stage: Stage::Waiting,
             age: secs(2),
-            silent_for: secs(9)
+            silent_for: secs(9),
+            patience: Patience {
+                next: secs(10),
+                stale: secs(30)
+            }
         }]
     );
 }

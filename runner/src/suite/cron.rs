@@ -27,6 +27,12 @@ const CHANGES_FROM: Timestamp = Timestamp::constant(1_767_225_600, 0);
 /// What separates a moment from the one before it.
 const INSTANT: SignedDuration = SignedDuration::from_nanos(1);
 
+#[cfg(test)]
+thread_local! {
+    /// How often a calendar was looked into on this thread.
+    static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// The minutes of a calendar in which a check is due.
 ///
 /// There are never fewer of them than the expression says, whatever clocks are changed: a local time that a day does not
@@ -66,8 +72,16 @@ impl Cron {
     /// The first due time after a moment; nothing beyond what calendars have names for.
     #[must_use]
     pub fn after(&self, moment: SystemTime) -> Option<SystemTime> {
+        #[cfg(test)]
+        LOOKS.set(LOOKS.get() + 1);
         let next = self.next(Timestamp::try_from(moment).ok()?)?;
         SystemTime::try_from(next).ok()
+    }
+
+    /// How often a calendar was looked into on this thread.
+    #[cfg(test)]
+    pub(crate) fn looks() -> u64 {
+        LOOKS.get()
     }
 
     /// How many due times there are after a moment and until another, that one included, and the last of them. At most

@@ -21,14 +21,12 @@ use super::pulse::Pulse;
 use super::reloads::Reloads;
 use super::slow_polls::SlowPolls;
 use crate::alert;
-use crate::clock;
 use crate::ledger::Ledger;
 use crate::ledger::audit::Audit;
 use crate::liveness::Registry;
 use crate::net::resolve::NameFiles;
 use crate::net::tls::TrustStore;
 use crate::publish::{Board, Sign, Stage};
-use crate::schedule::reach;
 use crate::state::{self, State};
 use crate::suite::Check;
 use crate::telemetry::Exposition;
@@ -37,8 +35,6 @@ use crate::telemetry::Exposition;
 const OVERDUE: Duration = Duration::from_secs(10);
 /// The longest wait between two attempts.
 const BACKOFF: Duration = Duration::from_secs(2);
-/// A check is stale when nothing was heard of it for this many intervals, or due times of a cron expression.
-const STALE_INTERVALS: u32 = 3;
 /// Shorter times without a word are of very short intervals.
 const STALE_AT_LEAST: Duration = Duration::from_secs(5);
 /// Longer than a reload takes that compiles a large plugin.
@@ -209,7 +205,7 @@ impl Health {
             if sign.stage == Stage::Running && sign.age > longest(check) {
                 overdue.add(&check.id, sign.age, NAMED);
             }
-            if !is_draining && is_stale(check, sign) {
+            if !is_draining && is_stale(sign) {
                 stale.add(&check.id, sign.silent_for, NAMED);
             }
         });
@@ -234,8 +230,6 @@ fn longest(check: &Check) -> Duration {
     (check.timeout + BACKOFF).saturating_mul(attempts) + OVERDUE
 }
 
-fn is_stale(check: &Check, sign: Sign) -> bool {
-    let heard = clock::wall().checked_sub(sign.silent_for);
-    let limit = heard.map_or(Duration::MAX, |heard| reach(check, heard, STALE_INTERVALS));
-    sign.silent_for > limit.max(STALE_AT_LEAST)
+fn is_stale(sign: Sign) -> bool {
+    sign.silent_for > sign.patience.stale.max(STALE_AT_LEAST)
 }

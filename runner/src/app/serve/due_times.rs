@@ -17,6 +17,9 @@ impl<E: Execute> Service<'_, E> {
     /// Due times go by clocks that may have gone on without the service, or been set.
     pub(super) fn look_at_clocks(&mut self) {
         let moved = self.clocks.look(Reading::take());
+        if moved.slept.is_some() || moved.step.is_some() {
+            self.board.clock_set();
+        }
         if let Some(slept) = moved.slept {
             self.ticker.skip(slept);
             self.woke = Some(Instant::now());

@@ -1,6 +1,6 @@
 //! The service with targets of a script, by clocks that a test moves.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use jiff::tz::TimeZone;
@@ -104,8 +104,19 @@ async fn serve_suites(
     swaps: mpsc::Receiver<Swap>,
     stop: impl Future<Output = ()>,
 ) -> Account {
+    serve_on(Board::default(), check, target, swaps, stop).await
+}
+
+/// The same for a board that somebody looks at.
+async fn serve_on(
+    board: Board,
+    check: Check,
+    target: &Target,
+    swaps: mpsc::Receiver<Swap>,
+    stop: impl Future<Output = ()>,
+) -> Account {
     let (state, _keeper) = State::none();
-    let (board, restored) = Board::restored(HashMap::new(), Account::default());
+    let restored = Restored::default();
     let parts = Parts {
         dispatcher: Arc::new(Dispatcher::new(target.clone(), Plugins::default(), 4)),
         board,
@@ -218,6 +229,37 @@ async fn a_check_by_the_time_of_day_goes_on_whatever_the_clock_is_set_to() {
         "{account:?}"
     );
     assert!(account.holds(0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_a_check_may_be_silent_follows_a_clock_that_is_set_and_a_machine_that_sleeps() {
+    // Eight in the morning of a Friday.
+    let friday = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    for is_asleep in [true, false] {
+        let clocks = Simulated::begin(friday);
+        let cron = Cron::new("0 8-17 * * mon-fri", TimeZone::UTC, "UTC").unwrap();
+        let check = Check {
+            cadence: suite::Cadence::Cron(Arc::new(cron)),
+            ..Check::plain("a", MINUTE)
+        };
+        let (board, (_swaps, swaps)) = (Board::default(), mpsc::channel(1));
+        let patience = || {
+            let mut hours = 0;
+            board.each(|_, sign| hours = sign.patience.stale.as_secs() / 3_600);
+            hours
+        };
+        let stop = async {
+            tokio::time::sleep(MINUTE * 30).await;
+            assert!(patience() < 4, "{}", patience());
+            match is_asleep {
+                true => clocks.sleep(MINUTE * 60 * 12),
+                false => clocks.step(3_600 * 12),
+            }
+            tokio::time::sleep(SECOND * 2).await;
+            assert!(patience() > 48, "a weekend: {}", patience());
+        };
+        serve_on(board.clone(), check, &Target::new(&[]), swaps, stop).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,3 +74,24 @@ async fn ten_checks_are_named_of_those_that_are_overdue_or_stale() {
         .collect();
     assert_eq!(named, [("runs_overdue", 10), ("checks_stale", 10)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn to_judge_checks_by_the_time_of_day_needs_no_calendar() {
+    let (runner, checks) = Runner::of(0..3, Duration::from_secs(1));
+    let cron = Arc::new(Cron::new("0 0 29 2 *", jiff::tz::TimeZone::UTC, "UTC").unwrap());
+    let checks = checks.iter().map(|check| {
+        Arc::new(Check {
+            cadence: Cadence::Cron(Arc::clone(&cron)),
+            ..check.as_ref().clone()
+        })
+    });
+    let checks: Vec<_> = checks.collect();
+    runner
+        .board
+        .keep(&checks, &mut Restored::default(), Instant::now());
+    seconds(60).await;
+    runner.turn();
+    let looks = Cron::looks();
+    assert_eq!(runner.words(), [""; 0]);
+    assert_eq!(Cron::looks(), looks);
+}
