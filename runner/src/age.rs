@@ -8,7 +8,7 @@
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::clock;
 
@@ -16,6 +16,9 @@ use crate::clock;
 pub const SETTLE: Duration = Duration::from_secs(10 * 60);
 /// Smaller changes of the time of day are those that NTP makes all the time.
 const STEP: Duration = Duration::from_secs(2);
+/// The last moment that can be written with four digits of a year, in Unix microseconds. No clock shows a later one; what
+/// says so is damaged, and counts as this.
+const LAST: u64 = 253_402_300_799_999_999;
 /// Where Linux says which boot this is.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -71,7 +74,8 @@ impl Now {
 /// When something began. It can be kept on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Since {
-    /// Unix microseconds.
+    /// Unix microseconds, up to [`LAST`].
+    #[serde(deserialize_with = "wall")]
     wall: u64,
     /// Microseconds since the boot; absent in what an older version left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -255,8 +259,13 @@ impl Clock {
     }
 }
 
+/// A time of day that was read.
+fn wall<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Ok(u64::deserialize(deserializer)?.min(LAST))
+}
+
 fn unix_micros(time: SystemTime) -> u64 {
-    micros(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+    micros(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()).min(LAST)
 }
 
 fn from_unix_micros(micros: u64) -> SystemTime {
@@ -350,6 +359,23 @@ mod tests {
         clock.observe(noon() + DAY, MINUTE);
         let now = clock.observe(noon() + DAY + SETTLE, MINUTE + SETTLE);
         assert!(since.is_older_than(DAY - MINUTE, &now));
+    }
+
+    #[test]
+    fn a_time_of_day_beyond_the_calendar_is_its_last_moment_wherever_it_comes_from() {
+        let end = "9999-12-31T23:59:59.999999000Z";
+        for wall in [LAST, LAST + 1, i64::MAX as u64, u64::MAX] {
+            let kept = format!(r#"{{"wall":{wall},"boot":[7,{}]}}"#, u64::MAX);
+            let mut found = vec![serde_json::from_str::<Since>(&kept).unwrap()];
+            let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(wall));
+            found.extend(time.map(Since::at));
+            found.extend(time.and_then(|time| Since::from_mark(time, "0000000000000007-0000000000000001")));
+            for since in found {
+                assert_eq!(humantime::format_rfc3339_nanos(since.wall()).to_string(), end);
+            }
+        }
+        let early = serde_json::from_str::<Since>(r#"{"wall":1}"#).unwrap();
+        assert_eq!(early.wall(), SystemTime::UNIX_EPOCH + Duration::from_micros(1));
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::age::{Now, Since};
 
+/// Numbers from here on are damage: others have to come after each.
+const END: u64 = u64::MAX / 2;
+
 /// A number that is always larger than that of the stamp before, also when the clock goes back and across restarts, with
 /// the moment at which the request was begun. Names of files begin with the number, and sort by it. Stamps of the same
 /// number are the same.
@@ -54,7 +57,7 @@ impl Stamp {
             None => (text, None),
         };
         let is_number = number.len() == 20 && number.bytes().all(|byte| byte.is_ascii_digit());
-        let number = number.parse().ok().filter(|_| is_number)?;
+        let number = number.parse().ok().filter(|number| is_number && *number < END)?;
         let wall = UNIX_EPOCH.checked_add(Duration::from_micros(number))?;
         let since = match mark {
             Some(mark) => Since::from_mark(wall, mark)?,
@@ -118,6 +121,14 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_number_that_is_read_has_others_after_it() {
+        let last = Stamp::parse("09223372036854775806").unwrap();
+        let now = Clock::of_boot(1).observe(UNIX_EPOCH, Duration::ZERO);
+        let next = Stamp::after(Some(last), &now);
+        assert!(next > last && next.again(Some(next)) > next);
+    }
+
+    #[test]
     fn a_stamp_is_read_from_its_own_text_only() {
         let stamp = Stamp::at(UNIX_EPOCH + Duration::from_secs(1));
         assert_eq!(stamp.to_string(), "00000000000001000000");
@@ -134,6 +145,9 @@ mod tests {
             "+0000000000001000000",
             "0000000000000100000x",
             "99999999999999999999",
+            "18446744073709551615",
+            "09223372036854775807",
+            "18446744073709551615.00000000000ca11a-0000000007000000",
             "00000000000001000000.",
             "00000000000001000000.1-2",
         ] {

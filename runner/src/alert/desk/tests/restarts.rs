@@ -235,3 +235,43 @@ fn nothing_is_delivered_before_what_brought_it_about_is_kept() {
     world.desk.post(&kept());
     assert_eq!(world.told(), ["ops: web is down"]);
 }
+
+/// The same with every time of day beyond what a calendar can show.
+fn beyond_the_calendar(row: &mut serde_json::Value) {
+    match row {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                match name.as_str() {
+                    "wall" => *value = u64::MAX.into(),
+                    "begun" => *value = 253_402_300_800_000_000_u64.into(),
+                    _ => beyond_the_calendar(value),
+                }
+            }
+        }
+        serde_json::Value::Array(values) => values.iter_mut().for_each(beyond_the_calendar),
+        _ => {}
+    }
+}
+
+#[test]
+fn an_alert_that_began_beyond_the_calendar_can_be_put_into_words() {
+    let mut world = World::simple();
+    world.fail("web");
+    world.told();
+    let rows = world.disk.rows(Shelf::Alert);
+    for (key, text) in &rows {
+        let mut row = serde_json::from_str(text).unwrap();
+        beyond_the_calendar(&mut row);
+        world
+            .disk
+            .keep(vec![Change::keep(Shelf::Alert, key, row.to_string())]);
+    }
+    assert_ne!(world.disk.rows(Shelf::Alert), rows);
+    world.restart();
+    world.pass("web");
+    let told = world.delivered();
+    let (_, told) = told.first().unwrap();
+    assert_eq!(told.span(), "since 9999-12-31T23:59:59Z");
+    let at = humantime::format_rfc3339_millis(told.at).to_string();
+    assert!(at.starts_with("2027"), "{at}");
+}
