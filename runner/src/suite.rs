@@ -69,6 +69,7 @@ pub(crate) use self::document::{Content, Document, Member, Value};
 pub use self::draft::{Draft, read, read_text};
 pub use self::error::{Location, Position, Problem, Problems, SourceLine};
 pub use self::interpolate::{Environment, ProcessEnvironment, SuiteEnvironment};
+pub(crate) use self::json::Exact;
 pub use self::judgement::{Judgement, SchemaRequest, judge};
 pub use self::maintenance::{Repetition, Scope, Times, Window};
 pub use self::objection::{

@@ -1,7 +1,8 @@
 //! A configuration as JSON, and the probe's type for it.
 
+mod points;
+
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::problem::Pointer;
 
@@ -34,17 +35,14 @@ pub(crate) fn parse<C: DeserializeOwned>(json: &str) -> Result<C, Misfit> {
         Ok(config) => return Ok(config),
         Err(misfit) => misfit,
     };
-    let Ok(mut config) = serde_json::from_str::<Value>(json) else {
-        return Err(misfit);
-    };
+    let mut json = json.to_owned();
     // Only where it does not fit: elsewhere the point may mean something, as in a text that is sent.
     for _ in 0..MAX_POINTS {
-        let pointer = misfit.at.to_string();
-        let is_changed = !pointer.is_empty() && config.pointer_mut(&pointer).is_some_and(without_points);
-        if !is_changed {
+        let Some(changed) = points::removed_at(&json, &misfit.at) else {
             break;
-        }
-        misfit = match read(&config.to_string()) {
+        };
+        json = changed;
+        misfit = match read(&json) {
             Ok(config) => return Ok(config),
             Err(next) => next,
         };
@@ -63,28 +61,6 @@ fn read<C: DeserializeOwned>(json: &str) -> Result<C, Misfit> {
             message: in_words(message.split(" at line ").next().unwrap_or_default()),
         }
     })
-}
-
-/// Writes whole numbers without a point, and says whether there were any.
-fn without_points(value: &mut Value) -> bool {
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            let double = number.as_f64().filter(|double| double.fract() == 0.0);
-            let whole = double.and_then(|double| format!("{double:.0}").parse::<i64>().ok());
-            if let Some(whole) = whole {
-                *number = whole.into();
-            }
-            whole.is_some()
-        }
-        // All of them, and not only the first.
-        Value::Array(values) => values
-            .iter_mut()
-            .fold(false, |any, value| without_points(value) | any),
-        Value::Object(members) => members
-            .values_mut()
-            .fold(false, |any, value| without_points(value) | any),
-        _ => false,
-    }
 }
 
 /// The words of Rust at the end of an error of serde, and those of a suite.
@@ -126,7 +102,8 @@ fn in_words(message: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
+    use serde_json::Value;
+    use serde_json::value::RawValue;
 
     #[derive(Debug, PartialEq, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -151,6 +128,20 @@ mod tests {
         assert_eq!((config.limit, config.list), (2048, vec![1, 2, 3]));
         assert_eq!(config.map.get("a/b"), Some(&-5));
         assert_eq!(config.sent.to_string(), "[1.0]", "what fits stays as it is");
+    }
+
+    #[test]
+    fn numbers_beside_one_with_a_point_keep_their_digits() {
+        #[derive(serde::Deserialize)]
+        struct Exact {
+            limit: u32,
+            id: Box<RawValue>,
+        }
+        let json = r#"{"id":12345678901234567890123,"limit":5.0}"#;
+        let Ok(config) = super::parse::<Exact>(json) else {
+            panic!("a whole number may be written with a point")
+        };
+        assert_eq!((config.limit, config.id.get()), (5, "12345678901234567890123"));
     }
 
     #[test]

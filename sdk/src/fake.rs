@@ -183,11 +183,12 @@ impl FakeHost {
         self
     }
 
-    /// Runs a probe as the real host does, its configuration passing through JSON.
+    /// Runs a probe as the real host does. The configuration is JSON: a `serde_json::Value`, or a text where its numbers are
+    /// longer than that has them.
     ///
     /// # Errors
     /// The configuration does not fit, or the probe returned [`Error::Plugin`](crate::Error::Plugin).
-    pub fn run<P: Probe>(&self, target: &str, config: serde_json::Value) -> Result<Verdict, String> {
+    pub fn run<P: Probe>(&self, target: &str, config: impl fmt::Display) -> Result<Verdict, String> {
         let now = self.0.borrow().now.unwrap_or(NOW);
         let request = Request {
             check: "test".into(),
@@ -204,9 +205,9 @@ impl FakeHost {
         self.enter(|| plumbing::run::<P>(request))
     }
 
-    /// Has a probe judge a configuration as the real host does when a suite is loaded, its configuration passing through
-    /// JSON.
-    pub fn check_config<P: Probe>(&self, target: Option<&str>, config: &serde_json::Value) -> Vec<Problem> {
+    /// Has a probe judge a configuration as the real host does when a suite is loaded; it is JSON, as for
+    /// [`FakeHost::run`].
+    pub fn check_config<P: Probe>(&self, target: Option<&str>, config: impl fmt::Display) -> Vec<Problem> {
         self.enter(|| plumbing::check_config::<P>(target, &config.to_string()))
     }
 

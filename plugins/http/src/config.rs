@@ -12,6 +12,7 @@ use canary_sdk::{Addresses, Duration, Problems, tls};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::body::Encodings;
 use crate::expect::Expect;
@@ -33,7 +34,8 @@ pub struct Config {
     /// The request body, as it is sent. `${file:PATH}` puts a file here.
     pub(crate) body: Option<String>,
     /// The request body as JSON; sets `content-type: application/json` where `headers` has none.
-    pub(crate) body_json: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub(crate) body_json: Option<Box<RawValue>>,
     /// Sends user name and password (RFC 7617).
     pub(crate) basic_auth: Option<BasicAuth>,
     /// Sends `authorization: Bearer` with this token.

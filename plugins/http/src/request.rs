@@ -101,7 +101,7 @@ fn authorization(config: &Config) -> Option<Header<'_>> {
 fn body(config: &Config) -> Option<Vec<u8>> {
     match (&config.body, &config.body_json) {
         (Some(text), _) => Some(text.clone().into_bytes()),
-        (None, Some(json)) => Some(json.to_string().into_bytes()),
+        (None, Some(json)) => Some(json.get().as_bytes().to_vec()),
         (None, None) => None,
     }
 }

@@ -306,32 +306,12 @@ pub(super) fn raw_config(
         captures: true,
         variables: true,
     };
-    report_rounded(reader, &entry.value);
     let (filled, unfilled) = config::fill(&entry.value, place, interpolator);
     for (at, reference) in &unfilled.references {
         reader.unresolved(*at, reference);
     }
     reader.report.hush(unfilled.failed);
     Some(RawConfig::new(entry.at, entry.value.clone(), filled))
-}
-
-/// Numbers that would reach a plugin as others.
-fn report_rounded(reader: &mut Reader<'_>, node: &Node) {
-    match &node.kind {
-        Kind::Plain(plain) if plain.is_rounded() => {
-            let rounded = quoted(&plain.value.to_string());
-            let message = format!("`config`: {} would be rounded to {rounded}", plain.found());
-            let hint = "put it in quotes, if a text will do".to_owned();
-            reader.problem_with(node.at, message, Some(hint));
-        }
-        Kind::List(nodes) => nodes.iter().for_each(|node| report_rounded(reader, node)),
-        Kind::Map(entries) => {
-            for entry in &**entries {
-                report_rounded(reader, &entry.value);
-            }
-        }
-        _ => {}
-    }
 }
 
 fn depends_on(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Located<Arc<str>>> {

@@ -122,7 +122,7 @@ impl Settler<'_, '_> {
     fn value(&mut self, node: &Node) -> Value {
         let content = match &node.kind {
             Kind::Null | Kind::Removed => Content::Nothing,
-            Kind::Plain(plain) | Kind::Variable(plain) => Content::Plain(plain.value.to_string()),
+            Kind::Plain(plain) | Kind::Variable(plain) => Content::Plain(plain.json()),
             Kind::Text(text) => self.text(text, node.at),
             Kind::List(nodes) => Content::List(nodes.iter().map(|node| self.value(node)).collect()),
             Kind::Map(entries) => Content::Map(entries.iter().map(|entry| self.member(entry)).collect()),

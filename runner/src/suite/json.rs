@@ -1,11 +1,15 @@
 //! A configuration as JSON, by what its schema makes of values that could be several things.
 
+mod exact;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::scalar::Plain;
 use super::tree::{Kind, Node};
+pub(crate) use exact::Exact;
 
 /// The values of a configuration that are not what they look like, by JSON pointer.
 ///
@@ -20,16 +24,28 @@ impl Readings {
     }
 }
 
-/// The configuration; absent: an empty one. References in it were replaced.
+/// The configuration for its schema to judge; absent: an empty one. References in it were replaced. A number that neither 64
+/// bits nor a double hold is the one of these that is nearest.
 pub(super) fn of(config: Option<&Node>, readings: &Readings) -> Value {
+    write(config, readings, &[])
+}
+
+/// The same for its plugin: no number is another one than what is written. `removed` are pointers to members that are left
+/// out.
+pub(super) fn exact(config: Option<&Node>, readings: &Readings, removed: &[String]) -> String {
+    write::<Exact>(config, readings, removed).to_string()
+}
+
+fn write<J: Json>(config: Option<&Node>, readings: &Readings, removed: &[String]) -> J {
     let mut writer = Writer {
         readings,
+        removed,
         pointer: String::new(),
     };
     let is_there = |node: &&Node| !node.is_null();
     match config.filter(is_there) {
         Some(node) => writer.value(node),
-        None => Value::Object(Map::new()),
+        None => J::object(std::iter::empty()),
     }
 }
 
@@ -54,46 +70,98 @@ pub(super) fn is_open(config: &Node, pointer: &str) -> bool {
     }
 }
 
+/// What a configuration is written as.
+trait Json: Sized {
+    fn null() -> Self;
+    fn plain(plain: &Plain) -> Self;
+    fn text(text: &str) -> Self;
+    fn list(values: impl Iterator<Item = Self>) -> Self;
+    fn object(members: impl Iterator<Item = (String, Self)>) -> Self;
+}
+
+impl Json for Value {
+    fn null() -> Self {
+        Self::Null
+    }
+
+    fn plain(plain: &Plain) -> Self {
+        plain.value.clone()
+    }
+
+    fn text(text: &str) -> Self {
+        Self::String(text.to_owned())
+    }
+
+    fn list(values: impl Iterator<Item = Self>) -> Self {
+        values.collect()
+    }
+
+    fn object(members: impl Iterator<Item = (String, Self)>) -> Self {
+        Self::Object(members.collect())
+    }
+}
+
+impl Json for Exact {
+    fn null() -> Self {
+        Self::null()
+    }
+
+    fn plain(plain: &Plain) -> Self {
+        Self::Plain(plain.json())
+    }
+
+    fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    fn list(values: impl Iterator<Item = Self>) -> Self {
+        Self::List(values.collect())
+    }
+
+    fn object(members: impl Iterator<Item = (String, Self)>) -> Self {
+        Self::Object(members.collect())
+    }
+}
+
 struct Writer<'a> {
     readings: &'a Readings,
+    removed: &'a [String],
+    /// Where it is, unless nothing depends on that.
     pointer: String,
 }
 
 impl Writer<'_> {
-    fn value(&mut self, node: &Node) -> Value {
+    fn value<J: Json>(&mut self, node: &Node) -> J {
         match &node.kind {
-            Kind::Null | Kind::Removed => Value::Null,
-            Kind::Plain(plain) => plain.value.clone(),
-            Kind::Variable(plain) if plain.is_exact() != self.is_other() => plain.value.clone(),
-            Kind::Variable(plain) => Value::String(plain.written.to_string()),
-            Kind::Text(text) => Value::String(text.to_string()),
+            Kind::Null | Kind::Removed => J::null(),
+            Kind::Plain(plain) => J::plain(plain),
+            Kind::Variable(plain) if plain.is_exact() != self.is_other() => J::plain(plain),
+            Kind::Variable(plain) => J::text(&plain.written),
+            Kind::Text(text) => J::text(text),
             Kind::List(nodes) => {
                 let nodes = nodes.iter().enumerate();
-                let values = nodes.map(|(index, node)| self.below(&index.to_string(), |own| own.value(node)));
-                values.collect()
+                J::list(nodes.map(|(index, node)| self.below(&index.to_string(), |own| own.value(node))))
             }
-            Kind::Map(entries) => {
-                let values = entries.iter().filter_map(|entry| {
-                    let value = self.below(&entry.key, |own| own.member(&entry.value))?;
-                    Some((entry.key.to_string(), value))
-                });
-                Value::Object(values.collect())
-            }
+            Kind::Map(entries) => J::object(entries.iter().filter_map(|entry| {
+                let value = self.below(&entry.key, |own| own.member(&entry.value))?;
+                Some((entry.key.to_string(), value))
+            })),
         }
     }
 
     /// The value of a key, unless the key is not there.
-    fn member(&mut self, node: &Node) -> Option<Value> {
+    fn member<J: Json>(&mut self, node: &Node) -> Option<J> {
         let is_absent = match node.kind {
             Kind::Removed => true,
             Kind::Null => self.is_other(),
             _ => false,
         };
-        (!is_absent).then(|| self.value(node))
+        let is_left_out = self.removed.contains(&self.pointer);
+        (!is_absent && !is_left_out).then(|| self.value(node))
     }
 
     fn below<T>(&mut self, segment: &str, write: impl FnOnce(&mut Self) -> T) -> T {
-        if self.readings.0.is_empty() {
+        if self.readings.0.is_empty() && self.removed.is_empty() {
             return write(self);
         }
         let length = self.pointer.len();

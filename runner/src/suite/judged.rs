@@ -121,7 +121,7 @@ fn judged_config(reader: &mut Reader<'_>, raw: &RawCheck, schema: &Schema) -> Ju
             return Judged::Refused(rest);
         }
     };
-    let json = json::of(value, &readings).to_string();
+    let json = json::exact(value, &readings, &[]);
     if json.len() > MAX_CONFIG_BYTES {
         let limit = MAX_CONFIG_BYTES >> 20;
         reader.problem(written.key, format!("`config` is larger than {limit} MiB"));

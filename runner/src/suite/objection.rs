@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::check::RawCheck;
 use super::contract::{self, About, Finding};
@@ -85,17 +85,18 @@ impl ConfigUse {
 
 /// What is short of a JSON object.
 fn short_members(config: &str) -> String {
-    let Ok(Value::Object(members)) = serde_json::from_str(config) else {
+    let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(config) else {
         return "{}".to_owned();
     };
     let mut left = SHORT_CONFIG;
     let short = members.into_iter().filter(|(key, value)| {
-        let length = key.len() + value.to_string().len();
+        let length = key.len() + value.get().len();
         let rest = left.checked_sub(length).filter(|_| length <= SHORT_MEMBER);
         left = rest.unwrap_or(left);
         rest.is_some()
     });
-    Value::Object(short.collect()).to_string()
+    let short: BTreeMap<String, &RawValue> = short.collect();
+    serde_json::to_string(&short).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// What a plugin says of configurations.

@@ -15,7 +15,8 @@ const CORE: &str = "tag:yaml.org,2002:";
 /// A number or a boolean.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plain {
-    /// Neither a text nor anything that holds other values.
+    /// Neither a text nor anything that holds other values. Of a number that neither 64 bits nor a double hold, the one of
+    /// these that is nearest.
     pub(super) value: Value,
     /// As it is written: `1.10` is the same number as `1.1`, and another version.
     pub(super) written: Arc<str>,
@@ -26,12 +27,21 @@ pub(super) struct Plain {
 impl Plain {
     /// Whether it is what it looks like where a text would do as well: the value written back is what is written.
     pub(super) fn is_exact(&self) -> bool {
-        let back = self.value.to_string();
-        !self.is_quoted && back.as_str() == &*self.written
+        // `7e12345` is the name of a commit sooner than a number.
+        let is_beyond = self.written.contains(['e', 'E']) && self.is_rounded();
+        !self.is_quoted && !is_beyond && self.json() == *self.written
+    }
+
+    /// As JSON. Nothing of a number is lost, however long it is.
+    pub(super) fn json(&self) -> String {
+        match self.is_rounded() {
+            true => decimal::json(&self.written),
+            false => self.value.to_string(),
+        }
     }
 
     /// Whether it is a number that 64 bits do not hold: the value is another one, or whole no more.
-    pub(super) fn is_rounded(&self) -> bool {
+    fn is_rounded(&self) -> bool {
         let Value::Number(number) = &self.value else {
             return false;
         };
@@ -129,7 +139,8 @@ fn number(text: &str) -> Option<Number> {
     {
         return None;
     }
-    text.parse().ok().and_then(Number::from_f64)
+    let double: f64 = text.parse().ok()?;
+    Number::from_f64(double.clamp(f64::MIN, f64::MAX))
 }
 
 fn radix(digits: &str, radix: u32) -> Option<Number> {

@@ -5,12 +5,15 @@ mod check;
 mod condition;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use canary_sdk::Error;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::pattern::{Mode, Pattern};
 use crate::config::{OneOrMany, add_type};
@@ -34,7 +37,7 @@ pub(super) trait Plain: Default + DeserializeOwned + JsonSchema {
     const TYPES: &'static [&'static str];
 
     /// The value to compare with, if it is of such a type.
-    fn from_plain(value: Value) -> Option<Self>;
+    fn from_plain(json: &RawValue) -> Option<Self>;
 
     /// As a message shows it.
     fn shown(&self) -> String;
@@ -48,11 +51,8 @@ pub(super) trait Plain: Default + DeserializeOwned + JsonSchema {
 impl Plain for String {
     const TYPES: &'static [&'static str] = &["string"];
 
-    fn from_plain(value: Value) -> Option<Self> {
-        match value {
-            Value::String(text) => Some(text),
-            _ => None,
-        }
+    fn from_plain(json: &RawValue) -> Option<Self> {
+        serde_json::from_str(json.get()).ok()
     }
 
     fn shown(&self) -> String {
@@ -169,13 +169,13 @@ impl<V: Plain, E: Extra> Rule<V, E> {
         conditions.extend(
             self.bounds
                 .each()
-                .map(|(relation, number)| Condition::Bound(relation, number.to_string())),
+                .map(|(relation, number)| Condition::Bound(relation, number)),
         );
         conditions.extend(
             length
                 .iter()
                 .flat_map(Length::each)
-                .map(|(relation, number)| Condition::Length(relation, number.to_string())),
+                .map(|(relation, number)| Condition::Length(relation, number)),
         );
         conditions.extend(empty.map(Condition::Empty));
         conditions
@@ -247,41 +247,45 @@ impl<E> Rule<String, E> {
 }
 
 impl<'de, V: Plain, E: Extra> Deserialize<'de> for Rule<V, E> {
+    /// By the text, since a number of `serde_json` has 64 bits.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut object = match Value::deserialize(deserializer)? {
-            Value::Object(object) => object,
-            plain => {
-                let types = || D::Error::custom(format!("expected one of: object, {}", V::TYPES.join(", ")));
-                let equals = Some(V::from_plain(plain).ok_or_else(types)?);
-                let common = Common {
-                    equals,
-                    ..Common::default()
-                };
-                return Ok(Self {
-                    common,
-                    bounds: Bounds::default(),
-                    extra: E::default(),
-                });
-            }
-        };
-        let bounds = take(&mut object, Bounds::KEYS);
-        let extra = take(&mut object, E::KEYS);
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        if !json.get().starts_with('{') {
+            let types = || D::Error::custom(format!("expected one of: object, {}", V::TYPES.join(", ")));
+            let equals = Some(V::from_plain(&json).ok_or_else(types)?);
+            let common = Common {
+                equals,
+                ..Common::default()
+            };
+            return Ok(Self {
+                common,
+                bounds: Bounds::default(),
+                extra: E::default(),
+            });
+        }
+        let mut members: Members = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        let bounds = take(&mut members, Bounds::KEYS);
+        let extra = take(&mut members, E::KEYS);
         Ok(Self {
-            bounds: parse(bounds)?,
-            extra: parse(extra)?,
-            common: parse(object)?,
+            bounds: parse(&bounds)?,
+            extra: parse(&extra)?,
+            common: parse(&members)?,
         })
     }
 }
 
-/// The entries under these keys, which are gone from the object then.
-fn take(object: &mut Map<String, Value>, keys: &[&str]) -> Map<String, Value> {
-    let entries = keys.iter().filter_map(|key| object.remove_entry(*key));
-    entries.collect()
+/// The members of an object, as they are written.
+type Members<'j> = BTreeMap<String, &'j RawValue>;
+
+/// The members with these keys, which are gone from the object then.
+fn take<'j>(members: &mut Members<'j>, keys: &[&str]) -> Members<'j> {
+    let taken = keys.iter().filter_map(|key| members.remove_entry(*key));
+    taken.collect()
 }
 
-fn parse<T: DeserializeOwned, E: serde::de::Error>(object: Map<String, Value>) -> Result<T, E> {
-    T::deserialize(Value::Object(object)).map_err(E::custom)
+fn parse<T: DeserializeOwned, E: serde::de::Error>(members: &Members<'_>) -> Result<T, E> {
+    let members = members.iter().map(|(key, value)| (key.as_str(), *value));
+    T::deserialize(MapDeserializer::new(members)).map_err(|error: serde_json::Error| E::custom(error))
 }
 
 impl<V: Plain, E: Extra> JsonSchema for Rule<V, E> {

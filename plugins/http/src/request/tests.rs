@@ -1,3 +1,5 @@
+use std::fmt;
+
 use canary_sdk::fake::{self, FakeHost};
 use canary_sdk::http::{Request, Version};
 use canary_sdk::tcp::IpFamily;
@@ -8,7 +10,7 @@ use crate::Http;
 
 const URL: &str = "https://example.com/";
 
-fn sent(config: Value) -> Request {
+fn sent(config: impl fmt::Display) -> Request {
     let host = FakeHost::new().http(|_| Ok(fake::response(200)));
     host.run::<Http>(URL, config).unwrap();
     host.requests().remove(0)
@@ -90,6 +92,8 @@ fn a_json_body_brings_its_content_type() {
     assert_eq!(headers(&request), [("content-type", "application/json")]);
     let own = sent(json!({ "body_json": 1, "headers": { "Content-Type": "application/problem+json" } }));
     assert_eq!(headers(&own), [("Content-Type", "application/problem+json")]);
+    let long = sent(r#"{"body_json":{"id":12345678901234567890123,"share":1e-400}}"#);
+    assert_eq!(long.body, br#"{"id":12345678901234567890123,"share":1e-400}"#);
 }
 
 #[test]

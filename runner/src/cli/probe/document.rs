@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::setting::Setting;
 use super::{Contradiction, ProbeArgs};
 use crate::plugin::EMBEDDED;
-use crate::suite::units;
+use crate::suite::{Exact, units};
 
 /// A suite as text, in JSON and so in YAML.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub(super) enum Origin {
 /// A part of `config`.
 enum Node {
     Mapping(Vec<(String, Self)>),
-    Value(Value, usize),
+    Value(Exact, usize),
 }
 
 impl Document {
@@ -100,7 +100,7 @@ fn config(settings: &[Setting], as_text: &BTreeSet<usize>) -> Result<Node, Contr
     let mut config = Node::Mapping(Vec::new());
     for (place, setting) in settings.iter().enumerate() {
         let value = match as_text.contains(&place) {
-            true => Value::from(setting.written.as_str()),
+            true => Exact::Text(setting.written.clone()),
             false => setting.value.clone(),
         };
         let below = setting
@@ -118,19 +118,19 @@ fn config(settings: &[Setting], as_text: &BTreeSet<usize>) -> Result<Node, Contr
 impl Node {
     /// The value of a key, which is made if need be; nothing where there is a value that has no keys.
     fn entry(&mut self, key: &str) -> Option<&mut Self> {
-        if let Self::Value(Value::Object(entries), setting) = self {
+        if let Self::Value(Exact::Object(entries), setting) = self {
             let setting = *setting;
             let entries = std::mem::take(entries).into_iter();
             let entries = entries.map(|(key, value)| (key, Self::Value(value, setting)));
             *self = Self::Mapping(entries.collect());
         }
-        if let Self::Value(Value::Null, _) = self {
+        if matches!(self, Self::Value(value, _) if value.is_null()) {
             *self = Self::Mapping(Vec::new());
         }
         let Self::Mapping(entries) = self else { return None };
         let known = entries.iter().position(|(known, _)| known == key);
         let place = known.unwrap_or_else(|| {
-            entries.push((key.to_owned(), Self::Value(Value::Null, 0)));
+            entries.push((key.to_owned(), Self::Value(Exact::null(), 0)));
             entries.len() - 1
         });
         entries.get_mut(place).map(|(_, value)| value)

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use serde_json::Value;
+use crate::suite::Exact;
 
 /// `KEY=VALUE`, where a key may lead into mappings: `expect.status`.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +11,7 @@ pub(in crate::cli) struct Setting {
     pub(super) key: String,
     pub(super) path: Vec<String>,
     /// JSON, or else a text.
-    pub(super) value: Value,
+    pub(super) value: Exact,
     /// The value as it was written.
     pub(super) written: String,
 }
@@ -53,14 +53,14 @@ impl Setting {
         Self {
             key: key.to_owned(),
             path,
-            value: serde_json::from_str(written).unwrap_or_else(|_| Value::from(written)),
+            value: Exact::parse(written).unwrap_or_else(|| Exact::Text(written.to_owned())),
             written: written.to_owned(),
         }
     }
 
     /// Whether the value could be meant as a text: `1`, where a text is wanted, is the text `1`.
     pub(super) fn may_be_text(&self) -> bool {
-        matches!(self.value, Value::Number(_) | Value::Bool(_))
+        matches!(self.value, Exact::Plain(_)) && !self.value.is_null()
     }
 }
 
@@ -106,13 +106,24 @@ fn json_path(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn read(text: &str) -> (Vec<String>, Value) {
         let setting: Setting = text.parse().unwrap();
-        (setting.path, setting.value)
+        (setting.path, setting.value.to_string().parse().unwrap())
+    }
+
+    #[test]
+    fn a_number_keeps_its_digits_wherever_it_stands() {
+        for (text, json) in [
+            ("a=12345678901234567890123", "12345678901234567890123"),
+            (r#"a={"equals": [1e400]}"#, r#"{"equals":[1e400]}"#),
+        ] {
+            let setting: Setting = text.parse().unwrap();
+            assert_eq!(setting.value.to_string(), json);
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::reading::Read;
 use super::{Contract, best_branch, wording};
-use crate::suite::json::Readings;
+use crate::suite::json::{self, Readings};
+use crate::suite::tree::Node;
 
 /// Times that parts are taken out: what is left may be refused for the want of them.
 const MAX_ROUNDS: usize = 4;
@@ -22,15 +23,9 @@ pub(in crate::suite) struct Rest {
 }
 
 impl Rest {
-    pub(in crate::suite) fn readings(&self) -> &Readings {
-        &self.readings
-    }
-
-    /// Takes out of the whole configuration what is left out.
-    pub(in crate::suite) fn take_out(&self, config: &mut Value) {
-        for pointer in &self.removed {
-            remove(config, pointer);
-        }
+    /// The configuration without what is left out, as JSON.
+    pub(in crate::suite) fn of(&self, config: Option<&Node>) -> String {
+        json::exact(config, &self.readings, &self.removed)
     }
 
     /// Whether what is said of a place says something of the whole configuration as well: nothing is left out there, and

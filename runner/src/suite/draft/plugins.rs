@@ -50,13 +50,11 @@ impl Draft {
             let config = *known.entry(validate::key(check)).or_insert_with(|| {
                 match schema.verdict(check, written, false) {
                     Verdict::Allowed(readings) => {
-                        Some(collector.config(json::of(written.0, &readings).to_string()))
+                        Some(collector.config(json::exact(written.0, &readings, &[])))
                     }
-                    Verdict::Refused(refusal) => refusal.rest.map(|rest| {
-                        let mut config = json::of(written.0, rest.readings());
-                        rest.take_out(&mut config);
-                        collector.config(config.to_string())
-                    }),
+                    Verdict::Refused(refusal) => {
+                        refusal.rest.map(|rest| collector.config(rest.of(written.0)))
+                    }
                 }
             });
             if let Some(config) = config {

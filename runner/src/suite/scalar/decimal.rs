@@ -35,9 +35,41 @@ pub(super) fn of(text: &str) -> Option<Decimal> {
     })
 }
 
+/// The same number as JSON has it: no `+`, no zeros in front, and digits on both sides of the point.
+pub(super) fn json(text: &str) -> String {
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    let unsigned = text.trim_start_matches(['-', '+']);
+    let exponent_at = unsigned.find(['e', 'E']).unwrap_or(unsigned.len());
+    let (mantissa, exponent) = unsigned.split_at_checked(exponent_at).unwrap_or((unsigned, ""));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        significant => significant,
+    };
+    let point = if fraction.is_empty() { "" } else { "." };
+    [sign, whole, point, fraction, exponent].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_of_yaml_is_one_of_json_with_the_same_digits() {
+        for (yaml, json_text) in [
+            ("12345678901234567890123", "12345678901234567890123"),
+            ("-9223372036854775809", "-9223372036854775809"),
+            ("+0018446744073709551616", "18446744073709551616"),
+            ("0.1234567890123456789", "0.1234567890123456789"),
+            ("-.1234567890123456789", "-0.1234567890123456789"),
+            ("12345678901234567890123.", "12345678901234567890123"),
+            ("000.10e+400", "0.10e+400"),
+            ("5.E-400", "5E-400"),
+        ] {
+            assert_eq!(json(yaml), json_text);
+            assert_eq!(of(yaml), of(json_text), "{yaml}");
+        }
+    }
 
     #[test]
     fn a_number_is_itself_however_it_is_written() {

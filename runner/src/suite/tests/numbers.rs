@@ -25,40 +25,86 @@ fn a_quoted_variable_is_a_number_where_only_a_number_will_do_and_a_text_elsewher
     }
 }
 
+/// The configuration of a check that has a number itself, in a list, and by a variable.
+fn with_number(number: &str) -> String {
+    let text = format!(
+        "vars: {{ n: {number} }}\nchecks: [{{ name: a, plugin: leak, target: \"a:1\", config: {{ own: {number}, list: [{number}], n: \"${{var:n}}\" }} }}]\n"
+    );
+    let suite = load_given(&text, &[]).unwrap_or_else(|problems| panic!("{number}: {problems}"));
+    suite.checks[0].config.expose().to_owned()
+}
+
 #[test]
-fn a_number_that_would_be_rounded_is_refused_and_kept_as_a_text_by_a_variable() {
-    let load = |value: &str| {
-        let text = format!(
-            "vars: {{ n: {value} }}\nchecks: [{{ name: a, plugin: leak, target: \"a:1\", config: {{ own: {value}, n: \"${{var:n}}\" }} }}]\n"
-        );
-        load_given(&text, &[]).map(|suite| suite.checks[0].config.expose().to_owned())
-    };
-    for exact in [
+fn a_number_reaches_a_plugin_with_every_digit() {
+    for number in [
         "18446744073709551615",
+        "18446744073709551616",
+        "123456789012345678901234567890",
         "-9223372036854775808",
+        "-9223372036854775809",
         "0.1",
-        "1.10",
-        "1e3",
-        "0x10",
-        "2.5e-3",
-        "-0",
+        "0.1234567890123456789",
+        "-123456789012345678901234567890.5",
     ] {
-        assert!(load(exact).is_ok(), "{exact}");
+        let expected = format!("{{\"list\":[{number}],\"n\":{number},\"own\":{number}}}");
+        assert_eq!(with_number(number), expected);
     }
-    for (rounded, shown) in [
-        ("18446744073709551616", "18446744073709552000.0"),
-        ("123456789012345678901234567890", "1.2345678901234568e29"),
-        ("-9223372036854775809", "-9223372036854775808.0"),
-        ("0.1234567890123456789", "0.12345678901234568"),
-        ("1e-400", "0.0"),
+}
+
+#[test]
+fn a_number_is_one_of_json_however_yaml_lets_it_be_written() {
+    for (written, number) in [
+        ("1.10", "1.1"),
+        ("1e3", "1000.0"),
+        ("1e400", "1e400"),
+        ("-1.50e-99999999999999999999", "-1.50e-99999999999999999999"),
+        ("0x10", "16"),
+        ("-0", "0"),
+        (
+            "+00123456789012345678901234567890",
+            "123456789012345678901234567890",
+        ),
+        (".1234567890123456789", "0.1234567890123456789"),
+        (
+            "123456789012345678901234567890.",
+            "123456789012345678901234567890",
+        ),
     ] {
-        let problems = load(rounded).unwrap_err();
+        let config = with_number(written);
         assert!(
-            problems.contains(&format!("the number `{rounded}` would be rounded to `"))
-                && problems.matches("suite.yaml:").count() == 1,
-            "{rounded} {shown}: {problems}"
+            config.ends_with(&format!("\"own\":{number}}}")),
+            "{written}: {config}"
+        );
+        let of_variable = format!("\"n\":\"{written}\"");
+        assert!(
+            config.contains(&of_variable),
+            "what is not written back as it was is a text: {config}"
         );
     }
-    let text = load("\"123456789012345678901234567890\"").unwrap();
-    assert!(text.contains("\"123456789012345678901234567890\""), "{text}");
+}
+
+#[test]
+fn a_long_number_in_quotes_is_a_text() {
+    let config = with_number("\"123456789012345678901234567890\"");
+    assert!(
+        !config.contains(":1") && config.matches("\"123456789012345678901234567890\"").count() == 3,
+        "{config}"
+    );
+}
+
+#[test]
+fn a_schema_judges_a_long_number_by_the_nearest_that_it_knows() {
+    let redirects = |number: &str| {
+        let text = format!(
+            "checks: [{{ name: a, plugin: http, target: \"http://a.test\", config: {{ redirects: {number} }} }}]\n"
+        );
+        load_given(&text, &[]).map(|_| ()).unwrap_err()
+    };
+    for number in ["12345678901234567890123", "1e400", "-1e400"] {
+        let problem = redirects(number);
+        assert!(
+            problem.contains(&format!("found the number `{number}`")),
+            "{problem}"
+        );
+    }
 }

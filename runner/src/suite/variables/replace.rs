@@ -28,8 +28,6 @@ impl Resolved {
             Kind::Plain(plain) => Some(Arc::clone(plain)),
             _ => scalar::quoted(&self.text).map(Arc::new),
         };
-        // One that would be rounded is better kept as it is written.
-        let plain = plain.filter(|plain| !plain.is_rounded());
         plain.map_or(Kind::Text(self.text), Kind::Variable)
     }
 }

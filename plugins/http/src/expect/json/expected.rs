@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::document::{Document, Node};
 use super::node;
@@ -18,10 +19,10 @@ use crate::text::{MAX_QUOTED, quote};
 pub(in crate::expect) struct Expected(Document<'static>);
 
 impl Expected {
-    fn of(value: &Value) -> Option<Self> {
+    fn of(json: &RawValue) -> Option<Self> {
         // It is the suite's own, so it takes from nobody's share.
         let (memory, effort) = (Memory::unbounded(), Effort::unbounded());
-        let document = Document::parse(Cow::Owned(value.to_string()), memory, &effort);
+        let document = Document::parse(Cow::Owned(json.get().to_owned()), memory, &effort);
         document.ok().map(Self)
     }
 
@@ -45,8 +46,8 @@ pub(super) fn complaint(expected: &Expected, condition: &Condition<'_, Expected>
 impl Plain for Expected {
     const TYPES: &'static [&'static str] = &["string", "number", "boolean", "null", "array"];
 
-    fn from_plain(value: Value) -> Option<Self> {
-        Self::of(&value)
+    fn from_plain(json: &RawValue) -> Option<Self> {
+        Self::of(json)
     }
 
     fn shown(&self) -> String {
@@ -56,8 +57,8 @@ impl Plain for Expected {
 
 impl<'de> Deserialize<'de> for Expected {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        Self::of(&value).ok_or_else(|| D::Error::custom("too large to be compared with"))
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        Self::of(&json).ok_or_else(|| D::Error::custom("too large to be compared with"))
     }
 }
 

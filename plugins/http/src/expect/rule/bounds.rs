@@ -2,15 +2,20 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt;
 
 use canary_sdk::Problems;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde_json::Number;
+use serde::de::{Deserializer, Error as _};
+use serde_json::value::RawValue;
 
 use crate::config::add_type;
 use crate::effort::Effort;
-use crate::expect::decimal::Decimal;
+use crate::expect::decimal::{Decimal, OwnedDecimal};
+
+/// Digits of a number that a message shows.
+const MAX_SHOWN: usize = 80;
 
 /// How a number relates to its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +62,53 @@ impl Relation {
     }
 }
 
+/// A number of a suite, which may have any length. It is large, and rules are moved on the stack.
+pub(in crate::expect) struct Number(Box<Literal>);
+
+struct Literal {
+    /// Its beginning, for messages.
+    shown: String,
+    value: OwnedDecimal,
+}
+
+impl Number {
+    pub(super) fn get(&self) -> Decimal<'_> {
+        self.0.value.get()
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.shown)
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let value = OwnedDecimal::parse(json.get()).ok_or_else(|| D::Error::custom("expected a number"))?;
+        let shown = match json.get().split_at_checked(MAX_SHOWN) {
+            Some((start, rest)) if !rest.is_empty() => format!("{start}…"),
+            _ => json.get().to_owned(),
+        };
+        Ok(Self(Box::new(Literal { shown, value })))
+    }
+}
+
+impl JsonSchema for Number {
+    fn schema_name() -> Cow<'static, str> {
+        serde_json::Number::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        serde_json::Number::json_schema(generator)
+    }
+}
+
 /// Limits of a number, which is compared as it is written.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -89,8 +141,7 @@ impl Bounds {
                     continue;
                 };
                 let is_open = sign == ">" || limit == "<";
-                let (lower, upper) = (least.to_string(), most.to_string());
-                if order(&lower, &upper).is_some_and(|order| order.is_gt() || order.is_eq() && is_open) {
+                if order(least, most).is_some_and(|order| order.is_gt() || order.is_eq() && is_open) {
                     exclude_each_other = true;
                     problems.at(sign, |problems| {
                         problems.report(format_args!("nothing is {sign} {least} and {limit} {most}"));
@@ -121,20 +172,25 @@ impl Bounds {
 }
 
 /// The suite's own numbers take from nobody's share.
-fn order(one: &str, other: &str) -> Option<Ordering> {
-    let (one, other) = (Decimal::parse(one)?, Decimal::parse(other)?);
-    one.order(&other, &Effort::unbounded()).ok()
+fn order(one: &Number, other: &Number) -> Option<Ordering> {
+    one.get().order(&other.get(), &Effort::unbounded()).ok()
 }
 
 /// A length: the number itself, or its limits.
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a number, or an object of `<`, `<=`, `>` and `>=`"
-)]
 pub(super) enum Length {
     Exactly(Number),
     Within(Bounds),
+}
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let length = match json.get().starts_with('{') {
+            true => serde_json::from_str(json.get()).map(Self::Within),
+            false => serde_json::from_str(json.get()).map(Self::Exactly),
+        };
+        length.map_err(|_| D::Error::custom("expected a number, or an object of `<`, `<=`, `>` and `>=`"))
+    }
 }
 
 impl Length {

@@ -1,7 +1,7 @@
 //! One condition, and what it is held against.
 
 use super::Plain;
-use super::bounds::Relation;
+use super::bounds::{Number, Relation};
 use crate::effort::{Effort, TooCostly};
 use crate::expect::decimal::Decimal;
 use crate::expect::find;
@@ -26,9 +26,8 @@ pub(in crate::expect) enum Condition<'c, V> {
     NotContains(&'c str),
     Matches(&'c Regex),
     NotMatches(&'c Regex),
-    /// With the limit as it is written.
-    Bound(Relation, String),
-    Length(Relation, String),
+    Bound(Relation, &'c Number),
+    Length(Relation, &'c Number),
     Empty(bool),
 }
 
@@ -174,7 +173,7 @@ fn shown<V: Plain>(list: &[V]) -> String {
 fn out_of_bound(
     number: Option<&Decimal<'_>>,
     relation: Relation,
-    limit: &str,
+    limit: &Number,
     effort: &Effort,
 ) -> Result<Option<String>, TooCostly> {
     let Some(number) = number else {
@@ -187,7 +186,7 @@ fn out_of_bound(
 fn wrong_length(
     length: Option<usize>,
     relation: Relation,
-    limit: &str,
+    limit: &Number,
     effort: &Effort,
 ) -> Result<Option<String>, TooCostly> {
     let Some(length) = length else {
@@ -201,10 +200,11 @@ fn wrong_length(
     Ok((!holds).then(|| format!("has the length {length}, which is not {words}{limit}")))
 }
 
-/// The limit is a number of JSON, which always parses.
-fn holds(number: &Decimal<'_>, relation: Relation, limit: &str, effort: &Effort) -> Result<bool, TooCostly> {
-    match Decimal::parse(limit) {
-        Some(limit) => Ok(relation.holds(number.order(&limit, effort)?)),
-        None => Ok(true),
-    }
+fn holds(
+    number: &Decimal<'_>,
+    relation: Relation,
+    limit: &Number,
+    effort: &Effort,
+) -> Result<bool, TooCostly> {
+    Ok(relation.holds(number.order(&limit.get(), effort)?))
 }

@@ -271,3 +271,74 @@ fn a_rule_of_another_place_is_refused() {
         assert!(error.contains(&format!("unknown field `{key}`")), "{error}");
     }
 }
+
+#[test]
+fn a_number_of_a_suite_is_compared_with_every_digit_wherever_it_stands() {
+    let status = |rule: &str, value: &str| {
+        let response = body(format!("{{\"a\":{value}}}"));
+        let host = FakeHost::new().http(move |_| Ok(response.clone()));
+        let config = format!("{{\"expect\":{{\"json\":{{\"$.a\":{rule}}}}}}}");
+        let verdict = host.run::<Http>("https://example.com/", &config).unwrap();
+        verdict.status()
+    };
+    for (rule, good, bad) in [
+        (
+            "12345678901234567890123",
+            "12345678901234567890123.0",
+            "12345678901234567890124",
+        ),
+        (
+            "[[12345678901234567890123]]",
+            "[[12345678901234567890123]]",
+            "[[12345678901234567890122]]",
+        ),
+        (
+            r#"{"equals":{"b":[0.1234567890123456789]}}"#,
+            r#"{"b":[0.1234567890123456789]}"#,
+            r#"{"b":[0.12345678901234568]}"#,
+        ),
+        (
+            r#"{"not_equals":18446744073709551617}"#,
+            "18446744073709551616",
+            "18446744073709551617",
+        ),
+        (r#"{"one_of":[1,1e400]}"#, "10e399", "1e401"),
+        (
+            r#"{">":12345678901234567890123}"#,
+            "12345678901234567890123.1",
+            "12345678901234567890123",
+        ),
+        (
+            r#"{"<=":0.1234567890123456789}"#,
+            "0.1234567890123456789",
+            "0.12345678901234567891",
+        ),
+        (r#"{"length":{"<":1e400}}"#, "[]", "1"),
+    ] {
+        assert_eq!(status(rule, good), Status::Pass, "{rule} {good}");
+        assert_eq!(status(rule, bad), Status::Fail, "{rule} {bad}");
+    }
+}
+
+#[test]
+fn a_long_number_of_a_suite_costs_nothing_to_be_held_against_many_values() {
+    let limit = "9".repeat(1 << 20);
+    let values = vec!["1"; 100_000].join(",");
+    let response = body(format!("[{values}]"));
+    let host = FakeHost::new().http(move |_| Ok(response.clone()));
+    let config =
+        format!("{{\"expect\":{{\"json\":{{\"$[*]\":{{\"<\":{limit}}},\"$[0]\":{{\">\":{limit}}}}}}}}}");
+    let verdict = host.run::<Http>("https://example.com/", &config).unwrap();
+    let assertion = |name: &str| verdict.assertion(name).unwrap();
+    assert_eq!(
+        assertion("json $[*]").status,
+        Status::Pass,
+        "{:?}",
+        verdict.assertions()
+    );
+    let message = &assertion("json $[0]").message;
+    assert!(
+        message.starts_with("`1` is not more than 999") && message.len() < 200,
+        "{message}"
+    );
+}

@@ -1,0 +1,134 @@
+//! JSON whose numbers are as they are written. `serde_json::Value` has none that is longer than 64 bits: with its feature
+//! `arbitrary_precision`, which holds for every crate of a build, numbers are objects to whoever looks at them first.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Values within each other; as many as `serde_json` reads.
+const MAX_DEPTH: usize = 128;
+
+/// A value of JSON. As a text it has no blanks, and its keys are in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Exact {
+    /// `null`, a boolean, or a number.
+    Plain(String),
+    Text(String),
+    List(Vec<Self>),
+    Object(BTreeMap<String, Self>),
+}
+
+impl Exact {
+    pub(crate) fn null() -> Self {
+        Self::Plain("null".to_owned())
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Self::Plain(json) if json == "null")
+    }
+
+    /// Reads JSON; nothing where it is none, or nests too deep.
+    pub(crate) fn parse(json: &str) -> Option<Self> {
+        Self::within(json.trim_ascii(), MAX_DEPTH).ok().flatten()
+    }
+
+    fn within(json: &str, depth: usize) -> Result<Option<Self>, serde_json::Error> {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Ok(None);
+        };
+        Ok(match json.as_bytes().first() {
+            Some(b'{') => {
+                let members = read::<BTreeMap<String, &RawValue>>(json)?.into_iter();
+                let below = |(key, value): (String, &RawValue)| {
+                    Self::within(value.get(), depth).map(|value| Some((key, value?)))
+                };
+                let members: Result<Option<_>, _> = members.map(below).collect();
+                members?.map(Self::Object)
+            }
+            Some(b'[') => {
+                let values = read::<Vec<&RawValue>>(json)?.into_iter();
+                let values: Result<Option<_>, _> =
+                    values.map(|value| Self::within(value.get(), depth)).collect();
+                values?.map(Self::List)
+            }
+            Some(b'"') => Some(Self::Text(read(json)?)),
+            _ => Some(Self::Plain(read::<&RawValue>(json)?.get().to_owned())),
+        })
+    }
+}
+
+fn read<'j, T: Deserialize<'j>>(json: &'j str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(json)
+}
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(json) => f.write_str(json),
+            Self::Text(text) => write_text(text, f),
+            Self::List(values) => {
+                f.write_str("[")?;
+                for (place, value) in values.iter().enumerate() {
+                    f.write_str(if place > 0 { "," } else { "" })?;
+                    value.fmt(f)?;
+                }
+                f.write_str("]")
+            }
+            Self::Object(members) => {
+                f.write_str("{")?;
+                for (place, (key, value)) in members.iter().enumerate() {
+                    f.write_str(if place > 0 { "," } else { "" })?;
+                    write_text(key, f)?;
+                    f.write_str(":")?;
+                    value.fmt(f)?;
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+fn write_text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_written_with_every_digit_and_no_blanks() {
+        for (json, written) in [
+            ("12345678901234567890123", "12345678901234567890123"),
+            (" 1.10 ", "1.10"),
+            ("-1e400", "-1e400"),
+            (
+                r#"{ "b": [ true, null, 0.1234567890123456789 ], "a\n": "\u00e9\/\ud83d\ude00" }"#,
+                r#"{"a\n":"é/😀","b":[true,null,0.1234567890123456789]}"#,
+            ),
+            ("[]", "[]"),
+            (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+        ] {
+            assert_eq!(Exact::parse(json).unwrap().to_string(), written, "{json}");
+        }
+    }
+
+    #[test]
+    fn it_is_written_as_serde_json_writes_what_fits_it() {
+        let json = r#"{"z":{"y":[1,-2,0.5,[],{}],"x":"\u0000\u001f\u007f\"\\"},"a":18446744073709551615}"#;
+        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(Exact::parse(json).unwrap().to_string(), value.to_string());
+    }
+
+    #[test]
+    fn what_is_not_json_or_nests_too_deep_is_nothing() {
+        for text in ["", "08", "1 2", "{a:1}", "[1", "\"a", "nul", "NaN"] {
+            assert_eq!(Exact::parse(text), None, "{text}");
+        }
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(Exact::parse(&nested(MAX_DEPTH)).is_some());
+        assert_eq!(Exact::parse(&nested(100_000)), None);
+    }
+}
