@@ -108,6 +108,8 @@ pub struct Verdict {
     summary: String,
     /// Whatever its assertions say.
     is_decided: bool,
+    /// Whether it is not known what is right, whatever its assertions say.
+    is_unsure: bool,
     assertions: Vec<Assertion>,
     measurements: Vec<Measurement>,
     attributes: Vec<(String, String)>,
@@ -140,12 +142,21 @@ impl Verdict {
         }
     }
 
+    /// The same, which says nothing about the target where it fails.
+    pub(crate) fn unsure(self) -> Self {
+        Self {
+            is_unsure: true,
+            ..self
+        }
+    }
+
     fn new(base: Status, summary: impl Into<String>) -> Self {
         let (assertions, measurements, attributes) = Default::default();
         Self {
             base,
             summary: summary.into(),
             is_decided: false,
+            is_unsure: false,
             assertions,
             measurements,
             attributes,
@@ -218,10 +229,11 @@ impl Verdict {
             .assertions
             .iter()
             .filter(|assertion| assertion.status == Status::Fail);
-        let has_failed = self.status() == Status::Fail && (self.is_decided || self.base != Status::Fail);
-        has_failed
+        let is_reasoned = self.is_decided || self.base != Status::Fail;
+        let is_unknown = is_reasoned
             && failed.next().is_some_and(|first| first.is_unknown)
-            && failed.all(|assertion| assertion.is_unknown)
+            && failed.all(|assertion| assertion.is_unknown);
+        self.status() == Status::Fail && (is_unknown || self.is_unsure)
     }
 
     /// The worst of what was noted.

@@ -1,6 +1,7 @@
 //! The built-in plugin `http`: sends one request, follows its redirects, and judges the answer.
 
 mod body;
+mod complaint;
 mod config;
 mod effort;
 mod exchange;

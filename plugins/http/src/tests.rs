@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::Http;
 
+mod shortage;
+
 const URL: &str = "https://me.example.com/health?token=sesame";
 
 fn run(config: Value, response: Response) -> Verdict {

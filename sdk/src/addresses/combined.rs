@@ -44,8 +44,8 @@ impl Combined {
         self.left_out.push(reason);
     }
 
-    /// That of the worst address, or of the best where the target is expected to fail. Addresses that were left out are a
-    /// warning: nobody knows of them.
+    /// That of the worst address, or of the best where the target is expected to fail: then each has to fail, and one that
+    /// could not be judged leaves open whether it does. Addresses that were left out are a warning: nobody knows of them.
     pub(super) fn verdict(self, expect_failure: bool) -> Verdict {
         let statuses = self.judged.iter().map(|judged| judged.verdict.status());
         let decides = match expect_failure {
@@ -54,6 +54,10 @@ impl Combined {
         };
         let decides = decides.unwrap_or(Status::Fail);
         let mut whole = Verdict::decided(self.status(decides, expect_failure), self.summary(decides));
+        // One that could not be judged may work, so that the others do not show what was expected.
+        if expect_failure && self.judged.iter().any(|judged| judged.verdict.is_unknown()) {
+            whole = whole.unsure();
+        }
         // Of one address all, and not something of each.
         if let Some(named) = self
             .judged

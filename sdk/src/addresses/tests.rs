@@ -106,6 +106,42 @@ fn all_that_are_as_expected_pass() {
     );
 }
 
+/// What is found at two addresses, of which the check cannot judge the second.
+fn with_one_unknown(first: Status, expect_failure: bool) -> Verdict {
+    let mut known = Verdict::pass("fine");
+    known.assert("banner", first, "seen");
+    let mut unknown = Verdict::pass("fine");
+    unknown.extend([crate::Assertion::unknown("banner", "too long")]);
+    let mut combined = Combined::default();
+    for (address, verdict) in addresses(2).into_iter().zip([known, unknown]) {
+        combined.add(address, verdict, None);
+    }
+    combined.verdict(expect_failure)
+}
+
+#[test]
+fn an_address_that_cannot_be_judged_leaves_open_whether_all_fail_as_expected() {
+    let verdict = with_one_unknown(Status::Fail, true);
+    assert_eq!((verdict.status(), verdict.is_unknown()), (Status::Fail, true));
+    let statuses = verdict.assertions().iter().map(|one| one.is_unknown);
+    assert_eq!(statuses.collect::<Vec<_>>(), [false, true]);
+
+    let verdict = with_one_unknown(Status::Pass, true);
+    assert_eq!(
+        (verdict.status(), verdict.is_unknown()),
+        (Status::Pass, false),
+        "one works"
+    );
+    let verdict = with_one_unknown(Status::Fail, false);
+    assert_eq!(
+        (verdict.status(), verdict.is_unknown()),
+        (Status::Fail, false),
+        "one fails"
+    );
+    let verdict = with_one_unknown(Status::Pass, false);
+    assert_eq!((verdict.status(), verdict.is_unknown()), (Status::Fail, true));
+}
+
 #[test]
 fn a_target_that_is_expected_to_fail_does_so_at_every_address() {
     let verdict = run(&mixed(3).expect_failure());

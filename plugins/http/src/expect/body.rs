@@ -9,10 +9,12 @@ use serde::Deserialize;
 
 use super::decimal::Decimal;
 use super::find::{self, Haystack};
+use super::order;
 use super::pattern::{Budget, Mode};
 use super::rule::{self, Condition, Extra, Rule, Subject};
 use super::{Lack, Reading};
 use crate::body::{self, Text};
+use crate::complaint::Complaint;
 use crate::effort::{Effort, TooCostly};
 use crate::text::{quote, size, size_of};
 
@@ -164,11 +166,7 @@ impl Seen<'_> {
                 let found = regex.find(self.text, self.effort);
                 found.map(|found| found.and_then(|place| self.text.get(place)))
             }
-            Condition::Bound(..) | Condition::Length(..) if self.is_cut => {
-                let label = format!("body {}", condition.key());
-                return Assertion::unknown(label, format!("cannot be known of {}", self.extent));
-            }
-            whole => return self.verdict(whole, whole.complaint(self, self.effort)),
+            whole => return self.judge_whole(whole),
         };
         let label = label(condition);
         match found {
@@ -181,12 +179,50 @@ impl Seen<'_> {
         }
     }
 
-    fn verdict(&self, condition: &Condition<'_, String>, complaint: Option<String>) -> Assertion {
+    fn judge_whole(&self, condition: &Condition<'_, String>) -> Assertion {
         let label = format!("body {}", condition.key());
+        let complaint = match self.may_hold(condition) {
+            Ok(true) => Some(Complaint::unknown(format!("cannot be known of {}", self.extent))),
+            Ok(false) => condition.complaint(self, self.effort),
+            Err(costly) => {
+                let reason = format!("{} {}", self.extent, condition.too_costly(costly));
+                Some(Complaint::unknown(reason))
+            }
+        };
         match complaint {
-            Some(reason) if self.effort.is_used_up() => Assertion::unknown(label, reason),
-            Some(reason) => Assertion::new(label, false, reason),
+            Some(complaint) => complaint.assertion(label),
             None => Assertion::new(label, true, quote(self.text)),
+        }
+    }
+
+    /// Whether the rest of the body decides, which is not there.
+    fn may_hold(&self, condition: &Condition<'_, String>) -> Result<bool, TooCostly> {
+        if !self.is_cut {
+            return Ok(false);
+        }
+        match condition {
+            Condition::Bound(..) | Condition::Length(..) => Ok(true),
+            Condition::Empty(_) => Ok(self.text.is_empty()),
+            Condition::Equals(text) | Condition::NotEquals(text) => self.may_become(text),
+            Condition::OneOf(texts) => {
+                for text in *texts {
+                    if self.may_become(text)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether the body, of which this is the beginning, may be this text. A character that was cut in two is no part of it.
+    fn may_become(&self, text: &str) -> Result<bool, TooCostly> {
+        let cut = char::REPLACEMENT_CHARACTER.to_string();
+        let start = self.text.strip_suffix(cut.as_bytes()).unwrap_or(self.text);
+        match text.as_bytes().get(..start.len()) {
+            Some(same) if text.len() > start.len() => Ok(order::of_bytes(start, same, self.effort)?.is_eq()),
+            _ => Ok(false),
         }
     }
 
@@ -236,9 +272,13 @@ pub(super) fn is_cut(response: &Response, read: usize) -> bool {
 /// How much of the body was looked at, and whether that was compressed.
 pub(super) fn extent(response: &Response, read: usize, is_decompressed: bool) -> String {
     let read_of = response.body.get(..read).unwrap_or(&response.body);
-    let mut text = match is_cut(response, read) {
-        true => format!("the first {} of the body, which was cut", size_of(read_of)),
-        false => format!("{} of body", size_of(read_of)),
+    let read_of = size_of(read_of);
+    let mut text = match (read < response.body.len(), response.truncated) {
+        (true, _) => format!(
+            "the first {read_of} of the body, which is more text than a run has memory for (raise the quota `memory`)"
+        ),
+        (false, true) => format!("the first {read_of} of the body, which was cut"),
+        (false, false) => format!("{read_of} of body"),
     };
     if let Some(hint) = body::compression_hint(response).filter(|_| !is_decompressed) {
         text.push_str(", ");

@@ -8,6 +8,7 @@ use canary_sdk::{Assertion, Error, Problems};
 use super::lack::Lack;
 use super::pattern::{Budget, Mode};
 use super::rule::{Condition, NoExtra, Rule, Subject};
+use crate::complaint::Complaint;
 use crate::effort::Effort;
 use wire::OnWire;
 
@@ -64,7 +65,8 @@ pub(super) fn check_only(url: &str, rules: &Rules, budget: &Budget, problems: &m
 }
 
 fn held_against(url: &str, condition: &Condition<'_, String>) -> Option<String> {
-    condition.complaint(&OnWire::of(url), &Effort::unbounded())
+    let complaint = condition.complaint(&OnWire::of(url), &Effort::unbounded());
+    complaint.map(|complaint| complaint.message)
 }
 
 /// Whether the URL is as the rules want it.
@@ -78,21 +80,21 @@ pub(super) fn judge(rules: &Rules, url: &str, effort: &Effort) -> Result<Asserti
         .iter()
         .find_map(|condition| complaint(&url, condition, effort));
     Ok(match complaint {
-        Some(reason) if effort.is_used_up() => Assertion::unknown(NAME, reason),
-        Some(reason) => Assertion::new(NAME, false, reason),
+        Some(complaint) => complaint.assertion(NAME),
         None => Assertion::new(NAME, true, url.shown()),
     })
 }
 
 /// What is wrong, without the query of what is expected.
-fn complaint(url: &OnWire, condition: &Condition<'_, String>, effort: &Effort) -> Option<String> {
-    let reason = condition.complaint(url, effort)?;
-    let Condition::Equals(expected) = condition else {
-        return Some(reason);
+fn complaint(url: &OnWire, condition: &Condition<'_, String>, effort: &Effort) -> Option<Complaint> {
+    let complaint = condition.complaint(url, effort)?;
+    let expected = match condition {
+        Condition::Equals(expected) if !complaint.is_unknown => OnWire::of(expected),
+        _ => return Some(complaint),
     };
-    let (shown, expected) = (url.alike(), OnWire::of(expected).alike());
-    Some(match shown == expected {
+    let (shown, expected) = (url.alike(), expected.alike());
+    Some(Complaint::seen(match shown == expected {
         true => format!("{shown} has another query"),
         false => format!("{shown} is not {expected}"),
-    })
+    }))
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::find;
 use super::pattern::{Budget, Mode};
 use super::rule::{self, Condition, Extra, Rule, Subject};
+use crate::complaint::Complaint;
 use crate::effort::{Effort, TooCostly};
 use crate::text::quote;
 
@@ -104,14 +105,10 @@ pub(super) fn judge(
         .iter()
         .filter(|(known, _)| known.eq_ignore_ascii_case(name));
     let values: Vec<_> = named.map(|(_, value)| Sent(value)).collect();
-    let (holds, message) = match judge_values(&rules.extra, &conditions, &values, effort) {
-        Ok(message) => (true, message),
-        Err(message) => (false, message),
-    };
     let label = format!("header {}", name.to_ascii_lowercase());
-    Ok(match holds || !effort.is_used_up() {
-        true => Assertion::new(label, holds, message),
-        false => Assertion::unknown(label, message),
+    Ok(match judge_values(&rules.extra, &conditions, &values, effort) {
+        Ok(message) => Assertion::new(label, true, message),
+        Err(complaint) => complaint.assertion(label),
     })
 }
 
@@ -121,16 +118,16 @@ fn judge_values(
     conditions: &[Condition<'_, String>],
     values: &[Sent<'_>],
     effort: &Effort,
-) -> Result<String, String> {
+) -> Result<String, Complaint> {
     let Some(first) = values.first() else {
         let may_be_absent = presence.absent == Some(true) || presence.optional && presence.absent.is_none();
         return match may_be_absent {
             true => Ok("absent".to_owned()),
-            false => Err("absent".to_owned()),
+            false => Err(Complaint::seen("absent")),
         };
     };
     if presence.absent == Some(true) {
-        return Err(format!("is there: {}", first.shown()));
+        return Err(Complaint::seen(format!("is there: {}", first.shown())));
     }
     let (negative, positive): (Vec<_>, Vec<_>) =
         conditions.iter().partition(|condition| condition.is_negative());
@@ -142,8 +139,14 @@ fn judge_values(
     if let Some(reason) = values.iter().find_map(|value| complaint(value, &negative)) {
         return Err(reason);
     }
-    match values.iter().find(|value| complaint(value, &positive).is_none()) {
-        Some(good) => Ok(good.shown()),
-        None => Err(complaint(first, &positive).unwrap_or_default()),
+    let mut worst: Option<Complaint> = None;
+    for value in values {
+        match complaint(value, &positive) {
+            None => return Ok(value.shown()),
+            // One that cannot be known could be the good one.
+            Some(complaint) if worst.is_none() || complaint.is_unknown => worst = Some(complaint),
+            Some(_) => {}
+        }
     }
+    Err(worst.unwrap_or_else(|| Complaint::seen("absent")))
 }

@@ -19,6 +19,7 @@ use super::body::{extent, is_cut};
 use super::pattern::{Budget, Mode};
 use super::rule::{Condition, Extra, Rule, Subject};
 use crate::body;
+use crate::complaint::Complaint;
 use crate::effort::{Effort, TooCostly};
 use crate::memory::OutOfMemory;
 use document::Document;
@@ -57,24 +58,19 @@ pub(super) fn judge(
     for (path, rules) in rules {
         let compiled = parse(path)?;
         let conditions = rules.conditions(&place(path), Mode::Text)?;
-        let result = document
-            .as_ref()
-            .map_err(|unread| unread.reason.clone())
-            .and_then(|document| {
-                let judging = Judging {
-                    document,
-                    presence: &rules.extra,
-                    conditions: &conditions,
-                    effort: reading.effort,
-                };
-                judging.judge(&compiled)
-            });
+        let result = document.as_ref().map_err(Complaint::clone).and_then(|document| {
+            let judging = Judging {
+                document,
+                presence: &rules.extra,
+                conditions: &conditions,
+                effort: reading.effort,
+            };
+            judging.judge(&compiled)
+        });
         let label = format!("json {path}");
-        let is_unknown = document.as_ref().err().is_some_and(|unread| unread.is_unknown);
         verdict.extend([match result {
             Ok(message) => Assertion::new(label, true, message),
-            Err(message) if is_unknown || reading.effort.is_used_up() => Assertion::unknown(label, message),
-            Err(message) => Assertion::new(label, false, message),
+            Err(complaint) => complaint.assertion(label),
         }]);
     }
     Ok(())
@@ -106,18 +102,13 @@ pub(super) fn check(path: &str, rules: &Rules, budget: &Budget, problems: &mut P
 }
 
 /// The body's JSON, or why there is none.
-fn parse_body<'r>(response: &'r Response, reading: &Reading<'_>) -> Result<Document<'r>, Unread> {
+fn parse_body<'r>(response: &'r Response, reading: &Reading<'_>) -> Result<Document<'r>, Complaint> {
     let memory = reading.memory.without(response.body.capacity());
-    let text = body::json(response, memory, reading.effort).map_err(|costly| Unread {
-        reason: format!("to decode the body {costly}"),
-        is_unknown: true,
-    })?;
+    let text = body::json(response, memory, reading.effort)
+        .map_err(|costly| Complaint::unknown(format!("to decode the body {costly}")))?;
     if is_cut(response, text.read) {
         let extent = extent(response, text.read, reading.is_decompressed);
-        return Err(Unread {
-            reason: format!("cannot be read as JSON: {extent}"),
-            is_unknown: true,
-        });
+        return Err(Complaint::unknown(format!("cannot be read as JSON: {extent}")));
     }
     let hint = body::compression_hint(response).filter(|_| !reading.is_decompressed);
     let memory = memory.without(text.memory());
@@ -126,33 +117,22 @@ fn parse_body<'r>(response: &'r Response, reading: &Reading<'_>) -> Result<Docum
         Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     };
     let document = match text {
-        Some(text) => Document::parse(text, memory, reading.effort).map_err(|unread| Unread {
-            is_unknown: unread.is_beyond_quotas(),
-            reason: unread.to_string(),
-        }),
-        None => Err(Unread {
-            reason: "the body is not JSON: it is not UTF-8".to_owned(),
-            is_unknown: false,
-        }),
+        Some(text) => {
+            Document::parse(text, memory, reading.effort).map_err(|unread| match unread.is_beyond_quotas() {
+                true => Complaint::unknown(unread.to_string()),
+                false => Complaint::seen(unread.to_string()),
+            })
+        }
+        None => Err(Complaint::seen("the body is not JSON: it is not UTF-8")),
     };
-    document.map_err(|unread| match hint {
-        Some(hint) => Unread {
-            reason: format!("the body is not JSON: it is {hint}"),
-            is_unknown: false,
-        },
-        None => unread,
+    document.map_err(|complaint| match hint {
+        Some(hint) if !complaint.is_unknown => Complaint::seen(format!("the body is not JSON: it is {hint}")),
+        _ => complaint,
     })
 }
 
-/// Why a body is not JSON.
-struct Unread {
-    reason: String,
-    /// Nobody knows: the rest of it may make it JSON, or it takes more than a run has.
-    is_unknown: bool,
-}
-
 /// What was seen, as `Ok` when it is as it should be.
-type Seen = Result<String, String>;
+type Seen = Result<String, Complaint>;
 
 /// A path and what it must lead to, on a body.
 struct Judging<'j> {
@@ -180,11 +160,11 @@ impl<'j> Judging<'j> {
         });
         match (walked, complaint, first) {
             (_, Some(complaint), _) => Err(complaint),
-            (Err(Stop::TooCostly | Stop::Enough), ..) => Err(format!(
+            (Err(Stop::TooCostly | Stop::Enough), ..) => Err(Complaint::unknown(format!(
                 "{TooCostly}, after {count} of its values in a body with {}",
                 self.document.values()
-            )),
-            (Err(Stop::TooLarge), ..) => Err(format!("takes {OutOfMemory}")),
+            ))),
+            (Err(Stop::TooLarge), ..) => Err(Complaint::unknown(format!("takes {OutOfMemory}"))),
             (Ok(()), None, Some(first)) => Ok(seen(&Value::of(first), count)),
             (Ok(()), None, None) => self.absent(),
         }
@@ -194,16 +174,19 @@ impl<'j> Judging<'j> {
         let Presence { exists, optional } = *self.presence;
         let may_be_absent = exists.map_or(optional, |exists| !exists);
         let message = "leads to nothing".to_owned();
-        if may_be_absent { Ok(message) } else { Err(message) }
+        match may_be_absent {
+            true => Ok(message),
+            false => Err(Complaint::seen(message)),
+        }
     }
 
-    fn complaint(&self, mut value: Value<'j>) -> Option<String> {
+    fn complaint(&self, mut value: Value<'j>) -> Option<Complaint> {
         if self.presence.exists == Some(false) {
-            return Some(format!("leads to {}", value.shown()));
+            return Some(Complaint::seen(format!("leads to {}", value.shown())));
         }
         let looks_into_text = self.conditions.iter().any(Condition::looks_into_text);
         if let Err(reason) = value.read(looks_into_text, self.document.memory, self.effort) {
-            return Some(reason);
+            return Some(Complaint::unknown(reason));
         }
         self.conditions
             .iter()

@@ -40,7 +40,7 @@ pub(super) fn complaint(expected: &Expected, condition: &Condition<'_, Expected>
         return None;
     }
     let unread = value.read(true, memory, &effort).err();
-    unread.or_else(|| condition.complaint(&value, &effort))
+    unread.or_else(|| Some(condition.complaint(&value, &effort)?.message))
 }
 
 impl Plain for Expected {

@@ -68,12 +68,18 @@ pub(in crate::expect) struct Number(Box<Literal>);
 struct Literal {
     /// Its beginning, for messages.
     shown: String,
+    nearest: f64,
     value: OwnedDecimal,
 }
 
 impl Number {
     pub(super) fn get(&self) -> Decimal<'_> {
         self.0.value.get()
+    }
+
+    /// That of 64 bits: for lengths, which are never large.
+    fn nearest(&self) -> f64 {
+        self.0.nearest
     }
 }
 
@@ -91,7 +97,13 @@ impl<'de> Deserialize<'de> for Number {
             Some((start, rest)) if !rest.is_empty() => format!("{start}…"),
             _ => json.get().to_owned(),
         };
-        Ok(Self(Box::new(Literal { shown, value })))
+        // One beyond 64 bits is as good as infinite, by which lengths are bounded.
+        let nearest = json.get().parse().unwrap_or(f64::INFINITY);
+        Ok(Self(Box::new(Literal {
+            shown,
+            nearest,
+            value,
+        })))
     }
 }
 
@@ -221,7 +233,7 @@ impl Length {
     fn range(&self) -> (f64, f64) {
         let (mut least, mut most) = (0.0_f64, f64::INFINITY);
         for (relation, limit) in self.each() {
-            let limit = limit.as_f64().unwrap_or(f64::INFINITY);
+            let limit = limit.nearest();
             match relation {
                 Relation::Equal => (least, most) = (least.max(limit), most.min(limit)),
                 Relation::Less => most = most.min(limit.ceil() - 1.0),

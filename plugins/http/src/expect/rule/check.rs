@@ -210,7 +210,7 @@ impl<V: Plain, E: Extra> Rule<V, E> {
 
 /// A text of a suite, as a header or a body would be judged.
 pub(in crate::expect) fn of_text(text: &str, condition: &Condition<'_, String>) -> Option<String> {
-    condition.complaint(&Literal(text), &Effort::unbounded())
+    Some(condition.complaint(&Literal(text), &Effort::unbounded())?.message)
 }
 
 struct Literal<'t>(&'t str);

@@ -2,6 +2,7 @@
 
 use super::Plain;
 use super::bounds::{Number, Relation};
+use crate::complaint::Complaint;
 use crate::effort::{Effort, TooCostly};
 use crate::expect::decimal::Decimal;
 use crate::expect::find;
@@ -98,12 +99,16 @@ impl<V: Plain> Condition<'_, V> {
     }
 
     /// What is wrong with a value, as a sentence; nothing when it is as it should be.
-    pub(in crate::expect) fn complaint(&self, subject: &impl Subject<V>, effort: &Effort) -> Option<String> {
-        let reason = match self.reason(subject, effort) {
-            Ok(reason) => reason?,
-            Err(costly) => self.too_costly(costly),
+    pub(in crate::expect) fn complaint(
+        &self,
+        subject: &impl Subject<V>,
+        effort: &Effort,
+    ) -> Option<Complaint> {
+        let complaint = match self.reason(subject, effort) {
+            Ok(reason) => Complaint::seen(reason?),
+            Err(costly) => Complaint::unknown(self.too_costly(costly)),
         };
-        Some(format!("{} {reason}", subject.shown()))
+        Some(complaint.reworded(|reason| format!("{} {reason}", subject.shown())))
     }
 
     /// Why it is not known whether it holds.

@@ -216,6 +216,14 @@ fn a_body_that_is_cut_is_never_the_whole_of_it() {
     let judge = |rule: Value| judge(json!({ "body": rule }), cut());
     assert_eq!(judge(json!("ok")), fail("`ok`, which was cut, is not `ok`"));
     assert_eq!(judge(json!({ "not_equals": "ok" })).0, Status::Pass);
+    let unknown = fail("cannot be known of the first 2 B of the body, which was cut");
+    for rule in [
+        json!("okay"),
+        json!({ "not_equals": "okay" }),
+        json!({ "one_of": ["no", "okay"] }),
+    ] {
+        assert_eq!(judge(rule), unknown, "the rest may make it so");
+    }
     assert_eq!(
         judge(json!({ "length": { "<": 5 } })),
         fail("cannot be known of the first 2 B of the body, which was cut")
