@@ -1,6 +1,7 @@
 //! The body as text.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use canary_sdk::http::Response;
 use canary_sdk::{Assertion, ByteSize, Error, Problems, Status, Verdict};
@@ -85,7 +86,7 @@ pub(super) fn judge(
     verdict: &mut Verdict,
 ) -> Result<(), Error> {
     if let Some(max) = rules.max_size() {
-        verdict.extend([judge_size(max, response)]);
+        verdict.extend([judge_size(max, response, reading.is_decompressed)]);
     }
     let conditions = rules.conditions(PLACE, rules.mode())?;
     let memory = reading.memory.without(response.body.capacity());
@@ -117,13 +118,24 @@ pub(super) fn judge(
     Ok(())
 }
 
-fn judge_size(max: u64, response: &Response) -> Assertion {
+fn judge_size(max: u64, response: &Response, is_decompressed: bool) -> Assertion {
+    const NAME: &str = "body max_size";
     let length = response.body_length;
-    let message = match length <= max {
-        true => size(length),
-        false => format!("{} is more than {}", size(length), size(max)),
-    };
-    Assertion::new("body max_size", length <= max, message)
+    // What is decompressed is not counted beyond what is kept.
+    let goes_on = is_decompressed && response.truncated && body::compression_hint(response).is_some();
+    match (length.cmp(&max), goes_on) {
+        (Ordering::Greater, _) => Assertion::new(
+            NAME,
+            false,
+            format!("{} is more than {}", size(length), size(max)),
+        ),
+        (Ordering::Equal, true) => Assertion::new(NAME, false, format!("it is more than {}", size(max))),
+        (Ordering::Less, true) => Assertion::unknown(
+            NAME,
+            format!("it is more than {}, the most that is decompressed", size(length)),
+        ),
+        (_, false) => Assertion::new(NAME, true, size(length)),
+    }
 }
 
 /// What was looked through.

@@ -17,8 +17,8 @@ fn answer(content_type: &str, body: Vec<u8>) -> Response {
     }
 }
 
-fn gzip(text: &[u8]) -> Response {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+fn gzip(text: &[u8], level: Compression) -> Response {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
     encoder.write_all(text).unwrap();
     let mut answer = answer("text/plain", encoder.finish().unwrap());
     let header = ("content-encoding".to_owned(), b"gzip".to_vec());
@@ -44,7 +44,7 @@ fn met() -> Vec<(Value, Response)> {
     vec![
         (
             json!({ "accept_encoding": "gzip", "expect": { "body": { "contains": "x" } } }),
-            gzip(&[b'x'; 900_000]),
+            gzip(&[b'x'; 900_000], Compression::none()),
         ),
         (body(json!({ "contains": "éé" })), page()),
         (body(json!({ "matches": "é$" })), page()),
@@ -129,4 +129,24 @@ fn a_body_that_there_is_no_room_to_decode_is_not_an_empty_one() {
         .run::<Http>(URL, json!({ "expect": { "body": { "empty": true } } }))
         .unwrap();
     assert!(verdict.is_unknown(), "{}", verdict.summary());
+}
+
+#[test]
+fn what_is_not_decompressed_to_its_end_is_not_within_its_size() {
+    let judge = |length: usize, most: &str| {
+        let answer = gzip(&vec![b'x'; length], Compression::fast());
+        let host = FakeHost::new().http(move |_| Ok(answer.clone()));
+        let config = json!({ "accept_encoding": "gzip", "expect": { "body": { "max_size": most } } });
+        let verdict = host.run::<Http>(URL, config).unwrap();
+        let size = verdict.assertion("body max_size").unwrap();
+        (size.status, size.is_unknown, size.message.clone())
+    };
+    let (two, more) = (2 << 20, (2 << 20) + 1);
+    assert_eq!(judge(two, "2MiB"), (Status::Pass, false, "2.0 MiB".to_owned()));
+    assert_eq!(
+        judge(more, "2MiB"),
+        (Status::Fail, false, "it is more than 2.0 MiB".to_owned())
+    );
+    let unknown = "it is more than 8.0 MiB, the most that is decompressed".to_owned();
+    assert_eq!(judge(9 << 20, "12MiB"), (Status::Fail, true, unknown));
 }
