@@ -114,6 +114,20 @@ fn load_text(text: impl AsRef<[u8]>) -> Result<Suite, Problems> {
     load(&[path])
 }
 
+/// What a plugin is to judge of the suite in `text`, whose checks of it share one configuration.
+fn only_config(text: String, plugin: &str) -> ConfigUse {
+    let draft = read_text(
+        Path::new("suite.yaml"),
+        text,
+        &EMBEDDED,
+        &Fixed,
+        &VariableOverrides::default(),
+    );
+    let (request, _) = draft.config_request(plugin, &catalog(&draft));
+    let [config] = <[ConfigUse; 1]>::try_from(request.configs).unwrap();
+    config
+}
+
 /// All problems as a user sees them, without the path to the test data.
 fn problems(paths: &[PathBuf]) -> String {
     let text = load(paths).expect_err("the suite has no problem").to_string();

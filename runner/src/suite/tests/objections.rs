@@ -140,13 +140,6 @@ fn a_plugin_that_comes_to_no_answer_is_one_problem_that_names_it() {
 fn a_plugin_judges_what_its_schema_leaves_of_a_configuration() {
     let text =
         "checks: [{ name: a, plugin: http, target: 'http://a/', config: { nonsense: 1, method: GET } }]";
-    let draft = read_text(
-        Path::new("suite.yaml"),
-        text.to_owned(),
-        &EMBEDDED,
-        &Fixed,
-        &VariableOverrides::default(),
-    );
-    let (request, _) = draft.config_request("http", &catalog(&draft));
-    assert_eq!(request.configs[0].config, r#"{"method":"GET"}"#);
+    let config = only_config(text.to_owned(), "http");
+    assert_eq!(config.config, r#"{"method":"GET"}"#);
 }

@@ -17,16 +17,7 @@ fn judged_bytes(targets: usize, bytes: usize, layer: &str) -> usize {
         "profiles" => text.replacen(" }\nchecks", " } }\nchecks", 1),
         _ => text,
     };
-    let draft = read_text(
-        Path::new("suite.yaml"),
-        text,
-        &EMBEDDED,
-        &Fixed,
-        &VariableOverrides::default(),
-    );
-    let (request, _) = draft.config_request("own", &catalog(&draft));
-    let config = &request.configs[0];
-    assert_eq!(request.configs.len(), 1);
+    let config = only_config(text, "own");
     let of_targets = (0..config.targets.len()).map(|index| config.for_target(index).len());
     of_targets.sum()
 }
@@ -57,15 +48,7 @@ fn what_is_short_of_a_configuration_goes_along_with_each_target() {
             .map(|number| format!("\"a:{number}\", "))
             .collect::<String>(),
     );
-    let draft = read_text(
-        Path::new("suite.yaml"),
-        text,
-        &EMBEDDED,
-        &Fixed,
-        &VariableOverrides::default(),
-    );
-    let (request, _) = draft.config_request("leak", &catalog(&draft));
-    let config = &request.configs[0];
+    let config = only_config(text, "leak");
     assert!(config.for_target(0).len() > 1_000_000 && !config.is_shortened(0));
     assert_eq!(
         (config.for_target(1), config.is_shortened(1)),
