@@ -5,10 +5,12 @@
 
 mod comparable;
 mod filter;
+mod lengths;
 mod numbers;
 mod parser;
 mod query;
 mod range;
+mod remembered;
 mod string;
 
 use crate::expect::decimal::OwnedDecimal;

@@ -29,6 +29,11 @@ impl<'t> Characters<'t> {
         Self::new(text, false)
     }
 
+    /// As it is written.
+    pub(in crate::expect::json) fn written(self) -> &'t str {
+        self.written
+    }
+
     /// As it is written, if that is the text itself.
     pub(in crate::expect::json) fn plain(self) -> Option<&'t str> {
         (!self.is_escaped).then_some(self.written)

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::lengths::Lengths;
 use crate::effort::{Effort, TooCostly};
 use crate::expect::decimal::{Decimal, OwnedDecimal};
 use crate::expect::json::document::{Characters, Node};
@@ -31,12 +32,9 @@ impl<'o> Comparable<'o> {
     ///
     /// # Errors
     /// To find out costs too much.
-    pub(super) fn length(&self, effort: &Effort) -> Result<Self, TooCostly> {
+    pub(super) fn length(&self, lengths: &Lengths, effort: &Effort) -> Result<Self, TooCostly> {
         Ok(match self {
-            Self::Text(text) => {
-                effort.take(text.cost())?;
-                Self::count(text.count())
-            }
+            Self::Text(text) => Self::count(lengths.of(*text, effort)?),
             Self::Container(node) => Self::count(node.count()),
             Self::Nothing | Self::Null | Self::Bool(_) | Self::Number(_) | Self::Count(_) => Self::Nothing,
         })

@@ -1,7 +1,6 @@
 //! Numbers of a document that a filter compares: a long one is read once, and not for each value that it is compared with.
 
-use std::cell::RefCell;
-
+use super::remembered::Remembered;
 use crate::effort::{Effort, TooCostly};
 use crate::expect::decimal::{Decimal, PER_DIGIT};
 
@@ -9,14 +8,10 @@ use crate::expect::decimal::{Decimal, PER_DIGIT};
 const PER_SHORT: usize = 100;
 /// Bytes that a short number has at most.
 const SHORT: usize = 32;
-/// Long numbers that are remembered.
-const REMEMBERED: usize = 8;
 
 /// Those that were read last.
 #[derive(Debug, Default)]
-pub(super) struct Numbers<'d> {
-    long: RefCell<Vec<(&'d str, Decimal<'d>)>>,
-}
+pub(super) struct Numbers<'d>(Remembered<Option<Decimal<'d>>>);
 
 impl<'d> Numbers<'d> {
     /// Reads a number as it is written.
@@ -28,19 +23,10 @@ impl<'d> Numbers<'d> {
         if written.len() <= SHORT {
             return Ok(Decimal::parse(written));
         }
-        let mut long = self.long.borrow_mut();
-        // The same place of the text, and not the same digits.
-        let known = long.iter().find(|(known, _)| std::ptr::eq(*known, written));
-        if let Some((_, number)) = known {
-            return Ok(Some(*number));
-        }
-        effort.take(written.len() * PER_DIGIT)?;
-        let number = Decimal::parse(written);
-        if let Some(number) = number {
-            long.truncate(REMEMBERED - 1);
-            long.insert(0, (written, number));
-        }
-        Ok(number)
+        self.0.of(written, || {
+            effort.take(written.len() * PER_DIGIT)?;
+            Ok(Decimal::parse(written))
+        })
     }
 }
 

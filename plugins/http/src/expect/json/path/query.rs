@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 
 use super::comparable::Comparable;
+use super::lengths::Lengths;
 use super::numbers::Numbers;
 use super::range::Range;
 use super::{Expression, Operand, Operator, Path, Query, Segment, Selector};
@@ -50,6 +51,7 @@ pub(in crate::expect::json) struct Walk<'d> {
     /// What is left of it.
     memory: Cell<Memory>,
     numbers: Numbers<'d>,
+    lengths: Lengths,
 }
 
 impl<'d> Walk<'d> {
@@ -59,6 +61,7 @@ impl<'d> Walk<'d> {
             effort,
             memory: Cell::new(document.memory),
             numbers: Numbers::default(),
+            lengths: Lengths::default(),
         }
     }
 
@@ -240,7 +243,7 @@ impl<'d> Walk<'d> {
             Operand::Query(query) => self.value(self.first(query, node)?)?,
             Operand::Length(of) => {
                 let of = self.operand(of, node)?;
-                of.length(self.effort)?
+                of.length(&self.lengths, self.effort)?
             }
             Operand::Count(query) => {
                 let mut count = 0;

@@ -254,6 +254,27 @@ fn a_path_that_visits_values_again_and_again_is_given_up() {
 }
 
 #[test]
+fn what_all_values_are_compared_with_is_looked_at_once() {
+    let values = vec!["1"; 1_000].join(",");
+    for (max, path) in [
+        (
+            format!("\"{}\"", "é".repeat(100_000)),
+            "$.values[?@ < length($.max)]",
+        ),
+        (
+            format!("\"{}\"", "\\u00e9".repeat(20_000)),
+            "$.values[?length($.max) > @]",
+        ),
+        ("9".repeat(100_000), "$.values[?@ < $.max]"),
+    ] {
+        let text = format!("{{\"max\":{max},\"values\":[{values}]}}");
+        let document = parse(&text);
+        let found = found(path, &document, &Effort::of(5_000_000));
+        assert_eq!(found.map_err(drop).unwrap().len(), 1_000, "{path}");
+    }
+}
+
+#[test]
 fn what_is_walked_backwards_has_to_fit_the_memory() {
     let text = format!("[{}0]", "0,".repeat(1_000));
     let mut document = parse(&text);
