@@ -11,7 +11,7 @@ use crate::outcome::Run;
 use crate::suite::CheckId;
 
 /// Bytes of the details of all last runs together, as [`Run::details_weight`] counts them, unless there are so many checks
-/// that they have [`SHARE`] each. Without its details a run has about a kilobyte and its summary, which is always kept.
+/// that they have 8 KiB each. Without its details a run has about a kilobyte and its summary, which is always kept.
 pub const MAX_LAST_RUNS: usize = 64 << 20;
 /// Bytes of details for each check where there are many: more than the runs of the plugins that come along have.
 const SHARE: usize = 8 << 10;
