@@ -87,8 +87,9 @@ async fn a_refusal_of_what_is_sent_during_a_wait_ends_the_wait() {
     let ours = ours.datagrams(socket_to(peer).await).unwrap();
     drop(theirs);
     let mut buffer = [0; 16];
-    let (received, sent) =
-        futures_util::future::join(ours.receive(&mut buffer), ours.send(b"question")).await;
+    let exchange = futures_util::future::join(ours.receive(&mut buffer), ours.send(b"question"));
+    let exchange = tokio::time::timeout(Duration::from_secs(10), exchange).await;
+    let (received, sent) = exchange.unwrap();
     assert_eq!(sent.unwrap(), 8);
     assert_eq!(received.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
