@@ -2,6 +2,7 @@
 
 mod kinds;
 mod proof;
+mod pss;
 
 use canary::outcome::Verdict;
 use canary_tests::certificate::Authority;

@@ -8,6 +8,7 @@ pub mod freeze;
 pub mod harness;
 pub mod machine;
 pub mod nginx;
+pub mod openssl;
 pub mod otlp;
 pub mod peer;
 pub mod ports;

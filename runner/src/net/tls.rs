@@ -20,6 +20,7 @@ mod ocsp;
 mod options;
 mod p521;
 mod proof;
+mod pss;
 mod reasons;
 mod roots;
 mod signature;
@@ -163,6 +164,8 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
         let mut provider = rustls::crypto::aws_lc_rs::default_provider();
         // In TLS 1.2 a server with a key on this curve has to see that the client knows it (RFC 8422, section 5.1).
         provider.kx_groups.push(&p521::P521);
+        let algorithms = &mut provider.signature_verification_algorithms;
+        *algorithms = pss::beside(algorithms);
         Arc::new(provider)
     };
     Arc::clone(PROVIDER.get_or_init(make))
@@ -279,6 +282,9 @@ where
         Ok(stream) => stream,
         Err((error, mut stream)) => {
             let error = stream.parting_error(error).await;
+            if pss::is_refused_signature(&error) && recorder.has_seen_pss_key() {
+                return Err(Failed::Otherwise(NetError::Tls(pss::OVER_TLS_1_2.to_owned())));
+            }
             // Who asks for a certificate took what was offered.
             let has_nothing = !identity.was_asked() && legacy::has_nothing_in_common(&error, &stream);
             let error = stream.explain(error);

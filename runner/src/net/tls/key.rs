@@ -6,7 +6,8 @@ use rustls_pki_types::PrivateKeyDer;
 use x509_parser::prelude::X509Certificate;
 use x509_parser::public_key::PublicKey;
 
-use super::der::{INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, PART_0, Reader, SEQUENCE};
+use super::der::{BIT_STRING, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, PART_0, Reader, SEQUENCE};
+use super::pss;
 
 /// Bits of the shortest RSA key that is strong enough.
 const RSA_LEAST: usize = 2048;
@@ -30,6 +31,7 @@ const STRONG_CURVES: [&str; 3] = ["P-256", "P-384", "P-521"];
 /// The algorithms of keys that have a size or a curve.
 const RSA: &str = "1.2.840.113549.1.1.1";
 const EC: &str = "1.2.840.10045.2.1";
+const RSA_PSS: &str = "1.2.840.113549.1.1.10";
 /// Other keys, by the identifier of their algorithm.
 const KINDS: [(&str, &str); 6] = [
     ("1.3.101.110", "X25519"),
@@ -37,7 +39,7 @@ const KINDS: [(&str, &str); 6] = [
     ("1.3.101.112", "Ed25519"),
     ("1.3.101.113", "Ed448"),
     ("1.2.840.10040.4.1", "DSA"),
-    ("1.2.840.113549.1.1.10", "RSA-PSS"),
+    (RSA_PSS, "RSA-PSS"),
 ];
 
 /// A key of somebody's, public or private.
@@ -45,6 +47,12 @@ const KINDS: [(&str, &str); 6] = [
 pub(super) enum Key {
     Rsa {
         bits: usize,
+    },
+    /// For RSA-PSS alone.
+    Pss {
+        bits: usize,
+        /// Whether there are algorithms for what it says of hashes.
+        is_known: bool,
     },
     /// On a curve that has a name here.
     Curve(&'static str),
@@ -61,6 +69,9 @@ impl Key {
     /// The key that a certificate is about.
     pub(super) fn of(certificate: &X509Certificate<'_>) -> Self {
         let info = certificate.public_key();
+        if let Some(key) = Self::of_pss(info.raw) {
+            return key;
+        }
         match info.parsed() {
             Ok(PublicKey::RSA(key)) => Self::Rsa {
                 bits: bits(key.modulus),
@@ -74,6 +85,20 @@ impl Key {
             }
             _ => Self::of_kind(&info.algorithm.algorithm.to_id_string()),
         }
+    }
+
+    /// A public key that is for RSA-PSS alone (RFC 4055, section 1.2): an algorithm with its parameters, and the same numbers as
+    /// in other RSA keys.
+    fn of_pss(info: &[u8]) -> Option<Self> {
+        let mut info = Reader(info).within(SEQUENCE)?;
+        let algorithm = info.take(SEQUENCE)?.content;
+        let kind = Reader(algorithm).take(OBJECT_IDENTIFIER)?.oid()?.to_id_string();
+        let (_unused, key) = info.take(BIT_STRING)?.content.split_first()?;
+        let modulus = Reader(key).within(SEQUENCE)?.take(INTEGER)?;
+        (kind == RSA_PSS).then(|| Self::Pss {
+            bits: bits(modulus.content),
+            is_known: pss::is_known(algorithm),
+        })
     }
 
     /// A private key, as far as it says what it is.
@@ -139,13 +164,18 @@ impl Key {
     /// Why nobody should trust a key, or why no signature of it can be verified.
     pub(super) fn weakness(&self) -> Option<String> {
         match self {
-            Self::Rsa { bits } if *bits < RSA_LEAST => {
+            Self::Rsa { bits } | Self::Pss { bits, .. } if *bits < RSA_LEAST => {
                 Some(format!("is too weak: an RSA key has {RSA_LEAST} bits at least"))
             }
-            Self::Rsa { bits } if *bits > RSA_MOST => Some(format!(
+            Self::Rsa { bits } | Self::Pss { bits, .. } if *bits > RSA_MOST => Some(format!(
                 "is too long: RSA keys of up to {RSA_MOST} bits are supported"
             )),
-            Self::Rsa { .. } | Self::Ed25519 => None,
+            Self::Pss { is_known: false, .. } => Some(
+                "has parameters that are not supported: the hash, the mask and the salt have to be of one length, of 256 bits \
+                 or more"
+                    .to_owned(),
+            ),
+            Self::Rsa { .. } | Self::Pss { .. } | Self::Ed25519 => None,
             Self::Curve(name) if STRONG_CURVES.contains(name) => None,
             _ => Some("is of a kind that is not supported".to_owned()),
         }
@@ -157,6 +187,7 @@ impl Display for Key {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rsa { bits } => write!(f, "RSA {bits}"),
+            Self::Pss { bits, .. } => write!(f, "RSA-PSS {bits}"),
             Self::Curve(name) => write!(f, "EC {name}"),
             Self::Point { bits: Some(bits) } => write!(f, "EC {bits} bits"),
             Self::Point { bits: None } => f.write_str("EC on an unknown curve"),

@@ -6,8 +6,8 @@ use rustls::{CertificateError, DigitallySignedStruct, Error};
 use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use webpki::RawPublicKeyEntity;
 
-use super::TlsVersion;
 use super::key::Key;
+use super::{TlsVersion, pss};
 
 /// Why it is not proven.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +63,10 @@ impl Proof<'_> {
         }
         let key = SubjectPublicKeyInfoDer::from(parsed.public_key().raw);
         match self.version {
-            TlsVersion::Tls12 => self.verify_12(&key, algorithms),
+            TlsVersion::Tls12 => self.verify_by_any(&key, algorithms),
+            TlsVersion::Tls13 if pss::is_scheme(self.signature.scheme) => {
+                self.verify_by_any(&key, algorithms)
+            }
             TlsVersion::Tls13 => self.verify_13(&key, algorithms),
         }
     }
@@ -80,8 +83,9 @@ impl Proof<'_> {
         }
     }
 
-    /// Here an algorithm does not say which curve it is used with.
-    fn verify_12(
+    /// In TLS 1.2 an algorithm does not say which curve it is used with, and a key for RSA-PSS alone may say which hash it is
+    /// for.
+    fn verify_by_any(
         &self,
         key: &SubjectPublicKeyInfoDer<'_>,
         algorithms: &WebPkiSupportedAlgorithms,

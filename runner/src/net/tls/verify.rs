@@ -8,6 +8,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::judgement::Question;
+use super::key::Key;
 use super::proof::Proof;
 use super::reasons::{Reasons, Untrusted};
 use super::{CHAIN, Roots, TlsVersion, provider};
@@ -44,6 +45,14 @@ impl Recorder {
 
     pub(super) fn take(&self) -> Option<Seen> {
         self.seen().take()
+    }
+
+    /// Whether the peer has shown a key that is for RSA-PSS alone.
+    pub(super) fn has_seen_pss_key(&self) -> bool {
+        let seen = self.seen();
+        let leaf = seen.as_ref().and_then(|seen| seen.chain.first());
+        let leaf = leaf.and_then(|leaf| x509_parser::parse_x509_certificate(leaf).ok());
+        leaf.is_some_and(|(_, leaf)| matches!(Key::of(&leaf), Key::Pss { .. }))
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Option<Seen>> {
