@@ -71,7 +71,7 @@ fn what_a_proxy_does_in_place_of_forwarding_is_no_failure_of_the_target() {
         ] {
             fails(through(&proxy), true).await;
         }
-        // The target's own demand cannot be told from that: nothing may depend on it.
+        // The target's own demand looks the same: nothing may depend on it.
         let (site, proxy) = (Site::start(|_| Reply::status(407)), Proxy::start());
         let trial = harness.plugin("http").against(&site);
         let trial = trial.set("proxy", proxy.url("http", ""));

@@ -26,6 +26,7 @@ mod roots;
 mod signature;
 mod trust;
 mod verify;
+mod weight;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -146,15 +147,6 @@ pub struct TlsSession {
     pub untrusted: Reasons,
     /// DER.
     pub ocsp_staple: Option<Vec<u8>>,
-}
-
-impl TlsSession {
-    /// Bytes of memory, roughly.
-    pub(super) fn weight(&self) -> usize {
-        let chains = self.chain.iter().chain(self.verified_chain.iter().flatten());
-        let staple = self.ocsp_staple.as_ref().map_or(0, Vec::len);
-        chains.map(Certificate::weight).sum::<usize>() + staple
-    }
 }
 
 /// The one cryptographic provider: two in a dependency graph make rustls's default panic.

@@ -202,7 +202,7 @@ impl<'a> Journey<'a> {
     }
 
     /// What a proxy answered that forwards requests. Where it asks for a password, or breaks off before it has answered,
-    /// nothing is known of the target. Whether a demand for a password is the proxy's own or the target's cannot be told.
+    /// nothing is known of the target. Whether a demand for a password is the proxy's own or the target's cannot be known.
     fn forwarded(&self, proxy: &Proxy, answer: Result<Answer, NetError>) -> Result<Answer, NetError> {
         if let Ok(answer) = &answer
             && answer.head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED

@@ -11,9 +11,6 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::key::Key;
 
-/// The least that an allocator takes for a text, in bytes.
-const SMALLEST: usize = 32;
-
 /// One certificate of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Certificate {
@@ -58,17 +55,6 @@ impl Certificate {
     pub fn is_readable(&self) -> bool {
         // Whatever can be read has a key.
         !self.public_key.is_empty()
-    }
-
-    /// Bytes of memory, roughly.
-    pub(super) fn weight(&self) -> usize {
-        let texts = [&self.subject, &self.issuer, &self.serial, &self.public_key];
-        let texts = texts
-            .into_iter()
-            .chain([&self.signature_algorithm, &self.fingerprint]);
-        let names = self.dns_names.iter().chain(&self.ip_addresses);
-        let names = names.map(|name| size_of::<String>() + SMALLEST.max(name.len()));
-        size_of::<Self>() + self.der.len() + texts.map(String::len).sum::<usize>() + names.sum::<usize>()
     }
 
     fn parse(der: &[u8]) -> Self {
