@@ -193,7 +193,7 @@ checks:
   - {{ name: case, plugin: http, target: "http://${{env:CASE}}.localhost:{parrot}/" }}
   - {{ name: body, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ expect: {{ body: {{ contains: "${{env:LONG}}" }} }} }} }}
   - {{ name: json, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ expect: {{ json: {{ "$.sent": "${{env:LONG}}" }} }} }} }}
-  - {{ name: header, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ headers: {{ x-token: "${{env:CASE}}" }}, expect: {{ headers: {{ x-sent: "${{env:LONG}}" }} }} }} }}
+  - {{ name: header, plugin: http, target: "http://127.0.0.1:{parrot}/", config: {{ headers: {{ x-token: "${{env:CASE}}" }}, expect: {{ headers: {{ x-sent: "${{env:SHORT}}" }} }} }} }}
 "#
     )
 }
