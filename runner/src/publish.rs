@@ -6,6 +6,7 @@
 mod begun;
 mod last;
 mod late;
+mod layout;
 mod patience;
 mod record;
 mod restored;
@@ -13,8 +14,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
-use std::collections::hash_map::Entry as Place;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -24,6 +24,7 @@ pub use last::MAX_LAST_RUNS;
 use last::{LastRuns, Weighed};
 use late::History;
 pub use late::Merged;
+pub use layout::{Layout, Released};
 pub use patience::Patience;
 pub use record::{LastRun, Record};
 pub use restored::Restored;
@@ -116,24 +117,6 @@ impl Entry {
     }
 }
 
-/// What was found when the suite was laid out on the board.
-#[derive(Debug, Default)]
-pub struct Layout {
-    /// Checks that are gone, with nothing under way.
-    pub gone: Vec<CheckId>,
-    /// Runs that a kill of an earlier process cut off, by check.
-    pub killed: Vec<(CheckId, u64)>,
-    /// What was known of those that are gone.
-    pub released: Released,
-}
-
-/// What nobody needs any more, and takes long to release where there is much of it.
-#[derive(Debug, Default)]
-pub struct Released {
-    _entries: Vec<Entry>,
-    _runs: Vec<Arc<Run>>,
-}
-
 impl Board {
     /// What was kept of an earlier process: of checks by their id, and of all that were gone by then.
     #[must_use]
@@ -163,7 +146,7 @@ impl Board {
         }
         for check in checks {
             match state.entries.entry(check.id.clone()) {
-                Place::Occupied(mut known) => {
+                hash_map::Entry::Occupied(mut known) => {
                     let known = known.get_mut();
                     known.is_leaving = false;
                     if known.check.cadence != check.cadence {
@@ -172,7 +155,7 @@ impl Board {
                     }
                     known.check = Arc::clone(check);
                 }
-                Place::Vacant(place) => {
+                hash_map::Entry::Vacant(place) => {
                     let mut record = restored.records.remove(&check.id).unwrap_or_default();
                     match record.account.bury() {
                         0 => {}
@@ -192,10 +175,7 @@ impl Board {
             .filter_map(|id| state.last.remove(id))
             .collect();
         drop(state);
-        layout.released = Released {
-            _entries: gone,
-            _runs: runs,
-        };
+        layout.released = Released::of(gone, runs);
         layout
     }
 
